@@ -1,0 +1,101 @@
+-- Sync: what RingCentral knows of, what it does not, and the ordered deliveries between the two.
+
+-- An account's sign-in to RingCentral and the budget that all workers share.
+create table connection (
+  id uuid primary key,
+  account_id uuid not null unique references account (id),
+  base_url text not null,
+  client_id text not null,
+  client_secret text not null,
+  jwt text not null,
+  posts_per_minute bigint, -- null: no limit
+  posts_per_day bigint,
+  parked_until bigint, -- nobody calls before
+  parked_reason text,
+  day_started_at bigint not null,
+  day_calls bigint not null,
+  created_at bigint not null,
+  version bigint not null
+);
+
+-- The calls of the last minute, so that the budget is exact in any 60 seconds.
+create table connection_call (
+  connection_id uuid not null references connection (id),
+  id uuid not null,
+  at bigint not null,
+  primary key (connection_id, id)
+);
+create index connection_call_at on connection_call (connection_id, at);
+
+-- One conversation's deliveries, worked under a lease.
+create table lane (
+  line_id uuid not null,
+  conversation_id uuid not null,
+  account_id uuid not null,
+  next_seq bigint not null,
+  held bigint not null, -- entries in state held
+  queued bigint not null, -- entries in state queued
+  trouble bigint not null, -- 0 in sync, 1 held, 2 delivering, 3 stalled: the sort key of the Sync list
+  changed_at bigint not null,
+  due_at bigint, -- when a worker may take it; null when there is nothing to deliver
+  lease_until bigint,
+  fence bigint not null, -- grows with each lease; writes of an older one touch no row
+  attempts bigint not null,
+  stalled_since bigint,
+  stalled_reason text,
+  left_out bigint not null, -- older messages that the next release leaves out
+  connection_id uuid,
+  chat_id text collate "C",
+  chat_reference text collate "C", -- of the chat that was asked for and whose answer is not known
+  chat_asked_at bigint,
+  primary key (line_id, conversation_id),
+  foreign key (line_id, conversation_id) references conversation (line_id, id)
+);
+create index lane_due on lane (due_at, line_id, conversation_id) where due_at is not null;
+create index lane_trouble on lane (trouble, changed_at, line_id, conversation_id) where trouble > 0;
+create index lane_trouble_of_account on lane (account_id, trouble, changed_at, line_id, conversation_id) where trouble > 0;
+create index lane_trouble_of_line on lane (line_id, trouble, changed_at, conversation_id) where trouble > 0;
+
+-- One message on its way into a RingCentral chat.
+create table sync_entry (
+  line_id uuid not null,
+  message_id uuid not null,
+  account_id uuid not null,
+  conversation_id uuid not null,
+  state text collate "C" not null, -- held, queued, posted, skipped, failed
+  inbound boolean not null,
+  accepted_at bigint, -- a held one is releasable when this is set
+  seq bigint, -- its place in the lane, for good
+  alone boolean not null, -- its bundle was refused: it travels by itself
+  intent_id uuid,
+  post_id text collate "C",
+  posted_at bigint,
+  reason text,
+  primary key (line_id, message_id),
+  foreign key (line_id, message_id) references message (line_id, id)
+);
+create index sync_entry_held on sync_entry (line_id, conversation_id, accepted_at, message_id) where state = 'held';
+create index sync_entry_queued on sync_entry (line_id, conversation_id, seq) where state = 'queued';
+create index sync_entry_of_intent on sync_entry (line_id, intent_id) where intent_id is not null;
+
+-- The wish to make one post, committed before the call.
+create table intent (
+  line_id uuid not null,
+  id uuid not null,
+  conversation_id uuid not null,
+  account_id uuid not null,
+  connection_id uuid not null,
+  chat_id text collate "C" not null,
+  reference text collate "C" not null, -- stands in the post
+  body text, -- dropped when it is settled
+  state text collate "C" not null, -- open, posted, refused, withdrawn
+  made_at bigint not null,
+  called_at bigint, -- null: no call was begun
+  deadline_at bigint, -- the call ends before
+  post_id text collate "C",
+  settled_at bigint,
+  primary key (line_id, id),
+  foreign key (line_id, conversation_id) references lane (line_id, conversation_id)
+);
+create unique index intent_open on intent (line_id, conversation_id) where state = 'open';
+create index intent_watched on intent (settled_at) where state = 'posted';

@@ -1,0 +1,23 @@
+//! The directory: accounts, their people, and the lines with what each is connected to.
+//!
+//! The rule of this room: who may see or change a row is decided by the account that owns the line now, in SQL, by the
+//! permit's scope. What a change of a line's integration type does is one table, [`integration::EDGES`].
+
+pub mod accounts;
+pub mod integration;
+pub mod lines;
+pub mod people;
+
+use crate::types::Problem;
+
+/// What a label, name or keyword may be: not empty, not longer than `most` characters, no control characters.
+fn short_text(field: &str, text: &str, most: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Problem::invalid(field, "This must not be empty."));
+    }
+    if text.chars().count() > most || text.chars().any(char::is_control) {
+        return Err(Problem::invalid(field, format!("Use at most {most} characters, on one line.")));
+    }
+    Ok(text.to_owned())
+}

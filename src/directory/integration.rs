@@ -1,0 +1,190 @@
+//! A line's integration type: what each change of it does, said beforehand, then done in one transaction.
+
+use super::lines::no_such_line;
+use crate::clock::Now;
+use crate::db::{Db, Result, Tx};
+use crate::staff::{Entry, Permit, may, record};
+use crate::types::IntegrationType::{Inbox, None, Ringcentral};
+use crate::types::{AccountId, Change, IntegrationType, LineId, Problem, TypeChangePreview};
+
+/// One change of type: what becomes of what is under way. Messages and conversations themselves always stay.
+#[derive(Debug)]
+pub struct Edge {
+    /// The type before.
+    pub from: IntegrationType,
+    /// The type after.
+    pub to: IntegrationType,
+    /// The account must have a connection to RingCentral.
+    pub needs_connection: bool,
+    /// Held messages become skipped; queued ones are still delivered.
+    pub leaves_ringcentral: bool,
+    /// What becomes of the next incoming message.
+    pub inbound: &'static str,
+    /// What becomes of the chats.
+    pub chat: &'static str,
+}
+
+const TO_NONE: &str = "From now on a reply is recorded and STOP, START and HELP are honoured; it is not routed and makes no conversation.";
+const TO_INBOX: &str = "From now on a reply becomes a conversation in the inbox.";
+const TO_RINGCENTRAL: &str =
+    "From now on a reply is posted into RingCentral, with the messages that were sent since this change ahead of it. Earlier history is not posted.";
+const CHATS_STAY: &str = "The RingCentral chats stay as they are; nothing further is posted into them once the queue is empty.";
+const CHATS_COME: &str = "A chat is made, or the earlier one used again, when a contact next writes.";
+const NO_CHATS: &str = "No RingCentral chat is touched.";
+
+/// The six changes of type.
+#[rustfmt::skip]
+pub const EDGES: [Edge; 6] = [
+    Edge { from: None, to: Inbox, needs_connection: false, leaves_ringcentral: false, inbound: TO_INBOX, chat: NO_CHATS },
+    Edge { from: None, to: Ringcentral, needs_connection: true, leaves_ringcentral: false, inbound: TO_RINGCENTRAL, chat: CHATS_COME },
+    Edge { from: Inbox, to: None, needs_connection: false, leaves_ringcentral: false, inbound: TO_NONE, chat: NO_CHATS },
+    Edge { from: Inbox, to: Ringcentral, needs_connection: true, leaves_ringcentral: false, inbound: TO_RINGCENTRAL, chat: CHATS_COME },
+    Edge { from: Ringcentral, to: None, needs_connection: false, leaves_ringcentral: true, inbound: TO_NONE, chat: CHATS_STAY },
+    Edge { from: Ringcentral, to: Inbox, needs_connection: false, leaves_ringcentral: true, inbound: TO_INBOX, chat: CHATS_STAY },
+];
+
+fn edge(from: IntegrationType, to: IntegrationType) -> Result<&'static Edge, Problem> {
+    EDGES.iter().find(|e| e.from == from && e.to == to).ok_or_else(|| {
+        Problem::conflict(format!("The line is set to {} already. Somebody may have been first: look at its history.", to.name()))
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct Current {
+    account_id: AccountId,
+    integration_type: IntegrationType,
+    version: i64,
+}
+
+/// What setting the line's type to `to` would do; changes nothing.
+///
+/// # Errors
+/// `NotFound` outside the permit's scope, `Conflict` when the line has this type already.
+pub async fn preview(db: &Db, permit: &Permit<may::SetIntegrationType>, line: LineId, to: IntegrationType) -> Result<TypeChangePreview, Problem> {
+    let scope = permit.scope();
+    let current: Option<Current> = db
+        .opt(
+            "select l.account_id, l.integration_type, l.version from line l
+             where l.id = $1
+               and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+            (line, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    let current = current.ok_or_else(no_such_line)?;
+    let edge = edge(current.integration_type, to)?;
+    let sync = crate::sync::counts_of_line(db, line).await?;
+    let conversations = crate::messaging::conversations_of_line(db, line).await?;
+    let connected = !crate::ringcentral::connected(db, [current.account_id]).await?.is_empty();
+    let mut effects = vec![edge.inbound.to_owned()];
+    if edge.leaves_ringcentral {
+        effects.push(match sync.held {
+            0 => "Nothing is held.".to_owned(),
+            n => format!("Held messages become skipped: {n}. They can be restored one by one if the line comes back to RingCentral."),
+        });
+        effects.push(match sync.queued {
+            0 => "Nothing is on its way into RingCentral.".to_owned(),
+            n => format!("Queued messages are still delivered: {n}."),
+        });
+    } else if sync.skipped > 0 && edge.needs_connection {
+        effects.push(format!("Skipped messages stay skipped, and each can be restored: {}.", sync.skipped));
+    }
+    effects.push(edge.chat.to_owned());
+    let obstacle = (edge.needs_connection && !connected)
+        .then(|| "The account has no connection to RingCentral. An engineer adds it; until then this type cannot be set.".to_owned());
+    Ok(TypeChangePreview {
+        from: current.integration_type,
+        to,
+        version: current.version,
+        conversations,
+        held: sync.held,
+        queued: sync.queued,
+        restorable: if edge.needs_connection { sync.skipped } else { 0 },
+        effects,
+        obstacle,
+    })
+}
+
+/// Sets the line's type, as previewed on `version`.
+///
+/// # Errors
+/// `Conflict` when the line has changed since, or has this type already; `Invalid` when RingCentral lacks a connection;
+/// `NotFound` outside the permit's scope.
+pub async fn set(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::SetIntegrationType>,
+    line: LineId,
+    to: IntegrationType,
+    version: i64,
+) -> Result<(), Problem> {
+    let scope = permit.scope();
+    db.work(async |tx| {
+        // The write comes first: it takes the row's lock, so that no message is routed by the old type behind our back.
+        let moved: Option<(AccountId,)> = tx
+            .opt(
+                "update line set version = version + 1
+                 where id = $1 and version = $2
+                   and ($3 or account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+                 returning account_id",
+                (line, version, scope.everywhere, scope.staff, scope.permission),
+            )
+            .await?;
+        let Some((account_id,)) = moved else { return Err(why_not(tx, permit, line).await?) };
+        let (from,): (IntegrationType,) = tx.one("select integration_type from line where id = $1", [line]).await?;
+        let edge = edge(from, to)?;
+        if edge.needs_connection && !crate::ringcentral::is_connected(tx, account_id).await? {
+            return Err(Problem::invalid("integration_type", "The account has no connection to RingCentral."));
+        }
+        tx.run("update line set integration_type = $2 where id = $1", (line, to)).await?;
+        let skipped = if edge.leaves_ringcentral { crate::sync::skip_held_of_line(tx, now, line, to).await? } else { 0 };
+        tx.tell(Change::Line { account_id, line_id: line });
+        let entry = Entry { action: "line.integration_type", account_id: Some(account_id), line_id: Some(line), ..Entry::default() };
+        let before = serde_json::json!({ "integration_type": from });
+        let after = serde_json::json!({ "integration_type": to, "held_now_skipped": skipped });
+        Ok(record(tx, now, permit.actor(), entry.change(before, after)).await?)
+    })
+    .await
+}
+
+/// Why no row was changed: gone or out of scope, or somebody was first.
+async fn why_not(tx: &mut Tx, permit: &Permit<may::SetIntegrationType>, line: LineId) -> Result<Problem> {
+    let scope = permit.scope();
+    let seen: Option<(IntegrationType,)> = tx
+        .opt(
+            "select l.integration_type from line l
+             where l.id = $1
+               and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+            (line, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    Ok(match seen {
+        Option::None => no_such_line(),
+        Some((now,)) => Problem::conflict(format!(
+            "Somebody changed this line while you were looking at it. Its type is now {}. Nothing of yours was changed: look again, then decide.",
+            now.name()
+        )),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_of_type_is_in_the_table_once() {
+        for &from in IntegrationType::ALL {
+            for &to in IntegrationType::ALL {
+                let found = EDGES.iter().filter(|e| e.from == from && e.to == to).count();
+                assert_eq!(found, usize::from(from != to), "{from:?} → {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_changes_to_ringcentral_need_a_connection_and_only_changes_from_it_skip() {
+        for e in &EDGES {
+            assert_eq!(e.needs_connection, e.to == Ringcentral);
+            assert_eq!(e.leaves_ringcentral, e.from == Ringcentral);
+        }
+    }
+}

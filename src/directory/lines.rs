@@ -1,0 +1,160 @@
+//! Lines: the list, one line whole, adding one.
+
+use super::accounts::contains;
+use super::{people, short_text};
+use crate::clock::Now;
+use crate::db::{Db, Result, is_duplicate};
+use crate::staff::{Entry, Permit, may, record};
+use crate::types::{AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, Page, PhoneNumber, Problem, Timestamp};
+
+/// A list's row as it is stored.
+#[derive(sqlx::FromRow)]
+pub(super) struct Row {
+    pub(super) id: LineId,
+    pub(super) number: PhoneNumber,
+    pub(super) label: String,
+    pub(super) account_id: AccountId,
+    pub(super) account: String,
+    pub(super) integration_type: IntegrationType,
+    pub(super) version: i64,
+    pub(super) created_at: Timestamp,
+}
+
+impl From<Row> for LineRow {
+    fn from(row: Row) -> Self {
+        LineRow {
+            id: row.id,
+            number: row.number,
+            label: row.label,
+            account_id: row.account_id,
+            account: row.account,
+            integration_type: row.integration_type,
+        }
+    }
+}
+
+/// Lines by number.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    db: &Db,
+    permit: &Permit<may::SeeDirectory>,
+    filter: &LineFilter,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<LineRow>> {
+    let scope = permit.scope();
+    let text = contains(&filter.search);
+    // A number is searched by its digits, however it is written.
+    let digits: String = filter.search.chars().filter(char::is_ascii_digit).collect();
+    let number = if digits.len() >= 3 { format!("%{digits}%") } else { String::new() };
+    let rows: Vec<Row> = db
+        .all(
+            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at
+             from line l
+             join account a on a.id = l.account_id
+             where l.number > $1
+               and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
+               and ($5 = '%%' or l.search like $5 or l.number like $6)
+               and ($7 is null or l.account_id = $7)
+               and ($8 is null or l.integration_type = $8)
+             order by l.number
+             limit $9",
+            (
+                after.and_then(Cursor::key::<String>).unwrap_or_default(),
+                scope.everywhere,
+                scope.staff,
+                scope.permission,
+                text,
+                number,
+                filter.account,
+                filter.integration_type,
+                i64::try_from(limit + 1).unwrap_or(i64::MAX),
+            ),
+        )
+        .await?;
+    Ok(Page::of(rows, limit, |row| row.number.expose().to_owned()).map(LineRow::from))
+}
+
+/// A line, whole.
+///
+/// # Errors
+/// `NotFound` when it is not there or not within the permit's scope.
+pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, line: LineId) -> Result<LineDetail, Problem> {
+    let scope = permit.scope();
+    let row: Option<Row> = db
+        .opt(
+            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at
+             from line l
+             join account a on a.id = l.account_id
+             where l.id = $1
+               and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+            (line, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    let row = row.ok_or_else(no_such_line)?;
+    Ok(LineDetail {
+        version: row.version,
+        created_at: row.created_at,
+        connected: !crate::ringcentral::connected(db, [row.account_id]).await?.is_empty(),
+        users: people::users_of(db, line, row.account_id).await?,
+        responders: people::responders_of(db, line).await?,
+        line: row.into(),
+    })
+}
+
+pub(super) fn no_such_line() -> Problem {
+    Problem::not_found("There is no such line, or it belongs to an account that you do not look after.")
+}
+
+/// Adds a line to an account. A blast-only line is set to None as it is set up.
+///
+/// # Errors
+/// `Invalid` for a bad number or label, or RingCentral without a connection; `Conflict` when the number is a line already;
+/// `NotFound` outside the permit's scope.
+pub async fn add(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    account: AccountId,
+    number: &str,
+    label: &str,
+    integration_type: IntegrationType,
+) -> Result<LineId, Problem> {
+    let number = PhoneNumber::parse(number).map_err(|e| Problem::invalid("number", format!("This is {e}.")))?;
+    let label = short_text("label", label, 80)?;
+    if integration_type == IntegrationType::Ringcentral && crate::ringcentral::connected(db, [account]).await?.is_empty() {
+        return Err(Problem::invalid("integration_type", "This account has no connection to RingCentral. Connect it first, or choose another type."));
+    }
+    let scope = permit.scope();
+    let id = LineId(now.id());
+    db.work(async |tx| {
+        let named: Option<(String,)> = tx
+            .opt(
+                "select a.name from account a
+                 where a.id = $1
+                   and ($2 or a.id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+                (account, scope.everywhere, scope.staff, scope.permission),
+            )
+            .await?;
+        let Some((account_name,)) = named else { return Err(Problem::not_found("There is no such account.")) };
+        let added = tx
+            .run(
+                "insert into line (id, account_id, number, label, search, integration_type, created_at, version)
+                 values ($1, $2, $3, $4, $5, $6, $7, 1)",
+                (id, account, number, label.clone(), format!("{label} {account_name}").to_lowercase(), integration_type, now.at()),
+            )
+            .await;
+        match added {
+            Err(error) if is_duplicate(&error) => return Err(Problem::conflict("This number is a line already.")),
+            other => other?,
+        };
+        tx.tell(Change::Line { account_id: account, line_id: id });
+        let entry = Entry { action: "line.add", account_id: Some(account), line_id: Some(id), ..Entry::default() };
+        let after = serde_json::json!({ "label": label, "integration_type": integration_type });
+        record(tx, now, permit.actor(), entry.change((), after)).await?;
+        Ok(id)
+    })
+    .await
+}

@@ -1,0 +1,18 @@
+//! Switchyard's services: what the console, the webhooks, the public API and the workers all call.
+//!
+//! One room per subject; a room owns its tables, its SQL and its rules, and exports verbs. A request flows one way:
+//! route or server function → [`staff::Permit`] → verb → SQL in one transaction → answer.
+//!
+//! To add a verb: write it in the room that owns the tables, let it take the permit of the permission that it needs,
+//! apply the permit's scope in its SQL, and write its audit entry in the same transaction.
+
+pub mod types;
+
+#[cfg(feature = "services")]
+pub mod clock;
+#[cfg(feature = "services")]
+pub mod db;
+#[cfg(feature = "services")]
+pub mod directory;
+#[cfg(feature = "services")]
+pub mod staff;

@@ -1,0 +1,135 @@
+//! A connection: how an account signs in to RingCentral. One per account.
+
+use crate::clock::Now;
+use crate::db::{Db, Result, Tx, is_duplicate};
+use crate::staff::{Entry, Permit, may, record};
+use crate::types::{AccountId, ConnectionId, Problem, Timestamp};
+use std::collections::HashSet;
+
+/// A connection as a worker needs it.
+#[derive(Clone, sqlx::FromRow)]
+pub struct Connection {
+    /// The connection.
+    pub id: ConnectionId,
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// `https://platform.ringcentral.com`, or a sandbox.
+    pub base_url: String,
+    /// The application's id.
+    pub client_id: String,
+    /// The application's secret.
+    pub client_secret: String,
+    /// The JWT credential that is exchanged for a token.
+    pub jwt: String,
+    /// Posts in any 60 seconds; `None` for no limit.
+    pub posts_per_minute: Option<i64>,
+    /// Posts a day; `None` for no limit.
+    pub posts_per_day: Option<i64>,
+    /// Nobody calls before.
+    pub parked_until: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("id", &self.id).field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+/// What a connection is made of.
+#[derive(Clone)]
+pub struct NewConnection {
+    /// `https://platform.ringcentral.com`, or a sandbox.
+    pub base_url: String,
+    /// The application's id.
+    pub client_id: String,
+    /// The application's secret.
+    pub client_secret: String,
+    /// The JWT credential.
+    pub jwt: String,
+    /// Posts in any 60 seconds; RingCentral allows 40 (developer guide, rate limits, group Medium). `None` for no limit.
+    pub posts_per_minute: Option<i64>,
+    /// Posts a day; RingCentral allows 2,500 (developer guide, posting). `None` for no limit.
+    pub posts_per_day: Option<i64>,
+}
+
+impl std::fmt::Debug for NewConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewConnection").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+/// Connects an account.
+///
+/// # Errors
+/// `Conflict` when it is connected already, `Forbidden` when the permit holds on named accounts only.
+pub async fn connect(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, account: AccountId, new: NewConnection) -> Result<ConnectionId, Problem> {
+    if !permit.scope().everywhere {
+        return Err(Problem::forbidden("Only someone whose role holds on all accounts can connect one to RingCentral."));
+    }
+    let id = ConnectionId(now.id());
+    db.work(async |tx| {
+        let entry = Entry { action: "account.connect", account_id: Some(account), subject_id: Some(id.0), ..Entry::default() };
+        let entry = entry.change((), serde_json::json!({ "base_url": new.base_url }));
+        let added = tx
+            .run(
+                "insert into connection (id, account_id, base_url, client_id, client_secret, jwt, posts_per_minute, posts_per_day,
+                   day_started_at, day_calls, created_at, version)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $9, 1)",
+                (
+                    id,
+                    account,
+                    new.base_url.trim_end_matches('/').to_owned(),
+                    new.client_id,
+                    new.client_secret,
+                    new.jwt,
+                    new.posts_per_minute,
+                    new.posts_per_day,
+                    now.at(),
+                ),
+            )
+            .await;
+        match added {
+            Err(error) if is_duplicate(&error) => return Err(Problem::conflict("This account is connected already.")),
+            other => other?,
+        };
+        record(tx, now, permit.actor(), entry).await?;
+        Ok(id)
+    })
+    .await
+}
+
+/// Which of these accounts have a connection.
+///
+/// # Errors
+/// What the database says.
+pub async fn connected(db: &Db, accounts: impl IntoIterator<Item = AccountId>) -> Result<HashSet<AccountId>> {
+    let mut found = HashSet::new();
+    for account in accounts {
+        let row: Option<(AccountId,)> = db.opt("select account_id from connection where account_id = $1", [account]).await?;
+        found.extend(row.map(|(id,)| id));
+    }
+    Ok(found)
+}
+
+/// Whether the account has a connection, within the caller's transaction.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_connected(tx: &mut Tx, account: AccountId) -> Result<bool> {
+    let row: Option<(AccountId,)> = tx.opt("select account_id from connection where account_id = $1", [account]).await?;
+    Ok(row.is_some())
+}
+
+/// The connection with this id, or the account's.
+///
+/// # Errors
+/// What the database says.
+pub async fn find(db: &Db, id: Option<ConnectionId>, account: AccountId) -> Result<Option<Connection>> {
+    db.opt(
+        "select id, account_id, base_url, client_id, client_secret, jwt, posts_per_minute, posts_per_day, parked_until
+         from connection
+         where (id = $1) or ($1 is null and account_id = $2)",
+        (id, account),
+    )
+    .await
+}

@@ -1,0 +1,106 @@
+//! The audit: every change, in the transaction that makes it, with before and after.
+
+use super::{Actor, Permit, may};
+use crate::clock::Now;
+use crate::db::{Db, Result, Tx};
+use crate::types::{AccountId, AuditRow, Cursor, LineId, Page, Timestamp};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// What an entry is about. Values hold no message bodies and no contacts' numbers.
+#[derive(Debug, Default)]
+pub struct Entry<'a> {
+    /// What was done, as `subject.verb`: `line.integration_type`.
+    pub action: &'a str,
+    /// The account it was done to.
+    pub account_id: Option<AccountId>,
+    /// The line it was done to.
+    pub line_id: Option<LineId>,
+    /// The row it was done to, when it is neither.
+    pub subject_id: Option<Uuid>,
+    /// The fields before.
+    pub before: Option<serde_json::Value>,
+    /// The fields after.
+    pub after: Option<serde_json::Value>,
+}
+
+impl Entry<'_> {
+    /// Sets the fields before and after.
+    #[must_use]
+    pub fn change(mut self, before: impl Serialize, after: impl Serialize) -> Self {
+        self.before = serde_json::to_value(before).ok();
+        self.after = serde_json::to_value(after).ok();
+        self
+    }
+}
+
+/// Writes an entry in the transaction of the change it describes.
+///
+/// # Errors
+/// What the database says; the change must then not commit.
+pub async fn record(tx: &mut Tx, now: &Now, actor: &Actor, entry: Entry<'_>) -> Result<()> {
+    let at = now.at();
+    tx.run(
+        "insert into audit_entry (id, at, actor_kind, actor_id, actor_name, action, account_id, line_id, subject_id, before, after)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        (
+            now.id_at(at),
+            at,
+            actor.kind(),
+            actor.id(),
+            actor.name().to_owned(),
+            entry.action.to_owned(),
+            entry.account_id,
+            entry.line_id,
+            entry.subject_id,
+            entry.before.map(|v| v.to_string()),
+            entry.after.map(|v| v.to_string()),
+        ),
+    )
+    .await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    at: Timestamp,
+    actor_name: String,
+    action: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+/// The changes of a line, newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn line_history(
+    db: &Db,
+    permit: &Permit<may::SeeDirectory>,
+    line: LineId,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<AuditRow>> {
+    let scope = permit.scope();
+    let before_id = after.and_then(Cursor::key::<Uuid>).unwrap_or(Uuid::max());
+    let rows: Vec<Row> = db
+        .all(
+            "select e.id, e.at, e.actor_name, e.action, e.before, e.after
+             from audit_entry e
+             join line l on l.id = e.line_id
+             where e.line_id = $1 and e.id < $2
+               and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+             order by e.id desc
+             limit $6",
+            (line, before_id, scope.everywhere, scope.staff, scope.permission, i64::try_from(limit + 1).unwrap_or(i64::MAX)),
+        )
+        .await?;
+    Ok(Page::of(rows, limit, |row| row.id).map(|row| AuditRow {
+        at: row.at,
+        actor: row.actor_name,
+        action: row.action,
+        before: row.before,
+        after: row.after,
+    }))
+}

@@ -1,0 +1,167 @@
+//! Permits: the proof, as a value, that the signed-in member may do a thing, and on which accounts.
+
+use crate::db::{Db, Result};
+use crate::types::{AccountId, Permission, Problem, SignedIn, StaffId};
+use std::marker::PhantomData;
+use uuid::Uuid;
+
+/// Permissions as types, so that a verb's signature says what it needs.
+pub mod may {
+    use crate::types::Permission;
+
+    /// A permission as a type.
+    pub trait May {
+        /// The permission it stands for.
+        const PERMISSION: Permission;
+    }
+
+    macro_rules! permissions { ($($name:ident),+) => { $(
+        #[doc = concat!("See [`Permission::", stringify!($name), "`].")]
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name;
+        impl May for $name { const PERMISSION: Permission = Permission::$name; }
+    )+ } }
+    permissions!(SeeDirectory, SeeMessages, ManageDirectory, SetIntegrationType, SendMessages, ManageSync, SeeStaff, ManageStaff);
+}
+
+/// Who did it, as the audit writes it down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// A member of the staff, in the console or the shell.
+    Staff {
+        /// The member.
+        id: StaffId,
+        /// Their name at the time.
+        name: String,
+    },
+    /// A program of an account, by its token.
+    Api {
+        /// The account.
+        account_id: AccountId,
+        /// The token's name.
+        name: String,
+    },
+    /// The program itself, such as the first start.
+    System,
+}
+
+impl Actor {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Staff { .. } => "staff",
+            Self::Api { .. } => "api",
+            Self::System => "system",
+        }
+    }
+
+    pub(super) fn id(&self) -> Option<Uuid> {
+        match self {
+            Self::Staff { id, .. } => Some(id.0),
+            Self::Api { account_id, .. } => Some(account_id.0),
+            Self::System => None,
+        }
+    }
+
+    /// The name that is shown.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Staff { name, .. } | Self::Api { name, .. } => name,
+            Self::System => "Switchyard",
+        }
+    }
+}
+
+/// A member whose session is valid, with the permissions that their roles give at this moment.
+#[derive(Debug, Clone)]
+pub struct Member {
+    id: StaffId,
+    name: String,
+    /// Each permission once; `true` when one of the roles that give it holds on all accounts.
+    permissions: Vec<(Permission, bool)>,
+}
+
+impl Member {
+    /// Reads a member who may sign in; `None` for a stranger or a disabled one.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn load(db: &Db, id: StaffId) -> Result<Option<Member>> {
+        let found: Option<(String,)> =
+            db.opt("select name from staff_member where id = $1 and disabled_at is null", [id]).await?;
+        let Some((name,)) = found else { return Ok(None) };
+        let rows: Vec<(String, bool)> =
+            db.all("select distinct permission, everywhere from staff_scope where staff_id = $1 order by permission", [id]).await?;
+        let mut permissions: Vec<(Permission, bool)> = Vec::new();
+        for (word, everywhere) in rows {
+            // A word of a newer or older program gives nothing.
+            let Ok(permission) = word.parse::<Permission>() else { continue };
+            match permissions.iter_mut().find(|(known, _)| *known == permission) {
+                Some((_, all)) => *all |= everywhere,
+                None => permissions.push((permission, everywhere)),
+            }
+        }
+        Ok(Some(Member { id, name, permissions }))
+    }
+
+    /// The member's id.
+    pub fn id(&self) -> StaffId {
+        self.id
+    }
+
+    /// As the audit writes them down.
+    pub fn actor(&self) -> Actor {
+        Actor::Staff { id: self.id, name: self.name.clone() }
+    }
+
+    /// As the console's header shows them.
+    pub fn signed_in(&self) -> SignedIn {
+        SignedIn { id: self.id, name: self.name.clone(), permissions: self.permissions.iter().map(|(p, _)| *p).collect() }
+    }
+
+    /// The permit for `P`.
+    ///
+    /// # Errors
+    /// `Forbidden`, with the permission in words, when no role gives it.
+    pub fn permit<P: may::May>(&self) -> std::result::Result<Permit<P>, Problem> {
+        let everywhere = self.permissions.iter().find(|(p, _)| *p == P::PERMISSION).map(|(_, all)| *all);
+        let Some(everywhere) = everywhere else {
+            return Err(Problem::forbidden(format!(
+                "Your roles do not let you {}. Ask an administrator for it.",
+                P::PERMISSION.sentence()
+            )));
+        };
+        Ok(Permit { actor: self.actor(), scope: Scope { everywhere, staff: self.id, permission: P::PERMISSION.as_str() }, of: PhantomData })
+    }
+}
+
+/// Where a permit holds, as the three values that a statement binds:
+/// `($1 or account_id in (select account_id from staff_scope where staff_id = $2 and permission = $3))`.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope {
+    /// On all accounts.
+    pub everywhere: bool,
+    /// Whose roles name the accounts otherwise.
+    pub staff: StaffId,
+    /// The permission's word.
+    pub permission: &'static str,
+}
+
+/// The proof that somebody may do what `P` names, and where.
+#[derive(Debug, Clone)]
+pub struct Permit<P> {
+    actor: Actor,
+    scope: Scope,
+    of: PhantomData<P>,
+}
+
+impl<P> Permit<P> {
+    /// Who holds it.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Where it holds.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+}

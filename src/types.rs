@@ -1,0 +1,56 @@
+//! What the browser may know: ids, numbers, states, rows and pages. It compiles to wasm and knows nothing of a database.
+//!
+//! Values are parsed at the edge and trusted inside: a [`PhoneNumber`] that exists is one.
+
+mod change;
+mod directory;
+mod id;
+mod page;
+mod phone;
+mod problem;
+mod staff;
+mod timestamp;
+
+pub use change::*;
+pub use directory::*;
+pub use id::*;
+pub use page::*;
+pub use phone::*;
+pub use problem::*;
+pub use staff::*;
+pub use timestamp::*;
+
+/// A text enum that is stored, sent and shown by one snake_case word: `as_str`, `FromStr`, `ALL`, serde, sqlx.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "services", derive(sqlx::Type), sqlx(type_name = "text", rename_all = "snake_case"))]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+
+        impl $name {
+            /// Every value, in the order in which it is offered.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word that is stored and sent.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::types::UnknownWord;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == text)
+                    .ok_or_else(|| $crate::types::UnknownWord(text.chars().take(40).collect()))
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+/// A word that is none of those expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is not one of the values this field takes")]
+pub struct UnknownWord(pub String);
