@@ -5,6 +5,7 @@
 mod change;
 mod directory;
 mod id;
+mod messaging;
 mod page;
 mod phone;
 mod problem;
@@ -14,6 +15,7 @@ mod timestamp;
 pub use change::*;
 pub use directory::*;
 pub use id::*;
+pub use messaging::*;
 pub use page::*;
 pub use phone::*;
 pub use problem::*;

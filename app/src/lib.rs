@@ -1,1 +1,34 @@
+//! The console: screens and the server functions behind them.
+//!
+//! One folder or file per screen: its component, then its server functions. A server function's first line takes the permit,
+//! then it calls the service's verb; nothing changes on GET, and every form works without JavaScript.
+//!
+//! To add a screen: a module with its component, a route in [`app::App`], a link in [`frame`].
 
+// Components and server functions become types that the macros leave undocumented.
+#![recursion_limit = "256"]
+
+pub mod accounts;
+pub mod app;
+#[cfg(feature = "ssr")]
+pub mod context;
+pub mod fault;
+pub mod frame;
+pub mod invitation;
+pub mod lines;
+pub mod sign_in;
+pub mod staff;
+pub mod ui;
+
+pub use app::App;
+#[cfg(feature = "ssr")]
+pub use app::{Assets, shell};
+pub use fault::Fault;
+
+/// Takes over the page that the server rendered.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_body(App);
+}

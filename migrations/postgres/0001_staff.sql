@@ -1,5 +1,11 @@
 -- Staff: who works here, what they may do, their sessions, and the audit of what they did.
 
+-- What SQLite has built in, by the same names, so that set-wise statements are one text on both engines.
+create function json_each(list text) returns table (key bigint, value jsonb) language sql immutable parallel safe
+  as $$ select n - 1, item from jsonb_array_elements(list::jsonb) with ordinality as t (item, n) $$;
+create function unhex(id text, ignored text) returns uuid language sql immutable parallel safe
+  as $$ select id::uuid $$;
+
 create table staff_member (
   id uuid primary key,
   email text collate "C" not null unique, -- lower case

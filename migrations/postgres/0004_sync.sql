@@ -90,12 +90,13 @@ create table intent (
   body text, -- dropped when it is settled
   state text collate "C" not null, -- open, posted, refused, withdrawn
   made_at bigint not null,
-  called_at bigint, -- null: no call was begun
-  deadline_at bigint, -- the call ends before
+  deadline_at bigint not null, -- the call ends before
+  calls bigint not null, -- calls begun; after a second one a double may turn up later
   post_id text collate "C",
   settled_at bigint,
+  watch_at bigint, -- when to look for a double; null when there is no need to
   primary key (line_id, id),
   foreign key (line_id, conversation_id) references lane (line_id, conversation_id)
 );
 create unique index intent_open on intent (line_id, conversation_id) where state = 'open';
-create index intent_watched on intent (settled_at) where state = 'posted';
+create index intent_watched on intent (watch_at) where watch_at is not null;

@@ -1,5 +1,6 @@
 -- Staff: who works here, what they may do, their sessions, and the audit of what they did.
 
+
 create table staff_member (
   id blob not null primary key,
   email text not null unique, -- lower case

@@ -28,7 +28,7 @@ pub use journal::{Entry, Kind};
 pub use limits::Limits;
 pub use state::{ChatSummary, Post};
 pub use token::{Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_JWT, DEFAULT_OWNER, DEMO_PREFIX};
-pub use webhooks::sign;
+pub use webhooks::{SIGNATURE, sign};
 
 use axum::Router;
 use state::{Change, Core};

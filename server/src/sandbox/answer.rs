@@ -19,7 +19,7 @@ use switchyard::types::Timestamp;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("rcrequestid");
 /// RingCentral's words at the daily limit (developer guide, posting): the status alone does not tell it from another 500.
-pub(super) const DAILY_LIMIT: &str = "You have exceeded your limits for this action.";
+const DAILY_LIMIT: &str = "You have exceeded your limits for this action.";
 
 /// A call on its way.
 pub(super) struct Call {
@@ -63,7 +63,7 @@ pub(super) struct Answer {
     pub status: u16,
     pub body: Option<Value>,
     pub accepted: bool,
-    pub change: Option<Change>,
+    pub change: Option<Box<Change>>,
 }
 
 impl Answer {
@@ -74,7 +74,7 @@ impl Answer {
 
     /// The call is served and changes this.
     pub fn changed(status: u16, body: Option<Value>, change: Change) -> Self {
-        Self { status, body, accepted: true, change: Some(change) }
+        Self { status, body, accepted: true, change: Some(Box::new(change)) }
     }
 
     /// The call is refused.
@@ -84,10 +84,7 @@ impl Answer {
 
     /// RingCentral's error body: the list, and the first error once more at the top, as it is still sent.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
-        Self::refused(
-            status,
-            json!({ "errorCode": code, "message": message, "errors": [{ "errorCode": code, "message": message }] }),
-        )
+        Self::refused(status, json!({ "errorCode": code, "message": message, "errors": [{ "errorCode": code, "message": message }] }))
     }
 
     /// The same with the parameter that was wrong.
@@ -178,7 +175,7 @@ impl Sandbox {
             entry.status = answer.status;
             entry.accepted = answer.accepted;
             entry.answer_lost = matches!(way, Way::Dropped | Way::Never);
-            core.record(entry, answer.change.take());
+            core.record(entry, answer.change.take().map(|change| *change));
             (answer, way)
         });
         match way {
@@ -232,7 +229,7 @@ fn with_fault(
             let mut answer = act(core, call, due);
             if let Some(change) = answer.change.take() {
                 call.entry.appears_at = Some(due);
-                answer.change = Some(Change::Late { due, key: core.next_id().0, change: Box::new(change) });
+                answer.change = Some(Box::new(Change::Late { due, key: core.next_id().0, change }));
             }
             (answer, Way::lost(hang))
         }
@@ -262,7 +259,13 @@ fn refusal(core: &mut Core, call: &mut Call, now: Timestamp, status: u16, retry_
         if let Some(seconds) = retry_after {
             call.header(header::RETRY_AFTER, seconds);
         }
-        let usual = if status == 429 { "too_many_requests" } else if status < 500 { "refused" } else { "unavailable" };
+        let usual = if status == 429 {
+            "too_many_requests"
+        } else if status < 500 {
+            "refused"
+        } else {
+            "unavailable"
+        };
         return Answer::carrier_error(status, code.unwrap_or(usual), "The sandbox was told to refuse this");
     }
     if status != 429 {

@@ -282,7 +282,6 @@ impl Carrier {
         Some((self.messages.get(webhook.message)?.clone(), self.webhook_base.clone()?))
     }
 
-
     /// When the next webhook may be tried, and when the next delayed one is due.
     pub fn next_times(&self) -> (Option<Instant>, Option<Timestamp>) {
         let outbox = self.webhook_base.as_ref().and(self.outbox.first_key_value()).map(|((at, _), _)| *at);
@@ -305,7 +304,7 @@ impl Carrier {
             .filter(|(number, _)| number.contains(search))
             .filter_map(|(number, places)| places.last().map(|last| (*last, number, places.len())))
             .collect();
-        latest.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+        latest.sort_unstable_by_key(|(last, ..)| std::cmp::Reverse(*last));
         let summary = |(last, number, messages): (usize, &Text, usize)| {
             let last = &self.messages[last];
             HandsetSummary { number: number.clone(), messages, last_text: last.text.clone(), last_at: last.at }
@@ -355,7 +354,8 @@ async fn take_message(State(sandbox): State<Sandbox>, headers: HeaderMap, body: 
 
 fn accept(core: &mut Core, call: &mut Call, new: Option<NewMessage>, now: Timestamp) -> Answer {
     let Some(new) = new else { return Answer::carrier_error(400, "refused", "The body is not a message as the contract has it") };
-    let receipt = |message: &CarrierMessage| json!({ "id": message.id, "reference": message.reference, "accepted_at": message.at.rfc3339() });
+    let receipt =
+        |message: &CarrierMessage| json!({ "id": message.id, "reference": message.reference, "accepted_at": message.at.rfc3339() });
     let reference = Text::from(new.reference);
     if let Some(place) = core.carrier.by_reference.get(&reference) {
         let message = &core.carrier.messages[*place];

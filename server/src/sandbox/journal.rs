@@ -80,7 +80,7 @@ pub struct Entry {
     /// Who it was sent to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Text>,
-    /// The text of a post or SMS; the name of a team.
+    /// The text of a post or SMS; the name of a team; the page token of a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Text>,
     /// The HTTP status of the answer, or the one that a lost answer would have had; 0 when there was none.

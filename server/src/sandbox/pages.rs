@@ -194,7 +194,8 @@ fn bubble(message: &CarrierMessage, number: &str) -> String {
         (None, false, true) => " · not yet taken by the product".into(),
         _ => String::new(),
     };
-    let (class, other) = if own { ("own", message.to.iter().map(|to| &**to).collect::<Vec<_>>().join(", ")) } else { ("", message.from.to_string()) };
+    let (class, other) =
+        if own { ("own", message.to.iter().map(|to| &**to).collect::<Vec<_>>().join(", ")) } else { ("", message.from.to_string()) };
     format!(
         "<li class=\"{class}\"><div class=\"text\">{}</div>{pictures}<small>{} {} · {}{note}</small></li>",
         escape(&message.text).replace('\n', "<br>"),

@@ -2,7 +2,7 @@
 //!
 //! The one rule: where RingCentral's behaviour is not published, the comment says that ours is an inference.
 
-use super::answer::{Answer, Call, DAILY_LIMIT, count, daily_limit};
+use super::answer::{Answer, Call, count, daily_limit};
 use super::journal::Kind;
 use super::limits::Group;
 use super::state::{Change, Chat, Core, Post, Team};
@@ -309,7 +309,6 @@ async fn create_post(
             return forbidden("Team is not active");
         }
         if !core.limits.may_post(&owner, at) {
-            tracing::debug!(owner = %owner, "{DAILY_LIMIT}");
             return daily_limit();
         }
         let post = Post { id: core.next_id(), chat_id, text, creator_id: owner, created_at: at };

@@ -116,17 +116,35 @@ impl Chat {
 pub(super) enum Change {
     ClientRegistered(Client),
     TeamCreated(Team),
-    TeamStatus { chat_id: Id, archived: bool, at: Timestamp },
-    TeamDeleted { chat_id: Id },
+    TeamStatus {
+        chat_id: Id,
+        archived: bool,
+        at: Timestamp,
+    },
+    TeamDeleted {
+        chat_id: Id,
+    },
     PostAdded(Post),
-    PostDeleted { chat_id: Id, post_id: Id },
+    PostDeleted {
+        chat_id: Id,
+        post_id: Id,
+    },
     MessageAdded(CarrierMessage),
     /// A message's webhook was answered with a 2xx.
-    Told { id: Text },
+    Told {
+        id: Text,
+    },
     /// Accepted, but to show only when this time has come.
-    Late { due: Timestamp, key: u64, change: Box<Change> },
+    Late {
+        due: Timestamp,
+        key: u64,
+        change: Box<Change>,
+    },
     /// A late change has shown.
-    Appeared { due: Timestamp, key: u64 },
+    Appeared {
+        due: Timestamp,
+        key: u64,
+    },
 }
 
 impl Change {

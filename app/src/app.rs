@@ -1,0 +1,92 @@
+//! The document and its routes. Every page is rendered whole and in order on the server, so that it can be read without JavaScript.
+
+use crate::accounts::{AccountsPage, NewAccountPage};
+use crate::frame::Frame;
+use crate::invitation::InvitationPage;
+use crate::lines::{LinePage, LinesPage, NewLinePage, TypeChangePage};
+use crate::sign_in::SignInPage;
+use crate::staff::{NewMemberPage, StaffPage};
+use crate::ui::FaultView;
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::components::{ParentRoute, Route, Router, Routes};
+use leptos_router::{SsrMode, path};
+use switchyard::types::Problem;
+
+/// The files that the browser loads, with a version of their content in the URL so that they can be kept for ever.
+#[cfg(feature = "ssr")]
+#[derive(Debug, Clone)]
+pub struct Assets {
+    /// The style sheet.
+    pub css: String,
+    /// The module that starts the WebAssembly.
+    pub js: String,
+    /// The WebAssembly.
+    pub wasm: String,
+}
+
+/// The HTML document around the application.
+#[cfg(feature = "ssr")]
+pub fn shell(assets: Assets) -> impl IntoView {
+    use leptos_meta::MetaTags;
+    let nonce = leptos::nonce::use_nonce();
+    let start = format!("import start, {{ hydrate }} from {:?}; start({{ module_or_path: {:?} }}).then(hydrate);", assets.js, assets.wasm);
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=crate::frame::theme::chosen()>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <meta name="robots" content="noindex" />
+                <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
+                <link rel="stylesheet" href=assets.css />
+                <link rel="modulepreload" href=assets.js nonce=nonce.clone() />
+                <link rel="preload" href=assets.wasm r#as="fetch" r#type="application/wasm" crossorigin="" />
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+                <script type="module" nonce=nonce inner_html=start></script>
+            </body>
+        </html>
+    }
+}
+
+/// The application.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Title formatter=|page| if page.is_empty() { "Switchyard".to_owned() } else { format!("{page} · Switchyard") } />
+        <Router>
+            <Routes fallback=NotFound>
+                <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
+                <Route path=path!("/invitation") view=InvitationPage ssr=SsrMode::Async />
+                <ParentRoute path=path!("") view=Frame ssr=SsrMode::Async>
+                    <Route path=path!("/lines") view=LinesPage ssr=SsrMode::Async />
+                    <Route path=path!("/lines/new") view=NewLinePage ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id") view=LinePage ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/type") view=TypeChangePage ssr=SsrMode::Async />
+                    <Route path=path!("/accounts") view=AccountsPage ssr=SsrMode::Async />
+                    <Route path=path!("/accounts/new") view=NewAccountPage ssr=SsrMode::Async />
+                    <Route path=path!("/staff") view=StaffPage ssr=SsrMode::Async />
+                    <Route path=path!("/staff/new") view=NewMemberPage ssr=SsrMode::Async />
+                </ParentRoute>
+            </Routes>
+        </Router>
+    }
+}
+
+/// What an unknown address shows, in the frame of the console.
+#[component]
+fn NotFound() -> impl IntoView {
+    view! {
+        <Frame page=|| {
+            view! {
+                <Title text="Not found" />
+                <FaultView fault=Problem::not_found("There is no such page. The address may be mistyped, or the page has moved.").into() />
+            }
+        } />
+    }
+}

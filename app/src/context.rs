@@ -1,0 +1,157 @@
+//! What a server function stands on: the services, and who is asking. Only on the server.
+//!
+//! The rule: authority is read once per request, from the roles as they are now; [`permit`] is the only way to a service verb.
+
+use axum::extract::ConnectInfo;
+use http::header::ACCEPT;
+use http::request::Parts;
+use http::{Method, StatusCode};
+use leptos::prelude::{provide_context, use_context};
+use leptos_axum::ResponseOptions;
+use std::net::SocketAddr;
+use switchyard::clock::Now;
+use switchyard::db::Db;
+use switchyard::staff::{Member, Passwords, Permit, may};
+use switchyard::types::Problem;
+use tower_sessions::Session;
+
+/// The key in a session under which the signed-in member's id stands.
+pub const STAFF: &str = "staff";
+
+/// What the console needs of the program it runs in.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// The database.
+    pub db: Db,
+    /// Clock and randomness.
+    pub now: Now,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// The sandbox as this program reaches it; the simulator is there only when the sandbox runs.
+    pub sandbox_url: Option<String>,
+    /// The sandbox as a browser reaches it.
+    pub sandbox_public_url: Option<String>,
+    /// TLS is on: cookies are `Secure`.
+    pub secure_cookies: bool,
+    /// The console as a browser reaches it, without a slash at the end.
+    pub public_url: String,
+}
+
+impl Services {
+    /// Which installation this is, as the console's header says it: `Local`, or the host.
+    pub fn environment(&self) -> String {
+        let host = self.public_url.split("://").last().unwrap_or_default();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        if matches!(name, "localhost" | "127.0.0.1" | "[::1]") { "Local".to_owned() } else { host.to_owned() }
+    }
+}
+
+/// Who is asking, read by the server for each request and put into its extensions; `None` when nobody is signed in.
+#[derive(Debug, Clone)]
+pub struct Visitor(pub Option<Member>);
+
+/// Makes the services known to the server functions of a request.
+pub fn provide(services: Services) {
+    provide_context(services);
+}
+
+fn outside() -> Problem {
+    tracing::error!("a server function ran outside a request");
+    Problem::unavailable("The console is not ready. Try again in a minute.")
+}
+
+fn parts() -> Result<Parts, Problem> {
+    use_context::<Parts>().ok_or_else(outside)
+}
+
+/// The services.
+///
+/// # Errors
+/// `Unavailable` outside a request.
+pub fn services() -> Result<Services, Problem> {
+    use_context::<Services>().ok_or_else(outside)
+}
+
+/// The request's session, signed in or not.
+///
+/// # Errors
+/// `Unavailable` outside a request.
+pub fn session() -> Result<Session, Problem> {
+    parts()?.extensions.get::<Session>().cloned().ok_or_else(outside)
+}
+
+/// Who is asking.
+///
+/// # Errors
+/// `SignedOut` when nobody is signed in.
+pub async fn member() -> Result<Member, Problem> {
+    match parts()?.extensions.get::<Visitor>() {
+        Some(Visitor(Some(member))) => Ok(member.clone()),
+        _ => Err(Problem::SignedOut),
+    }
+}
+
+/// The permit for `P` of whoever is asking.
+///
+/// # Errors
+/// `SignedOut` when nobody is signed in, `Forbidden` when their roles do not give it.
+pub async fn permit<P: may::May>() -> Result<Permit<P>, Problem> {
+    member().await?.permit()
+}
+
+/// The client's address as the connection shows it, for counting failed sign-ins.
+pub fn client_address() -> String {
+    let address = parts().ok().and_then(|parts| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string()));
+    address.unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Whether this is a form that a browser sent by itself, without JavaScript.
+pub fn is_plain_form() -> bool {
+    parts().is_ok_and(|parts| {
+        let accepts = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        parts.method == Method::POST && accepts.contains("text/html")
+    })
+}
+
+/// The value of a cookie of the request.
+pub fn cookie(name: &str) -> Option<String> {
+    let parts = parts().ok()?;
+    let all = parts.headers.get_all(http::header::COOKIE);
+    let mut pairs = all.iter().filter_map(|header| header.to_str().ok()).flat_map(|header| header.split(';'));
+    pairs.find_map(|pair| pair.trim().split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()))
+}
+
+/// Sets a cookie by its `Set-Cookie` text; text that is no header value is left out.
+pub fn set_cookie(text: &str) {
+    if let (Some(response), Ok(value)) = (use_context::<ResponseOptions>(), http::HeaderValue::from_str(text)) {
+        response.append_header(http::header::SET_COOKIE, value);
+    }
+}
+
+/// Sets the answer's status; a plain form is answered by a redirect and keeps that one.
+pub fn answer_with(status: u16) {
+    if let (Some(response), Ok(status)) = (use_context::<ResponseOptions>(), StatusCode::from_u16(status))
+        && !is_plain_form()
+    {
+        response.set_status(status);
+    }
+}
+
+/// A path within the console that a redirect may lead to; anything else becomes the first page.
+pub fn local_path(path: &str) -> &str {
+    let inside = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && path.bytes().all(|b| b.is_ascii_graphic());
+    if inside && !path.starts_with("/sign-in") { path } else { "/lines" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local_path;
+
+    #[test]
+    fn a_redirect_never_leaves_the_console() {
+        assert_eq!(local_path("/lines?type=none"), "/lines?type=none");
+        for outside in ["", "//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", "lines", "/sign-in?next=/x", "/ä"] {
+            assert_eq!(local_path(outside), "/lines", "{outside:?}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What stands around every screen: the ways to go, who is signed in, the theme, the keyboard.
+//!
+//! The rule: it is usable before and without JavaScript, and it shows only the ways that lead somewhere for this member.
+
+pub mod keys;
+pub mod theme;
+
+use crate::Fault;
+use crate::ui::{Icon, ToastRegion, icon, provide_toasts};
+use keys::Keys;
+use leptos::html;
+use leptos::prelude::*;
+use leptos_router::components::Outlet;
+use leptos_router::hooks::use_location;
+use serde::{Deserialize, Serialize};
+use switchyard::types::{Permission, SignedIn};
+use theme::ThemeChoice;
+
+#[cfg(feature = "ssr")]
+use crate::context::{member, services, session};
+
+/// What every screen knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    /// Who is signed in.
+    pub member: SignedIn,
+    /// The sandbox runs, so there is a simulator.
+    pub simulator: bool,
+    /// Which installation this is.
+    pub environment: String,
+}
+
+impl Me {
+    /// Whether a role allows it somewhere: what to show. The verb asks again.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.member.may(permission)
+    }
+}
+
+/// Who is signed in, read once for all screens; see [`use_me`].
+pub type MeResource = Resource<Result<Me, Fault>>;
+
+/// Who is signed in. Await it within the `Suspend` of a screen.
+///
+/// # Panics
+/// Outside a [`Frame`].
+pub fn use_me() -> MeResource {
+    expect_context()
+}
+
+/// Who is signed in and what there is to go to.
+#[server(prefix = "/fn", endpoint = "me")]
+pub async fn me() -> Result<Me, Fault> {
+    let member = member().await?;
+    let services = services()?;
+    Ok(Me { member: member.signed_in(), simulator: services.sandbox_url.is_some(), environment: services.environment() })
+}
+
+/// Ends the session.
+#[server(prefix = "/fn", endpoint = "sign-out")]
+pub async fn sign_out() -> Result<(), Fault> {
+    if let Err(error) = session()?.flush().await {
+        tracing::error!(%error, "a session could not be ended");
+        return Err(switchyard::types::Problem::unavailable("You could not be signed out. Try again.").into());
+    }
+    leptos_axum::redirect("/sign-in");
+    Ok(())
+}
+
+/// The frame around a screen: the route's, or `page` where no route was found.
+#[component]
+pub fn Frame(
+    /// What it holds, in place of the route's view.
+    #[prop(optional, into)]
+    page: Option<ViewFn>,
+) -> impl IntoView {
+    let me: MeResource = Resource::new_blocking(|| (), |()| me());
+    provide_context(me);
+    provide_toasts();
+    let here = use_location().pathname;
+    let main = NodeRef::<html::Main>::new();
+    let menu = NodeRef::<html::Details>::new();
+    // A new page begins where its content begins, for the eye and for a screen reader; the menu has done its work.
+    Effect::new(move |before: Option<String>| {
+        let path = here.get();
+        if before.is_some_and(|before| before != path) {
+            if let Some(main) = main.get_untracked() {
+                let _ = main.focus();
+            }
+            if let Some(menu) = menu.get_untracked() {
+                let _ = menu.remove_attribute("open");
+            }
+        }
+        path
+    });
+    let content = match page {
+        Some(page) => page.run(),
+        None => view! { <Outlet /> }.into_any(),
+    };
+    view! {
+        <a
+            href="#main" rel="external"
+            class="sr-only focus:not-sr-only focus:fixed focus:top-2 focus:left-2 focus:z-40 focus:rounded-field focus:bg-primary focus:px-4 focus:py-2 focus:text-primary-content"
+        >
+            "Skip to the content"
+        </a>
+        <div class="lg:grid lg:min-h-dvh lg:grid-cols-[14rem_minmax(0,1fr)]">
+            <header class="sticky top-0 z-20 flex h-14 items-center justify-between gap-3 border-b border-base-300 bg-base-100 px-4 lg:hidden">
+                <Brand me=me />
+                <details node_ref=menu class="fold">
+                    <summary class="btn btn-sm btn-ghost h-9">{icon(Icon::Menu)} "Menu"</summary>
+                    <div class="absolute inset-x-0 top-14 flex max-h-[calc(100dvh-3.5rem)] flex-col gap-4 overflow-y-auto border-b border-base-300 bg-base-100 p-4 shadow-lg">
+                        <Ways me=me />
+                        <Foot me=me />
+                    </div>
+                </details>
+            </header>
+            <div class="hidden border-e border-base-300 bg-base-100 lg:block">
+                <div class="sticky top-0 flex h-dvh flex-col gap-6 overflow-y-auto p-3">
+                    <div class="px-2 pt-2">
+                        <Brand me=me />
+                    </div>
+                    <Ways me=me />
+                    <div class="mt-auto">
+                        <Foot me=me />
+                    </div>
+                </div>
+            </div>
+            <main id="main" node_ref=main tabindex="-1" class="mx-auto w-full max-w-6xl min-w-0 px-4 py-5 sm:px-6 lg:px-8 lg:py-7">
+                {content}
+            </main>
+        </div>
+        <ToastRegion />
+        <Keys />
+    }
+}
+
+/// The product's name and which installation this is.
+#[component]
+fn Brand(me: MeResource) -> impl IntoView {
+    view! {
+        <div class="flex items-center gap-2.5">
+            <a href="/lines" class="flex min-h-6 items-center gap-2 font-semibold">
+                <span class="text-primary">{icon(Icon::Brand)}</span>
+                "Switchyard"
+            </a>
+            <Suspense>
+                {move || Suspend::new(async move {
+                    me.await.ok().map(|me| view! { <span class="badge badge-sm badge-soft badge-neutral">{me.environment}</span> })
+                })}
+            </Suspense>
+        </div>
+    }
+}
+
+/// The screens there are to go to.
+#[component]
+fn Ways(me: MeResource) -> impl IntoView {
+    let here = use_location().pathname;
+    let way = move |to: &'static str, name: &'static str, of: Icon| {
+        let is_here = move || {
+            here.with(|here| here == to || here.strip_prefix(to).is_some_and(|rest| rest.starts_with('/'))).then_some("page")
+        };
+        view! {
+            <li>
+                <a href=to class="nav-link" aria-current=is_here>{icon(of)} {name}</a>
+            </li>
+        }
+    };
+    view! {
+        <nav aria-label="Main">
+            <ul class="flex flex-col gap-0.5">
+                {way("/lines", "Lines", Icon::Lines)} {way("/accounts", "Accounts", Icon::Accounts)}
+                <Suspense>
+                    {move || Suspend::new(async move {
+                        let me = me.await.ok();
+                        let may = |permission| me.as_ref().is_some_and(|me| me.may(permission));
+                        view! {
+                            {may(Permission::SeeMessages).then(|| way("/sync", "Sync", Icon::Sync))}
+                            {me.as_ref()
+                                .is_some_and(|me| me.simulator && me.may(Permission::SendMessages))
+                                .then(|| way("/simulator", "Simulator", Icon::Simulator))}
+                            {may(Permission::SeeStaff).then(|| way("/staff", "Staff", Icon::Staff))}
+                        }
+                    })}
+                </Suspense>
+            </ul>
+        </nav>
+    }
+}
+
+/// The theme, who is signed in, and the way out.
+#[component]
+fn Foot(me: MeResource) -> impl IntoView {
+    let action = ServerAction::<SignOut>::new();
+    view! {
+        <div class="flex flex-col gap-3 px-2 pb-1">
+            <ThemeChoice />
+            <div class="flex items-center justify-between gap-2 border-t border-base-300 pt-3">
+                <span class="min-w-0 truncate font-medium">
+                    <Suspense>{move || Suspend::new(async move { me.await.ok().map(|me| me.member.name) })}</Suspense>
+                </span>
+                <ActionForm action=action>
+                    <button type="submit" class="btn btn-sm btn-ghost text-sm font-medium">"Sign out"</button>
+                </ActionForm>
+            </div>
+        </div>
+    }
+}

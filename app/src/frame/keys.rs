@@ -1,0 +1,139 @@
+//! The keyboard: single keys that move and go, never while something is typed, and off for who wants them off (WCAG 2.1.4).
+
+use crate::ui::Dialog;
+use leptos::ev;
+use leptos::leptos_dom::helpers::window_event_listener;
+use leptos::prelude::*;
+use leptos::wasm_bindgen::JsCast;
+use leptos_router::hooks::use_navigate;
+use web_sys::HtmlElement;
+
+/// Where the choice stands in the browser.
+const OFF: &str = "switchyard.keys.off";
+
+/// The second key of `g …` and where it leads.
+const WAYS: [(&str, &str, &str); 5] = [
+    ("l", "/lines", "Lines"),
+    ("a", "/accounts", "Accounts"),
+    ("s", "/sync", "Sync"),
+    ("m", "/simulator", "Simulator"),
+    ("t", "/staff", "Staff"),
+];
+
+/// Listens to the keys and holds the dialog that explains them.
+#[component]
+pub fn Keys() -> impl IntoView {
+    let help = RwSignal::new(false);
+    let off = RwSignal::new(false);
+    let going = StoredValue::new(false);
+    let navigate = use_navigate();
+    Effect::new(move |_| {
+        off.set(storage().is_some_and(|storage| matches!(storage.get_item(OFF), Ok(Some(_)))));
+        let navigate = navigate.clone();
+        let listener = window_event_listener(ev::keydown, move |event| {
+            if event.ctrl_key() || event.meta_key() || event.alt_key() || event.default_prevented() || is_typing(&event) {
+                return;
+            }
+            let key = event.key();
+            // The way back in: help explains how to turn the keys on again.
+            if off.get_untracked() && key != "?" {
+                return;
+            }
+            let gone = going.get_value();
+            going.set_value(!gone && key == "g");
+            let done = match key.as_str() {
+                _ if gone => match WAYS.iter().find(|(second, _, _)| *second == key) {
+                    Some((_, path, _)) if is_a_way(path) => {
+                        navigate(path, Default::default());
+                        true
+                    }
+                    _ => false,
+                },
+                "/" => focus("[data-search]"),
+                "?" => {
+                    help.set(true);
+                    true
+                }
+                "j" => step(1),
+                "k" => step(-1),
+                _ => false,
+            };
+            if done {
+                event.prevent_default();
+            }
+        });
+        on_cleanup(move || listener.remove());
+    });
+    let switch = move |event: ev::Event| {
+        let on = event_target_checked(&event);
+        off.set(!on);
+        if let Some(storage) = storage() {
+            // A browser that keeps nothing forgets the choice with the page.
+            let _ = if on { storage.remove_item(OFF) } else { storage.set_item(OFF, "1") };
+        }
+    };
+    let key = |key: &'static str, does: &'static str| {
+        view! {
+            <dt>
+                <kbd class="kbd kbd-sm">{key}</kbd>
+            </dt>
+            <dd>{does}</dd>
+        }
+    };
+    view! {
+        <Dialog title="Keyboard" open=help>
+            <dl class="grid grid-cols-[5rem_1fr] items-center gap-y-2">
+                {key("/", "Search this list")} {key("j  k", "Next and previous row")} {key("Enter", "Open the row")}
+                {WAYS.map(|(second, _, name)| {
+                    view! {
+                        <dt>
+                            <kbd class="kbd kbd-sm">"g  " {second}</kbd>
+                        </dt>
+                        <dd>"Go to " {name}</dd>
+                    }
+                })} {key("?", "This help")}
+            </dl>
+            <label class="flex min-h-6 items-center gap-2" for="keys-on">
+                <input
+                    id="keys-on" type="checkbox" class="checkbox checkbox-sm checkbox-primary" prop:checked=move || !off.get() on:change=switch
+                />
+                "Single keys are on"
+            </label>
+        </Dialog>
+    }
+}
+
+fn storage() -> Option<web_sys::Storage> {
+    window().local_storage().ok().flatten()
+}
+
+/// Whether the key belongs to a field, or to a dialog that is open.
+fn is_typing(event: &ev::KeyboardEvent) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
+    target.is_some_and(|target| target.is_content_editable() || matches!(target.closest("input, textarea, select, dialog"), Ok(Some(_))))
+}
+
+/// Whether the frame offers this way to the member.
+fn is_a_way(path: &str) -> bool {
+    matches!(document().query_selector(&format!("nav a[href='{path}']")), Ok(Some(_)))
+}
+
+fn focus(selector: &str) -> bool {
+    let found = document().query_selector(selector).ok().flatten().and_then(|found| found.dyn_into::<HtmlElement>().ok());
+    found.is_some_and(|found| found.focus().is_ok())
+}
+
+/// Moves the focus `by` rows; from anywhere else to the first or last.
+fn step(by: i32) -> bool {
+    let Ok(links) = document().query_selector_all("[data-row-link]") else { return false };
+    let rows: Vec<HtmlElement> = (0..links.length()).filter_map(|at| links.item(at)?.dyn_into().ok()).collect();
+    let active = document().active_element();
+    let at = rows.iter().position(|row| active.as_ref().is_some_and(|active| row.is_same_node(Some(active))));
+    let last = i32::try_from(rows.len()).unwrap_or(i32::MAX) - 1;
+    let next = match at {
+        Some(at) => (i32::try_from(at).unwrap_or(0) + by).clamp(0, last.max(0)),
+        None if by > 0 => 0,
+        None => last.max(0),
+    };
+    rows.get(usize::try_from(next).unwrap_or(0)).is_some_and(|row| row.focus().is_ok())
+}

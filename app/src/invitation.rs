@@ -1,0 +1,76 @@
+//! Accepting an invitation: a one-time link, a first password, and in.
+
+use crate::Fault;
+use crate::sign_in::Doorstep;
+use crate::ui::{Button, Field, FormFault, Loading, Look, fault_of, field_error, query_field, waits};
+use leptos::prelude::*;
+
+#[cfg(feature = "ssr")]
+use {crate::context::services, crate::sign_in::begin_session, switchyard::staff};
+
+/// Whom an invitation is for.
+#[server(prefix = "/fn", endpoint = "invitation")]
+pub async fn invited(token: String) -> Result<String, Fault> {
+    let services = services()?;
+    Ok(staff::peek(&services.db, &services.now, &token).await?)
+}
+
+/// Accepts an invitation with a first password and signs in.
+#[server(prefix = "/fn", endpoint = "invitation/accept")]
+pub async fn accept_invitation(token: String, password: String) -> Result<(), Fault> {
+    let services = services()?;
+    let id = staff::accept(&services.db, &services.now, &services.passwords, &token, password).await?;
+    begin_session(id).await?;
+    leptos_axum::redirect("/lines");
+    Ok(())
+}
+
+/// The page that an invitation's link opens.
+#[component]
+pub fn InvitationPage() -> impl IntoView {
+    let token = query_field("token");
+    let email = Resource::new(move || token.get(), invited);
+    let action = ServerAction::<AcceptInvitation>::new();
+    let fault = fault_of(action);
+    view! {
+        <Doorstep title="Welcome to Switchyard">
+            <Suspense fallback=Loading>
+                {move || Suspend::new(async move {
+                    match email.await {
+                        Ok(email) => {
+                            view! {
+                                <FormFault fault=fault fields=&["password"] />
+                                <ActionForm action=action>
+                                    <div class="flex flex-col gap-4">
+                                        <p>
+                                            "Choose a password for " <strong class="font-semibold break-all">{email.clone()}</strong> "."
+                                        </p>
+                                        <input type="hidden" name="token" value=token.get_untracked() />
+                                        // So that a password manager files the password under the right name.
+                                        <input type="email" name="email" value=email autocomplete="username" class="hidden" readonly=true />
+                                        <Field
+                                            label="Password" name="password" kind="password" autocomplete="new-password"
+                                            help="At least 15 characters. No other rule: a few words in a row are easy to remember, and a password manager's choice is best."
+                                            error=field_error(fault, "password") autofocus=true
+                                        />
+                                        <Button look=Look::Main pending=waits(action)>
+                                            "Set the password and sign in"
+                                        </Button>
+                                    </div>
+                                </ActionForm>
+                            }
+                                .into_any()
+                        }
+                        Err(fault) => {
+                            view! {
+                                <p role="alert">{fault.to_string()}</p>
+                                <a href="/sign-in" rel="external" class="text-link">"To the sign-in"</a>
+                            }
+                                .into_any()
+                        }
+                    }
+                })}
+            </Suspense>
+        </Doorstep>
+    }
+}

@@ -1,0 +1,58 @@
+//! Lines: the list, one line, adding one, and changing what a line is connected to.
+
+mod line;
+mod list;
+mod new;
+mod parts;
+mod type_change;
+
+pub use line::{LinePage, line_history};
+pub use list::LinesPage;
+pub use new::NewLinePage;
+pub use type_change::TypeChangePage;
+
+use crate::Fault;
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use switchyard::types::{AccountRow, IntegrationType, LineDetail, LineId, Problem};
+
+#[cfg(feature = "ssr")]
+use {
+    crate::context::{permit, services},
+    switchyard::directory,
+    switchyard::staff::may,
+};
+
+/// How many accounts a form offers; beyond them the accounts list leads on.
+#[cfg(feature = "ssr")]
+const OFFERED: usize = 500;
+
+/// The accounts that forms and filters offer, by name.
+#[server(prefix = "/fn", endpoint = "accounts/offered")]
+pub async fn offered_accounts() -> Result<Vec<AccountRow>, Fault> {
+    let permit = permit::<may::SeeDirectory>().await?;
+    Ok(directory::accounts::list(&services()?.db, &permit, "", None, OFFERED).await?.rows)
+}
+
+/// A line, whole.
+#[server(prefix = "/fn", endpoint = "lines/get")]
+pub async fn line(id: LineId) -> Result<LineDetail, Fault> {
+    let permit = permit::<may::SeeDirectory>().await?;
+    Ok(directory::lines::get(&services()?.db, &permit, id).await?)
+}
+
+/// The line that the path names; `None` for what is no line's id.
+pub fn line_of_path() -> Memo<Option<LineId>> {
+    let params = use_params_map();
+    Memo::new(move |_| params.with(|params| params.get_str("id").and_then(|id| id.parse().ok())))
+}
+
+/// The answer for a path that names no line.
+pub fn no_such_line() -> Fault {
+    Problem::not_found("There is no such line. The address may be mistyped.").into()
+}
+
+/// A type by its word in a URL.
+pub fn type_of(word: &str) -> Option<IntegrationType> {
+    word.parse().ok()
+}

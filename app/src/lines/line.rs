@@ -1,0 +1,123 @@
+//! One line: its facts, what it is connected to, who has access, its automatic replies, and what was changed by whom.
+
+use super::parts::{Access, History, Responders, TypePanel};
+use super::{line, line_of_path, no_such_line};
+use crate::Fault;
+use crate::frame::{Me, use_me};
+use crate::ui::{FaultView, Loading, Notice, PageHead, Panel, Tabs, Time, TypeBadge, query_field};
+use leptos::prelude::*;
+use serde::{Deserialize, Serialize};
+use switchyard::types::{Cursor, LineDetail, LineId, Page, Timestamp};
+
+#[cfg(feature = "ssr")]
+use {
+    super::parts::in_words,
+    crate::context::{permit, services},
+    switchyard::staff::{self, may},
+};
+
+/// How many changes the page shows at a time.
+#[cfg(feature = "ssr")]
+const PAGE: usize = 20;
+
+/// A change in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryRow {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What was done.
+    pub text: String,
+    /// What it was before, where that says something.
+    pub before: Option<String>,
+    /// What it is since, where that says something.
+    pub after: Option<String>,
+}
+
+/// The changes of a line, newest first.
+#[server(prefix = "/fn", endpoint = "lines/history")]
+pub async fn line_history(id: LineId, after: Option<Cursor>) -> Result<Page<HistoryRow>, Fault> {
+    let permit = permit::<may::SeeDirectory>().await?;
+    Ok(staff::line_history(&services()?.db, &permit, id, after.as_ref(), PAGE).await?.map(in_words))
+}
+
+/// One line.
+#[component]
+pub fn LinePage() -> impl IntoView {
+    let id = line_of_path();
+    // Grows with each change made here, and has the page read anew.
+    let changes = RwSignal::new(0_u32);
+    let older = query_field("older");
+    let detail = Resource::new(
+        move || (id.get(), changes.get()),
+        |(id, _)| async move {
+            match id {
+                Some(id) => line(id).await,
+                None => Err(no_such_line()),
+            }
+        },
+    );
+    let history = Resource::new(
+        move || (id.get(), older.get(), changes.get()),
+        |(id, older, _)| async move {
+            match id {
+                Some(id) => line_history(id, (!older.is_empty()).then_some(Cursor(older))).await,
+                None => Err(no_such_line()),
+            }
+        },
+    );
+    let me = use_me();
+    view! {
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match (me.await, detail.await) {
+                    (Ok(me), Ok(detail)) => whole(me, detail, history, changes).into_any(),
+                    (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn whole(me: Me, detail: LineDetail, history: Resource<Result<Page<HistoryRow>, Fault>>, changes: RwSignal<u32>) -> impl IntoView {
+    let LineDetail { line, version: _, created_at, connected, users, responders } = detail;
+    let path = format!("/lines/{}", line.id);
+    let (id, of_type) = (line.id, line.integration_type);
+    view! {
+        <PageHead
+            title=line.number.readable() above=vec![("Lines".to_owned(), "/lines".to_owned())]
+            beside=move || view! { <TypeBadge of=of_type /> }
+        />
+        <Tabs label="This line" tabs=vec![("Overview", path)] />
+        <Notice words=&[("added", "The line was added."), ("type", "The integration type was set. The history below says what changed.")] />
+        <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
+            <div class="flex min-w-0 flex-col gap-4">
+                <TypePanel id=id of_type=of_type connected=connected me=me.clone() />
+                <Responders id=id responders=responders me=me.clone() changes=changes />
+            </div>
+            <div class="flex min-w-0 flex-col gap-4">
+                <Panel title="Facts">
+                    <dl class="facts">
+                        <dt>"Label"</dt>
+                        <dd>{line.label}</dd>
+                        <dt>"Account"</dt>
+                        <dd>
+                            <a class="text-link" href=format!("/lines?account={}", line.account_id)>{line.account}</a>
+                        </dd>
+                        <dt>"RingCentral"</dt>
+                        <dd>{if connected { "The account is connected" } else { "The account is not connected" }}</dd>
+                        <dt>"Added"</dt>
+                        <dd>
+                            <Time at=created_at />
+                        </dd>
+                    </dl>
+                </Panel>
+                <Access id=id users=users me=me changes=changes />
+            </div>
+            <div class="min-w-0 lg:col-span-2">
+                <History history=history />
+            </div>
+        </div>
+    }
+}

@@ -1,0 +1,90 @@
+//! Adding a line to an account.
+
+use super::offered_accounts;
+use crate::Fault;
+use crate::ui::{Button, ButtonLink, Choice, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, Select, fault_of, field_error, query_field, waits};
+use leptos::prelude::*;
+use switchyard::types::{AccountId, IntegrationType};
+
+#[cfg(feature = "ssr")]
+use {
+    crate::context::{permit, services},
+    switchyard::directory,
+    switchyard::staff::may,
+};
+
+/// Adds a line and goes to it.
+#[server(prefix = "/fn", endpoint = "lines/add")]
+pub async fn add_line(account: AccountId, number: String, label: String, integration_type: IntegrationType) -> Result<(), Fault> {
+    let permit = permit::<may::ManageDirectory>().await?;
+    let services = services()?;
+    let id = directory::lines::add(&services.db, &services.now, &permit, account, &number, &label, integration_type).await?;
+    leptos_axum::redirect(&format!("/lines/{id}?done=added"));
+    Ok(())
+}
+
+/// The form that adds a line.
+#[component]
+pub fn NewLinePage() -> impl IntoView {
+    let accounts = Resource::new(|| (), |()| offered_accounts());
+    let action = ServerAction::<AddLine>::new();
+    let fault = fault_of(action);
+    let account = query_field("account");
+    let types = IntegrationType::ALL.iter().map(|of| Choice::new(of.as_str(), of.name())).collect::<Vec<_>>();
+    let types = StoredValue::new(types);
+    view! {
+        <PageHead title="Add a line" above=vec![("Lines".to_owned(), "/lines".to_owned())] />
+        <Suspense fallback=Loading>
+            {move || Suspend::new(async move {
+                match accounts.await {
+                    Ok(accounts) if accounts.is_empty() => {
+                        view! {
+                            <div class="panel">
+                                <Empty title="No account yet">
+                                    <span>"A line belongs to an account. Add the account first."</span>
+                                    <ButtonLink href="/accounts/new" look=Look::Main>
+                                        "Add an account"
+                                    </ButtonLink>
+                                </Empty>
+                            </div>
+                        }
+                            .into_any()
+                    }
+                    Ok(accounts) => {
+                        let accounts = accounts.into_iter().map(|account| Choice::new(account.id, account.name)).collect::<Vec<_>>();
+                        view! {
+                            <div class="panel max-w-xl p-5">
+                                <ActionForm action=action>
+                                    <div class="flex flex-col gap-4">
+                                        <FormFault fault=fault fields=&["number", "label", "integration_type"] />
+                                        <Select label="Account" name="account" choices=accounts value=account />
+                                        <Field
+                                            label="Number" name="number" kind="tel" inputmode="tel"
+                                            help="With + and the country code, as in +1 202 555 0143, or a short code." error=field_error(fault, "number")
+                                        />
+                                        <Field
+                                            label="Label" name="label" help="What staff call it, such as “Front desk”." error=field_error(fault, "label")
+                                        />
+                                        <Select
+                                            label="Integration type" name="integration_type" choices=types.get_value()
+                                            help="Choose None for a line that only sends blasts. RingCentral needs a connection on the account."
+                                            error=field_error(fault, "integration_type")
+                                        />
+                                        <div class="flex gap-2">
+                                            <Button look=Look::Main pending=waits(action)>
+                                                "Add line"
+                                            </Button>
+                                            <ButtonLink href="/lines">"Cancel"</ButtonLink>
+                                        </div>
+                                    </div>
+                                </ActionForm>
+                            </div>
+                        }
+                            .into_any()
+                    }
+                    Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+}

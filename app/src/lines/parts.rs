@@ -1,0 +1,371 @@
+//! The panels of a line's page. Who may not change a thing sees it without the control.
+
+use super::line::HistoryRow;
+use crate::Fault;
+use crate::frame::Me;
+use crate::ui::{
+    Badge, Button, ButtonLink, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loading, Look, Panel, Table, TextArea, Time, Tone, fault_of,
+    field_error, toast_on_success, waits,
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+use switchyard::types::{IntegrationType, LineId, LineUser, Page, Permission, ResponderId, ResponderRow, UserId};
+
+#[cfg(feature = "ssr")]
+use {
+    crate::context::{permit, services},
+    serde_json::Value,
+    switchyard::directory,
+    switchyard::staff::may,
+    switchyard::types::AuditRow,
+};
+
+/// Gives a person access to a line, or takes it away.
+#[server(prefix = "/fn", endpoint = "lines/access")]
+pub async fn set_access(line: LineId, user: UserId, access: bool) -> Result<(), Fault> {
+    let permit = permit::<may::ManageDirectory>().await?;
+    let services = services()?;
+    Ok(directory::people::set_access(&services.db, &services.now, &permit, line, user, access).await?)
+}
+
+/// Adds an automatic reply.
+#[server(prefix = "/fn", endpoint = "lines/responders/add")]
+pub async fn add_responder(line: LineId, keyword: String, reply: String) -> Result<(), Fault> {
+    let permit = permit::<may::ManageDirectory>().await?;
+    let services = services()?;
+    directory::people::add_responder(&services.db, &services.now, &permit, line, &keyword, &reply).await?;
+    Ok(())
+}
+
+/// Removes an automatic reply.
+#[server(prefix = "/fn", endpoint = "lines/responders/remove")]
+pub async fn remove_responder(line: LineId, responder: ResponderId) -> Result<(), Fault> {
+    let permit = permit::<may::ManageDirectory>().await?;
+    let services = services()?;
+    Ok(directory::people::remove_responder(&services.db, &services.now, &permit, line, responder).await?)
+}
+
+/// Has the page read anew after each change that went well.
+fn reload_after<S>(action: ServerAction<S>, changes: RwSignal<u32>)
+where
+    S: leptos::server_fn::ServerFn<Output = (), Error = Fault> + Clone + Send + Sync + 'static,
+{
+    let value = action.value();
+    Effect::new(move |_| {
+        if value.with(|answer| matches!(answer, Some(Ok(())))) {
+            changes.update(|n| *n += 1);
+        }
+    });
+}
+
+/// What the line's messages flow into, and the way to change it.
+#[component]
+pub fn TypePanel(
+    /// The line.
+    id: LineId,
+    /// Its type now.
+    of_type: IntegrationType,
+    /// The account has a connection to RingCentral.
+    connected: bool,
+    /// Who looks at it.
+    me: Me,
+) -> impl IntoView {
+    let may = me.may(Permission::SetIntegrationType);
+    let rows = IntegrationType::ALL
+        .iter()
+        .map(|&of| {
+            let control = if of == of_type {
+                view! { <Badge tone=Tone::Good>"Current"</Badge> }.into_any()
+            } else if !may {
+                ().into_any()
+            } else if of == IntegrationType::Ringcentral && !connected {
+                view! { <span class="muted text-xs">"Needs a connection"</span> }.into_any()
+            } else {
+                view! { <ButtonLink href=format!("/lines/{id}/type?to={}", of.as_str())>"Change to " {of.name()} "…"</ButtonLink> }.into_any()
+            };
+            let shown = may || of == of_type;
+            shown
+                .then(|| {
+                    view! {
+                        <li class="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 px-4 py-3">
+                            <div class="min-w-0 flex-1 basis-60">
+                                <p class="font-medium">{of.name()}</p>
+                                <p class="muted text-xs">{of.sentence()}</p>
+                            </div>
+                            <div class="shrink-0">{control}</div>
+                        </li>
+                    }
+                })
+        })
+        .collect_view();
+    view! {
+        <section class="panel">
+            <header class="border-b border-base-300 px-4 py-3">
+                <h2 class="font-semibold">"Integration type"</h2>
+                <p class="muted text-xs">
+                    {if may { "What incoming messages flow into. A change shows first what it does." } else { "What incoming messages flow into." }}
+                </p>
+            </header>
+            <ul class="divide-y divide-base-300/60">{rows}</ul>
+        </section>
+    }
+}
+
+/// Who of the account has access to the line.
+#[component]
+pub fn Access(
+    /// The line.
+    id: LineId,
+    /// The account's people.
+    users: Vec<LineUser>,
+    /// Who looks at it.
+    me: Me,
+    /// Grows with each change.
+    changes: RwSignal<u32>,
+) -> impl IntoView {
+    let action = ServerAction::<SetAccess>::new();
+    reload_after(action, changes);
+    toast_on_success(action, "Access was changed.");
+    let may = me.may(Permission::ManageDirectory);
+    let nobody = users.is_empty();
+    let rows = users
+        .into_iter()
+        .map(|user| {
+            let control = if may {
+                let (verb, name) = (if user.access { "Remove" } else { "Give" }, user.name.clone());
+                view! {
+                    <ActionForm action=action>
+                        <input type="hidden" name="line" value=id.to_string() />
+                        <input type="hidden" name="user" value=user.id.to_string() />
+                        <input type="hidden" name="access" value=(!user.access).to_string() />
+                        <Button look=Look::Quiet>{verb} <span class="sr-only">" access of " {name}</span></Button>
+                    </ActionForm>
+                }
+                    .into_any()
+            } else {
+                ().into_any()
+            };
+            view! {
+                <li class="flex items-center justify-between gap-3 px-4 py-2">
+                    <div class="min-w-0">
+                        <p class="truncate font-medium">{user.name}</p>
+                        <p class="muted truncate text-xs">{user.email}</p>
+                    </div>
+                    <div class="flex shrink-0 items-center gap-2">
+                        {if user.access {
+                            view! { <Badge tone=Tone::Good>"Has access"</Badge> }
+                        } else {
+                            view! { <Badge>"No access"</Badge> }
+                        }} {control}
+                    </div>
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="panel">
+            <header class="border-b border-base-300 px-4 py-3">
+                <h2 class="font-semibold">"Access"</h2>
+                <p class="muted text-xs">"Which people of the account see this line."</p>
+            </header>
+            <FormFault fault=fault_of(action) />
+            {if nobody {
+                view! { <Empty title="No people">"The account has no people yet, so nobody sees this line."</Empty> }.into_any()
+            } else {
+                view! { <ul class="divide-y divide-base-300/60">{rows}</ul> }.into_any()
+            }}
+        </section>
+    }
+}
+
+/// The line's automatic replies.
+#[component]
+pub fn Responders(
+    /// The line.
+    id: LineId,
+    /// The replies.
+    responders: Vec<ResponderRow>,
+    /// Who looks at it.
+    me: Me,
+    /// Grows with each change.
+    changes: RwSignal<u32>,
+) -> impl IntoView {
+    let add = ServerAction::<AddResponder>::new();
+    let remove = ServerAction::<RemoveResponder>::new();
+    reload_after(add, changes);
+    reload_after(remove, changes);
+    toast_on_success(add, "The responder was added.");
+    toast_on_success(remove, "The responder was removed.");
+    let fault = fault_of(add);
+    let may = me.may(Permission::ManageDirectory);
+    let none = responders.is_empty();
+    let rows = responders
+        .into_iter()
+        .map(|responder| {
+            let keyword = responder.keyword.clone();
+            let control = may.then(|| {
+                view! {
+                    <ConfirmFold label="Remove" of=format!("the responder {keyword}")>
+                        <p>"From now on the word gets no automatic reply."</p>
+                        <ActionForm action=remove>
+                            <input type="hidden" name="line" value=id.to_string() />
+                            <input type="hidden" name="responder" value=responder.id.to_string() />
+                            <Button look=Look::Danger pending=waits(remove)>
+                                "Remove the responder"
+                            </Button>
+                        </ActionForm>
+                    </ConfirmFold>
+                }
+            });
+            view! {
+                <li class="flex flex-wrap items-start justify-between gap-x-4 gap-y-1 px-4 py-2.5">
+                    <div class="min-w-0 flex-1 basis-60">
+                        <p class="font-medium">{responder.keyword}</p>
+                        <p class="muted break-words whitespace-pre-line">{responder.reply}</p>
+                    </div>
+                    {control}
+                </li>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="panel">
+            <header class="border-b border-base-300 px-4 py-3">
+                <h2 class="font-semibold">"Responders"</h2>
+                <p class="muted text-xs">"A message that is just the word, in any case, gets the reply. On a line set to None nothing is answered."</p>
+            </header>
+            <FormFault fault=fault_of(remove) />
+            {if none {
+                view! { <p class="muted px-4 py-4">"No responders. Incoming words get no automatic reply."</p> }.into_any()
+            } else {
+                view! { <ul class="divide-y divide-base-300/60">{rows}</ul> }.into_any()
+            }}
+            {may
+                .then(|| {
+                    view! {
+                        <details class="fold border-t border-base-300" open=move || fault.with(Option::is_some)>
+                            <summary class="px-4 py-3 font-medium text-primary">"Add a responder…"</summary>
+                            <div class="px-4 pb-4">
+                                <ActionForm action=add>
+                                    <div class="flex max-w-md flex-col gap-3">
+                                        <FormFault fault=fault fields=&["keyword", "reply"] />
+                                        <input type="hidden" name="line" value=id.to_string() />
+                                        <Field label="Word" name="keyword" error=field_error(fault, "keyword") />
+                                        <TextArea label="Reply" name="reply" error=field_error(fault, "reply") />
+                                        <div>
+                                            <Button look=Look::Main pending=waits(add)>
+                                                "Add responder"
+                                            </Button>
+                                        </div>
+                                    </div>
+                                </ActionForm>
+                            </div>
+                        </details>
+                    }
+                })}
+        </section>
+    }
+}
+
+/// What was changed by whom.
+#[component]
+pub fn History(
+    /// The changes.
+    history: Resource<Result<Page<HistoryRow>, Fault>>,
+) -> impl IntoView {
+    let path = use_location().pathname;
+    view! {
+        <section class="panel" id="history">
+            <header class="border-b border-base-300 px-4 py-3">
+                <h2 class="font-semibold">"History"</h2>
+            </header>
+            <Transition fallback=Loading>
+                {move || Suspend::new(async move {
+                    match history.await {
+                        Ok(page) if page.rows.is_empty() => {
+                            view! { <p class="muted px-4 py-4">"Nothing was changed yet."</p> }.into_any()
+                        }
+                        Ok(page) => {
+                            let older = page.next.map(|next| format!("{}?older={}#history", path.get_untracked(), next.0));
+                            view! {
+                                <Table label="History" head=&["When", "Who", "What", "Before", "After"]>
+                                    {page.rows.into_iter().map(change).collect_view()}
+                                </Table>
+                                {older
+                                    .map(|href| {
+                                        view! {
+                                            <p class="border-t border-base-300 px-4 py-3">
+                                                <a class="text-link" href=href>"Older changes"</a>
+                                            </p>
+                                        }
+                                    })}
+                            }
+                                .into_any()
+                        }
+                        Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
+                    }
+                })}
+            </Transition>
+        </section>
+    }
+}
+
+fn change(row: HistoryRow) -> impl IntoView {
+    view! {
+        <tr role="row">
+            <Cell of="When">
+                <Time at=row.at />
+            </Cell>
+            <Cell of="Who">{row.actor}</Cell>
+            <Cell of="What">{row.text}</Cell>
+            <Cell of="Before">{row.before.unwrap_or_else(|| "–".to_owned())}</Cell>
+            <Cell of="After">{row.after.unwrap_or_else(|| "–".to_owned())}</Cell>
+        </tr>
+    }
+}
+
+/// An entry of the audit as a person reads it.
+#[cfg(feature = "ssr")]
+pub(super) fn in_words(row: AuditRow) -> HistoryRow {
+    let parse = |json: Option<String>| json.and_then(|json| serde_json::from_str::<Value>(&json).ok()).unwrap_or_default();
+    let (before, after) = (parse(row.before), parse(row.after));
+    let word = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
+    let type_name = |value: &Value| word(value, "integration_type").map(|of| super::type_of(&of).map_or(of, |of| of.name().to_owned()));
+    let (text, before, after) = match row.action.as_str() {
+        "line.add" => {
+            let label = word(&after, "label").unwrap_or_default();
+            (format!("Added the line as “{label}”"), None, type_name(&after))
+        }
+        "line.integration_type" => {
+            let skipped = after.get("held_now_skipped").and_then(Value::as_i64).filter(|n| *n > 0);
+            let text = "Set the integration type".to_owned();
+            let to = type_name(&after).map(|to| skipped.map_or_else(|| to.clone(), |n| format!("{to}; {n} held messages became skipped")));
+            (text, type_name(&before), to)
+        }
+        "line.access" => {
+            let state = |value: &Value| {
+                value.get("access").and_then(Value::as_bool).map(|access| if access { "Has access" } else { "No access" }.to_owned())
+            };
+            let person = word(&after, "person").unwrap_or_default();
+            (format!("Changed the access of {person}"), state(&before), state(&after))
+        }
+        "line.add_responder" => {
+            let keyword = word(&after, "keyword").unwrap_or_default();
+            (format!("Added the responder “{keyword}”"), None, word(&after, "reply"))
+        }
+        "line.remove_responder" => {
+            let keyword = word(&before, "keyword").unwrap_or_default();
+            (format!("Removed the responder “{keyword}”"), word(&before, "reply"), None)
+        }
+        other => (other.replace(['.', '_'], " "), fields(&before), fields(&after)),
+    };
+    HistoryRow { at: row.at, actor: row.actor, text, before, after }
+}
+
+/// The fields of an entry that has no words of its own yet.
+#[cfg(feature = "ssr")]
+fn fields(value: &Value) -> Option<String> {
+    let fields = value.as_object()?;
+    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    Some(fields.iter().map(|(name, value)| format!("{}: {}", name.replace('_', " "), shown(value))).collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,30 @@
+//! The design system: small, finished parts on top of Tailwind and daisyUI, with the tokens of `style/main.css`.
+//!
+//! The rule: every part works before the WebAssembly arrives and without it, names itself to a screen reader, and is reached and
+//! used by keyboard. A screen takes its looks from here, so that a change of look is made once.
+
+mod badge;
+mod button;
+mod dialog;
+mod fault;
+mod field;
+mod filter;
+mod icon;
+mod page;
+mod state;
+mod table;
+mod toast;
+mod value;
+
+pub use badge::{Badge, Tone, TypeBadge};
+pub use button::{Button, ButtonLink, Look};
+pub use dialog::{ConfirmFold, Dialog};
+pub use fault::{FaultView, FormFault, fault_of, field_error, waits};
+pub use field::{Check, Choice, Field, Select, TextArea};
+pub use filter::{FilterBar, Search, query_field};
+pub use icon::{Icon, icon};
+pub use page::{Notice, PageHead, Panel, Stat, Tabs};
+pub use state::{Empty, Loading, Progress};
+pub use table::{Cell, Pager, RowLink, Table, page_url};
+pub use toast::{ToastRegion, provide_toasts, toast, toast_on_success};
+pub use value::{CopyText, Number, Time};

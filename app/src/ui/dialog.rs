@@ -1,0 +1,64 @@
+//! Dialogs: the browser's own `<dialog>`, which keeps the focus, closes on Esc and gives the focus back; and a confirmation that
+//! unfolds in place and needs no JavaScript.
+
+use leptos::html;
+use leptos::prelude::*;
+
+/// A dialog over the page. Whoever holds `open` sets it; the dialog sets it back when it is closed.
+#[component]
+pub fn Dialog(
+    /// Its heading.
+    title: &'static str,
+    /// Whether it is open.
+    open: RwSignal<bool>,
+    /// What it says.
+    children: Children,
+) -> impl IntoView {
+    let node = NodeRef::<html::Dialog>::new();
+    Effect::new(move |_| {
+        let open = open.get();
+        if let Some(dialog) = node.get() {
+            match (open, dialog.open()) {
+                // Fails only for a dialog that is shown already or not in the page.
+                (true, false) => drop(dialog.show_modal()),
+                (false, true) => dialog.close(),
+                _ => {}
+            }
+        }
+    });
+    view! {
+        <dialog
+            node_ref=node class="panel m-auto w-full max-w-lg p-0 text-base-content shadow-xl" aria-labelledby="dialog-title"
+            on:close=move |_| open.set(false)
+        >
+            <div class="flex flex-col gap-4 p-5">
+                <div class="flex items-center justify-between gap-4">
+                    <h2 id="dialog-title" class="text-base font-semibold">{title}</h2>
+                    <button type="button" class="btn btn-sm btn-ghost" on:click=move |_| open.set(false)>"Close"</button>
+                </div>
+                {children()}
+            </div>
+        </dialog>
+    }
+}
+
+/// A dangerous step in place: the first press unfolds what it does and the button that does it.
+#[component]
+pub fn ConfirmFold(
+    /// The first press, in a verb.
+    label: &'static str,
+    /// Which one, for a screen reader: the label alone says the same in every row.
+    #[prop(into)]
+    of: String,
+    /// What it does, and the form that does it.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <details class="fold above">
+            <summary class="btn btn-sm btn-ghost text-sm font-medium text-error">
+                {label} "…" <span class="sr-only">" " {of}</span>
+            </summary>
+            <div class="mt-2 flex max-w-sm flex-col items-start gap-2 rounded-box border border-base-300 bg-base-100 p-3 text-start">{children()}</div>
+        </details>
+    }
+}

@@ -1,0 +1,106 @@
+//! Errors on screen: what happened and what to do, announced to a screen reader.
+
+use super::{ButtonLink, Icon, Look, icon};
+use crate::Fault;
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn;
+use leptos_router::hooks::use_location;
+use switchyard::types::Problem;
+
+/// What went wrong with the latest send of an action; also what a plain form brought back in the URL.
+pub fn fault_of<S>(action: ServerAction<S>) -> Signal<Option<Fault>>
+where
+    S: ServerFn<Error = Fault> + Clone + Send + Sync + 'static,
+    S::Output: Clone + Send + Sync + 'static,
+{
+    let value = action.value();
+    Signal::derive(move || value.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err().cloned())))
+}
+
+/// Whether the answer of an action is awaited.
+pub fn waits<S>(action: ServerAction<S>) -> Signal<bool>
+where
+    S: ServerFn<Error = Fault> + Clone + Send + Sync + 'static,
+    S::Output: Clone + Send + Sync + 'static,
+{
+    action.pending().into()
+}
+
+/// What is wrong with one field.
+pub fn field_error(fault: Signal<Option<Fault>>, field: &'static str) -> Signal<Option<String>> {
+    Signal::derive(move || {
+        fault.with(|fault| fault.as_ref().filter(|fault| fault.0.field() == Some(field)).map(ToString::to_string))
+    })
+}
+
+/// What went wrong with a form, unless one of its `fields` shows it.
+#[component]
+pub fn FormFault(
+    /// What went wrong.
+    fault: Signal<Option<Fault>>,
+    /// The fields of the form that show their own errors.
+    #[prop(optional)]
+    fields: &'static [&'static str],
+) -> impl IntoView {
+    let text = move || {
+        let shown = |fault: &Fault| fault.0.field().is_some_and(|field| fields.contains(&field));
+        fault.with(|fault| fault.as_ref().filter(|fault| !shown(fault)).map(ToString::to_string))
+    };
+    view! {
+        // The live region stands there before its text does, or a screen reader would not hear it.
+        <div role="alert">
+            {move || {
+                text()
+                    .map(|text| {
+                        view! {
+                            <div class="alert alert-error alert-soft items-start py-2.5">
+                                {icon(Icon::Warning)} <span class="text-sm">{text}</span>
+                            </div>
+                        }
+                    })
+            }}
+        </div>
+    }
+}
+
+/// In place of what could not be loaded.
+#[component]
+pub fn FaultView(
+    /// What went wrong.
+    fault: Fault,
+) -> impl IntoView {
+    let title = match fault.0 {
+        Problem::SignedOut => "You are signed out",
+        Problem::Forbidden { .. } => "You may not see this",
+        Problem::NotFound { .. } => "Not found",
+        Problem::Conflict { .. } => "Somebody else was first",
+        Problem::Invalid { .. } => "This cannot be done",
+        Problem::TooMany { .. } => "Too many tries",
+        Problem::Unavailable { .. } | Problem::Internal { .. } => "Something went wrong",
+    };
+    let way_out = if fault.0 == Problem::SignedOut {
+        let here = use_location();
+        let next = move || {
+            let page = format!("{}?{}", here.pathname.get(), here.search.get());
+            format!("/sign-in?next={}", leptos_router::location::Url::escape(page.trim_end_matches('?')))
+        };
+        view! {
+            <ButtonLink href=Signal::derive(next) look=Look::Main external=true>
+                "Sign in"
+            </ButtonLink>
+        }
+        .into_any()
+    } else {
+        view! {
+            <ButtonLink href="/lines">"Go to the lines"</ButtonLink>
+        }
+        .into_any()
+    };
+    view! {
+        <section class="panel mx-auto mt-6 flex max-w-xl flex-col items-start gap-3 p-6" role="alert">
+            <h1 class="text-lg font-semibold">{title}</h1>
+            <p>{fault.to_string()}</p>
+            {way_out}
+        </section>
+    }
+}

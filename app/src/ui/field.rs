@@ -1,0 +1,193 @@
+//! Form fields: a visible label, help and error that belong to the field for a screen reader too.
+
+use leptos::prelude::*;
+
+/// What stands under a field, and the ids by which the field names it.
+fn below(name: &'static str, help: &'static str, error: Signal<Option<String>>) -> impl IntoView {
+    view! {
+        {(!help.is_empty()).then(|| view! { <p id=format!("{name}-help") class="muted text-xs">{help}</p> })}
+        <Show when=move || error.with(Option::is_some)>
+            <p id=format!("{name}-error") class="text-error text-xs font-medium">
+                {move || error.get()}
+            </p>
+        </Show>
+    }
+}
+
+fn described(name: &'static str, help: &'static str, error: Signal<Option<String>>) -> impl Fn() -> Option<String> + Clone {
+    move || match (help.is_empty(), error.with(Option::is_some)) {
+        (true, false) => None,
+        (false, false) => Some(format!("{name}-help")),
+        (true, true) => Some(format!("{name}-error")),
+        (false, true) => Some(format!("{name}-help {name}-error")),
+    }
+}
+
+fn label_of(name: &'static str, label: &'static str, optional: bool) -> impl IntoView {
+    view! {
+        <label for=name class="font-medium">
+            {label}
+            {optional.then(|| view! { <span class="muted font-normal">" (optional)"</span> })}
+        </label>
+    }
+}
+
+/// A field of one line.
+#[component]
+pub fn Field(
+    /// The visible label.
+    label: &'static str,
+    /// The name it is sent by, and its id.
+    name: &'static str,
+    /// The kind of input.
+    #[prop(default = "text")]
+    kind: &'static str,
+    /// What it holds at first.
+    #[prop(optional, into)]
+    value: String,
+    /// What to write.
+    #[prop(optional)]
+    help: &'static str,
+    /// What is wrong with it.
+    #[prop(optional, into)]
+    error: Signal<Option<String>>,
+    /// It may stay empty.
+    #[prop(optional)]
+    optional: bool,
+    /// What the browser may fill in.
+    #[prop(default = "off")]
+    autocomplete: &'static str,
+    /// Which keyboard a phone shows.
+    #[prop(optional)]
+    inputmode: Option<&'static str>,
+    /// The pattern that it must match.
+    #[prop(optional, into)]
+    pattern: Option<String>,
+    /// What the pattern means, for who does not match it.
+    #[prop(optional, into)]
+    title: Option<String>,
+    /// The cursor starts here.
+    #[prop(optional)]
+    autofocus: bool,
+) -> impl IntoView {
+    view! {
+        <div class="flex flex-col gap-1">
+            {label_of(name, label, optional)}
+            <input
+                id=name name=name type=kind value=value required=!optional autocomplete=autocomplete inputmode=inputmode pattern=pattern
+                title=title autofocus=autofocus class="input w-full" class:input-error=move || error.with(Option::is_some)
+                aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
+                spellcheck="false"
+            />
+            {below(name, help, error)}
+        </div>
+    }
+}
+
+/// A field of several lines.
+#[component]
+pub fn TextArea(
+    /// The visible label.
+    label: &'static str,
+    /// The name it is sent by, and its id.
+    name: &'static str,
+    /// How many lines it shows.
+    #[prop(default = 3)]
+    rows: u32,
+    /// What to write.
+    #[prop(optional)]
+    help: &'static str,
+    /// What is wrong with it.
+    #[prop(optional, into)]
+    error: Signal<Option<String>>,
+) -> impl IntoView {
+    view! {
+        <div class="flex flex-col gap-1">
+            {label_of(name, label, false)}
+            <textarea
+                id=name name=name rows=rows required=true class="textarea w-full" class:textarea-error=move || error.with(Option::is_some)
+                aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
+            ></textarea>
+            {below(name, help, error)}
+        </div>
+    }
+}
+
+/// One of the things a [`Select`] offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// What is sent.
+    pub value: String,
+    /// What is shown.
+    pub text: String,
+}
+
+impl Choice {
+    /// A choice.
+    pub fn new(value: impl ToString, text: impl Into<String>) -> Self {
+        Self { value: value.to_string(), text: text.into() }
+    }
+}
+
+/// One of a list.
+#[component]
+pub fn Select(
+    /// The visible label.
+    label: &'static str,
+    /// The name it is sent by, and its id.
+    name: &'static str,
+    /// What it offers.
+    choices: Vec<Choice>,
+    /// What is chosen; it follows the signal.
+    #[prop(optional, into)]
+    value: Signal<String>,
+    /// What to choose.
+    #[prop(optional)]
+    help: &'static str,
+    /// What is wrong with it.
+    #[prop(optional, into)]
+    error: Signal<Option<String>>,
+    /// Its label is for screen readers alone, as in a filter bar.
+    #[prop(optional)]
+    bare: bool,
+) -> impl IntoView {
+    let first = value.get_untracked();
+    let options = choices
+        .into_iter()
+        .map(|choice| {
+            let selected = choice.value == first;
+            view! { <option value=choice.value selected=selected>{choice.text}</option> }
+        })
+        .collect_view();
+    view! {
+        <div class="flex min-w-0 flex-col gap-1">
+            <label for=name class=if bare { "sr-only" } else { "font-medium" }>{label}</label>
+            <select
+                id=name name=name prop:value=move || value.get() class="select w-full" class:select-error=move || error.with(Option::is_some)
+                aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
+            >
+                {options}
+            </select>
+            {below(name, help, error)}
+        </div>
+    }
+}
+
+/// Yes or no. Unchecked, nothing is sent: the server function's argument is `#[server(default)]`.
+#[component]
+pub fn Check(
+    /// The visible label.
+    label: &'static str,
+    /// The name it is sent by (as `true`), and its id.
+    name: &'static str,
+    /// Whether it is checked at first.
+    #[prop(optional)]
+    checked: bool,
+) -> impl IntoView {
+    view! {
+        <label class="flex min-h-6 items-center gap-2" for=name>
+            <input id=name name=name type="checkbox" value="true" checked=checked class="checkbox checkbox-sm checkbox-primary" />
+            {label}
+        </label>
+    }
+}

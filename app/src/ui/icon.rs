@@ -1,0 +1,55 @@
+//! Icons: strokes in the colour of the text beside them. They are decoration; the words say it.
+
+use leptos::prelude::*;
+
+/// What an icon stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Icon {
+    /// The product.
+    Brand,
+    /// Lines.
+    Lines,
+    /// Accounts.
+    Accounts,
+    /// Sync.
+    Sync,
+    /// The simulator.
+    Simulator,
+    /// Staff.
+    Staff,
+    /// The menu of narrow screens.
+    Menu,
+    /// Something to add.
+    Plus,
+    /// A file to take away.
+    Download,
+    /// Back.
+    Back,
+    /// A warning.
+    Warning,
+}
+
+/// The icon, 20 pixels wide.
+pub fn icon(which: Icon) -> impl IntoView {
+    let path = match which {
+        Icon::Brand => "M3 14h4l5-8h5M3 6h4l1.3 2M11.4 12l1.3 2H17",
+        Icon::Lines => "M4 3.5h3l1.5 4-2 1.2a10 10 0 0 0 4.8 4.8l1.2-2 4 1.5v3a1.5 1.5 0 0 1-1.6 1.5C8.5 17 3 11.5 2.5 5.1A1.5 1.5 0 0 1 4 3.5z",
+        Icon::Accounts => "M3 17V5l6-2v14M9 7l8 2v8M3 17h14M5.5 7.5h1M5.5 10.5h1M5.5 13.5h1M12 11.5h2M12 14h2",
+        Icon::Sync => "M16.5 8A6.5 6.5 0 0 0 4.6 6.3L3 8M3 4v4h4M3.5 12a6.5 6.5 0 0 0 11.9 1.7L17 12M17 16v-4h-4",
+        Icon::Simulator => "M6 2.5h8a1 1 0 0 1 1 1v13a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1v-13a1 1 0 0 1 1-1zM9 15h2",
+        Icon::Staff => "M7.5 9.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2.5 16.5a5 5 0 0 1 10 0M13 3.8a3 3 0 0 1 0 5.4M15 12.2a5 5 0 0 1 2.5 4.3",
+        Icon::Menu => "M3 5.5h14M3 10h14M3 14.5h14",
+        Icon::Plus => "M10 4v12M4 10h12",
+        Icon::Download => "M10 3v10M6 9.5l4 4 4-4M4 16.5h12",
+        Icon::Back => "M12 4.5 6.5 10l5.5 5.5",
+        Icon::Warning => "M10 3 2.5 16.5h15zM10 8v4M10 14.2v.1",
+    };
+    view! {
+        <svg
+            class="size-5 shrink-0" viewBox="0 0 20 20" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round"
+            stroke-linejoin="round" aria-hidden="true"
+        >
+            <path d=path />
+        </svg>
+    }
+}

@@ -1,0 +1,247 @@
+//! Blasts: one body to many recipients. Taking a blast stores its recipients; recording turns them into messages and held rows
+//! in resumable batches; only a complete blast is sent. It costs no RingCentral call.
+
+use super::inbound::{self, json};
+use super::outbound::{self, Outgoing};
+use super::consent;
+use crate::clock::Now;
+use crate::db::{Db, Result, Tx};
+use crate::staff::{Actor, Entry, Permit, may, record};
+use crate::sync;
+use crate::types::{
+    AccountId, BlastId, BlastRow, BlastState, Change, ConversationId, IntegrationType, LineId, MessageId, Origin, PhoneNumber, Problem, Timestamp,
+};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Recipients that one transaction records; on SQLite it must leave room for other writers.
+const BATCH: usize = 1_000;
+/// Recipients a blast may have.
+pub const MOST: usize = 500_000;
+
+/// Takes a blast of an account's program. Recording begins at once, in the background.
+///
+/// # Errors
+/// `NotFound` when the line is not the account's, `Invalid` for a bad body or no recipients.
+pub async fn take(
+    tx: &mut Tx,
+    now: &Now,
+    actor: &Actor,
+    account: AccountId,
+    line: LineId,
+    text: &str,
+    recipients: &[PhoneNumber],
+) -> Result<BlastId, Problem> {
+    let text = outbound::body(text)?;
+    if recipients.is_empty() {
+        return Err(Problem::invalid("recipients", "Name at least one recipient."));
+    }
+    if recipients.len() > MOST {
+        return Err(Problem::invalid("recipients", format!("Name at most {MOST} recipients; split a larger list.")));
+    }
+    let route: Option<inbound::Route> = tx.opt(outbound::ROUTE, [line]).await?;
+    if route.is_none_or(|r| r.account_id != account) {
+        return Err(Problem::not_found("This account has no such line."));
+    }
+    let mut distinct: Vec<&PhoneNumber> = recipients.iter().collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let id = BlastId(now.id());
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    tx.run(
+        "insert into blast (line_id, id, account_id, body, state, created_by, created_at, recipients, recorded, opted_out, duplicates)
+         values ($1, $2, $3, $4, 'recording', $5, $6, $7, 0, 0, $8)",
+        (line, id, account, text, actor.name().to_owned(), now.at(), count(recipients.len()), count(recipients.len() - distinct.len())),
+    )
+    .await?;
+    for (n, chunk) in distinct.chunks(BATCH).enumerate() {
+        tx.run("insert into blast_chunk (line_id, blast_id, n, numbers) values ($1, $2, $3, $4)", (line, id, count(n), json(&chunk))).await?;
+    }
+    let entry = Entry { action: "blast.take", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..Entry::default() };
+    record(tx, now, actor, entry.change((), serde_json::json!({ "recipients": recipients.len() }))).await?;
+    tx.tell(Change::OutboxDue);
+    Ok(id)
+}
+
+/// Takes a blast of a staff member, within their scope.
+///
+/// # Errors
+/// As [`take`].
+pub async fn take_as_staff(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::SendMessages>,
+    line: LineId,
+    text: &str,
+    recipients: &[PhoneNumber],
+) -> Result<BlastId, Problem> {
+    let scope = permit.scope();
+    db.work(async |tx| {
+        let owner: Option<(AccountId,)> = tx
+            .opt(
+                "select account_id from line
+                 where id = $1 and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+                (line, scope.everywhere, scope.staff, scope.permission),
+            )
+            .await?;
+        let Some((account,)) = owner else { return Err(Problem::not_found("There is no such line.")) };
+        take(tx, now, permit.actor(), account, line, text, recipients).await
+    })
+    .await
+}
+
+#[derive(sqlx::FromRow)]
+struct Chunk {
+    line_id: LineId,
+    blast_id: BlastId,
+    n: i64,
+    numbers: String,
+}
+
+/// Records one chunk of the blast that was taken first; says whether there was one. The chunk goes in the same transaction, so
+/// that a crash repeats nothing and loses nothing. The last chunk makes the blast due to be sent.
+///
+/// # Errors
+/// What the database says.
+pub async fn record_next(db: &Db, now: &Now) -> Result<bool> {
+    db.work(async |tx| {
+        let next: Option<Chunk> = tx
+            .opt(
+                "delete from blast_chunk
+                 where (line_id, blast_id, n) in (
+                   select c.line_id, c.blast_id, c.n
+                   from blast b
+                   join blast_chunk c on c.line_id = b.line_id and c.blast_id = b.id
+                   where b.state = 'recording'
+                   order by b.id, c.n
+                   limit 1)
+                 returning line_id, blast_id, n, numbers",
+                (),
+            )
+            .await?;
+        let Some(chunk) = next else { return Ok(false) };
+        crate::work::faults::point("blast_chunk");
+        let at = now.at();
+        let route: inbound::Route = tx.one(outbound::ROUTE, [chunk.line_id]).await?;
+        let (body,): (String,) =
+            tx.one("select body from blast where line_id = $1 and id = $2", (chunk.line_id, chunk.blast_id)).await?;
+        let numbers: Vec<PhoneNumber> = serde_json::from_str(&chunk.numbers).unwrap_or_default();
+        let out = consent::opted_out(tx, chunk.line_id, &numbers).await?;
+        let wanted: Vec<&PhoneNumber> = numbers.iter().filter(|n| !out.contains(*n)).collect();
+        let conversations = if route.integration_type == IntegrationType::None {
+            std::collections::HashMap::new()
+        } else {
+            let keys: Vec<_> = wanted.iter().map(|number| (chunk.line_id, route.account_id, *number)).collect();
+            inbound::conversations(tx, now, at, &keys).await?
+        };
+        let messages: Vec<Outgoing> = wanted
+            .iter()
+            .map(|number| Outgoing {
+                line_id: chunk.line_id,
+                id: MessageId(now.id_at(at)),
+                account_id: route.account_id,
+                conversation_id: conversations.get(&(chunk.line_id, (*number).clone())).copied(),
+                number: (*number).clone(),
+                origin: Origin::Blast,
+                body: body.clone(),
+                answers: None,
+                blast_id: Some(chunk.blast_id),
+            })
+            .collect();
+        outbound::queue(tx, at, &messages).await?;
+        if route.integration_type == IntegrationType::Ringcentral {
+            let held: Vec<sync::Hold> = messages
+                .iter()
+                .filter_map(|m| {
+                    let conversation_id: ConversationId = m.conversation_id?;
+                    Some(sync::Hold { line_id: m.line_id, account_id: m.account_id, conversation_id, message_id: m.id })
+                })
+                .collect();
+            sync::hold(tx, now, &held).await?;
+        }
+        tx.run(
+            "update blast set recorded = recorded + $3, opted_out = opted_out + $4 where line_id = $1 and id = $2",
+            (chunk.line_id, chunk.blast_id, i64::try_from(messages.len()).unwrap_or(0), i64::try_from(out.len()).unwrap_or(0)),
+        )
+        .await?;
+        let last: Option<(i64,)> = tx
+            .opt("select n from blast_chunk where line_id = $1 and blast_id = $2 limit 1", (chunk.line_id, chunk.blast_id))
+            .await?;
+        if last.is_none() {
+            complete(tx, chunk.line_id, chunk.blast_id, at).await?;
+        }
+        tracing::debug!(chunk = chunk.n, recorded = messages.len(), "blast chunk recorded");
+        tx.tell(Change::Conversations { account_id: route.account_id, line_id: chunk.line_id });
+        Ok(true)
+    })
+    .await
+}
+
+async fn complete(tx: &mut Tx, line: LineId, blast: BlastId, at: Timestamp) -> Result<()> {
+    tx.run("update blast set state = 'sending' where line_id = $1 and id = $2", (line, blast)).await?;
+    tx.run("update message set due_at = $3 where line_id = $1 and blast_id = $2 and state = 'queued'", (line, blast, at)).await?;
+    tx.tell(Change::OutboxDue);
+    Ok(())
+}
+
+/// Records blasts until told to stop.
+pub async fn run(db: Db, now: Now, stop: CancellationToken) {
+    let mut bell = db.changes();
+    while !stop.is_cancelled() {
+        match record_next(&db, &now).await {
+            // Others write too: between two batches is their turn.
+            Ok(true) => tokio::task::yield_now().await,
+            Ok(false) => {
+                let idle = crate::work::wait_for(&mut bell, Change::OutboxDue, Duration::from_secs(2));
+                tokio::select! { () = idle => {}, () = stop.cancelled() => {} }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a blast could not be recorded");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: BlastId,
+    line_id: LineId,
+    body: String,
+    state: BlastState,
+    recipients: i64,
+    recorded: i64,
+    opted_out: i64,
+    duplicates: i64,
+    created_at: Timestamp,
+    unsent: bool,
+}
+
+/// Reads a blast of an account's line.
+///
+/// # Errors
+/// What the database says.
+pub async fn get(db: &Db, account: AccountId, line: LineId, id: BlastId) -> Result<Option<BlastRow>> {
+    let row: Option<Row> = db
+        .opt(
+            "select b.id, b.line_id, b.body, b.state, b.recipients, b.recorded, b.opted_out, b.duplicates, b.created_at,
+               exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at is not null) as unsent
+             from blast b
+             join line l on l.id = b.line_id and l.account_id = $1
+             where b.line_id = $2 and b.id = $3",
+            (account, line, id),
+        )
+        .await?;
+    Ok(row.map(|row| BlastRow {
+        id: row.id,
+        line_id: row.line_id,
+        body: row.body,
+        // Nobody counts down: it is sent when nothing of it is due any more.
+        state: if row.state == BlastState::Sending && !row.unsent { BlastState::Sent } else { row.state },
+        recipients: row.recipients,
+        recorded: row.recorded,
+        opted_out: row.opted_out,
+        duplicates: row.duplicates,
+        created_at: row.created_at,
+    }))
+}

@@ -1,0 +1,365 @@
+//! Outgoing messages: recorded with their held row in one transaction, sent by a paced worker, never sent twice: the carrier
+//! knows the reference. Consent is checked at the moment of sending. On a RingCentral line the SMS is never delayed; only its
+//! post is held.
+
+use super::carrier::{Carrier, Sent, Sms, from_reference};
+use super::inbound::json;
+use super::{consent, inbound};
+use crate::clock::Now;
+use crate::db::{Db, Result, Sql, Tx};
+use crate::sync;
+use crate::types::{
+    AccountId, BlastId, Change, ConversationId, IntegrationType, LineId, MessageId, MessageState, Origin, PhoneNumber, Problem, Timestamp,
+};
+use crate::work::{Batcher, backoff, wait_for};
+use futures_util::stream::{self, StreamExt};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The longest message: ten SMS parts of GSM text (153 characters each), rounded.
+pub const LONGEST: usize = 1_600;
+/// A claimed message is tried again by another worker after this time.
+const CLAIM: Duration = Duration::from_secs(60);
+/// The carrier's answer is waited for this long.
+const CALL: Duration = Duration::from_secs(20);
+/// After so many tries a message fails.
+const TRIES: i64 = 12;
+
+/// A message to be queued.
+#[derive(Debug, Clone)]
+pub(super) struct Outgoing {
+    pub(super) line_id: LineId,
+    pub(super) id: MessageId,
+    pub(super) account_id: AccountId,
+    pub(super) conversation_id: Option<ConversationId>,
+    pub(super) number: PhoneNumber,
+    pub(super) origin: Origin,
+    pub(super) body: String,
+    pub(super) answers: Option<MessageId>,
+    pub(super) blast_id: Option<BlastId>,
+}
+
+/// Records messages as queued; those of a blast wait until the blast is complete.
+pub(super) async fn queue(tx: &mut Tx, at: Timestamp, rows: &[Outgoing]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<_> = rows
+        .iter()
+        .map(|m| {
+            let due = m.blast_id.is_none().then_some(at);
+            (m.line_id, m.id, m.account_id, m.conversation_id, &m.number, m.origin, &m.body, at, m.blast_id, m.answers, due)
+        })
+        .collect();
+    tx.run(
+        "insert into message (line_id, id, account_id, conversation_id, number, direction, origin, body, state, created_at, blast_id,
+           answers, due_at, attempts)
+         select unhex(j.value->>0, '-'), unhex(j.value->>1, '-'), unhex(j.value->>2, '-'), unhex(j.value->>3, '-'), j.value->>4,
+           'outbound', j.value->>5, j.value->>6, 'queued', cast(j.value->>7 as bigint), unhex(j.value->>8, '-'),
+           unhex(j.value->>9, '-'), cast(j.value->>10 as bigint), 0
+         from json_each($1) j",
+        [json(&list)],
+    )
+    .await?;
+    if rows.iter().any(|m| m.blast_id.is_none()) {
+        tx.tell(Change::OutboxDue);
+    }
+    Ok(())
+}
+
+/// A line as a sender needs it; share-locked on PostgreSQL, so that no change of type passes by.
+pub(super) const ROUTE: Sql = Sql {
+    sqlite: "select id, account_id, integration_type from line where id = $1",
+    postgres: "select id, account_id, integration_type from line where id = $1 for share",
+};
+
+/// Checks a body.
+pub(super) fn body(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    match text.chars().count() {
+        0 => Err(Problem::invalid("text", "Write a message.")),
+        n if n > LONGEST => Err(Problem::invalid("text", format!("Use at most {LONGEST} characters; this has {n}."))),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// Sends one message of an account's program from one of its lines: recorded, held if the line is connected to RingCentral.
+///
+/// # Errors
+/// `NotFound` when the line is not the account's, `Invalid` for a bad body, `Conflict` when the contact has opted out.
+pub async fn send(tx: &mut Tx, now: &Now, account: AccountId, line: LineId, to: &PhoneNumber, text: &str) -> Result<MessageId, Problem> {
+    let text = body(text)?;
+    let at = now.at();
+    let route: Option<inbound::Route> = tx.opt(ROUTE, [line]).await?;
+    let Some(route) = route.filter(|r| r.account_id == account) else {
+        return Err(Problem::not_found("This account has no such line."));
+    };
+    if !consent::opted_out(tx, line, std::slice::from_ref(to)).await?.is_empty() {
+        return Err(Problem::conflict("The recipient has opted out of this line; nothing is sent until they write START."));
+    }
+    let conversation = match route.integration_type {
+        IntegrationType::None => None,
+        _ => inbound::conversations(tx, now, at, &[(line, account, to)]).await?.into_values().next(),
+    };
+    let message = Outgoing {
+        line_id: line,
+        id: MessageId(now.id_at(at)),
+        account_id: account,
+        conversation_id: conversation,
+        number: to.clone(),
+        origin: Origin::Api,
+        body: text,
+        answers: None,
+        blast_id: None,
+    };
+    let id = message.id;
+    queue(tx, at, &[message]).await?;
+    if let Some(conversation_id) = conversation {
+        if route.integration_type == IntegrationType::Ringcentral {
+            sync::hold(tx, now, &[sync::Hold { line_id: line, account_id: account, conversation_id, message_id: id }]).await?;
+        }
+        tx.tell(Change::Conversation { account_id: account, line_id: line, conversation_id });
+    }
+    Ok(id)
+}
+
+/// A message as its sender's program sees it.
+#[derive(Debug, Clone, sqlx::FromRow, serde::Serialize)]
+pub struct Status {
+    /// The message.
+    pub id: MessageId,
+    /// The line.
+    pub line_id: LineId,
+    /// Whom it is for.
+    #[sqlx(rename = "number")]
+    pub to: PhoneNumber,
+    /// What it says.
+    #[sqlx(rename = "body")]
+    pub text: String,
+    /// How far it is.
+    pub state: MessageState,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// Reads a message of an account's line.
+///
+/// # Errors
+/// What the database says.
+pub async fn status(db: &Db, account: AccountId, line: LineId, id: MessageId) -> Result<Option<Status>> {
+    db.opt(
+        "select m.id, m.line_id, m.number, m.body, m.state, m.error
+         from message m
+         join line l on l.id = m.line_id and l.account_id = $1
+         where m.line_id = $2 and m.id = $3 and m.direction = 'outbound'",
+        (account, line, id),
+    )
+    .await
+}
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+struct Due {
+    line_id: LineId,
+    id: MessageId,
+    account_id: AccountId,
+    conversation_id: Option<ConversationId>,
+    number: PhoneNumber,
+    origin: Origin,
+    body: String,
+    blast_id: Option<BlastId>,
+    attempts: i64,
+    line_number: PhoneNumber,
+    opted_out: bool,
+}
+
+/// Claims what is due by moving its time on: a worker that dies leaves it to be tried again.
+const CLAIM_DUE: Sql = Sql {
+    sqlite: "update message as m set due_at = $2, attempts = m.attempts + 1
+             from (select line_id, id from message where due_at <= $1 order by due_at, line_id, id limit $3) d
+             where m.line_id = d.line_id and m.id = d.id
+             returning m.line_id, m.id",
+    postgres: "update message as m set due_at = $2, attempts = m.attempts + 1
+               from (select line_id, id from message where due_at <= $1 order by due_at, line_id, id limit $3 for update skip locked) d
+               where m.line_id = d.line_id and m.id = d.id
+               returning m.line_id, m.id",
+};
+
+async fn claim(tx: &mut Tx, at: Timestamp, most: i64) -> Result<Vec<Due>> {
+    let claimed: Vec<(LineId, MessageId)> = tx.all(CLAIM_DUE, (at, at.plus(CLAIM), most)).await?;
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    tx.all(
+        "select m.line_id, m.id, m.account_id, m.conversation_id, m.number, m.origin, m.body, m.blast_id, m.attempts,
+           l.number as line_number, coalesce(c.state = 'opted_out', false) as opted_out
+         from json_each($1) j
+         join message m on m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
+         join line l on l.id = m.line_id
+         left join consent c on c.line_id = m.line_id and c.number = m.number
+         order by m.id",
+        [json(&claimed)],
+    )
+    .await
+}
+
+/// How sending a message ended, as it is written down.
+#[derive(Debug, Clone)]
+struct Attempt {
+    due: Due,
+    sent: Option<Sent>,
+}
+
+/// Writes results set-wise.
+async fn record(db: &Db, now: &Now, results: Vec<Attempt>) -> Result<Vec<Result<(), String>>> {
+    let count = results.len();
+    db.work(async |tx| {
+        let at = now.at();
+        let mut rows = Vec::with_capacity(count);
+        let mut releasable = Vec::new();
+        let mut dropped = Vec::new();
+        for Attempt { due, sent } in &results {
+            let key = (due.line_id, due.id);
+            let (state, carrier_id, accepted, error, next): (_, Option<&str>, Option<Timestamp>, Option<&str>, Option<Timestamp>) = match sent {
+                None => ("opted_out", None, None, Some("the contact has opted out"), None),
+                Some(Sent::Accepted(id)) => ("accepted", Some(id), Some(at), None, None),
+                Some(Sent::Refused(why)) => ("failed", None, None, Some(why), None),
+                Some(Sent::Later { why, .. }) if due.attempts >= TRIES => ("failed", None, None, Some(why), None),
+                Some(Sent::Later { pause, why }) => {
+                    let pause = pause.unwrap_or_else(|| backoff(due.attempts, Duration::from_secs(300), &now.rng));
+                    ("queued", None, None, Some(why), Some(at.plus(pause)))
+                }
+            };
+            rows.push((key.0, key.1, state, carrier_id, accepted, error, next));
+            match state {
+                "accepted" => releasable.push(key),
+                "queued" => {}
+                _ => dropped.push(key),
+            }
+            if let Some(conversation_id) = due.conversation_id {
+                tx.tell(if due.blast_id.is_some() {
+                    Change::Conversations { account_id: due.account_id, line_id: due.line_id }
+                } else {
+                    Change::Conversation { account_id: due.account_id, line_id: due.line_id, conversation_id }
+                });
+            }
+        }
+        tx.run(
+            "update message as m
+             set state = case when m.state = 'queued' then j.value->>2 else m.state end,
+                 carrier_id = coalesce(j.value->>3, m.carrier_id), accepted_at = coalesce(m.accepted_at, cast(j.value->>4 as bigint)),
+                 error = j.value->>5, due_at = cast(j.value->>6 as bigint)
+             from json_each($1) j
+             where m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')",
+            [json(&rows)],
+        )
+        .await?;
+        sync::releasable(tx, at, &releasable).await?;
+        sync::not_sent(tx, now, &dropped).await?;
+        Ok(vec![Ok(()); count])
+    })
+    .await
+}
+
+/// Sends what is due, a batch at a time, until told to stop; then finishes the calls under way. `per_second` paces all of it.
+pub async fn run(db: Db, now: Now, carrier: Carrier, per_second: u32, stop: CancellationToken) {
+    let mut bell = db.changes();
+    let recorder = {
+        let (db, now) = (db.clone(), now.clone());
+        Batcher::start(
+            200,
+            move |results| {
+                let (db, now) = (db.clone(), now.clone());
+                async move { record(&db, &now, results).await }
+            },
+            |error: crate::db::Error| Err(error.to_string()),
+        )
+    };
+    // A tenth of a second's worth at a time keeps the pace even.
+    let share = (per_second / 10).max(1);
+    while !stop.is_cancelled() {
+        let began = tokio::time::Instant::now();
+        let due = match db.work(async |tx| claim(tx, now.at(), i64::from(share)).await).await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(%error, "the outbox could not be read");
+                Vec::new()
+            }
+        };
+        if due.is_empty() {
+            let idle = wait_for(&mut bell, Change::OutboxDue, Duration::from_secs(1));
+            tokio::select! { () = idle => {}, () = stop.cancelled() => {} }
+            continue;
+        }
+        let count = due.len();
+        stream::iter(due)
+            .for_each_concurrent(32, async |due| {
+                let sms =
+                    Sms { line_id: due.line_id, message_id: due.id, from: due.line_number.clone(), to: due.number.clone(), text: due.body.clone() };
+                let sent = if due.opted_out && due.origin != Origin::Confirmation { None } else { Some(carrier.send(&sms, CALL).await) };
+                match recorder.submit(Attempt { due, sent }).await {
+                    Ok(Ok(())) => {}
+                    // Not recorded: it is claimed until the claim runs out, then sent again under the same reference.
+                    Ok(Err(error)) => tracing::error!(%error, "a sent message could not be recorded; it will be tried again"),
+                    Err(stopped) => tracing::warn!(%stopped, "a sent message is not recorded yet; it will be tried again"),
+                }
+            })
+            .await;
+        let pace = Duration::from_secs_f64(count as f64 / f64::from(per_second.max(1)));
+        tokio::time::sleep_until(began + pace).await;
+    }
+}
+
+/// A delivery status as the carrier tells it.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The reference that we gave.
+    pub reference: String,
+    /// The carrier's id.
+    pub carrier_id: String,
+    /// It arrived; otherwise it failed.
+    pub delivered: bool,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// Writes delivery statuses set-wise; unknown ones and repeated ones change nothing. A status may overtake the answer to the
+/// call it belongs to: it says that the carrier took the message, so the message counts as accepted.
+///
+/// # Errors
+/// What the database says.
+pub async fn delivered(db: &Db, now: &Now, batch: &[Delivery]) -> Result<()> {
+    let rows: Vec<_> = batch
+        .iter()
+        .filter_map(|d| {
+            let (line, message) = from_reference(&d.reference)?;
+            Some((line, message, if d.delivered { "delivered" } else { "failed" }, &d.carrier_id, &d.error))
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    db.work(async |tx| {
+        let at = now.at();
+        let changed: Vec<(LineId, MessageId, AccountId, Option<ConversationId>)> = tx
+            .all(
+                "update message as m
+                 set state = j.value->>2, error = j.value->>4, carrier_id = coalesce(m.carrier_id, j.value->>3),
+                     accepted_at = coalesce(m.accepted_at, $2), due_at = null
+                 from json_each($1) j
+                 where m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
+                   and m.direction = 'outbound' and m.state in ('queued', 'accepted')
+                 returning m.line_id, m.id, m.account_id, m.conversation_id",
+                (json(&rows), at),
+            )
+            .await?;
+        let keys: Vec<(LineId, MessageId)> = changed.iter().map(|(line, id, ..)| (*line, *id)).collect();
+        sync::releasable(tx, at, &keys).await?;
+        for (line_id, _, account_id, conversation) in changed {
+            if let Some(conversation_id) = conversation {
+                tx.tell(Change::Conversation { account_id, line_id, conversation_id });
+            }
+        }
+        Ok(())
+    })
+    .await
+}

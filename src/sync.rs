@@ -1,0 +1,16 @@
+//! Sync: what RingCentral knows of, what it does not, and the lanes that deliver in between.
+//!
+//! The rules of this room: a held message costs no call; a message's place in its lane is its sequence number, given once, for
+//! good; an intent is committed before each call; nothing that was held disappears: it is posted, or kept as skipped or failed
+//! with the reason. A worker's writes carry the fence of its lease, and a stale one changes nothing.
+
+pub mod compose;
+mod engine;
+mod lane;
+mod staff_acts;
+mod view;
+
+pub use engine::{Engine, EngineConfig};
+pub use lane::{Arrival, Hold, arrive, hold, not_sent, releasable, skip_held_of_line};
+pub use staff_acts::{restore, retry_now, skip};
+pub use view::{LineCounts, conversations_of_line, counts, counts_of_line, find_conversation, list, timeline};

@@ -1,0 +1,192 @@
+//! What a post says. A customer's text is never interpreted; every post carries a short reference, by which it is found again.
+
+use crate::types::{Media, MessageState, Origin, PhoneNumber, Timestamp};
+
+/// RingCentral takes 10,000 characters a post (API description, TMCreatePostRequest.text).
+pub const LONGEST_POST: usize = 10_000;
+/// A single message is cut here; the console has the whole of it.
+const LONGEST_BODY: usize = 7_000;
+/// How late the carrier may hand over a message before the post says when it was sent.
+const LATE_AFTER: i64 = 120_000_000;
+
+/// A message as a post shows it.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// It came from the contact.
+    pub inbound: bool,
+    /// What sent it, if it went out.
+    pub origin: Option<Origin>,
+    /// What it says.
+    pub body: String,
+    /// Its attachments.
+    pub media: Vec<Media>,
+    /// The other numbers of a group text.
+    pub others: Vec<PhoneNumber>,
+    /// How far the SMS is.
+    pub state: MessageState,
+    /// Our time: when the carrier took it, or when it came in.
+    pub at: Timestamp,
+    /// The carrier's time of an incoming one.
+    pub carrier_at: Option<Timestamp>,
+    /// The console's page of the message's conversation, for what a post cannot hold.
+    pub console: String,
+}
+
+/// Makes text harmless: RingCentral would read bold, links and mentions (`![:Team](…)` would call the whole team) in it. No escape
+/// sign is documented, so the signs themselves are replaced by look-alikes.
+pub fn escape(text: &str) -> String {
+    let chars: Vec<char> = text.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
+    let word = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '/' | '=' | '-'));
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in chars.iter().copied().enumerate() {
+        let line_start = at == 0 || chars.get(at - 1) == Some(&'\n');
+        match c {
+            '*' => out.push('∗'),
+            '`' => out.push('ˋ'),
+            '~' => out.push('∼'),
+            // Within a word it is part of a name or an address.
+            '_' if !(word(at.checked_sub(1)) && word(Some(at + 1))) => out.push('ˍ'),
+            '[' => out.push('［'),
+            ']' => out.push('］'),
+            '>' if line_start => out.push('›'),
+            '#' if line_start => out.push('＃'),
+            '@' if line_start || chars.get(at - 1).is_some_and(|c| c.is_whitespace()) => out.push('＠'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn shown(line: &Line) -> String {
+    let mut text = escape(line.body.trim());
+    if text.chars().count() > LONGEST_BODY {
+        text = text.chars().take(LONGEST_BODY).collect();
+        text.push_str(" … (cut; the whole text is in Switchyard)");
+    }
+    for (n, media) in line.media.iter().enumerate() {
+        let kind = escape(media.content_type.split('/').next().unwrap_or("file"));
+        text.push_str(&format!("\n[attachment {} ({kind})]({})", n + 1, line.console));
+    }
+    text
+}
+
+/// A message that was sent outside RingCentral, in a post of such messages.
+pub fn history_line(line: &Line) -> String {
+    let origin = line.origin.map_or("Message", Origin::name);
+    let failed = if line.state == MessageState::Failed { " · **not delivered**" } else { "" };
+    let quoted = shown(line).replace('\n', "\n> ");
+    format!("> **{origin}** · {} UTC{failed}\n> {quoted}", line.at.minute())
+}
+
+/// What the contact wrote.
+pub fn inbound_line(line: &Line) -> String {
+    let mut text = shown(line);
+    if text.is_empty() {
+        text.push_str("(an empty message)");
+    }
+    if !line.others.is_empty() {
+        let others: Vec<String> = line.others.iter().map(PhoneNumber::readable).collect();
+        text.push_str(&format!("\n*Group text, also to {}*", others.join(", ")));
+    }
+    if let Some(sent) = line.carrier_at.filter(|sent| line.at.0 - sent.0 > LATE_AFTER) {
+        text.push_str(&format!("\n*Sent {} UTC, arrived late*", sent.minute()));
+    }
+    text
+}
+
+/// A whole post: the messages in sequence, what is left out, and the reference.
+pub fn post(lines: &[Line], left_out: i64, reference: &str) -> String {
+    let mut parts = Vec::with_capacity(lines.len() + 2);
+    if left_out > 0 {
+        parts.push(format!("*{left_out} older messages are not shown here; they are in Switchyard.*"));
+    }
+    let mut in_history = false;
+    for line in lines {
+        if line.inbound {
+            parts.push(inbound_line(line));
+        } else {
+            if !in_history {
+                parts.push("*Sent outside RingCentral:*".to_owned());
+            }
+            parts.push(history_line(line));
+        }
+        in_history = !line.inbound;
+    }
+    parts.push(format!("*ref {reference}*"));
+    parts.join("\n")
+}
+
+/// How many of these messages, from the first on, go into one post. A post holds history, or incoming messages, or, when calls
+/// are few (`join`), both.
+pub fn fitting(lines: &[Line], alone: &[bool], join: bool, left_out: i64, reference: &str) -> usize {
+    let mut count = 0;
+    for end in 1..=lines.len() {
+        let first = &lines[0];
+        let last = &lines[end - 1];
+        let together = end == 1 || (!alone[0] && !alone[end - 1] && (join || (!first.inbound && !last.inbound)));
+        if !together || (end > 1 && post(&lines[..end], left_out, reference).chars().count() > LONGEST_POST) {
+            break;
+        }
+        count = end;
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn out(body: &str) -> Line {
+        Line {
+            inbound: false,
+            origin: Some(Origin::Blast),
+            body: body.to_owned(),
+            media: Vec::new(),
+            others: Vec::new(),
+            state: MessageState::Accepted,
+            at: Timestamp(1_795_238_411_000_000),
+            carrier_at: None,
+            console: "http://127.0.0.1/c".to_owned(),
+        }
+    }
+
+    fn inbound(body: &str) -> Line {
+        Line { inbound: true, origin: None, ..out(body) }
+    }
+
+    #[test]
+    fn a_customers_text_is_never_interpreted() {
+        let text = escape("![:Team](1) **bold** _it_ `x` [a](http://b) \n> quote\n@all ~~no~~");
+        for sign in ["![", "](", "**", " _it", "`", "\n>", "~~", "\n@"] {
+            assert!(!text.contains(sign), "{sign} in {text}");
+        }
+        assert_eq!(escape("see https://x.example/a_b_c?d=e"), "see https://x.example/a_b_c?d=e", "addresses stay whole");
+    }
+
+    #[test]
+    fn history_travels_together_and_the_reply_follows_by_itself() {
+        let lines = [out("a"), out("b"), inbound("c"), out("d")];
+        assert_eq!(fitting(&lines, &[false; 4], false, 0, "x"), 2);
+        assert_eq!(fitting(&lines[2..], &[false; 2], false, 0, "x"), 1);
+        assert_eq!(fitting(&lines, &[false; 4], true, 0, "x"), 4, "joined when calls are few");
+        assert_eq!(fitting(&lines, &[false, true, false, false], false, 0, "x"), 1, "a refused one travels alone");
+    }
+
+    #[test]
+    fn a_post_is_never_longer_than_ringcentral_takes() {
+        let lines: Vec<Line> = (0..200).map(|n| out(&format!("{n} {}", "long ".repeat(60)))).collect();
+        let count = fitting(&lines, &[false; 200], false, 7, "sw-1");
+        assert!(count > 10);
+        assert!(post(&lines[..count], 7, "sw-1").chars().count() <= LONGEST_POST);
+        let one = [out(&"x".repeat(50_000))];
+        assert!(post(&one, 0, "sw-1").chars().count() <= LONGEST_POST);
+    }
+
+    #[test]
+    fn a_post_says_what_sent_each_message_and_when() {
+        let text = post(&[out("Sale!"), inbound("Yes")], 3, "sw-1");
+        assert!(text.contains("**Blast** · 2026-11-21 05:20 UTC"), "{text}");
+        assert!(text.starts_with("*3 older messages"), "{text}");
+        assert!(text.ends_with("*ref sw-1*"), "{text}");
+    }
+}

@@ -1,0 +1,288 @@
+//! The lane's rows: holding, releasing in order, skipping. Every function runs in the transaction of what caused it.
+
+use crate::clock::Now;
+use crate::db::{Result, Tx};
+use crate::messaging::inbound::json;
+use crate::types::{AccountId, Change, ConversationId, IntegrationType, LineId, MessageId, Timestamp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A release reaches back this far …
+const WINDOW: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// … and takes at most the newest so many.
+const MOST_RELEASED: i64 = 200;
+
+/// A message that RingCentral does not know of yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Hold {
+    /// The line.
+    pub line_id: LineId,
+    /// The account that owns it now.
+    pub account_id: AccountId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The message.
+    pub message_id: MessageId,
+}
+
+/// An incoming message on a RingCentral line.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// The line.
+    pub line_id: LineId,
+    /// The account that owns it now.
+    pub account_id: AccountId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The message.
+    pub message_id: MessageId,
+    /// The automatic reply that follows it directly.
+    pub reply: Option<MessageId>,
+}
+
+/// A lane's key; lanes are always locked in its order.
+type Key = (LineId, ConversationId);
+
+/// Finds or makes the lanes and takes their locks.
+const LOCK_LANES: &str = "insert into lane (line_id, conversation_id, account_id, next_seq, held, queued, trouble, changed_at, fence, attempts, left_out)
+     select unhex(j.value->>0, '-'), unhex(j.value->>1, '-'), unhex(j.value->>2, '-'), 1, cast(j.value->>3 as bigint), 0,
+       case when cast(j.value->>3 as bigint) > 0 then 1 else 0 end, cast(j.value->>4 as bigint), 0, 0, 0
+     from json_each($1) j
+     where true
+     on conflict (line_id, conversation_id) do update
+     set held = lane.held + excluded.held,
+         trouble = case when lane.trouble < excluded.trouble then excluded.trouble else lane.trouble end,
+         changed_at = excluded.changed_at
+     returning line_id, conversation_id, next_seq, held";
+
+/// Holds messages; it costs no RingCentral call.
+///
+/// # Errors
+/// What the database says.
+pub async fn hold(tx: &mut Tx, now: &Now, rows: &[Hold]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let entries: Vec<_> = rows.iter().map(|h| (h.line_id, h.message_id, h.account_id, h.conversation_id)).collect();
+    tx.run(
+        "insert into sync_entry (line_id, message_id, account_id, conversation_id, state, inbound, alone)
+         select unhex(j.value->>0, '-'), unhex(j.value->>1, '-'), unhex(j.value->>2, '-'), unhex(j.value->>3, '-'), 'held', false, false
+         from json_each($1) j",
+        [json(&entries)],
+    )
+    .await?;
+    let mut lanes: BTreeMap<Key, (AccountId, i64)> = BTreeMap::new();
+    for h in rows {
+        lanes.entry((h.line_id, h.conversation_id)).or_insert((h.account_id, 0)).1 += 1;
+    }
+    let at = now.at();
+    let list: Vec<_> = lanes.into_iter().map(|((line, conversation), (account, held))| (line, conversation, account, held, at)).collect();
+    let _: Vec<(LineId, ConversationId, i64, i64)> = tx.all(LOCK_LANES, [json(&list)]).await?;
+    Ok(())
+}
+
+/// The carrier took these messages: they may be released with the contact's next reply.
+///
+/// # Errors
+/// What the database says.
+pub async fn releasable(tx: &mut Tx, at: Timestamp, messages: &[(LineId, MessageId)]) -> Result<()> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    tx.run(
+        "update sync_entry as e set accepted_at = $2
+         from json_each($1) j
+         where e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-') and e.accepted_at is null",
+        (json(&messages), at),
+    )
+    .await?;
+    Ok(())
+}
+
+/// These messages will never be sent: what is held or still queued of them is skipped.
+///
+/// # Errors
+/// What the database says.
+pub async fn not_sent(tx: &mut Tx, now: &Now, messages: &[(LineId, MessageId)]) -> Result<()> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let held: Vec<Key> = tx
+        .all(
+            "update sync_entry as e set state = 'skipped', reason = 'the message was not sent'
+             from json_each($1) j
+             where e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-') and e.state = 'held'
+             returning e.line_id, e.conversation_id",
+            [json(&messages)],
+        )
+        .await?;
+    let queued: Vec<Key> = tx
+        .all(
+            "update sync_entry as e set state = 'skipped', reason = 'the message was not sent'
+             from json_each($1) j
+             where e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-')
+               and e.state = 'queued' and e.intent_id is null
+             returning e.line_id, e.conversation_id",
+            [json(&messages)],
+        )
+        .await?;
+    let moves = held.into_iter().map(|key| (key, -1, 0)).chain(queued.into_iter().map(|key| (key, 0, -1)));
+    shift(tx, now.at(), moves).await
+}
+
+/// Adds to the counts of lanes and derives from them what the Sync list sorts by and whether a worker is needed.
+pub(super) async fn shift(tx: &mut Tx, at: Timestamp, moves: impl IntoIterator<Item = (Key, i64, i64)>) -> Result<()> {
+    let mut sums: BTreeMap<Key, (i64, i64)> = BTreeMap::new();
+    for (key, held, queued) in moves {
+        let sum = sums.entry(key).or_default();
+        sum.0 += held;
+        sum.1 += queued;
+    }
+    if sums.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = sums.into_iter().map(|((line, conversation), (held, queued))| (line, conversation, held, queued)).collect();
+    tx.run(
+        "update lane as l
+         set held = l.held + d.held,
+             queued = l.queued + d.queued,
+             trouble = case when l.queued + d.queued > 0 then case when l.stalled_since is null then 2 else 3 end
+                            when l.held + d.held > 0 then 1 else 0 end,
+             stalled_since = case when l.queued + d.queued > 0 then l.stalled_since end,
+             stalled_reason = case when l.queued + d.queued > 0 then l.stalled_reason end,
+             due_at = case when l.queued + d.queued > 0 then coalesce(l.due_at, $2) end,
+             changed_at = $2
+         from (select unhex(j.value->>0, '-') as line_id, unhex(j.value->>1, '-') as conversation_id,
+                 cast(j.value->>2 as bigint) as held, cast(j.value->>3 as bigint) as queued
+               from json_each($1) j) d
+         where l.line_id = d.line_id and l.conversation_id = d.conversation_id",
+        (json(&rows), at),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Contacts wrote: what is releasable in their lanes is queued, in the order in which the carrier took it, and each incoming
+/// message behind it, with its automatic reply directly following. The lanes' locks are held until the transaction ends.
+///
+/// # Errors
+/// What the database says.
+pub async fn arrive(tx: &mut Tx, now: &Now, arrivals: &[Arrival]) -> Result<()> {
+    if arrivals.is_empty() {
+        return Ok(());
+    }
+    let at = now.at();
+    let mut lanes: BTreeMap<Key, AccountId> = BTreeMap::new();
+    for a in arrivals {
+        lanes.insert((a.line_id, a.conversation_id), a.account_id);
+    }
+    let list: Vec<_> = lanes.iter().map(|((line, conversation), account)| (line, conversation, account, 0, at)).collect();
+    let locked: Vec<(LineId, ConversationId, i64, i64)> = tx.all(LOCK_LANES, [json(&list)]).await?;
+    let mut next: BTreeMap<Key, i64> = locked.iter().map(|(line, conversation, seq, _)| ((*line, *conversation), *seq)).collect();
+    let mut moves: Vec<(Key, i64, i64)> = Vec::new();
+
+    let holding: Vec<(LineId, ConversationId, i64)> =
+        locked.iter().filter(|(.., held)| *held > 0).map(|(line, conversation, seq, _)| (*line, *conversation, *seq)).collect();
+    let mut left_out: BTreeMap<Key, i64> = BTreeMap::new();
+    if !holding.is_empty() {
+        for key in leave_out_old(tx, at, &holding).await? {
+            moves.push((key, -1, 0));
+            *left_out.entry(key).or_default() += 1;
+        }
+        for (line, conversation, seq) in release(tx, &holding).await? {
+            let key = (line, conversation);
+            moves.push((key, -1, 1));
+            let place = next.entry(key).or_insert(1);
+            *place = (*place).max(seq + 1);
+        }
+    }
+
+    let mut entries = Vec::with_capacity(arrivals.len());
+    for a in arrivals {
+        let key = (a.line_id, a.conversation_id);
+        let place = next.entry(key).or_insert(1);
+        for (message, inbound) in [(Some(a.message_id), 1), (a.reply, 0)] {
+            let Some(message) = message else { continue };
+            entries.push((a.line_id, message, a.account_id, a.conversation_id, inbound, *place));
+            *place += 1;
+            moves.push((key, 0, 1));
+        }
+    }
+    tx.run(
+        "insert into sync_entry (line_id, message_id, account_id, conversation_id, state, inbound, seq, alone)
+         select unhex(j.value->>0, '-'), unhex(j.value->>1, '-'), unhex(j.value->>2, '-'), unhex(j.value->>3, '-'), 'queued',
+           cast(j.value->>4 as bigint) = 1, cast(j.value->>5 as bigint), false
+         from json_each($1) j",
+        [json(&entries)],
+    )
+    .await?;
+    let places: Vec<_> = next
+        .iter()
+        .map(|((line, conversation), seq)| (line, conversation, seq, left_out.get(&(*line, *conversation)).copied().unwrap_or(0)))
+        .collect();
+    tx.run(
+        "update lane as l
+         set next_seq = cast(j.value->>2 as bigint), left_out = l.left_out + cast(j.value->>3 as bigint)
+         from json_each($1) j
+         where l.line_id = unhex(j.value->>0, '-') and l.conversation_id = unhex(j.value->>1, '-')",
+        [json(&places)],
+    )
+    .await?;
+    shift(tx, at, moves).await?;
+    tx.tell(Change::LaneDue);
+    Ok(())
+}
+
+/// Skips what lies before the window, so that a release stays short; the post says how many it leaves out.
+async fn leave_out_old(tx: &mut Tx, at: Timestamp, lanes: &[(LineId, ConversationId, i64)]) -> Result<Vec<Key>> {
+    tx.all(
+        "update sync_entry as e set state = 'skipped', reason = 'older than what a release reaches back to'
+         from (select s.line_id, s.message_id, s.accepted_at,
+                 row_number() over (partition by s.line_id, s.conversation_id order by s.accepted_at desc, s.message_id desc) as age
+               from json_each($1) j
+               join sync_entry s on s.line_id = unhex(j.value->>0, '-') and s.conversation_id = unhex(j.value->>1, '-')
+               where s.state = 'held' and s.accepted_at is not null) r
+         where e.line_id = r.line_id and e.message_id = r.message_id and (r.age > $2 or r.accepted_at < $3)
+         returning e.line_id, e.conversation_id",
+        (json(&lanes), MOST_RELEASED, at.minus(WINDOW)),
+    )
+    .await
+}
+
+/// Queues what is releasable, each with its place.
+async fn release(tx: &mut Tx, lanes: &[(LineId, ConversationId, i64)]) -> Result<Vec<(LineId, ConversationId, i64)>> {
+    tx.all(
+        "update sync_entry as e set state = 'queued', seq = r.seq
+         from (select s.line_id, s.message_id,
+                 cast(j.value->>2 as bigint) - 1
+                   + row_number() over (partition by s.line_id, s.conversation_id order by s.accepted_at, s.message_id) as seq
+               from json_each($1) j
+               join sync_entry s on s.line_id = unhex(j.value->>0, '-') and s.conversation_id = unhex(j.value->>1, '-')
+               where s.state = 'held' and s.accepted_at is not null) r
+         where e.line_id = r.line_id and e.message_id = r.message_id
+         returning e.line_id, e.conversation_id, e.seq",
+        [json(&lanes)],
+    )
+    .await
+}
+
+/// The line leaves RingCentral: held messages become skipped, in the transaction that changes its type. Says how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn skip_held_of_line(tx: &mut Tx, now: &Now, line: LineId, to: IntegrationType) -> Result<u64> {
+    let at = now.at();
+    let skipped = tx
+        .run(
+            "update sync_entry set state = 'skipped', reason = $2 where line_id = $1 and state = 'held'",
+            (line, format!("the line's type was set to {}", to.name())),
+        )
+        .await?;
+    tx.run(
+        "update lane set held = 0, trouble = case when trouble = 1 then 0 else trouble end, changed_at = $2
+         where line_id = $1 and held > 0",
+        (line, at),
+    )
+    .await?;
+    Ok(skipped)
+}

@@ -1,0 +1,153 @@
+//! What staff do about trouble: retry a stalled lane now, skip a message, restore one. Each is audited.
+
+use super::lane::shift;
+use crate::clock::Now;
+use crate::db::{Db, Tx};
+use crate::staff::{Entry, Permit, may, record};
+use crate::types::{AccountId, Change, ConversationId, EntryState, IntegrationType, LineId, MessageId, Problem};
+
+/// The line's account and type, if the permit holds there.
+async fn within_scope(tx: &mut Tx, permit: &Permit<may::ManageSync>, line: LineId) -> Result<(AccountId, IntegrationType), Problem> {
+    let scope = permit.scope();
+    let found: Option<(AccountId, IntegrationType)> = tx
+        .opt(
+            "select account_id, integration_type from line
+             where id = $1 and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+            (line, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    found.ok_or_else(|| Problem::not_found("There is no such line, or it belongs to an account that you do not look after."))
+}
+
+/// Makes a lane due now. A lane whose last call has not settled still waits for that, since posting earlier could post twice.
+///
+/// # Errors
+/// `NotFound` outside the permit's scope, `Conflict` when there is nothing to deliver.
+pub async fn retry_now(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line: LineId, conversation: ConversationId) -> Result<(), Problem> {
+    db.work(async |tx| {
+        let (account_id, _) = within_scope(tx, permit, line).await?;
+        let woken = tx
+            .run(
+                "update lane set due_at = $3, attempts = 0 where line_id = $1 and conversation_id = $2 and queued > 0",
+                (line, conversation, now.at()),
+            )
+            .await?;
+        if woken == 0 {
+            return Err(Problem::conflict("Nothing waits to be delivered here any more."));
+        }
+        tx.tell(Change::LaneDue);
+        tx.tell(Change::Conversation { account_id, line_id: line, conversation_id: conversation });
+        let entry = Entry {
+            action: "conversation.retry",
+            account_id: Some(account_id),
+            line_id: Some(line),
+            subject_id: Some(conversation.0),
+            ..Entry::default()
+        };
+        Ok(record(tx, now, permit.actor(), entry).await?)
+    })
+    .await
+}
+
+async fn entry_of(tx: &mut Tx, line: LineId, message: MessageId) -> Result<(EntryState, ConversationId, bool), Problem> {
+    let found: Option<(EntryState, ConversationId, bool)> = tx
+        .opt(
+            "select state, conversation_id, intent_id is not null from sync_entry where line_id = $1 and message_id = $2",
+            (line, message),
+        )
+        .await?;
+    found.ok_or_else(|| Problem::not_found("This message has nothing to do with RingCentral."))
+}
+
+async fn audit(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageSync>,
+    key: (AccountId, LineId, ConversationId, MessageId),
+    action: &'static str,
+    before: EntryState,
+    after: EntryState,
+) -> Result<(), Problem> {
+    let (account_id, line_id, conversation_id, message) = key;
+    tx.tell(Change::Conversation { account_id, line_id, conversation_id });
+    let entry = Entry { action, account_id: Some(account_id), line_id: Some(line_id), subject_id: Some(message.0), ..Entry::default() };
+    Ok(record(tx, now, permit.actor(), entry.change(before, after)).await?)
+}
+
+/// Skips a held, queued or failed message: it will not be posted, and stays as skipped.
+///
+/// # Errors
+/// `NotFound` outside the permit's scope, `Conflict` when it is posted already or a call for it is under way.
+pub async fn skip(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line: LineId, message: MessageId) -> Result<(), Problem> {
+    db.work(async |tx| {
+        let (account, _) = within_scope(tx, permit, line).await?;
+        let (before, conversation, under_way) = entry_of(tx, line, message).await?;
+        let (held, queued) = match before {
+            EntryState::Held => (-1, 0),
+            EntryState::Queued if under_way => {
+                return Err(Problem::conflict("A call for this message is under way. Wait until it has settled, then look again."));
+            }
+            EntryState::Queued => (0, -1),
+            EntryState::Failed => (0, 0),
+            EntryState::Posted => return Err(Problem::conflict("This message stands in RingCentral already.")),
+            EntryState::Skipped => return Err(Problem::conflict("This message is skipped already.")),
+        };
+        let changed = tx
+            .run(
+                "update sync_entry set state = 'skipped', reason = $4
+                 where line_id = $1 and message_id = $2 and state = $3 and intent_id is null",
+                (line, message, before, format!("skipped by {}", permit.actor().name())),
+            )
+            .await?;
+        if changed == 0 {
+            return Err(Problem::conflict("This message has just changed. Look again, then decide."));
+        }
+        shift(tx, now.at(), [((line, conversation), held, queued)]).await?;
+        audit(tx, now, permit, (account, line, conversation, message), "message.skip", before, EntryState::Skipped).await
+    })
+    .await
+}
+
+/// Restores a skipped or failed message: one that never had a place is held again for the next reply; one that had is queued
+/// at the end of its lane.
+///
+/// # Errors
+/// `NotFound` outside the permit's scope, `Conflict` when it is neither skipped nor failed, `Invalid` when the line is not
+/// connected to RingCentral.
+pub async fn restore(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line: LineId, message: MessageId) -> Result<(), Problem> {
+    db.work(async |tx| {
+        let (account, kind) = within_scope(tx, permit, line).await?;
+        if kind != IntegrationType::Ringcentral {
+            return Err(Problem::invalid("", "The line is not set to RingCentral, so nothing can be posted. Set its type first."));
+        }
+        let (before, conversation, _) = entry_of(tx, line, message).await?;
+        if !matches!(before, EntryState::Skipped | EntryState::Failed) {
+            return Err(Problem::conflict("Only a skipped or failed message can be restored; this one has changed meanwhile."));
+        }
+        // The lane's lock first: sequence numbers are given under it.
+        let (next,): (i64,) = tx
+            .one(
+                "update lane set next_seq = next_seq + 1 where line_id = $1 and conversation_id = $2 returning next_seq - 1",
+                (line, conversation),
+            )
+            .await?;
+        let restored: Option<(EntryState,)> = tx
+            .opt(
+                "update sync_entry
+                 set state = case when seq is null then 'held' else 'queued' end, seq = case when seq is not null then $3 end,
+                     reason = null, alone = true
+                 where line_id = $1 and message_id = $2 and state in ('skipped', 'failed') and intent_id is null
+                 returning state",
+                (line, message, next),
+            )
+            .await?;
+        let Some((after,)) = restored else {
+            return Err(Problem::conflict("This message has just changed. Look again, then decide."));
+        };
+        let moved = if after == EntryState::Held { (1, 0) } else { (0, 1) };
+        shift(tx, now.at(), [((line, conversation), moved.0, moved.1)]).await?;
+        tx.tell(Change::LaneDue);
+        audit(tx, now, permit, (account, line, conversation, message), "message.restore", before, after).await
+    })
+    .await
+}

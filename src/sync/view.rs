@@ -1,0 +1,334 @@
+//! What staff see: the Sync list, a line's conversations, one conversation's timeline. Only the columns that are shown, no counts
+//! over a table, every page by keyset.
+
+use crate::db::{Db, Result};
+use crate::messaging::timeline::{media, others};
+use crate::staff::{Permit, Scope, may};
+use crate::types::{
+    AccountId, ConversationDetail, ConversationId, ConversationRow, Cursor, Direction, EntryState, IntegrationType, LineId, MessageId,
+    MessageState, Origin, Page, PhoneNumber, Problem, SyncCounts, SyncFilter, SyncRow, SyncState, TimelineRow, Timestamp, Trouble,
+};
+use uuid::Uuid;
+
+/// Counting stops here: a screen says “at least”.
+const COUNT_CAP: i64 = 1_000;
+
+/// What a lane's columns say.
+fn state(kind: IntegrationType, held: Option<i64>, queued: Option<i64>, since: Option<Timestamp>, why: Option<String>) -> SyncState {
+    let (held, queued) = (held.unwrap_or(0), queued.unwrap_or(0));
+    match since {
+        Some(since) if queued > 0 => SyncState::Stalled { since, why: why.unwrap_or_default() },
+        _ if queued > 0 => SyncState::Delivering { count: queued },
+        _ if kind != IntegrationType::Ringcentral => SyncState::NotConnected,
+        _ if held > 0 => SyncState::Held { count: held },
+        _ => SyncState::InSync,
+    }
+}
+
+/// The entries of a line, counted for a preview.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct LineCounts {
+    /// Held.
+    pub held: i64,
+    /// Queued.
+    pub queued: i64,
+    /// Skipped.
+    pub skipped: i64,
+}
+
+/// Counts a line's entries; for a preview, so it may take its time.
+///
+/// # Errors
+/// What the database says.
+pub async fn counts_of_line(db: &Db, line: LineId) -> Result<LineCounts> {
+    db.one(
+        "select cast(coalesce(sum(held), 0) as bigint) as held, cast(coalesce(sum(queued), 0) as bigint) as queued,
+           (select count(*) from sync_entry e where e.line_id = $1 and e.state = 'skipped') as skipped
+         from lane where line_id = $1",
+        [line],
+    )
+    .await
+}
+
+#[derive(sqlx::FromRow)]
+struct ListRow {
+    line_id: LineId,
+    conversation_id: ConversationId,
+    account: String,
+    line: String,
+    number: PhoneNumber,
+    contact: Option<String>,
+    integration_type: IntegrationType,
+    held: i64,
+    queued: i64,
+    trouble: i64,
+    stalled_since: Option<Timestamp>,
+    stalled_reason: Option<String>,
+    changed_at: Timestamp,
+}
+
+macro_rules! list_sql {
+    ($narrow:literal) => {
+        concat!(
+            "select n.line_id, n.conversation_id, a.name as account, l.label as line, c.number, k.name as contact, l.integration_type,
+               n.held, n.queued, n.trouble, n.stalled_since, n.stalled_reason, n.changed_at
+             from (select line_id, conversation_id, account_id, held, queued, trouble, stalled_since, stalled_reason, changed_at
+                   from lane
+                   where trouble > 0 and (trouble, changed_at, line_id, conversation_id) < ($1, $2, $3, $4) and trouble >= $5
+                     and ($6 or account_id in (select account_id from staff_scope where staff_id = $7 and permission = $8)) ",
+            $narrow,
+            "      order by trouble desc, changed_at desc, line_id desc, conversation_id desc
+                   limit $9) n
+             join conversation c on c.line_id = n.line_id and c.id = n.conversation_id
+             join line l on l.id = n.line_id
+             join account a on a.id = n.account_id
+             left join contact k on k.account_id = n.account_id and k.number = c.number
+             order by n.trouble desc, n.changed_at desc, n.line_id desc, n.conversation_id desc"
+        )
+    };
+}
+
+/// Conversations that are not in sync, the worst and newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    db: &Db,
+    permit: &Permit<may::SeeMessages>,
+    filter: &SyncFilter,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<SyncRow>> {
+    type Key = (i64, Timestamp, LineId, ConversationId);
+    let scope: Scope = permit.scope();
+    let highest = filter.trouble.map_or(i64::MAX, Trouble::rank);
+    let lowest = filter.trouble.map_or(1, Trouble::rank);
+    let start: Key = after
+        .and_then(Cursor::key::<Key>)
+        .filter(|key| key.0 <= highest)
+        .unwrap_or((highest, Timestamp(i64::MAX), LineId(Uuid::max()), ConversationId(Uuid::max())));
+    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let common = (start.0, start.1, start.2, start.3, lowest, scope.everywhere, scope.staff, scope.permission, most);
+    let (a, b, c, d, e, f, g, h, i) = common;
+    // One text for each way of narrowing, so that each walks an index of its own.
+    let rows: Vec<ListRow> = match (filter.line, filter.account) {
+        (Some(line), _) => db.all(list_sql!("and line_id = $10 "), (a, b, c, d, e, f, g, h, i, line)).await?,
+        (None, Some(account)) => db.all(list_sql!("and account_id = $10 "), (a, b, c, d, e, f, g, h, i, account)).await?,
+        (None, None) => db.all(list_sql!(""), common).await?,
+    };
+    let page = Page::of(rows, limit, |row| (row.trouble, row.changed_at, row.line_id, row.conversation_id));
+    Ok(page.map(|row| SyncRow {
+        line_id: row.line_id,
+        conversation_id: row.conversation_id,
+        account: row.account,
+        line: row.line,
+        number: row.number,
+        contact: row.contact,
+        sync: state(row.integration_type, Some(row.held), Some(row.queued), row.stalled_since, row.stalled_reason),
+        changed_at: row.changed_at,
+    }))
+}
+
+/// How many conversations are in each kind of trouble, up to a cap.
+///
+/// # Errors
+/// What the database says.
+pub async fn counts(db: &Db, permit: &Permit<may::SeeMessages>) -> Result<SyncCounts> {
+    let scope = permit.scope();
+    let mut counts = SyncCounts { cap: COUNT_CAP, ..SyncCounts::default() };
+    for (trouble, count) in
+        [(Trouble::Held, &mut counts.held), (Trouble::Delivering, &mut counts.delivering), (Trouble::Stalled, &mut counts.stalled)]
+    {
+        (*count,) = db
+            .one(
+                "select count(*) from (
+                   select 1 from lane
+                   where trouble = $1 and trouble > 0
+                     and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
+                   limit $5) n",
+                (trouble.rank(), scope.everywhere, scope.staff, scope.permission, COUNT_CAP),
+            )
+            .await?;
+    }
+    Ok(counts)
+}
+
+#[derive(sqlx::FromRow)]
+struct ConversationListRow {
+    id: ConversationId,
+    number: PhoneNumber,
+    contact: Option<String>,
+    last_at: Timestamp,
+    integration_type: IntegrationType,
+    held: Option<i64>,
+    queued: Option<i64>,
+    stalled_since: Option<Timestamp>,
+    stalled_reason: Option<String>,
+}
+
+/// A line's conversations, the newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn conversations_of_line(
+    db: &Db,
+    permit: &Permit<may::SeeMessages>,
+    line: LineId,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<ConversationRow>> {
+    let scope = permit.scope();
+    let (last_at, id) = after
+        .and_then(Cursor::key::<(Timestamp, ConversationId)>)
+        .unwrap_or((Timestamp(i64::MAX), ConversationId(Uuid::max())));
+    let rows: Vec<ConversationListRow> = db
+        .all(
+            "select c.id, c.number, k.name as contact, c.last_at, l.integration_type, n.held, n.queued, n.stalled_since, n.stalled_reason
+             from conversation c
+             join line l on l.id = c.line_id
+             left join lane n on n.line_id = c.line_id and n.conversation_id = c.id
+             left join contact k on k.account_id = l.account_id and k.number = c.number
+             where c.line_id = $1 and (c.last_at, c.id) < ($2, $3)
+               and ($4 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
+             order by c.last_at desc, c.id desc
+             limit $7",
+            (line, last_at, id, scope.everywhere, scope.staff, scope.permission, i64::try_from(limit + 1).unwrap_or(i64::MAX)),
+        )
+        .await?;
+    Ok(Page::of(rows, limit, |row| (row.last_at, row.id)).map(|row| ConversationRow {
+        id: row.id,
+        number: row.number,
+        contact: row.contact,
+        last_at: row.last_at,
+        sync: state(row.integration_type, row.held, row.queued, row.stalled_since, row.stalled_reason),
+    }))
+}
+
+#[derive(sqlx::FromRow)]
+struct Head {
+    line: String,
+    line_number: PhoneNumber,
+    account_id: AccountId,
+    account: String,
+    number: PhoneNumber,
+    contact: Option<String>,
+    opted_out: bool,
+    integration_type: IntegrationType,
+    held: Option<i64>,
+    queued: Option<i64>,
+    stalled_since: Option<Timestamp>,
+    stalled_reason: Option<String>,
+    chat_id: Option<String>,
+    due_at: Option<Timestamp>,
+}
+
+/// A conversation's head.
+///
+/// # Errors
+/// `NotFound` when it is not there or not within the permit's scope.
+pub async fn find_conversation(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, id: ConversationId) -> Result<ConversationDetail, Problem> {
+    let scope = permit.scope();
+    let head: Option<Head> = db
+        .opt(
+            "select l.label as line, l.number as line_number, l.account_id, a.name as account, c.number, k.name as contact,
+               coalesce(o.state = 'opted_out', false) as opted_out, l.integration_type, n.held, n.queued, n.stalled_since,
+               n.stalled_reason, n.chat_id, n.due_at
+             from conversation c
+             join line l on l.id = c.line_id
+             join account a on a.id = l.account_id
+             left join lane n on n.line_id = c.line_id and n.conversation_id = c.id
+             left join contact k on k.account_id = l.account_id and k.number = c.number
+             left join consent o on o.line_id = c.line_id and o.number = c.number
+             where c.line_id = $1 and c.id = $2
+               and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))",
+            (line, id, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    let head = head.ok_or_else(|| Problem::not_found("There is no such conversation, or its line belongs to an account that you do not look after."))?;
+    Ok(ConversationDetail {
+        line_id: line,
+        line: head.line,
+        line_number: head.line_number,
+        account_id: head.account_id,
+        account: head.account,
+        number: head.number,
+        contact: head.contact,
+        opted_out: head.opted_out,
+        sync: state(head.integration_type, head.held, head.queued, head.stalled_since, head.stalled_reason),
+        chat_id: head.chat_id,
+        due_at: head.due_at,
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct TimelineSql {
+    id: MessageId,
+    direction: Direction,
+    origin: Option<Origin>,
+    body: String,
+    media: Option<String>,
+    others: Option<String>,
+    state: MessageState,
+    error: Option<String>,
+    created_at: Timestamp,
+    accepted_at: Option<Timestamp>,
+    entry: Option<EntryState>,
+    seq: Option<i64>,
+    post_id: Option<String>,
+    posted_at: Option<Timestamp>,
+    reason: Option<String>,
+}
+
+/// A conversation's messages, the newest first.
+///
+/// # Errors
+/// What the database says; `NotFound` as [`find_conversation`].
+pub async fn timeline(
+    db: &Db,
+    permit: &Permit<may::SeeMessages>,
+    line: LineId,
+    id: ConversationId,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<TimelineRow>> {
+    let scope = permit.scope();
+    let rows: Vec<TimelineSql> = db
+        .all(
+            "select m.id, m.direction, m.origin, m.body, m.media, m.others, m.state, m.error, m.created_at, m.accepted_at,
+               e.state as entry, e.seq, e.post_id, e.posted_at, e.reason
+             from message m
+             join line l on l.id = m.line_id
+             left join sync_entry e on e.line_id = m.line_id and e.message_id = m.id
+             where m.line_id = $1 and m.conversation_id = $2 and m.id < $3
+               and ($4 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
+             order by m.id desc
+             limit $7",
+            (
+                line,
+                id,
+                after.and_then(Cursor::key::<MessageId>).unwrap_or(MessageId(Uuid::max())),
+                scope.everywhere,
+                scope.staff,
+                scope.permission,
+                i64::try_from(limit + 1).unwrap_or(i64::MAX),
+            ),
+        )
+        .await?;
+    Ok(Page::of(rows, limit, |row| row.id).map(|row| TimelineRow {
+        id: row.id,
+        direction: row.direction,
+        origin: row.origin,
+        body: row.body,
+        media: media(row.media.as_deref()),
+        others: others(row.others.as_deref()),
+        state: row.state,
+        error: row.error,
+        created_at: row.created_at,
+        accepted_at: row.accepted_at,
+        entry: row.entry,
+        seq: row.seq,
+        post_id: row.post_id,
+        posted_at: row.posted_at,
+        reason: row.reason,
+    }))
+}

@@ -1,0 +1,307 @@
+//! Messages, conversations and their sync state as screens show them.
+
+use crate::types::{AccountId, BlastId, ConversationId, LineId, MessageId, PhoneNumber, Timestamp, words};
+use serde::{Deserialize, Serialize};
+
+words! {
+    /// Which way a message went.
+    Direction {
+        /// From the contact to the line.
+        Inbound = "inbound",
+        /// From the line to the contact.
+        Outbound = "outbound",
+    }
+}
+
+words! {
+    /// What sent an outbound message.
+    Origin {
+        /// Typed by an agent in the RingCentral app.
+        Agent = "agent",
+        /// One recipient of a blast.
+        Blast = "blast",
+        /// An account's program.
+        Api = "api",
+        /// An automatic reply.
+        Responder = "responder",
+        /// The answer to STOP, START or HELP; it is sent whatever the consent is.
+        Confirmation = "confirmation",
+    }
+}
+
+impl Origin {
+    /// As staff call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "Agent",
+            Self::Blast => "Blast",
+            Self::Api => "API",
+            Self::Responder => "Automatic reply",
+            Self::Confirmation => "Confirmation",
+        }
+    }
+}
+
+words! {
+    /// How far a message is.
+    MessageState {
+        /// It came in.
+        Received = "received",
+        /// It waits to be sent.
+        Queued = "queued",
+        /// The carrier took it.
+        Accepted = "accepted",
+        /// The contact's phone has it.
+        Delivered = "delivered",
+        /// It was not sent, or did not arrive; the error says why.
+        Failed = "failed",
+        /// It was not sent: the contact has opted out.
+        OptedOut = "opted_out",
+    }
+}
+
+words! {
+    /// How far a message is on its way into RingCentral.
+    EntryState {
+        /// RingCentral does not know of it yet.
+        Held = "held",
+        /// It has its place in the lane.
+        Queued = "queued",
+        /// It stands in the chat.
+        Posted = "posted",
+        /// It will not be posted; the reason says why. It can be restored.
+        Skipped = "skipped",
+        /// RingCentral refused it; the reason says why. It can be tried again.
+        Failed = "failed",
+    }
+}
+
+words! {
+    /// How far a blast is.
+    BlastState {
+        /// Its messages are being recorded.
+        Recording = "recording",
+        /// Its messages are being sent.
+        Sending = "sending",
+        /// Every message was sent, or failed.
+        Sent = "sent",
+    }
+}
+
+/// Whether RingCentral knows of everything in a conversation. Screens and tests share it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum SyncState {
+    /// The line is not connected to RingCentral.
+    NotConnected,
+    /// RingCentral knows everything.
+    InSync,
+    /// So many messages wait for the contact's next reply.
+    Held {
+        /// How many.
+        count: i64,
+    },
+    /// So many messages are on their way.
+    Delivering {
+        /// How many.
+        count: i64,
+    },
+    /// Deliveries fail.
+    Stalled {
+        /// Since when.
+        since: Timestamp,
+        /// Why, in words.
+        why: String,
+    },
+}
+
+impl SyncState {
+    /// In words, for a badge.
+    pub fn label(&self) -> String {
+        match self {
+            Self::NotConnected => "not connected".to_owned(),
+            Self::InSync => "in sync".to_owned(),
+            Self::Held { count } => format!("held ({count})"),
+            Self::Delivering { count } => format!("delivering ({count})"),
+            Self::Stalled { .. } => "stalled".to_owned(),
+        }
+    }
+}
+
+words! {
+    /// A kind of trouble by which the Sync list is filtered.
+    Trouble {
+        /// Messages wait for the contact's next reply.
+        Held = "held",
+        /// Messages are on their way.
+        Delivering = "delivering",
+        /// Deliveries fail.
+        Stalled = "stalled",
+    }
+}
+
+impl Trouble {
+    /// Its rank in the list: trouble first.
+    pub fn rank(self) -> i64 {
+        match self {
+            Self::Held => 1,
+            Self::Delivering => 2,
+            Self::Stalled => 3,
+        }
+    }
+}
+
+/// What the Sync list is narrowed to; it stands in the URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncFilter {
+    /// Only this account's.
+    pub account: Option<AccountId>,
+    /// Only this line's.
+    pub line: Option<LineId>,
+    /// Only this kind.
+    pub trouble: Option<Trouble>,
+}
+
+/// A conversation in the Sync list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncRow {
+    /// The line.
+    pub line_id: LineId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The account's name.
+    pub account: String,
+    /// The line's label.
+    pub line: String,
+    /// The contact's number.
+    pub number: PhoneNumber,
+    /// The contact's name, if the account knows one.
+    pub contact: Option<String>,
+    /// How far it is.
+    pub sync: SyncState,
+    /// When that last changed.
+    pub changed_at: Timestamp,
+}
+
+/// How many conversations are in each kind of trouble; a count that reached its cap says “at least”.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncCounts {
+    /// Held.
+    pub held: i64,
+    /// Delivering.
+    pub delivering: i64,
+    /// Stalled.
+    pub stalled: i64,
+    /// A count that has reached this is at least this.
+    pub cap: i64,
+}
+
+/// A conversation in a line's list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationRow {
+    /// The conversation.
+    pub id: ConversationId,
+    /// The contact's number.
+    pub number: PhoneNumber,
+    /// The contact's name, if the account knows one.
+    pub contact: Option<String>,
+    /// When the newest message was written.
+    pub last_at: Timestamp,
+    /// How far RingCentral is.
+    pub sync: SyncState,
+}
+
+/// A conversation's head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationDetail {
+    /// The line.
+    pub line_id: LineId,
+    /// The line's label.
+    pub line: String,
+    /// The line's number.
+    pub line_number: PhoneNumber,
+    /// The account.
+    pub account_id: AccountId,
+    /// The account's name.
+    pub account: String,
+    /// The contact's number.
+    pub number: PhoneNumber,
+    /// The contact's name, if the account knows one.
+    pub contact: Option<String>,
+    /// The contact has opted out.
+    pub opted_out: bool,
+    /// How far RingCentral is.
+    pub sync: SyncState,
+    /// The RingCentral chat, once there is one.
+    pub chat_id: Option<String>,
+    /// The next try of a lane that has something to deliver.
+    pub due_at: Option<Timestamp>,
+}
+
+/// A message in a conversation's timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineRow {
+    /// The message.
+    pub id: MessageId,
+    /// Which way it went.
+    pub direction: Direction,
+    /// What sent it, if it went out.
+    pub origin: Option<Origin>,
+    /// What it says.
+    pub body: String,
+    /// Its attachments.
+    pub media: Vec<Media>,
+    /// The other numbers of a group text.
+    pub others: Vec<PhoneNumber>,
+    /// How far the SMS is.
+    pub state: MessageState,
+    /// What went wrong with the SMS.
+    pub error: Option<String>,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// When the carrier took it.
+    pub accepted_at: Option<Timestamp>,
+    /// How far the post is; `None` when the line was not connected to RingCentral.
+    pub entry: Option<EntryState>,
+    /// Its place in the lane.
+    pub seq: Option<i64>,
+    /// The post that says it.
+    pub post_id: Option<String>,
+    /// When that was made.
+    pub posted_at: Option<Timestamp>,
+    /// Why it was skipped or refused.
+    pub reason: Option<String>,
+}
+
+/// An attachment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    /// Where the carrier keeps it.
+    pub url: String,
+    /// Its content type.
+    #[serde(default)]
+    pub content_type: String,
+}
+
+/// A blast as its sender sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlastRow {
+    /// The blast.
+    pub id: BlastId,
+    /// The line it is sent from.
+    pub line_id: LineId,
+    /// What it says.
+    pub body: String,
+    /// How far it is.
+    pub state: BlastState,
+    /// Recipients as given.
+    pub recipients: i64,
+    /// Messages recorded.
+    pub recorded: i64,
+    /// Left out: they have opted out.
+    pub opted_out: i64,
+    /// Left out: the same number again.
+    pub duplicates: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,42 @@
+//! Faults on purpose, for tests only: a process can be told to die at a named point, and a guard can be taken out, so that a
+//! test can show that the guard matters. In a release build both are compiled to nothing.
+
+/// What keeps the deliveries right; a test takes one out and must see the verdict turn red.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The intent is committed before the call.
+    Intent,
+    /// After an ambiguous end the reference is looked up before anything is posted again.
+    LookUp,
+    /// The look-up waits for the settle time.
+    Settle,
+    /// A stale holder's writes touch no row.
+    Fence,
+    /// One lane, one holder.
+    LaneLock,
+}
+
+impl std::str::FromStr for Guard {
+    type Err = crate::types::UnknownWord;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "intent" => Self::Intent,
+            "look_up" => Self::LookUp,
+            "settle" => Self::Settle,
+            "fence" => Self::Fence,
+            "lane_lock" => Self::LaneLock,
+            other => return Err(crate::types::UnknownWord(other.to_owned())),
+        })
+    }
+}
+
+/// Dies here, as by SIGKILL, if the environment's `SWITCHYARD_DIE_AT` names this point. Debug builds only.
+pub fn point(name: &str) {
+    #[cfg(debug_assertions)]
+    if std::env::var("SWITCHYARD_DIE_AT").is_ok_and(|at| at == name) {
+        // No destructors, no flushing: what a crash leaves.
+        std::process::abort();
+    }
+    #[cfg(not(debug_assertions))]
+    let _ = name;
+}
