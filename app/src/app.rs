@@ -1,7 +1,7 @@
 //! The document and its routes. Every page is rendered whole and in order on the server, so that it can be read without JavaScript.
 
 use crate::accounts::{AccountsPage, NewAccountPage};
-use crate::frame::Frame;
+use crate::frame::{Frame, FramedRoute};
 use crate::invitation::InvitationPage;
 use crate::lines::{LinePage, LinesPage, NewLinePage, TypeChangePage};
 use crate::sign_in::SignInPage;
@@ -58,12 +58,12 @@ pub fn shell(assets: Assets) -> impl IntoView {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     view! {
-        <Title formatter=|page| if page.is_empty() { "Switchyard".to_owned() } else { format!("{page} · Switchyard") } />
+        <Title formatter=|page: String| if page.is_empty() { "Switchyard".to_owned() } else { format!("{page} · Switchyard") } />
         <Router>
             <Routes fallback=NotFound>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                 <Route path=path!("/invitation") view=InvitationPage ssr=SsrMode::Async />
-                <ParentRoute path=path!("") view=Frame ssr=SsrMode::Async>
+                <ParentRoute path=path!("") view=FramedRoute ssr=SsrMode::Async>
                     <Route path=path!("/lines") view=LinesPage ssr=SsrMode::Async />
                     <Route path=path!("/lines/new") view=NewLinePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id") view=LinePage ssr=SsrMode::Async />
@@ -82,11 +82,9 @@ pub fn App() -> impl IntoView {
 #[component]
 fn NotFound() -> impl IntoView {
     view! {
-        <Frame page=|| {
-            view! {
-                <Title text="Not found" />
-                <FaultView fault=Problem::not_found("There is no such page. The address may be mistyped, or the page has moved.").into() />
-            }
-        } />
+        <Frame>
+            <Title text="Not found" />
+            <FaultView fault=Problem::not_found("There is no such page. The address may be mistyped, or the page has moved.").into() />
+        </Frame>
     }
 }

@@ -50,7 +50,7 @@ pub fn use_me() -> MeResource {
 
 /// Who is signed in and what there is to go to.
 #[server(prefix = "/fn", endpoint = "me")]
-pub async fn me() -> Result<Me, Fault> {
+pub async fn who_am_i() -> Result<Me, Fault> {
     let member = member().await?;
     let services = services()?;
     Ok(Me { member: member.signed_in(), simulator: services.sandbox_url.is_some(), environment: services.environment() })
@@ -67,14 +67,23 @@ pub async fn sign_out() -> Result<(), Fault> {
     Ok(())
 }
 
-/// The frame around a screen: the route's, or `page` where no route was found.
+/// The frame around the screen that the route chooses.
+#[component]
+pub fn FramedRoute() -> impl IntoView {
+    view! {
+        <Frame>
+            <Outlet />
+        </Frame>
+    }
+}
+
+/// The frame around a screen.
 #[component]
 pub fn Frame(
-    /// What it holds, in place of the route's view.
-    #[prop(optional, into)]
-    page: Option<ViewFn>,
+    /// The screen.
+    children: Children,
 ) -> impl IntoView {
-    let me: MeResource = Resource::new_blocking(|| (), |()| me());
+    let me: MeResource = Resource::new_blocking(|| (), |()| who_am_i());
     provide_context(me);
     provide_toasts();
     let here = use_location().pathname;
@@ -93,10 +102,6 @@ pub fn Frame(
         }
         path
     });
-    let content = match page {
-        Some(page) => page.run(),
-        None => view! { <Outlet /> }.into_any(),
-    };
     view! {
         <a
             href="#main" rel="external"
@@ -127,7 +132,7 @@ pub fn Frame(
                 </div>
             </div>
             <main id="main" node_ref=main tabindex="-1" class="mx-auto w-full max-w-6xl min-w-0 px-4 py-5 sm:px-6 lg:px-8 lg:py-7">
-                {content}
+                {children()}
             </main>
         </div>
         <ToastRegion />

@@ -5,19 +5,18 @@
 //!
 //! To add a screen: a module with its component, a route in [`app::App`], a link in [`frame`].
 
-// Components and server functions become types that the macros leave undocumented.
 #![recursion_limit = "256"]
 
-pub mod accounts;
-pub mod app;
+mod accounts;
+mod app;
 #[cfg(feature = "ssr")]
 pub mod context;
-pub mod fault;
-pub mod frame;
-pub mod invitation;
-pub mod lines;
-pub mod sign_in;
-pub mod staff;
+mod fault;
+mod frame;
+mod invitation;
+mod lines;
+mod sign_in;
+mod staff;
 pub mod ui;
 
 pub use app::App;

@@ -6,7 +6,7 @@ mod new;
 mod parts;
 mod type_change;
 
-pub use line::{LinePage, line_history};
+pub use line::LinePage;
 pub use list::LinesPage;
 pub use new::NewLinePage;
 pub use type_change::TypeChangePage;

@@ -1,1 +1,215 @@
-fn main(){}
+//! The binary: reads the command line and starts what it names.
+
+// A command line prints its answers.
+#![allow(clippy::print_stdout)]
+#![recursion_limit = "256"]
+
+use clap::Parser;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use server::application::{self, Site, StartError, because, may_work_alone};
+use server::config::{Cli, Command, DatabaseArgs, SandboxArgs, Settings, StaffArgs, StaffCommand};
+use server::demo;
+use server::sandbox::{Limits, Sandbox, SandboxConfig};
+use std::process::ExitCode;
+use switchyard::clock::{Clock, Now};
+use switchyard::staff::{self, Member, may};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Serve(settings) => serve(settings, None).await,
+        Command::Work(settings) => work(settings).await,
+        Command::Migrate(database) => migrate(database).await,
+        Command::Staff(args) => manage_staff(args).await,
+        Command::Demo(settings) => run_demo(settings).await,
+        Command::Sandbox(args) => sandbox(args).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("switchyard: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn log(filter: &str) -> Result<(), StartError> {
+    let filter = EnvFilter::try_new(filter).map_err(because("LOG is not understood"))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json().init();
+    Ok(())
+}
+
+/// Ends with Ctrl-C or SIGTERM.
+fn until_told() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(term) => term,
+            Err(error) => {
+                tracing::error!(%error, "SIGTERM cannot be heard");
+                return;
+            }
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = term.recv() => {}
+        }
+        tracing::info!("shutting down: finishing what is under way");
+        told.cancel();
+    });
+    stop
+}
+
+async fn listen(at: std::net::SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(at).await.map_err(because(&format!("{at} cannot be listened on; is another one running? (see LISTEN)")))
+}
+
+/// Serves and works. `sandbox` is where it runs, in a demo.
+async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result<(), StartError> {
+    if sandbox.is_none() {
+        log(&settings.log)?;
+    }
+    let now = Now::system();
+    let stop = until_told();
+    let db = application::open(&settings.database.database_url, settings.database.database_connections).await?;
+    let metrics = PrometheusBuilder::new().install_recorder().map_err(because("metrics"))?;
+    let http = application::http_client()?;
+    let listener = listen(settings.listen).await?;
+    let invited = staff::first_administrator(&db, &now, &settings.first_administrator, "First administrator")
+        .await
+        .map_err(because("the first administrator could not be invited"))?;
+    if sandbox.is_some() {
+        demo::fill(&db, &now, sandbox.as_ref().map(|(_, url)| url.as_str()).unwrap_or_default())
+            .await
+            .map_err(because("the demo could not be filled"))?;
+    }
+    let site = Site {
+        public_url: settings.public_url(),
+        site_root: settings.site_root.display().to_string(),
+        sandbox_url: sandbox.as_ref().map(|(_, url)| url.clone()),
+        secrets: settings.secrets().map_err(StartError)?,
+    };
+    let router = application::router(&db, &now, site, Some(metrics), &stop)?;
+    let mut workers = application::workers(&settings, http)?.start(&db, &now, &stop);
+
+    println!("Switchyard listens on {}", settings.public_url());
+    if let Some((_, url)) = &sandbox {
+        println!("The RingCentral sandbox listens on {url}");
+    }
+    if let Some(invited) = invited {
+        println!("First administrator: open this link once, within a day, and set a password:");
+        println!("  {}/invitation?token={}", settings.public_url(), invited.token);
+    }
+    application::serve(listener, router, stop.clone()).await?;
+    stop.cancel();
+    while workers.join_next().await.is_some() {}
+    db.close().await;
+    Ok(())
+}
+
+async fn work(settings: Settings) -> Result<(), StartError> {
+    log(&settings.log)?;
+    let now = Now::system();
+    let db = application::open(&settings.database.database_url, settings.database.database_connections).await?;
+    may_work_alone(&db)?;
+    let stop = until_told();
+    let http = application::http_client()?;
+    let mut workers = application::workers(&settings, http)?.start(&db, &now, &stop);
+    while workers.join_next().await.is_some() {}
+    db.close().await;
+    Ok(())
+}
+
+async fn migrate(database: DatabaseArgs) -> Result<(), StartError> {
+    let db = application::open(&database.database_url, 2).await?;
+    println!("The database is at this program's version.");
+    db.close().await;
+    Ok(())
+}
+
+async fn manage_staff(args: StaffArgs) -> Result<(), StartError> {
+    let now = Now::system();
+    let db = application::open(&args.database.database_url, 2).await?;
+    let StaffCommand::Add { email, name, role, acting, public_url } = args.command;
+    let invited = match acting {
+        None => staff::first_administrator(&db, &now, &email, &name)
+            .await
+            .map_err(because("not invited"))?
+            .ok_or_else(|| StartError("there is staff already: say who invites, with --as <e-mail of an administrator>".to_owned()))?,
+        Some(acting) => {
+            let member = Member::by_email(&db, &acting).await.map_err(because("the database does not answer"))?;
+            let member = member.ok_or_else(|| StartError(format!("nobody with the e-mail {acting} works here")))?;
+            let permit = member.permit::<may::ManageStaff>().map_err(because("not invited"))?;
+            let roles = staff::roles(&db).await.map_err(because("the database does not answer"))?;
+            let role = roles
+                .iter()
+                .find(|r| r.name.eq_ignore_ascii_case(&role))
+                .ok_or_else(|| StartError(format!("there is no role {role}; there are {}", names(&roles))))?;
+            staff::invite(&db, &now, &permit, &email, &name, role.id).await.map_err(because("not invited"))?
+        }
+    };
+    println!("{}/invitation?token={}", public_url.trim_end_matches('/'), invited.token);
+    db.close().await;
+    Ok(())
+}
+
+fn names(roles: &[switchyard::types::RoleRow]) -> String {
+    roles.iter().map(|r| r.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+async fn run_demo(mut settings: Settings) -> Result<(), StartError> {
+    log(&settings.log)?;
+    let http = application::http_client()?;
+    let listener = listen(settings.sandbox_listen).await?;
+    let url = format!("http://{}", settings.sandbox_listen);
+    let mut config = SandboxConfig::new(Clock::System, http);
+    config.webhook_base = Some(format!("http://{}", settings.listen));
+    config.own_base = Some(url.clone());
+    config.posts_per_minute = None;
+    config.posts_per_day = None;
+    settings.carrier_url.get_or_insert_with(|| format!("{url}/carrier"));
+    if settings.carrier_key.is_empty() {
+        settings.carrier_key = config.carrier_key.clone();
+    }
+    if settings.carrier_secrets.is_empty() {
+        settings.carrier_secrets = format!("{}={}", config.carrier_name, config.webhook_secret);
+    }
+    let sandbox = start_sandbox(config, listener)?;
+    serve(settings, Some((sandbox, url))).await
+}
+
+/// Starts a sandbox that ends with the process.
+fn start_sandbox(config: SandboxConfig, listener: TcpListener) -> Result<Sandbox, StartError> {
+    let sandbox = Sandbox::new(config).map_err(because("the sandbox could not be started"))?;
+    let router = sandbox.router();
+    drop(sandbox.spawn_webhooks(CancellationToken::new()));
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "the sandbox ended");
+        }
+    });
+    Ok(sandbox)
+}
+
+async fn sandbox(args: SandboxArgs) -> Result<(), StartError> {
+    log("info")?;
+    let mut config = SandboxConfig::new(Clock::System, application::http_client()?);
+    config.webhook_base = Some(args.webhook_base);
+    config.own_base = Some(format!("http://{}", args.listen));
+    config.journal = args.journal;
+    let listener = listen(args.listen).await?;
+    let sandbox = start_sandbox(config, listener)?;
+    if args.posts_per_minute == 0 {
+        sandbox.set_limits(Limits { posts_per_minute: None, posts_per_day: None });
+    } else {
+        sandbox.set_limits(Limits { posts_per_minute: Some(args.posts_per_minute), ..sandbox.limits() });
+    }
+    println!("The sandbox listens on http://{}", args.listen);
+    until_told().cancelled().await;
+    Ok(())
+}

@@ -52,7 +52,8 @@ pub async fn list(
         )
         .await?;
     let page = Page::of(rows, limit, |row| (row.name.clone(), row.id));
-    let connected = crate::ringcentral::connected(db, page.rows.iter().map(|row| row.id)).await?;
+    let ids: Vec<AccountId> = page.rows.iter().map(|row| row.id).collect();
+    let connected = crate::ringcentral::connected(db, ids).await?;
     Ok(page.map(|row| AccountRow {
         connected: connected.contains(&row.id),
         id: row.id,

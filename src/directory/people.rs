@@ -152,3 +152,33 @@ pub async fn remove_responder(db: &Db, now: &Now, permit: &Permit<may::ManageDir
     })
     .await
 }
+
+/// Gives a contact of an account a name; the last one given stays.
+///
+/// # Errors
+/// `Invalid` for a bad name, `NotFound` outside the permit's scope.
+pub async fn name_contact(
+    db: &Db,
+    permit: &Permit<may::ManageDirectory>,
+    account: AccountId,
+    number: &crate::types::PhoneNumber,
+    name: &str,
+) -> Result<(), Problem> {
+    let name = short_text("name", name, 80)?;
+    let scope = permit.scope();
+    db.work(async |tx| {
+        let named = tx
+            .run(
+                "insert into contact (account_id, number, name)
+                 select a.id, $2, $3
+                 from account a
+                 where a.id = $1
+                   and ($4 or a.id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
+                 on conflict (account_id, number) do update set name = excluded.name",
+                (account, number.clone(), name, scope.everywhere, scope.staff, scope.permission),
+            )
+            .await?;
+        if named == 0 { Err(Problem::not_found("There is no such account.")) } else { Ok(()) }
+    })
+    .await
+}

@@ -4,7 +4,7 @@ use super::line::HistoryRow;
 use crate::Fault;
 use crate::frame::Me;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loading, Look, Panel, Table, TextArea, Time, Tone, fault_of,
+    Badge, Button, ButtonLink, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loading, Look, Table, TextArea, Time, Tone, fault_of,
     field_error, toast_on_success, waits,
 };
 use leptos::prelude::*;

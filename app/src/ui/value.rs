@@ -37,11 +37,12 @@ pub fn CopyText(
         let _ = window().navigator().clipboard().write_text(&text);
         copied.set(true);
     };
+    let select = |event: leptos::ev::FocusEvent| event_target::<web_sys::HtmlInputElement>(&event).select();
     view! {
         <div class="flex flex-col gap-1">
             <label for="copy-text" class="font-medium">{label}</label>
             <div class="flex gap-2">
-                <input id="copy-text" readonly=true value=shown class="input w-full font-mono text-xs" on:focus=move |event| event_target::<web_sys::HtmlInputElement>(&event).select() />
+                <input id="copy-text" readonly=true value=shown class="input w-full font-mono text-xs" on:focus=select />
                 <button type="button" class="btn btn-sm h-10 border-base-300 bg-base-100 text-sm font-medium" on:click=copy>
                     {move || if copied.get() { "Copied" } else { "Copy" }}
                 </button>

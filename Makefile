@@ -1,0 +1,36 @@
+# The commands a newcomer needs. Everything they need they install themselves: see .ci/setup.
+.PHONY: run test check bench build setup
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+
+## make run    builds, fills a demo and starts everything; DATABASE_URL=postgres://… uses PostgreSQL
+run: build
+	. .ci/env.sh
+	exec target/debug/switchyard demo
+
+build: setup
+	. .ci/env.sh
+	cargo leptos build
+
+setup:
+	.ci/setup build
+
+## make check  formatting, lints of server and browser code, warnings denied
+check: setup
+	. .ci/env.sh
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package app --lib --no-default-features --features hydrate --target wasm32-unknown-unknown -- -D warnings
+
+## make test   every test, on SQLite and on a private PostgreSQL, then Playwright in a real Chromium
+test: build
+	.ci/setup test
+	. .ci/env.sh
+	.ci/postgres run cargo test --workspace
+	npx playwright test --config end2end/playwright.config.ts
+
+## make bench  the speed figures: SCALE=full for the sizes of the goals, ONLY=hold for one
+bench: setup
+	. .ci/env.sh
+	.ci/postgres run cargo run --release --package server --bin bench

@@ -1,0 +1,33 @@
+// Runs the whole product as `make run` does, on free ports and a database of its own, and drives it in a real Chromium.
+import { defineConfig } from '@playwright/test';
+import { existsSync } from 'node:fs';
+
+const chromium = '/usr/bin/chromium';
+
+export default defineConfig({
+  testDir: './tests',
+  outputDir: './results',
+  globalSetup: './setup.ts',
+  // One product, one worker: tests of one file tell a story in order.
+  workers: 1,
+  forbidOnly: !!process.env.CI,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  reporter: [['list']],
+  use: {
+    viewport: { width: 1440, height: 900 },
+    screenshot: 'only-on-failure',
+    launchOptions: {
+      executablePath: existsSync(chromium) ? chromium : undefined,
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        '--disable-quic',
+        '--no-first-run',
+      ],
+    },
+  },
+});

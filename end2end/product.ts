@@ -1,0 +1,36 @@
+// The product under test: where it is, who may sign in, and how a test acts as one of them.
+import { AxeBuilder } from '@axe-core/playwright';
+import { test as base, expect, type Browser, type Page } from '@playwright/test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export type Role = 'administrator' | 'support' | 'viewer';
+
+export interface Product {
+  url: string;
+  sandbox: string;
+}
+
+export const stateFile = (role: Role | 'product') => join(__dirname, 'results', 'state', `${role}.json`);
+
+export const product = (): Product => JSON.parse(readFileSync(stateFile('product'), 'utf8')) as Product;
+
+/** A page in which somebody with this role is signed in. */
+export async function as(browser: Browser, role: Role, options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
+  const context = await browser.newContext({ baseURL: product().url, storageState: stateFile(role), ...options });
+  return context.newPage();
+}
+
+/** Waits until the page answers to scripts: before that a click is a plain form post or link, which works too. */
+export async function ready(page: Page): Promise<void> {
+  await page.waitForFunction(() => document.documentElement.dataset.ready === 'true');
+}
+
+/** No accessibility violations that axe can find, in the theme given. */
+export async function accessible(page: Page): Promise<void> {
+  const found = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze();
+  expect(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([]);
+}
+
+export const test = base;
+export { expect };

@@ -1,0 +1,209 @@
+//! The application, assembled: what `serve`, `work`, `demo` and the tests start. Everything it starts ends with its token.
+
+use crate::config::Settings;
+use crate::{api, console, live, webhooks};
+use app::context::Services;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use leptos::prelude::LeptosOptions;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use switchyard::clock::Now;
+use switchyard::db::{Db, Engine as DbEngine};
+use switchyard::messaging::carrier::Carrier;
+use switchyard::messaging::{blast, outbound};
+use switchyard::ringcentral::Client;
+use switchyard::staff::{self, Passwords, SessionRows};
+use switchyard::sync::{Engine, EngineConfig};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower_http::timeout::TimeoutLayer;
+
+/// What went wrong at start-up, in words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+/// Turns any cause into a start error with a sentence before it.
+pub fn because<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> StartError {
+    move |error| StartError(format!("{what}: {error}"))
+}
+
+/// The HTTP client that all calls to the outside share.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn http_client() -> Result<reqwest::Client, StartError> {
+    // Whoever comes second finds it installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        // Nothing that we call answers elsewhere; a redirect would carry a token to a stranger.
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("Switchyard/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(because("the HTTP client could not be made"))
+}
+
+/// Opens the database and brings it to this program's version.
+///
+/// # Errors
+/// With what to do about it.
+pub async fn open(url: &str, connections: u32) -> Result<Db, StartError> {
+    let db = Db::open(url, connections).await.map_err(because("the database could not be opened (see DATABASE_URL)"))?;
+    db.migrate().await.map_err(because("the database could not be brought to this version"))?;
+    db.hear_other_processes().await.map_err(because("the database's notices could not be listened to"))?;
+    Ok(db)
+}
+
+/// The background workers of a process.
+#[derive(Debug)]
+pub struct Workers {
+    /// The carrier; without one nothing is sent.
+    pub carrier: Option<Carrier>,
+    /// SMS a second, at most.
+    pub sms_per_second: u32,
+    /// How the delivery engine works.
+    pub engine: EngineConfig,
+    /// The client for RingCentral and the carrier.
+    pub http: reqwest::Client,
+}
+
+impl Workers {
+    /// Starts them; each finishes what it has begun when `stop` is told.
+    pub fn start(self, db: &Db, now: &Now, stop: &CancellationToken) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        let client = Client::new(self.http, now.clock.clone());
+        let engine = Engine::new(db.clone(), now.clone(), client, self.engine);
+        tasks.spawn(engine.run(stop.clone()));
+        tasks.spawn(blast::run(db.clone(), now.clone(), stop.clone()));
+        if let Some(carrier) = self.carrier {
+            tasks.spawn(outbound::run(db.clone(), now.clone(), carrier, self.sms_per_second, stop.clone()));
+        }
+        tasks.spawn(prune(db.clone(), now.clone(), stop.clone()));
+        tasks
+    }
+}
+
+/// Forgets what is no longer needed, every few minutes.
+async fn prune(db: Db, now: Now, stop: CancellationToken) {
+    let sessions = SessionRows::new(db.clone(), now.clock.clone());
+    let mut every = tokio::time::interval(Duration::from_secs(300));
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        if let Err(error) = sessions.prune().await.and(staff::sign_in_history_is_pruned(&db, &now).await) {
+            tracing::warn!(%error, "old rows could not be deleted");
+        }
+    }
+}
+
+/// The settings of the console that differ between an installation and a test.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The console as a browser reaches it.
+    pub public_url: String,
+    /// The built site.
+    pub site_root: String,
+    /// The sandbox as this process reaches it.
+    pub sandbox_url: Option<String>,
+    /// Secrets of the carriers' webhooks.
+    pub secrets: Vec<(String, String)>,
+}
+
+/// Every route of the server.
+///
+/// # Errors
+/// When passwords cannot be hashed.
+pub fn router(db: &Db, now: &Now, site: Site, metrics: Option<PrometheusHandle>, stop: &CancellationToken) -> Result<Router, StartError> {
+    let services = Services {
+        db: db.clone(),
+        now: now.clone(),
+        passwords: Passwords::new(now.rng.clone()).map_err(because("passwords cannot be hashed"))?,
+        sandbox_url: site.sandbox_url.clone(),
+        sandbox_public_url: site.sandbox_url,
+        secure_cookies: site.public_url.starts_with("https://"),
+        public_url: site.public_url,
+    };
+    let leptos = LeptosOptions::builder().output_name("switchyard").site_root(site.site_root).site_pkg_dir("pkg").build();
+    let mut secrets: HashMap<String, Vec<String>> = HashMap::new();
+    for (carrier, secret) in site.secrets {
+        secrets.entry(carrier).or_default().push(secret);
+    }
+    let machines = Router::new()
+        .merge(api::router(db.clone(), now.clone()))
+        .merge(webhooks::Webhooks::new(db.clone(), now.clone(), secrets).router())
+        .merge(health(db.clone(), metrics, stop.clone()));
+    let events = live::Events { services: services.clone(), stop: stop.clone() };
+    // Only what answers at once is cut after a time; the event stream stays open.
+    let timed = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(60));
+    Ok(Router::new().merge(machines.layer(timed)).merge(console::router(services, leptos, live::routes(events))))
+}
+
+fn health(db: Db, metrics: Option<PrometheusHandle>, stop: CancellationToken) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready).with_state((db, stop)))
+        .route(
+            "/metrics",
+            get(async move || {
+                let text = metrics.map(|handle| handle.render()).unwrap_or_default();
+                ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+            }),
+        )
+}
+
+/// Ready when the database answers, and until shutdown begins.
+async fn ready(State((db, stop)): State<(Db, CancellationToken)>) -> impl IntoResponse {
+    if stop.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n");
+    }
+    match db.one::<(i64,)>("select count(*) from role", ()).await {
+        Ok(_) => (StatusCode::OK, "ready\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    }
+}
+
+/// Serves `router` on `listener` until told to stop, then finishes the requests under way.
+///
+/// # Errors
+/// When the socket fails.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> Result<(), StartError> {
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+        .map_err(because("the server ended"))
+}
+
+/// Refuses what one file cannot do: a second process on SQLite.
+///
+/// # Errors
+/// With the reason.
+pub fn may_work_alone(db: &Db) -> Result<(), StartError> {
+    match db.engine() {
+        DbEngine::Postgres => Ok(()),
+        DbEngine::Sqlite => Err(StartError(
+            "SQLite is for one process: `serve` works the queues itself. Use PostgreSQL (DATABASE_URL=postgres://…) for further workers.".to_owned(),
+        )),
+    }
+}
+
+/// What a process needs of its settings to work the queues.
+///
+/// # Errors
+/// With a sentence.
+pub fn workers(settings: &Settings, http: reqwest::Client) -> Result<Workers, StartError> {
+    let carrier = settings.carrier_url.as_deref().map(|url| Carrier::new(http.clone(), url, settings.carrier_key.clone()));
+    if carrier.is_none() {
+        tracing::warn!("CARRIER_URL is not set: outgoing messages wait");
+    }
+    Ok(Workers { carrier, sms_per_second: settings.sms_per_second, engine: settings.engine().map_err(StartError)?, http })
+}

@@ -1,0 +1,204 @@
+//! The command line and the environment: every setting has a name, a default and a sentence here, and nowhere else.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The internal admin console of a business-texting platform, with the services behind it.
+#[derive(Debug, Parser)]
+#[command(name = "switchyard", version, about, after_help = "Try it: switchyard demo\nThen open the printed link and set a password.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the console, the webhooks and the API, and work the queues in the same process.
+    Serve(Settings),
+    /// Work the queues only; for further machines on PostgreSQL.
+    Work(Settings),
+    /// Bring the database to this program's version, then end.
+    Migrate(DatabaseArgs),
+    /// Manage staff from the shell, as a named member and by the same rules.
+    Staff(StaffArgs),
+    /// Fill an empty database with a demo and start everything, the RingCentral sandbox too.
+    Demo(Settings),
+    /// Run the RingCentral and carrier sandbox alone.
+    Sandbox(SandboxArgs),
+}
+
+/// Where the data is.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseArgs {
+    /// The database: `sqlite:<file>` or `postgres://user@host/name`.
+    #[arg(long, env = "DATABASE_URL", default_value = "sqlite:switchyard.db", hide_env_values = true)]
+    pub database_url: String,
+    /// Connections to keep to it.
+    #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 16)]
+    pub database_connections: u32,
+}
+
+/// The settings of a server or a worker.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    /// Where the data is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The address to listen on.
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:3000")]
+    pub listen: SocketAddr,
+    /// The console as a browser reaches it; with https, cookies are Secure. Default: http and the address above.
+    #[arg(long, env = "PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// The built site: styles, scripts, wasm.
+    #[arg(long, env = "SITE_ROOT", default_value = "target/site")]
+    pub site_root: PathBuf,
+    /// The carrier's address, before /v1. Without it nothing is sent; messages wait.
+    #[arg(long, env = "CARRIER_URL")]
+    pub carrier_url: Option<String>,
+    /// The carrier's key.
+    #[arg(long, env = "CARRIER_KEY", hide_env_values = true, default_value = "")]
+    pub carrier_key: String,
+    /// Secrets of the carriers' webhooks: `name=secret`, several with commas; a name twice while a secret is being replaced.
+    #[arg(long, env = "CARRIER_SECRETS", hide_env_values = true, default_value = "")]
+    pub carrier_secrets: String,
+    /// SMS to send a second, at most.
+    #[arg(long, env = "SMS_PER_SECOND", default_value_t = 50)]
+    pub sms_per_second: u32,
+    /// A call to RingCentral ends within so many milliseconds.
+    #[arg(long, env = "RINGCENTRAL_CALL_MS", default_value_t = 15_000)]
+    pub ringcentral_call_ms: u64,
+    /// An accepted post is listed within so many milliseconds; an assumption, RingCentral documents none.
+    #[arg(long, env = "RINGCENTRAL_SETTLE_MS", default_value_t = 20_000)]
+    pub ringcentral_settle_ms: u64,
+    /// Conversations that are delivered at the same time.
+    #[arg(long, env = "LANES", default_value_t = 32)]
+    pub lanes: usize,
+    /// What to log: error, warn, info, debug, or a filter such as `info,switchyard=debug`.
+    #[arg(long, env = "LOG", default_value = "info")]
+    pub log: String,
+    /// The sandbox's own port, for `demo`.
+    #[arg(long, env = "SANDBOX_LISTEN", default_value = "127.0.0.1:3001")]
+    pub sandbox_listen: SocketAddr,
+    /// The e-mail of the first administrator, invited when there is no staff yet.
+    #[arg(long, env = "FIRST_ADMINISTRATOR", default_value = "admin@example.com")]
+    pub first_administrator: String,
+    /// For tests: take out a guard of the delivery engine. Debug builds only.
+    #[cfg(debug_assertions)]
+    #[arg(long, env = "SWITCHYARD_BREAK", hide = true)]
+    pub break_guard: Option<String>,
+}
+
+/// What to do about staff.
+#[derive(Debug, Args)]
+pub struct StaffArgs {
+    /// Where the data is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: StaffCommand,
+}
+
+/// What can be done about staff from the shell.
+#[derive(Debug, Subcommand)]
+pub enum StaffCommand {
+    /// Invite somebody: prints a link that works once, for a day. On a database without staff it invites the first administrator.
+    Add {
+        /// Their e-mail.
+        #[arg(long)]
+        email: String,
+        /// Their name.
+        #[arg(long)]
+        name: String,
+        /// Viewer, Support or Administrator.
+        #[arg(long, default_value = "Viewer")]
+        role: String,
+        /// The e-mail of the administrator who invites; not needed on a database without staff.
+        #[arg(long = "as")]
+        acting: Option<String>,
+        /// The console as a browser reaches it.
+        #[arg(long, env = "PUBLIC_URL", default_value = "http://127.0.0.1:3000")]
+        public_url: String,
+    },
+}
+
+/// The sandbox's settings.
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// The address to listen on.
+    #[arg(long, env = "SANDBOX_LISTEN", default_value = "127.0.0.1:3001")]
+    pub listen: SocketAddr,
+    /// Where the product's webhooks are.
+    #[arg(long, env = "WEBHOOK_BASE", default_value = "http://127.0.0.1:3000")]
+    pub webhook_base: String,
+    /// A file for its journal, from which its state is rebuilt at the next start.
+    #[arg(long, env = "SANDBOX_JOURNAL")]
+    pub journal: Option<PathBuf>,
+    /// Posts in a minute; 0 for no limit.
+    #[arg(long, env = "POSTS_PER_MINUTE", default_value_t = 40)]
+    pub posts_per_minute: u32,
+}
+
+impl Settings {
+    /// The console as a browser reaches it, without a slash at the end.
+    pub fn public_url(&self) -> String {
+        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen)).trim_end_matches('/').to_owned()
+    }
+
+    /// The carriers' webhook secrets: name and secret, in order.
+    ///
+    /// # Errors
+    /// With a sentence, when a part is not `name=secret`.
+    pub fn secrets(&self) -> Result<Vec<(String, String)>, String> {
+        let parts = self.carrier_secrets.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts
+            .map(|part| match part.split_once('=') {
+                Some((name, secret)) if !name.is_empty() && secret.len() >= 16 => Ok((name.to_owned(), secret.to_owned())),
+                _ => Err("CARRIER_SECRETS: write name=secret, with a secret of at least 16 characters".to_owned()),
+            })
+            .collect()
+    }
+
+    /// How the delivery engine works.
+    ///
+    /// # Errors
+    /// With a sentence, when a test names a guard that there is not.
+    pub fn engine(&self) -> Result<switchyard::sync::EngineConfig, String> {
+        #[cfg(debug_assertions)]
+        let broken = self.break_guard.as_deref().map(str::parse).transpose().map_err(|e: switchyard::types::UnknownWord| e.to_string())?;
+        #[cfg(not(debug_assertions))]
+        let broken = None;
+        Ok(switchyard::sync::EngineConfig {
+            call: Duration::from_millis(self.ringcentral_call_ms),
+            settle: Duration::from_millis(self.ringcentral_settle_ms),
+            lanes: self.lanes.max(1),
+            public_url: self.public_url(),
+            broken,
+            ..switchyard::sync::EngineConfig::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_secrets_are_checked() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+        let parse = |secrets: &str| {
+            let cli = Cli::parse_from(["switchyard", "serve", "--carrier-secrets", secrets]);
+            let Command::Serve(settings) = cli.command else { unreachable!("serve was asked for") };
+            settings.secrets()
+        };
+        assert_eq!(parse("a=0123456789abcdef, a=fedcba9876543210").map(|s| s.len()), Ok(2));
+        assert!(parse("a=short").is_err());
+        assert!(parse("nonsense").is_err());
+    }
+}
