@@ -33,4 +33,4 @@ test: build
 ## make bench  the speed figures: SCALE=full for the sizes of the goals, ONLY=hold for one
 bench: setup
 	. .ci/env.sh
-	.ci/postgres run cargo run --release --package server --bin bench
+	.ci/postgres run cargo bench --package server --bench speed

@@ -1,0 +1,312 @@
+//! The console's routes and what guards them: the session, who is asking, other sites, and the headers of every answer.
+//!
+//! The rule: a page is for who is signed in, and only this site's own pages may have the browser change something. What a member
+//! may do is not decided here but by each server function's permit.
+
+mod lines_csv;
+
+use app::context::{STAFF, Services, Visitor};
+use app::{App, Assets, shell};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::Router;
+use leptos::context::use_context;
+use leptos::nonce::use_nonce;
+use leptos::prelude::LeptosOptions;
+use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::time::Duration;
+use switchyard::staff::{Member, SessionRows};
+use switchyard::types::{StaffId, Timestamp};
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::services::{ServeDir, ServeFile};
+use tower_sessions::cookie::SameSite;
+use tower_sessions::{Expiry, Session, SessionManagerLayer};
+
+/// A session ends after so many hours without a request.
+const IDLE_HOURS: i64 = 12;
+/// A session ends after this time, however busy it is.
+const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A session's row is written at most this often for nothing but activity.
+const TOUCH: Duration = Duration::from_secs(10 * 60);
+/// No form of the console is larger.
+const LARGEST_FORM: usize = 256 * 1024;
+/// Where the server functions are.
+const FUNCTIONS: &str = "/fn/";
+/// Pages for who is not signed in.
+const OPEN: [&str; 2] = ["/sign-in", "/invitation"];
+
+/// The console: pages, server functions, files, and `more` routes that stand behind the same session.
+pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router {
+    let files = files(&leptos);
+    let assets = assets(&leptos);
+    let context = {
+        let services = services.clone();
+        move || {
+            app::context::provide(services.clone());
+            if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>()) {
+                response.insert_header(header::CONTENT_SECURITY_POLICY, policy(&nonce.to_string()));
+            }
+        }
+    };
+    let document = move || shell(assets.clone());
+    let unknown = leptos_axum::render_app_async_with_context(context.clone(), document.clone());
+    let session = SessionManagerLayer::new(SessionRows::new(services.db.clone(), services.now.clock.clone()))
+        .with_name(if services.secure_cookies { "__Host-switchyard" } else { "switchyard" })
+        .with_secure(services.secure_cookies)
+        .with_http_only(true)
+        .with_same_site(SameSite::Lax)
+        .with_path("/")
+        .with_expiry(Expiry::OnInactivity(tower_sessions::cookie::time::Duration::hours(IDLE_HOURS)));
+    let pages = Router::new()
+        .leptos_routes_with_context(&leptos, generate_route_list(App), context, document)
+        .with_state(leptos)
+        .route("/", get(|| async { found("/lines") }))
+        .route("/lines.csv", get(lines_csv::download).with_state(services.clone()))
+        .merge(more)
+        .fallback(move |request: Request| {
+            let unknown = unknown.clone();
+            async move { not_found(request, unknown).await }
+        });
+    pages
+        .layer(RequestBodyLimitLayer::new(LARGEST_FORM))
+        .layer(middleware::from_fn_with_state(services.clone(), who_is_asking))
+        .layer(session)
+        .layer(middleware::from_fn_with_state(services.clone(), own_pages_only))
+        .layer(middleware::map_response(not_stored))
+        .merge(files)
+        .layer(CompressionLayer::new())
+        .layer(middleware::map_response_with_state(services, guarded))
+}
+
+/// The built site's files. One that is asked for by the version of its content never changes.
+fn files(leptos: &LeptosOptions) -> Router {
+    let root = Path::new(&*leptos.site_root);
+    let built = ServeDir::new(root.join(&*leptos.site_pkg_dir)).precompressed_br().precompressed_gzip();
+    Router::new()
+        .nest_service(&format!("/{}", leptos.site_pkg_dir), built)
+        .route_service("/favicon.svg", ServeFile::new(root.join("favicon.svg")))
+        .layer(middleware::from_fn(kept))
+}
+
+async fn kept(request: Request, next: Next) -> Response {
+    let versioned = request.uri().query().is_some_and(|query| query.starts_with("v="));
+    let mut response = next.run(request).await;
+    let keep = match (response.status().is_success(), versioned) {
+        (true, true) => "public, max-age=31536000, immutable",
+        _ => "no-cache",
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+    response
+}
+
+/// The files that a page loads, each with the version of its content. cargo-leptos names the WebAssembly with or without `_bg`.
+fn assets(leptos: &LeptosOptions) -> Assets {
+    let (package, name) = (&leptos.site_pkg_dir, &leptos.output_name);
+    let folder = Path::new(&*leptos.site_root).join(&**package);
+    let versioned = |file: String| match std::fs::read(folder.join(&file)) {
+        Ok(content) => {
+            let hash = Sha256::digest(&content);
+            let version: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("/{package}/{file}?v={version}")
+        }
+        Err(error) => {
+            tracing::warn!(%error, file, "the site is not built: pages can be read but look bare");
+            format!("/{package}/{file}")
+        }
+    };
+    let wasm = if folder.join(format!("{name}.wasm")).exists() { format!("{name}.wasm") } else { format!("{name}_bg.wasm") };
+    Assets { css: versioned(format!("{name}.css")), js: versioned(format!("{name}.js")), wasm: versioned(wasm) }
+}
+
+/// What a page may load: this site's own, and of scripts only those with the answer's nonce and what they load.
+fn policy(nonce: &str) -> HeaderValue {
+    let text = format!(
+        "default-src 'self'; script-src 'strict-dynamic' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+    );
+    // A nonce is base64; should it ever not be, the page gets the policy of answers that are no pages.
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(NO_PAGE))
+}
+
+/// The policy of answers that are no pages.
+const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/// The headers that guard every answer.
+async fn guarded(State(services): State<Services>, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let always = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in always {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if services.secure_cookies {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NO_PAGE));
+    response
+}
+
+/// Pages and answers hold what only this member may see: no cache keeps them.
+async fn not_stored(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Refuses what another site had the browser send. Browsers say it themselves; older ones are held to their `Origin`.
+async fn own_pages_only(State(services): State<Services>, request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if reads || is_own(request.headers(), &services.public_url) {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, "This was sent from another site and is refused. Open the console itself and try again.\n").into_response()
+}
+
+fn is_own(headers: &HeaderMap, public_url: &str) -> bool {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    match text(HeaderName::from_static("sec-fetch-site")) {
+        Some(site) => matches!(site, "same-origin" | "none"),
+        None => text(header::ORIGIN).is_some_and(|origin| origin == public_url),
+    }
+}
+
+/// Reads who is asking, once for the whole request, and sends away from pages who is not signed in.
+async fn who_is_asking(State(services): State<Services>, session: Session, mut request: Request, next: Next) -> Response {
+    let member = match member_of(&services, &session).await {
+        Ok(member) => member,
+        Err(error) => {
+            tracing::error!(%error, "a session could not be read");
+            return (StatusCode::SERVICE_UNAVAILABLE, "The console is not ready. Try again in a minute.\n").into_response();
+        }
+    };
+    let path = request.uri().path();
+    let is_page = matches!(*request.method(), Method::GET | Method::HEAD) && !path.starts_with(FUNCTIONS) && !path.starts_with("/api/");
+    if is_page {
+        match (&member, OPEN.contains(&path)) {
+            (None, false) if path != "/events" => return found(&sign_in_for(request.uri())),
+            (Some(_), true) if path == "/sign-in" => return found("/lines"),
+            _ => {}
+        }
+        if let Some(clean) = without_foreign_error(&request, &services.public_url) {
+            return found(&clean);
+        }
+    }
+    request.extensions_mut().insert(Visitor(member));
+    next.run(request).await
+}
+
+/// The member behind a session that has not run out; notes, now and then, that the session is in use.
+async fn member_of(services: &Services, session: &Session) -> Result<Option<Member>, Box<dyn std::error::Error + Send + Sync>> {
+    let Some(id) = session.get::<StaffId>(STAFF).await? else { return Ok(None) };
+    let now = services.now.at();
+    let since = session.get::<Timestamp>("since").await?.unwrap_or(Timestamp(0));
+    if now.since(since) > LIFETIME {
+        session.flush().await?;
+        return Ok(None);
+    }
+    let member = Member::load(&services.db, id).await?;
+    let seen = session.get::<Timestamp>("seen").await?.unwrap_or(since);
+    if member.is_some() && now.since(seen) > TOUCH {
+        session.insert("seen", now).await?;
+    }
+    Ok(member)
+}
+
+fn sign_in_for(uri: &Uri) -> String {
+    let page = uri.path_and_query().map_or("/", |page| page.as_str());
+    if page == "/" { "/sign-in".to_owned() } else { format!("/sign-in?next={}", leptos_router::location::Url::escape(page)) }
+}
+
+/// A form that is sent without JavaScript brings its error back in the URL. Only this site's own redirect may do so: on a link from
+/// elsewhere the words would be somebody else's. Answers the URL without them.
+fn without_foreign_error(request: &Request, public_url: &str) -> Option<String> {
+    let query = request.uri().query().filter(|query| query.contains("__err="))?;
+    let headers = request.headers();
+    let own = match headers.get("sec-fetch-site") {
+        Some(site) => site == "same-origin",
+        None => headers.get(header::REFERER).and_then(|from| from.to_str().ok()).is_some_and(|from| {
+            from.strip_prefix(public_url).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }),
+    };
+    (!own).then(|| {
+        let kept: Vec<&str> = query.split('&').filter(|field| !field.starts_with("__")).collect();
+        let path = request.uri().path();
+        if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
+    })
+}
+
+/// 302, with a path of our own making.
+fn found(to: &str) -> Response {
+    match HeaderValue::from_str(to) {
+        Ok(to) => (StatusCode::FOUND, [(header::LOCATION, to)]).into_response(),
+        Err(_) => StatusCode::BAD_REQUEST.into_response(),
+    }
+}
+
+/// A page for an unknown address, in the console's frame; a program gets a word.
+async fn not_found<R, F>(request: Request, render: R) -> Response
+where
+    R: FnOnce(Request<Body>) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    let is_page = matches!(*request.method(), Method::GET | Method::HEAD) && !request.uri().path().starts_with("/api/");
+    if !is_page {
+        return (StatusCode::NOT_FOUND, "There is nothing at this address.\n").into_response();
+    }
+    let mut response = render(request).await;
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn only_our_own_pages_may_have_the_browser_change_something() {
+        let own = |pairs: &[_]| is_own(&headers(pairs), "https://console.example.com");
+        assert!(own(&[("sec-fetch-site", "same-origin")]));
+        assert!(own(&[("sec-fetch-site", "none")]));
+        assert!(own(&[("origin", "https://console.example.com")]));
+        for foreign in ["cross-site", "same-site"] {
+            assert!(!own(&[("sec-fetch-site", foreign), ("origin", "https://console.example.com")]), "{foreign}");
+        }
+        assert!(!own(&[("origin", "https://console.example.com.evil.example")]));
+        assert!(!own(&[("origin", "null")]));
+        assert!(!own(&[]), "a browser always says where it comes from");
+    }
+
+    #[test]
+    fn words_in_a_link_from_elsewhere_are_not_shown() {
+        let request = |site: &'static str| {
+            let uri = "/sign-in?next=%2Flines&__path=%2Ffn%2Fsign-in&__err=abc";
+            Request::builder().uri(uri).header("sec-fetch-site", site).body(Body::empty()).expect("a request")
+        };
+        let strip = |site| without_foreign_error(&request(site), "https://console.example.com");
+        assert_eq!(strip("cross-site").as_deref(), Some("/sign-in?next=%2Flines"));
+        assert_eq!(strip("same-origin"), None);
+    }
+
+    #[test]
+    fn signing_in_leads_back_to_the_page_that_was_asked_for() {
+        assert_eq!(sign_in_for(&Uri::from_static("/lines?type=none")), "/sign-in?next=%2Flines%3Ftype%3Dnone");
+        assert_eq!(sign_in_for(&Uri::from_static("/")), "/sign-in");
+    }
+}
