@@ -3,8 +3,8 @@
 use crate::Fault;
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, Check, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, Notice, PageHead, Pager, RowLink, Search,
-    Table, Tone, fault_of, field_error, icon, query_field, waits,
+    Badge, Button, ButtonLink, Cell, Check, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, Notice, PageHead, Pager,
+    RowLink, Search, Table, Tone, fault_of, field_error, icon, query_field, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{AccountRow, Cursor, Page, Permission};
@@ -45,10 +45,7 @@ pub async fn add_account(
 #[component]
 pub fn AccountsPage() -> impl IntoView {
     let (q, after) = (query_field("q"), query_field("after"));
-    let page = Resource::new(
-        move || (q.get(), after.get()),
-        |(q, after)| list_accounts(q, (!after.is_empty()).then_some(Cursor(after))),
-    );
+    let page = Resource::new(move || (q.get(), after.get()), |(q, after)| list_accounts(q, (!after.is_empty()).then_some(Cursor(after))));
     let me = use_me();
     view! {
         <PageHead title="Accounts">

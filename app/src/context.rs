@@ -143,9 +143,14 @@ pub fn local_path(path: &str) -> &str {
     if inside && !path.starts_with("/sign-in") { path } else { "/lines" }
 }
 
+/// The sign-in page that leads to `page` afterwards.
+pub fn sign_in_path(page: &str) -> String {
+    if page == "/" { "/sign-in".to_owned() } else { format!("/sign-in?next={}", leptos_router::location::Url::escape(page)) }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::local_path;
+    use super::{local_path, sign_in_path};
 
     #[test]
     fn a_redirect_never_leaves_the_console() {
@@ -153,5 +158,11 @@ mod tests {
         for outside in ["", "//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", "lines", "/sign-in?next=/x", "/ä"] {
             assert_eq!(local_path(outside), "/lines", "{outside:?}");
         }
+    }
+
+    #[test]
+    fn signing_in_leads_back_to_the_page_that_was_asked_for() {
+        assert_eq!(sign_in_path("/lines?type=none"), "/sign-in?next=%2Flines%3Ftype%3Dnone");
+        assert_eq!(sign_in_path("/"), "/sign-in");
     }
 }

@@ -120,7 +120,7 @@ pub fn Frame(
                     </div>
                 </details>
             </header>
-            <div class="hidden border-e border-base-300 bg-base-100 lg:block">
+            <header class="hidden border-e border-base-300 bg-base-100 lg:block">
                 <div class="sticky top-0 flex h-dvh flex-col gap-6 overflow-y-auto p-3">
                     <div class="px-2 pt-2">
                         <Brand me=me />
@@ -130,7 +130,7 @@ pub fn Frame(
                         <Foot me=me />
                     </div>
                 </div>
-            </div>
+            </header>
             <main id="main" node_ref=main tabindex="-1" class="mx-auto w-full max-w-6xl min-w-0 px-4 py-5 sm:px-6 lg:px-8 lg:py-7">
                 {children()}
             </main>
@@ -163,9 +163,8 @@ fn Brand(me: MeResource) -> impl IntoView {
 fn Ways(me: MeResource) -> impl IntoView {
     let here = use_location().pathname;
     let way = move |to: &'static str, name: &'static str, of: Icon| {
-        let is_here = move || {
-            here.with(|here| here == to || here.strip_prefix(to).is_some_and(|rest| rest.starts_with('/'))).then_some("page")
-        };
+        let is_here =
+            move || here.with(|here| here == to || here.strip_prefix(to).is_some_and(|rest| rest.starts_with('/'))).then_some("page");
         view! {
             <li>
                 <a href=to class="nav-link" aria-current=is_here>{icon(of)} {name}</a>
@@ -201,12 +200,12 @@ fn Foot(me: MeResource) -> impl IntoView {
     view! {
         <div class="flex flex-col gap-3 px-2 pb-1">
             <ThemeChoice />
-            <div class="flex items-center justify-between gap-2 border-t border-base-300 pt-3">
-                <span class="min-w-0 truncate font-medium">
+            <div class="flex flex-wrap items-center justify-between gap-x-2 border-t border-base-300 pt-3">
+                <span class="max-w-full truncate font-medium">
                     <Suspense>{move || Suspend::new(async move { me.await.ok().map(|me| me.member.name) })}</Suspense>
                 </span>
                 <ActionForm action=action>
-                    <button type="submit" class="btn btn-sm btn-ghost text-sm font-medium">"Sign out"</button>
+                    <button type="submit" class="btn btn-sm btn-ghost -mx-3 text-sm font-medium whitespace-nowrap">"Sign out"</button>
                 </ActionForm>
             </div>
         </div>

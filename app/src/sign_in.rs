@@ -1,7 +1,7 @@
 //! Signing in, without JavaScript too. The words are the same for a stranger and for a wrong password.
 
 use crate::Fault;
-use crate::ui::{Button, Field, FormFault, Icon, Look, field_error, fault_of, icon, query_field, waits};
+use crate::ui::{Button, Field, FormFault, Icon, Look, fault_of, field_error, icon, query_field, waits};
 use leptos::prelude::*;
 use leptos_meta::Title;
 

@@ -3,8 +3,8 @@
 use crate::Fault;
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, Choice, ConfirmFold, CopyText, FaultView, Field, FormFault, Icon, Loading, Look, PageHead, Select, Table, Tone,
-    fault_of, field_error, icon, toast_on_success, waits,
+    Badge, Button, ButtonLink, Cell, Choice, ConfirmFold, CopyText, FaultView, Field, FormFault, Icon, Loading, Look, PageHead, Select,
+    Table, Tone, fault_of, field_error, icon, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{Permission, RoleId, RoleRow, StaffId, StaffRow};
@@ -92,9 +92,7 @@ pub fn StaffPage() -> impl IntoView {
                 })}
             </Suspense>
         </PageHead>
-        <div class="mb-3 empty:hidden">
-            <FormFault fault=fault_of(action) />
-        </div>
+        <FormFault fault=fault_of(action) />
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, members.await) {

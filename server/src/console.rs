@@ -5,12 +5,12 @@
 
 mod lines_csv;
 
-use app::context::{STAFF, Services, Visitor};
+use app::context::{STAFF, Services, Visitor, sign_in_path};
 use app::{App, Assets, shell};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -194,7 +194,7 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
     let is_page = matches!(*request.method(), Method::GET | Method::HEAD) && !path.starts_with(FUNCTIONS) && !path.starts_with("/api/");
     if is_page {
         match (&member, OPEN.contains(&path)) {
-            (None, false) if path != "/events" => return found(&sign_in_for(request.uri())),
+            (None, false) if path != "/events" => return found(&sign_in_path(request.uri().path_and_query().map_or("/", |page| page.as_str()))),
             (Some(_), true) if path == "/sign-in" => return found("/lines"),
             _ => {}
         }
@@ -221,11 +221,6 @@ async fn member_of(services: &Services, session: &Session) -> Result<Option<Memb
         session.insert("seen", now).await?;
     }
     Ok(member)
-}
-
-fn sign_in_for(uri: &Uri) -> String {
-    let page = uri.path_and_query().map_or("/", |page| page.as_str());
-    if page == "/" { "/sign-in".to_owned() } else { format!("/sign-in?next={}", leptos_router::location::Url::escape(page)) }
 }
 
 /// A form that is sent without JavaScript brings its error back in the URL. Only this site's own redirect may do so: on a link from
@@ -302,11 +297,5 @@ mod tests {
         let strip = |site| without_foreign_error(&request(site), "https://console.example.com");
         assert_eq!(strip("cross-site").as_deref(), Some("/sign-in?next=%2Flines"));
         assert_eq!(strip("same-origin"), None);
-    }
-
-    #[test]
-    fn signing_in_leads_back_to_the_page_that_was_asked_for() {
-        assert_eq!(sign_in_for(&Uri::from_static("/lines?type=none")), "/sign-in?next=%2Flines%3Ftype%3Dnone");
-        assert_eq!(sign_in_for(&Uri::from_static("/")), "/sign-in");
     }
 }

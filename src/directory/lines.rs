@@ -104,6 +104,16 @@ pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, line: LineId) -> R
     })
 }
 
+/// The account's line with this number, for programs that know their lines by number.
+///
+/// # Errors
+/// What the database says.
+pub async fn by_number_of_account(db: &Db, account: AccountId, number: &PhoneNumber) -> Result<Option<LineId>> {
+    let found: Option<(LineId,)> =
+        db.opt("select id from line where number = $1 and account_id = $2", (number.clone(), account)).await?;
+    Ok(found.map(|(id,)| id))
+}
+
 pub(super) fn no_such_line() -> Problem {
     Problem::not_found("There is no such line, or it belongs to an account that you do not look after.")
 }

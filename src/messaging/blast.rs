@@ -217,31 +217,41 @@ struct Row {
     unsent: bool,
 }
 
+const ROW: &str = "select b.id, b.line_id, b.body, b.state, b.recipients, b.recorded, b.opted_out, b.duplicates, b.created_at,
+       exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at is not null) as unsent
+     from blast b
+     join line l on l.id = b.line_id and l.account_id = $1
+     where b.line_id = $2 and b.id = $3";
+
 /// Reads a blast of an account's line.
 ///
 /// # Errors
 /// What the database says.
 pub async fn get(db: &Db, account: AccountId, line: LineId, id: BlastId) -> Result<Option<BlastRow>> {
-    let row: Option<Row> = db
-        .opt(
-            "select b.id, b.line_id, b.body, b.state, b.recipients, b.recorded, b.opted_out, b.duplicates, b.created_at,
-               exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at is not null) as unsent
-             from blast b
-             join line l on l.id = b.line_id and l.account_id = $1
-             where b.line_id = $2 and b.id = $3",
-            (account, line, id),
-        )
-        .await?;
-    Ok(row.map(|row| BlastRow {
-        id: row.id,
-        line_id: row.line_id,
-        body: row.body,
-        // Nobody counts down: it is sent when nothing of it is due any more.
-        state: if row.state == BlastState::Sending && !row.unsent { BlastState::Sent } else { row.state },
-        recipients: row.recipients,
-        recorded: row.recorded,
-        opted_out: row.opted_out,
-        duplicates: row.duplicates,
-        created_at: row.created_at,
-    }))
+    Ok(db.opt::<Row>(ROW, (account, line, id)).await?.map(BlastRow::from))
+}
+
+/// Reads a blast that this transaction has just taken.
+///
+/// # Errors
+/// What the database says.
+pub async fn get_new(tx: &mut Tx, account: AccountId, line: LineId, id: BlastId) -> Result<BlastRow> {
+    Ok(tx.one::<Row>(ROW, (account, line, id)).await?.into())
+}
+
+impl From<Row> for BlastRow {
+    fn from(row: Row) -> Self {
+        BlastRow {
+            id: row.id,
+            line_id: row.line_id,
+            body: row.body,
+            // Nobody counts down: it is sent when nothing of it is due any more.
+            state: if row.state == BlastState::Sending && !row.unsent { BlastState::Sent } else { row.state },
+            recipients: row.recipients,
+            recorded: row.recorded,
+            opted_out: row.opted_out,
+            duplicates: row.duplicates,
+            created_at: row.created_at,
+        }
+    }
 }

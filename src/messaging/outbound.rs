@@ -76,6 +76,9 @@ pub(super) const ROUTE: Sql = Sql {
 /// Checks a body.
 pub(super) fn body(text: &str) -> Result<String, Problem> {
     let text = text.trim();
+    if text.contains('\0') {
+        return Err(Problem::invalid("text", "Leave out the character U+0000; no phone shows it."));
+    }
     match text.chars().count() {
         0 => Err(Problem::invalid("text", "Write a message.")),
         n if n > LONGEST => Err(Problem::invalid("text", format!("Use at most {LONGEST} characters; this has {n}."))),
@@ -140,21 +143,29 @@ pub struct Status {
     pub state: MessageState,
     /// What went wrong.
     pub error: Option<String>,
+    /// When it was recorded.
+    pub created_at: Timestamp,
 }
+
+const STATUS: &str = "select m.id, m.line_id, m.number, m.body, m.state, m.error, m.created_at
+     from message m
+     join line l on l.id = m.line_id and l.account_id = $1
+     where m.line_id = $2 and m.id = $3 and m.direction = 'outbound'";
 
 /// Reads a message of an account's line.
 ///
 /// # Errors
 /// What the database says.
 pub async fn status(db: &Db, account: AccountId, line: LineId, id: MessageId) -> Result<Option<Status>> {
-    db.opt(
-        "select m.id, m.line_id, m.number, m.body, m.state, m.error
-         from message m
-         join line l on l.id = m.line_id and l.account_id = $1
-         where m.line_id = $2 and m.id = $3 and m.direction = 'outbound'",
-        (account, line, id),
-    )
-    .await
+    db.opt(STATUS, (account, line, id)).await
+}
+
+/// Reads a message that this transaction has just recorded.
+///
+/// # Errors
+/// What the database says.
+pub async fn status_of_new(tx: &mut Tx, account: AccountId, line: LineId, id: MessageId) -> Result<Status> {
+    tx.one(STATUS, (account, line, id)).await
 }
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -247,7 +258,9 @@ async fn record(db: &Db, now: &Now, results: Vec<Attempt>) -> Result<Vec<Result<
             "update message as m
              set state = case when m.state = 'queued' then j.value->>2 else m.state end,
                  carrier_id = coalesce(j.value->>3, m.carrier_id), accepted_at = coalesce(m.accepted_at, cast(j.value->>4 as bigint)),
-                 error = j.value->>5, due_at = cast(j.value->>6 as bigint)
+                 -- A delivery status may have been first; then it knows better.
+                 error = case when m.state = 'queued' then j.value->>5 else m.error end,
+                 due_at = case when m.state = 'queued' then cast(j.value->>6 as bigint) end
              from json_each($1) j
              where m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')",
             [json(&rows)],
@@ -260,50 +273,64 @@ async fn record(db: &Db, now: &Now, results: Vec<Attempt>) -> Result<Vec<Result<
     .await
 }
 
+type Recorder = Batcher<Attempt, Result<(), String>>;
+
+fn recorder(db: &Db, now: &Now) -> Recorder {
+    let (db, now) = (db.clone(), now.clone());
+    Batcher::start(
+        200,
+        move |results| {
+            let (db, now) = (db.clone(), now.clone());
+            async move { record(&db, &now, results).await }
+        },
+        |error: crate::db::Error| Err(error.to_string()),
+    )
+}
+
+/// Sends what is due now, at most `most`, and says how many messages it took. For tests, which move the clock themselves.
+///
+/// # Errors
+/// What the database says.
+pub async fn step(db: &Db, now: &Now, carrier: &Carrier, most: u32) -> Result<usize> {
+    send_due(db, now, carrier, &recorder(db, now), most).await
+}
+
+async fn send_due(db: &Db, now: &Now, carrier: &Carrier, recorder: &Recorder, most: u32) -> Result<usize> {
+    let due = db.work(async |tx| claim(tx, now.at(), i64::from(most)).await).await?;
+    let count = due.len();
+    stream::iter(due)
+        .for_each_concurrent(32, async |due| {
+            let sms =
+                Sms { line_id: due.line_id, message_id: due.id, from: due.line_number.clone(), to: due.number.clone(), text: due.body.clone() };
+            let sent = if due.opted_out && due.origin != Origin::Confirmation { None } else { Some(carrier.send(&sms, CALL).await) };
+            match recorder.submit(Attempt { due, sent }).await {
+                Ok(Ok(())) => {}
+                // Not recorded: it is claimed until the claim runs out, then sent again under the same reference.
+                Ok(Err(error)) => tracing::error!(%error, "a sent message could not be recorded; it will be tried again"),
+                Err(stopped) => tracing::warn!(%stopped, "a sent message is not recorded yet; it will be tried again"),
+            }
+        })
+        .await;
+    Ok(count)
+}
+
 /// Sends what is due, a batch at a time, until told to stop; then finishes the calls under way. `per_second` paces all of it.
 pub async fn run(db: Db, now: Now, carrier: Carrier, per_second: u32, stop: CancellationToken) {
     let mut bell = db.changes();
-    let recorder = {
-        let (db, now) = (db.clone(), now.clone());
-        Batcher::start(
-            200,
-            move |results| {
-                let (db, now) = (db.clone(), now.clone());
-                async move { record(&db, &now, results).await }
-            },
-            |error: crate::db::Error| Err(error.to_string()),
-        )
-    };
+    let recorder = recorder(&db, &now);
     // A tenth of a second's worth at a time keeps the pace even.
     let share = (per_second / 10).max(1);
     while !stop.is_cancelled() {
         let began = tokio::time::Instant::now();
-        let due = match db.work(async |tx| claim(tx, now.at(), i64::from(share)).await).await {
-            Ok(due) => due,
-            Err(error) => {
-                tracing::error!(%error, "the outbox could not be read");
-                Vec::new()
-            }
-        };
-        if due.is_empty() {
+        let count = send_due(&db, &now, &carrier, &recorder, share).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the outbox could not be read");
+            0
+        });
+        if count == 0 {
             let idle = wait_for(&mut bell, Change::OutboxDue, Duration::from_secs(1));
             tokio::select! { () = idle => {}, () = stop.cancelled() => {} }
             continue;
         }
-        let count = due.len();
-        stream::iter(due)
-            .for_each_concurrent(32, async |due| {
-                let sms =
-                    Sms { line_id: due.line_id, message_id: due.id, from: due.line_number.clone(), to: due.number.clone(), text: due.body.clone() };
-                let sent = if due.opted_out && due.origin != Origin::Confirmation { None } else { Some(carrier.send(&sms, CALL).await) };
-                match recorder.submit(Attempt { due, sent }).await {
-                    Ok(Ok(())) => {}
-                    // Not recorded: it is claimed until the claim runs out, then sent again under the same reference.
-                    Ok(Err(error)) => tracing::error!(%error, "a sent message could not be recorded; it will be tried again"),
-                    Err(stopped) => tracing::warn!(%stopped, "a sent message is not recorded yet; it will be tried again"),
-                }
-            })
-            .await;
         let pace = Duration::from_secs_f64(count as f64 / f64::from(per_second.max(1)));
         tokio::time::sleep_until(began + pace).await;
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,12 +24,18 @@ impl Timestamp {
 
     /// How long after `earlier` this is; zero if it is not.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_micros(u64::try_from(self.0 - earlier.0).unwrap_or(0))
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
     /// Whole milliseconds since 1970.
     pub fn millis(self) -> i64 {
         self.0.div_euclid(1_000)
+    }
+
+    /// Reads RFC 3339, in any offset: `2026-11-21T05:20:11.042Z`, `2026-11-21T00:20:11-05:00`.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let nanos = OffsetDateTime::parse(text.trim(), &Rfc3339).ok()?.unix_timestamp_nanos();
+        i64::try_from(nanos.div_euclid(1_000)).ok().map(Self)
     }
 
     fn parts(self) -> OffsetDateTime {
@@ -67,5 +74,15 @@ mod tests {
         assert_eq!(moment.minute(), "2026-11-21 05:20");
         assert_eq!(moment.rfc3339(), "2026-11-21T05:20:11.042Z");
         assert_eq!(Timestamp(-1).rfc3339(), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn a_moment_is_read_in_any_offset() {
+        for text in ["2026-11-21T05:20:11.042Z", "2026-11-21T00:20:11.042-05:00", " 2026-11-21T05:20:11.042000Z "] {
+            assert_eq!(Timestamp::from_rfc3339(text), Some(Timestamp(1_795_238_411_042_000)), "{text}");
+        }
+        for text in ["", "yesterday", "2026-11-21", "2026-11-21 05:20", "1795238411"] {
+            assert_eq!(Timestamp::from_rfc3339(text), None, "{text}");
+        }
     }
 }

@@ -4,8 +4,8 @@ use super::offered_accounts;
 use crate::Fault;
 use crate::frame::use_me;
 use crate::ui::{
-    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, Look, Number, PageHead, Pager, RowLink, Search, Select, Table, TypeBadge,
-    icon, query_field,
+    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, Look, Number, PageHead, Pager, RowLink, Search, Select, Table,
+    TypeBadge, icon, query_field,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -79,7 +79,7 @@ pub fn LinesPage() -> impl IntoView {
         </PageHead>
         <FilterBar>
             <Search label="Number, label or account" value=q />
-            <div class="w-full sm:w-52">
+            <div class="w-[calc(50%-0.25rem)] sm:w-52">
                 <Suspense>
                     {move || Suspend::new(async move {
                         let accounts = accounts.await.unwrap_or_default();
@@ -91,7 +91,7 @@ pub fn LinesPage() -> impl IntoView {
                     })}
                 </Suspense>
             </div>
-            <div class="w-full sm:w-40">
+            <div class="w-[calc(50%-0.25rem)] sm:w-40">
                 <Select label="Integration type" name="type" choices=types() value=of_type bare=true />
             </div>
         </FilterBar>

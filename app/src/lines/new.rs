@@ -2,7 +2,10 @@
 
 use super::offered_accounts;
 use crate::Fault;
-use crate::ui::{Button, ButtonLink, Choice, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, Select, fault_of, field_error, query_field, waits};
+use crate::ui::{
+    Button, ButtonLink, Choice, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, Select, fault_of, field_error, query_field,
+    waits,
+};
 use leptos::prelude::*;
 use switchyard::types::{AccountId, IntegrationType};
 

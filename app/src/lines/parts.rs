@@ -81,21 +81,21 @@ pub fn TypePanel(
             } else if of == IntegrationType::Ringcentral && !connected {
                 view! { <span class="muted text-xs">"Needs a connection"</span> }.into_any()
             } else {
-                view! { <ButtonLink href=format!("/lines/{id}/type?to={}", of.as_str())>"Change to " {of.name()} "…"</ButtonLink> }.into_any()
+                view! { <ButtonLink href=format!("/lines/{id}/type?to={}", of.as_str())>"Change to " {of.name()} "…"</ButtonLink> }
+                    .into_any()
             };
             let shown = may || of == of_type;
-            shown
-                .then(|| {
-                    view! {
-                        <li class="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 px-4 py-3">
-                            <div class="min-w-0 flex-1 basis-60">
-                                <p class="font-medium">{of.name()}</p>
-                                <p class="muted text-xs">{of.sentence()}</p>
-                            </div>
-                            <div class="shrink-0">{control}</div>
-                        </li>
-                    }
-                })
+            shown.then(|| {
+                view! {
+                    <li class="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 px-4 py-3">
+                        <div class="min-w-0 flex-1 basis-60">
+                            <p class="font-medium">{of.name()}</p>
+                            <p class="muted text-xs">{of.sentence()}</p>
+                        </div>
+                        <div class="shrink-0">{control}</div>
+                    </li>
+                }
+            })
         })
         .collect_view();
     view! {
@@ -141,7 +141,7 @@ pub fn Access(
                         <Button look=Look::Quiet>{verb} <span class="sr-only">" access of " {name}</span></Button>
                     </ActionForm>
                 }
-                    .into_any()
+                .into_any()
             } else {
                 ().into_any()
             };

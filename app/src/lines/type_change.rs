@@ -5,7 +5,8 @@ use super::{line, line_of_path, no_such_line, type_of};
 use crate::Fault;
 use crate::frame::use_me;
 use crate::ui::{
-    Button, ButtonLink, FaultView, Field, FormFault, Icon, Loading, Look, PageHead, Stat, TypeBadge, fault_of, field_error, icon, query_field, waits,
+    Button, ButtonLink, FaultView, Field, FormFault, Icon, Loading, Look, PageHead, Stat, TypeBadge, fault_of, field_error, icon,
+    query_field, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{IntegrationType, LineId, LineRow, Permission, Problem, TypeChangePreview};
@@ -52,7 +53,9 @@ async fn check_confirmation(
     let line = directory::lines::get(&services.db, &see, id).await?.line;
     match confirm.trim() {
         given if given == last_digits(&line) => Ok(()),
-        "" => Err(Problem::conflict("Messages are held or queued on this line now. Look again, then confirm with the line's last four digits.")),
+        "" => Err(Problem::conflict(
+            "Messages are held or queued on this line now. Look again, then confirm with the line's last four digits.",
+        )),
         _ => Err(Problem::invalid("confirm", "These are not the last four digits of the line.")),
     }
 }

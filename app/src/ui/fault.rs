@@ -4,6 +4,7 @@ use super::{ButtonLink, Icon, Look, icon};
 use crate::Fault;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
+use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 use switchyard::types::Problem;
 
@@ -28,9 +29,7 @@ where
 
 /// What is wrong with one field.
 pub fn field_error(fault: Signal<Option<Fault>>, field: &'static str) -> Signal<Option<String>> {
-    Signal::derive(move || {
-        fault.with(|fault| fault.as_ref().filter(|fault| fault.0.field() == Some(field)).map(ToString::to_string))
-    })
+    Signal::derive(move || fault.with(|fault| fault.as_ref().filter(|fault| fault.0.field() == Some(field)).map(ToString::to_string)))
 }
 
 /// What went wrong with a form, unless one of its `fields` shows it.
@@ -48,7 +47,7 @@ pub fn FormFault(
     };
     view! {
         // The live region stands there before its text does, or a screen reader would not hear it.
-        <div role="alert">
+        <div role="alert" class="empty:absolute">
             {move || {
                 text()
                     .map(|text| {
@@ -97,6 +96,7 @@ pub fn FaultView(
         .into_any()
     };
     view! {
+        <Title text=title />
         <section class="panel mx-auto mt-6 flex max-w-xl flex-col items-start gap-3 p-6" role="alert">
             <h1 class="text-lg font-semibold">{title}</h1>
             <p>{fault.to_string()}</p>

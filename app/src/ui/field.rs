@@ -151,7 +151,13 @@ pub fn Select(
     #[prop(optional)]
     bare: bool,
 ) -> impl IntoView {
-    let first = value.get_untracked();
+    // A value that is not offered, an empty one too, leaves the first choice chosen.
+    let offered: Vec<String> = choices.iter().map(|choice| choice.value.clone()).collect();
+    let chosen = Signal::derive(move || {
+        let value = value.get();
+        if offered.contains(&value) { value } else { offered.first().cloned().unwrap_or_default() }
+    });
+    let first = chosen.get_untracked();
     let options = choices
         .into_iter()
         .map(|choice| {
@@ -163,7 +169,7 @@ pub fn Select(
         <div class="flex min-w-0 flex-col gap-1">
             <label for=name class=if bare { "sr-only" } else { "font-medium" }>{label}</label>
             <select
-                id=name name=name prop:value=move || value.get() class="select w-full" class:select-error=move || error.with(Option::is_some)
+                id=name name=name prop:value=move || chosen.get() class="select w-full" class:select-error=move || error.with(Option::is_some)
                 aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
             >
                 {options}

@@ -22,7 +22,10 @@ pub fn FilterBar(
         let Some(form) = form.get_untracked() else { return };
         let query = query_of(&form);
         let path = here.get_untracked();
-        navigate(&if query.is_empty() { path } else { format!("{path}?{query}") }, leptos_router::NavigateOptions { scroll: false, ..Default::default() });
+        navigate(
+            &if query.is_empty() { path } else { format!("{path}?{query}") },
+            leptos_router::NavigateOptions { scroll: false, ..Default::default() },
+        );
     };
     let chosen = move |_| {
         if let Some(form) = form.get_untracked() {

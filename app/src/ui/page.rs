@@ -23,11 +23,12 @@ pub fn PageHead(
     let crumbs = (!above.is_empty()).then(|| {
         let links = above
             .into_iter()
-            .map(|(name, path)| {
+            .enumerate()
+            .map(|(at, (name, path))| {
                 view! {
                     <li class="flex items-center gap-1.5">
+                        {(at > 0).then(|| view! { <span class="muted" aria-hidden="true">"/"</span> })}
                         <a href=path class="text-link inline-flex min-h-6 items-center">{name}</a>
-                        <span class="muted" aria-hidden="true">"/"</span>
                     </li>
                 }
             })
@@ -126,7 +127,7 @@ fn grouped(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut out = String::from(if value < 0 { "-" } else { "" });
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -147,7 +148,7 @@ pub fn Notice(
         words.iter().find(|(key, _)| *key == done).map(|(_, text)| *text)
     };
     view! {
-        <div role="status">
+        <div role="status" class="empty:absolute">
             {move || text().map(|text| view! { <p class="alert alert-success alert-soft mb-4 py-2.5 text-sm">{text}</p> })}
         </div>
     }

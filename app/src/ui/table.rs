@@ -24,7 +24,7 @@ pub fn Table(
         })
         .collect_view();
     view! {
-        <table class="list" role="table" aria-label=label>
+        <table class="rows" role="table" aria-label=label>
             <thead role="rowgroup">
                 <tr role="row">{heads}</tr>
             </thead>

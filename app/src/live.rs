@@ -1,0 +1,221 @@
+//! Live figures: a page is told that something changed and reads it anew. Ids come over the stream, never rows.
+//!
+//! The rule: what is being typed, chosen or read stays where it is; and who holds the page still is told that it waits. The
+//! stream itself is in `live.js`, shared by all tabs of a browser.
+
+use crate::Fault;
+use leptos::leptos_dom::helpers::window_event_listener_untyped;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::wasm_bindgen::JsCast;
+use serde::Deserialize;
+use std::time::Duration;
+use switchyard::types::Change;
+
+/// What comes within this time of each other is read once.
+const GATHER: Duration = Duration::from_millis(400);
+
+/// The script that keeps the stream; it stands in the document.
+#[cfg(feature = "ssr")]
+pub const SCRIPT: &str = include_str!("live.js");
+
+/// How live a page is.
+#[derive(Clone, Copy)]
+struct Live {
+    /// The reader holds it still.
+    still: RwSignal<bool>,
+    /// Something changed since.
+    waiting: RwSignal<bool>,
+    /// The stream is interrupted.
+    lost: RwSignal<bool>,
+}
+
+/// What the stream says.
+enum Heard {
+    One(Change),
+    /// Changes may have been missed.
+    Anything,
+    Lost,
+}
+
+/// The stream's own words beside the changes.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Word {
+    All,
+    Open,
+    Lost,
+}
+
+fn heard(event: &web_sys::Event) -> Option<Heard> {
+    let text = event.dyn_ref::<web_sys::CustomEvent>()?.detail().as_string()?;
+    let word = serde_json::from_str(&text).ok().map(|word| match word {
+        Word::All | Word::Open => Heard::Anything,
+        Word::Lost => Heard::Lost,
+    });
+    word.or_else(|| serde_json::from_str(&text).ok().map(Heard::One))
+}
+
+/// Asks for the stream as long as the frame stands, and makes it known to the screens within.
+pub fn provide_live() {
+    let live = Live { still: RwSignal::new(false), waiting: RwSignal::new(false), lost: RwSignal::new(false) };
+    provide_context(live);
+    Effect::new(move |_| {
+        let listener = window_event_listener_untyped("switchyard:change", move |event| {
+            if let Some(heard) = heard(&event) {
+                live.lost.set(matches!(heard, Heard::Lost));
+            }
+        });
+        ask("on");
+        on_cleanup(move || {
+            listener.remove();
+            ask("off");
+        });
+    });
+}
+
+/// Turns the stream on or off for this tab.
+fn ask(word: &str) {
+    let told = document().document_element().map(|root| root.set_attribute("data-live", word));
+    if let (Some(Ok(())), Ok(event)) = (told, web_sys::Event::new("switchyard:live")) {
+        // False only if a listener cancels it, which none does.
+        let _ = window().dispatch_event(&event);
+    }
+}
+
+/// Calls `read` some time after a change that is `relevant`, once for all that come together; not while the page is held still.
+pub fn on_change(relevant: impl Fn(Change) -> bool + 'static, read: impl Fn() + Clone + 'static) {
+    let Some(live) = use_context::<Live>() else { return };
+    let due = StoredValue::new(false);
+    let changed = RwSignal::new(false);
+    let relevant = StoredValue::new_local(relevant);
+    Effect::new(move |_| {
+        let listener = window_event_listener_untyped("switchyard:change", move |event| {
+            let concerns = match heard(&event) {
+                Some(Heard::One(change)) => relevant.try_with_value(|relevant| relevant(change)).unwrap_or(false),
+                Some(Heard::Anything) => true,
+                Some(Heard::Lost) | None => false,
+            };
+            if concerns {
+                changed.try_set(true);
+            }
+        });
+        on_cleanup(move || listener.remove());
+    });
+    Effect::new(move |_| {
+        if !changed.get() {
+            return;
+        }
+        if live.still.get() {
+            live.waiting.set(true);
+        } else if !due.get_value() {
+            due.set_value(true);
+            let read = read.clone();
+            let later = move || {
+                due.try_set_value(false);
+                // Gone with its page, nothing is to be read any more.
+                if changed.try_set(false).is_none() {
+                    read();
+                }
+            };
+            set_timeout(later, GATHER);
+        }
+    });
+}
+
+/// What was loaded with the page and is kept as it is in the database.
+pub struct Followed<T: Send + Sync + 'static> {
+    /// The latest.
+    pub now: ReadSignal<T>,
+    again: RwSignal<u32>,
+}
+
+impl<T: Send + Sync + 'static> Clone for Followed<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Send + Sync + 'static> Copy for Followed<T> {}
+
+impl<T: Send + Sync + 'static> Followed<T> {
+    /// Reads anew at once, as after a change that was made here.
+    pub fn read_again(&self) {
+        self.again.update(|n| *n += 1);
+    }
+}
+
+/// Follows what was loaded as `first`: `read` is called again after each `relevant` change. A reading that fails changes nothing
+/// on the page and shows as an interruption.
+pub fn follow<T, F>(first: T, relevant: impl Fn(Change) -> bool + 'static, read: impl Fn() -> F + Clone + 'static) -> Followed<T>
+where
+    T: Send + Sync + 'static,
+    F: Future<Output = Result<T, Fault>> + 'static,
+{
+    let (now, set_now) = signal(first);
+    let again = RwSignal::new(0_u32);
+    let live = use_context::<Live>();
+    Effect::new(move |before: Option<u32>| {
+        let turn = again.get();
+        if before.is_some() {
+            let read = read();
+            spawn_local(async move {
+                let answer = read.await;
+                // An older answer that comes late must not cover a newer one.
+                if again.try_get_untracked() != Some(turn) {
+                    return;
+                }
+                match answer {
+                    Ok(value) => drop(set_now.try_set(value)),
+                    Err(_) => drop(live.map(|live| live.lost.try_set(true))),
+                }
+            });
+        }
+        turn
+    });
+    on_change(relevant, move || again.update(|n| *n += 1));
+    Followed { now, again }
+}
+
+/// Whether nothing is being typed, chosen or unfolded on the page, so that it may be painted anew as a whole.
+pub fn is_idle() -> bool {
+    let busy = "main :is(input, textarea, select):focus, main details[open], main dialog[open]";
+    matches!(document().query_selector(busy), Ok(None))
+}
+
+/// Shows whether the page is live, and lets the reader hold it still.
+#[component]
+pub fn LiveSwitch() -> impl IntoView {
+    let Some(live) = use_context::<Live>() else { return ().into_any() };
+    let state = move || match (live.still.get(), live.waiting.get(), live.lost.get()) {
+        (true, true, _) => "Held still. Something has changed since.",
+        (true, false, _) => "Held still.",
+        (false, _, true) => "Interrupted. What you see may be old.",
+        (false, _, false) => "Figures are live.",
+    };
+    let dot = move || match (live.still.get(), live.lost.get()) {
+        (true, _) => "size-2 shrink-0 rounded-full bg-neutral",
+        (false, true) => "size-2 shrink-0 rounded-full bg-warning",
+        (false, false) => "size-2 shrink-0 rounded-full bg-success",
+    };
+    let switch = move |_| {
+        live.still.update(|still| *still = !*still);
+        live.waiting.set(false);
+    };
+    view! {
+        // Without JavaScript nothing is live, and nothing is offered.
+        <div class="scripted flex items-center justify-between gap-2">
+            <p class="flex min-w-0 items-center gap-2 text-xs" role="status">
+                <span class=dot aria-hidden="true"></span>
+                <span class="muted">{state}</span>
+            </p>
+            <button
+                type="button" class="btn btn-xs btn-ghost shrink-0 font-medium text-primary"
+                aria-pressed=move || live.still.get().to_string() on:click=switch
+            >
+                "Hold still"
+            </button>
+        </div>
+    }
+    .into_any()
+}
