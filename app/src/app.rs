@@ -1,11 +1,14 @@
 //! The document and its routes. Every page is rendered whole and in order on the server, so that it can be read without JavaScript.
 
 use crate::accounts::{AccountsPage, NewAccountPage};
+use crate::conversation::ConversationPage;
 use crate::frame::{Frame, FramedRoute};
 use crate::invitation::InvitationPage;
-use crate::lines::{LinePage, LinesPage, NewLinePage, TypeChangePage};
+use crate::lines::{ConversationsPage, LinePage, LinesPage, NewLinePage, TypeChangePage};
 use crate::sign_in::SignInPage;
+use crate::simulator::SimulatorPage;
 use crate::staff::{NewMemberPage, StaffPage};
+use crate::sync::SyncPage;
 use crate::ui::FaultView;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -47,7 +50,8 @@ pub fn shell(assets: Assets) -> impl IntoView {
             </head>
             <body>
                 <App />
-                <script type="module" nonce=nonce inner_html=start></script>
+                <script type="module" nonce=nonce.clone() inner_html=start></script>
+                <script type="module" nonce=nonce inner_html=crate::live::SCRIPT></script>
             </body>
         </html>
     }
@@ -68,6 +72,10 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/lines/new") view=NewLinePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id") view=LinePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/type") view=TypeChangePage ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/conversations") view=ConversationsPage ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/conversations/:conversation") view=ConversationPage ssr=SsrMode::Async />
+                    <Route path=path!("/sync") view=SyncPage ssr=SsrMode::Async />
+                    <Route path=path!("/simulator") view=SimulatorPage ssr=SsrMode::Async />
                     <Route path=path!("/accounts") view=AccountsPage ssr=SsrMode::Async />
                     <Route path=path!("/accounts/new") view=NewAccountPage ssr=SsrMode::Async />
                     <Route path=path!("/staff") view=StaffPage ssr=SsrMode::Async />

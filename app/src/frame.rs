@@ -6,8 +6,9 @@ pub mod keys;
 pub mod theme;
 
 use crate::Fault;
+use crate::live::{LiveSwitch, provide_live};
 use crate::ui::{Icon, ToastRegion, icon, provide_toasts};
-use keys::Keys;
+use keys::{Keys, KeysButton, provide_help};
 use leptos::html;
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
@@ -86,6 +87,8 @@ pub fn Frame(
     let me: MeResource = Resource::new_blocking(|| (), |()| who_am_i());
     provide_context(me);
     provide_toasts();
+    provide_live();
+    provide_help();
     let here = use_location().pathname;
     let main = NodeRef::<html::Main>::new();
     let menu = NodeRef::<html::Details>::new();
@@ -199,14 +202,18 @@ fn Foot(me: MeResource) -> impl IntoView {
     let action = ServerAction::<SignOut>::new();
     view! {
         <div class="flex flex-col gap-3 px-2 pb-1">
+            <LiveSwitch />
             <ThemeChoice />
-            <div class="flex flex-wrap items-center justify-between gap-x-2 border-t border-base-300 pt-3">
-                <span class="max-w-full truncate font-medium">
+            <div class="flex flex-col gap-1 border-t border-base-300 pt-3">
+                <span class="truncate font-medium">
                     <Suspense>{move || Suspend::new(async move { me.await.ok().map(|me| me.member.name) })}</Suspense>
                 </span>
-                <ActionForm action=action>
-                    <button type="submit" class="btn btn-sm btn-ghost -mx-3 text-sm font-medium whitespace-nowrap">"Sign out"</button>
-                </ActionForm>
+                <div class="-mx-3 flex items-center justify-between">
+                    <ActionForm action=action>
+                        <button type="submit" class="btn btn-sm btn-ghost text-sm font-medium">"Sign out"</button>
+                    </ActionForm>
+                    <KeysButton />
+                </div>
             </div>
         </div>
     }

@@ -11,12 +11,16 @@ mod accounts;
 mod app;
 #[cfg(feature = "ssr")]
 pub mod context;
+mod conversation;
 mod fault;
 mod frame;
 mod invitation;
 mod lines;
+mod live;
 mod sign_in;
+mod simulator;
 mod staff;
+mod sync;
 pub mod ui;
 
 pub use app::App;

@@ -1,11 +1,13 @@
 //! Lines: the list, one line, adding one, and changing what a line is connected to.
 
+mod conversations;
 mod line;
 mod list;
 mod new;
 mod parts;
 mod type_change;
 
+pub use conversations::ConversationsPage;
 pub use line::LinePage;
 pub use list::LinesPage;
 pub use new::NewLinePage;

@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsCast;
 use serde::Deserialize;
+use std::rc::Rc;
 use std::time::Duration;
 use switchyard::types::Change;
 
@@ -88,11 +89,12 @@ pub fn on_change(relevant: impl Fn(Change) -> bool + 'static, read: impl Fn() + 
     let Some(live) = use_context::<Live>() else { return };
     let due = StoredValue::new(false);
     let changed = RwSignal::new(false);
-    let relevant = StoredValue::new_local(relevant);
+    let relevant = Rc::new(relevant);
     Effect::new(move |_| {
+        let relevant = relevant.clone();
         let listener = window_event_listener_untyped("switchyard:change", move |event| {
             let concerns = match heard(&event) {
-                Some(Heard::One(change)) => relevant.try_with_value(|relevant| relevant(change)).unwrap_or(false),
+                Some(Heard::One(change)) => relevant(change),
                 Some(Heard::Anything) => true,
                 Some(Heard::Lost) | None => false,
             };
@@ -166,8 +168,12 @@ where
                     return;
                 }
                 match answer {
-                    Ok(value) => drop(set_now.try_set(value)),
-                    Err(_) => drop(live.map(|live| live.lost.try_set(true))),
+                    Ok(value) => {
+                        set_now.try_set(value);
+                    }
+                    Err(_) => {
+                        live.map(|live| live.lost.try_set(true));
+                    }
                 }
             });
         }

@@ -164,6 +164,7 @@ pub fn NewMemberPage() -> impl IntoView {
     let action = ServerAction::<InviteMember>::new();
     let fault = fault_of(action);
     let made = action.value();
+    let is_made = move || made.with(|made| matches!(made, Some(Ok(_))));
     view! {
         <PageHead title="Invite to the staff" above=vec![("Staff".to_owned(), "/staff".to_owned())] />
         <div class="flex max-w-xl flex-col gap-4">
@@ -179,6 +180,9 @@ pub fn NewMemberPage() -> impl IntoView {
                                         <section class="panel flex flex-col gap-3 border-success p-5">
                                             <p class="font-semibold">"Invited. Hand over this link now: it is shown only once."</p>
                                             <CopyText label="One-time link, good for a day" text=link />
+                                            <div>
+                                                <ButtonLink href="/staff">"Done"</ButtonLink>
+                                            </div>
                                         </section>
                                     }
                                 })
@@ -193,7 +197,7 @@ pub fn NewMemberPage() -> impl IntoView {
                         Ok(roles) => {
                             let roles = roles.into_iter().map(|role| Choice::new(role.id, role.name)).collect::<Vec<_>>();
                             view! {
-                                <div class="panel p-5">
+                                <div class="panel p-5" class:hidden=is_made>
                                     <ActionForm action=action>
                                         <div class="flex flex-col gap-4">
                                             <FormFault fault=fault fields=&["email", "name"] />

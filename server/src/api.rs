@@ -6,6 +6,7 @@ pub(crate) mod problem;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -13,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use problem::{FieldError, Refusal, read};
 use serde_json::{Map, Value, json};
+use std::str::FromStr;
 use switchyard::clock::Now;
 use switchyard::db::Db;
 use switchyard::directory::{accounts, lines};
@@ -201,10 +203,18 @@ async fn send(
     Ok(made(answer))
 }
 
-async fn read_message(State(api): State<Api>, caller: Caller, Path((line, id)): Path<(String, String)>) -> Result<Response, Refusal> {
-    let (Ok(line), Ok(id)) = (line.parse::<LineId>(), id.parse::<MessageId>()) else { return Err(no_such("message")) };
+async fn read_message(State(api): State<Api>, caller: Caller, ids: Ids) -> Result<Response, Refusal> {
+    let Some((line, id)) = parsed::<MessageId>(ids) else { return Err(no_such("message")) };
     let message = outbound::status(&api.db, caller.account, line, id).await?.ok_or_else(|| no_such("message"))?;
     Ok(axum::Json(message_json(&message)).into_response())
+}
+
+/// The line and the thing in a path; what is no id names nothing of ours.
+type Ids = Result<Path<(String, String)>, PathRejection>;
+
+fn parsed<T: FromStr>(ids: Ids) -> Option<(LineId, T)> {
+    let Path((line, id)) = ids.ok()?;
+    Some((line.parse().ok()?, id.parse().ok()?))
 }
 
 fn no_such(what: &str) -> Refusal {
@@ -262,8 +272,8 @@ fn numbers(given: Vec<Value>) -> Result<Vec<PhoneNumber>, Refusal> {
     Err(Refusal::invalid("recipients", detail).with_errors(wrong))
 }
 
-async fn read_blast(State(api): State<Api>, caller: Caller, Path((line, id)): Path<(String, String)>) -> Result<Response, Refusal> {
-    let (Ok(line), Ok(id)) = (line.parse::<LineId>(), id.parse::<BlastId>()) else { return Err(no_such("blast")) };
+async fn read_blast(State(api): State<Api>, caller: Caller, ids: Ids) -> Result<Response, Refusal> {
+    let Some((line, id)) = parsed::<BlastId>(ids) else { return Err(no_such("blast")) };
     let blast = blast::get(&api.db, caller.account, line, id).await?.ok_or_else(|| no_such("blast"))?;
     Ok(axum::Json(blast_json(&blast)).into_response())
 }

@@ -188,7 +188,7 @@ const CLAIM_DUE: Sql = Sql {
     sqlite: "update message as m set due_at = $2, attempts = m.attempts + 1
              from (select line_id, id from message where due_at <= $1 order by due_at, line_id, id limit $3) d
              where m.line_id = d.line_id and m.id = d.id
-             returning m.line_id, m.id",
+             returning line_id, id",
     postgres: "update message as m set due_at = $2, attempts = m.attempts + 1
                from (select line_id, id from message where due_at <= $1 order by due_at, line_id, id limit $3 for update skip locked) d
                where m.line_id = d.line_id and m.id = d.id
@@ -375,7 +375,7 @@ pub async fn delivered(db: &Db, now: &Now, batch: &[Delivery]) -> Result<()> {
                  from json_each($1) j
                  where m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
                    and m.direction = 'outbound' and m.state in ('queued', 'accepted')
-                 returning m.line_id, m.id, m.account_id, m.conversation_id",
+                 returning line_id, id, account_id, conversation_id",
                 (json(&rows), at),
             )
             .await?;

@@ -111,7 +111,14 @@ impl SessionStore for SessionRows {
 
     async fn delete(&self, id: &Id) -> session_store::Result<()> {
         let key = key(id);
-        self.db.work(async |tx| tx.run("delete from session where id_hash = $1", [key]).await).await.map_err(failed)?;
+        self.db
+            .work(async |tx| {
+                // Open event streams look again at once and end with the session.
+                tx.tell(Change::Staff);
+                tx.run("delete from session where id_hash = $1", [key]).await
+            })
+            .await
+            .map_err(failed)?;
         Ok(())
     }
 }

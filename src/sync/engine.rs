@@ -127,8 +127,8 @@ const CLAIM: Sql = Sql {
                    where due_at <= $1 and (lease_until is null or lease_until <= $1)
                    order by due_at, line_id, conversation_id limit $3) d
              where l.line_id = d.line_id and l.conversation_id = d.conversation_id
-             returning l.line_id, l.conversation_id, l.account_id, l.fence, l.attempts, l.left_out, l.connection_id, l.chat_id,
-               l.chat_reference, l.chat_asked_at",
+             returning line_id, conversation_id, account_id, fence, attempts, left_out, connection_id, chat_id, chat_reference,
+               chat_asked_at",
     postgres: "update lane as l set fence = l.fence + 1, lease_until = $2
                from (select line_id, conversation_id from lane
                      where due_at <= $1 and (lease_until is null or lease_until <= $1)
@@ -817,7 +817,7 @@ async fn record_posted(db: &Db, now: &Now, posted: Vec<Posted>, fenced: bool) ->
                  from json_each($1) j
                  where l.line_id = unhex(j.value->>0, '-') and l.conversation_id = unhex(j.value->>1, '-')
                    and (j.value->>2 is null or l.fence = cast(j.value->>2 as bigint))
-                 returning l.line_id, l.conversation_id",
+                 returning line_id, conversation_id",
                 (json(&leases), at),
             )
             .await?;
@@ -840,7 +840,7 @@ async fn record_posted(db: &Db, now: &Now, posted: Vec<Posted>, fenced: bool) ->
                 "update sync_entry as e set state = 'posted', post_id = j.value->>2, posted_at = $2
                  from json_each($1) j
                  where e.line_id = unhex(j.value->>0, '-') and e.intent_id = unhex(j.value->>1, '-') and e.state = 'queued'
-                 returning e.line_id, e.conversation_id",
+                 returning line_id, conversation_id",
                 (json(&rows), at),
             )
             .await?;

@@ -112,7 +112,7 @@ pub async fn not_sent(tx: &mut Tx, now: &Now, messages: &[(LineId, MessageId)]) 
             "update sync_entry as e set state = 'skipped', reason = 'the message was not sent'
              from json_each($1) j
              where e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-') and e.state = 'held'
-             returning e.line_id, e.conversation_id",
+             returning line_id, conversation_id",
             [json(&messages)],
         )
         .await?;
@@ -122,7 +122,7 @@ pub async fn not_sent(tx: &mut Tx, now: &Now, messages: &[(LineId, MessageId)]) 
              from json_each($1) j
              where e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-')
                and e.state = 'queued' and e.intent_id is null
-             returning e.line_id, e.conversation_id",
+             returning line_id, conversation_id",
             [json(&messages)],
         )
         .await?;
@@ -237,13 +237,13 @@ pub async fn arrive(tx: &mut Tx, now: &Now, arrivals: &[Arrival]) -> Result<()> 
 async fn leave_out_old(tx: &mut Tx, at: Timestamp, lanes: &[(LineId, ConversationId, i64)]) -> Result<Vec<Key>> {
     tx.all(
         "update sync_entry as e set state = 'skipped', reason = 'older than what a release reaches back to'
-         from (select s.line_id, s.message_id, s.accepted_at,
+         from (select s.line_id as its_line, s.message_id as its_message, s.accepted_at as its_time,
                  row_number() over (partition by s.line_id, s.conversation_id order by s.accepted_at desc, s.message_id desc) as age
                from json_each($1) j
                join sync_entry s on s.line_id = unhex(j.value->>0, '-') and s.conversation_id = unhex(j.value->>1, '-')
                where s.state = 'held' and s.accepted_at is not null) r
-         where e.line_id = r.line_id and e.message_id = r.message_id and (r.age > $2 or r.accepted_at < $3)
-         returning e.line_id, e.conversation_id",
+         where e.line_id = r.its_line and e.message_id = r.its_message and (r.age > $2 or r.its_time < $3)
+         returning line_id, conversation_id",
         (json(&lanes), MOST_RELEASED, at.minus(WINDOW)),
     )
     .await
@@ -252,15 +252,15 @@ async fn leave_out_old(tx: &mut Tx, at: Timestamp, lanes: &[(LineId, Conversatio
 /// Queues what is releasable, each with its place.
 async fn release(tx: &mut Tx, lanes: &[(LineId, ConversationId, i64)]) -> Result<Vec<(LineId, ConversationId, i64)>> {
     tx.all(
-        "update sync_entry as e set state = 'queued', seq = r.seq
-         from (select s.line_id, s.message_id,
+        "update sync_entry as e set state = 'queued', seq = r.place
+         from (select s.line_id as its_line, s.message_id as its_message,
                  cast(j.value->>2 as bigint) - 1
-                   + row_number() over (partition by s.line_id, s.conversation_id order by s.accepted_at, s.message_id) as seq
+                   + row_number() over (partition by s.line_id, s.conversation_id order by s.accepted_at, s.message_id) as place
                from json_each($1) j
                join sync_entry s on s.line_id = unhex(j.value->>0, '-') and s.conversation_id = unhex(j.value->>1, '-')
                where s.state = 'held' and s.accepted_at is not null) r
-         where e.line_id = r.line_id and e.message_id = r.message_id
-         returning e.line_id, e.conversation_id, e.seq",
+         where e.line_id = r.its_line and e.message_id = r.its_message
+         returning line_id, conversation_id, seq",
         [json(&lanes)],
     )
     .await

@@ -112,7 +112,10 @@ pub async fn list(
     let (a, b, c, d, e, f, g, h, i) = common;
     // One text for each way of narrowing, so that each walks an index of its own.
     let rows: Vec<ListRow> = match (filter.line, filter.account) {
-        (Some(line), _) => db.all(list_sql!("and line_id = $10 "), (a, b, c, d, e, f, g, h, i, line)).await?,
+        (Some(line), Some(account)) => {
+            db.all(list_sql!("and line_id = $10 and account_id = $11 "), (a, b, c, d, e, f, g, h, i, line, account)).await?
+        }
+        (Some(line), None) => db.all(list_sql!("and line_id = $10 "), (a, b, c, d, e, f, g, h, i, line)).await?,
         (None, Some(account)) => db.all(list_sql!("and account_id = $10 "), (a, b, c, d, e, f, g, h, i, account)).await?,
         (None, None) => db.all(list_sql!(""), common).await?,
     };

@@ -89,7 +89,7 @@ words! {
 }
 
 /// Whether RingCentral knows of everything in a conversation. Screens and tests share it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum SyncState {
     /// The line is not connected to RingCentral.
@@ -163,7 +163,7 @@ pub struct SyncFilter {
 }
 
 /// A conversation in the Sync list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SyncRow {
     /// The line.
     pub line_id: LineId,
@@ -197,7 +197,7 @@ pub struct SyncCounts {
 }
 
 /// A conversation in a line's list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ConversationRow {
     /// The conversation.
     pub id: ConversationId,
@@ -239,7 +239,7 @@ pub struct ConversationDetail {
 }
 
 /// A message in a conversation's timeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TimelineRow {
     /// The message.
     pub id: MessageId,
@@ -274,7 +274,7 @@ pub struct TimelineRow {
 }
 
 /// An attachment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Media {
     /// Where the carrier keeps it.
     pub url: String,

@@ -20,10 +20,35 @@ const WAYS: [(&str, &str, &str); 5] = [
     ("t", "/staff", "Staff"),
 ];
 
+/// Whether the help is open.
+#[derive(Clone, Copy)]
+struct Help(RwSignal<bool>);
+
+/// Makes the help known to its button and its dialog.
+pub fn provide_help() {
+    provide_context(Help(RwSignal::new(false)));
+}
+
+/// Opens the help; there only once the keys work.
+#[component]
+pub fn KeysButton() -> impl IntoView {
+    let Help(help) = expect_context();
+    let works = RwSignal::new(false);
+    Effect::new(move |_| works.set(true));
+    view! {
+        <Show when=move || works.get()>
+            <button type="button" class="btn btn-sm btn-ghost text-sm font-medium" on:click=move |_| help.set(true)>
+                "Keyboard"
+                <kbd class="kbd kbd-sm" aria-hidden="true">"?"</kbd>
+            </button>
+        </Show>
+    }
+}
+
 /// Listens to the keys and holds the dialog that explains them.
 #[component]
 pub fn Keys() -> impl IntoView {
-    let help = RwSignal::new(false);
+    let Help(help) = expect_context();
     let off = RwSignal::new(false);
     let going = StoredValue::new(false);
     let navigate = use_navigate();

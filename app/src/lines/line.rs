@@ -1,13 +1,15 @@
 //! One line: its facts, what it is connected to, who has access, its automatic replies, and what was changed by whom.
 
+use super::conversations::tabs;
 use super::parts::{Access, History, Responders, TypePanel};
 use super::{line, line_of_path, no_such_line};
 use crate::Fault;
 use crate::frame::{Me, use_me};
+use crate::live::{is_idle, on_change};
 use crate::ui::{FaultView, Loading, Notice, PageHead, Panel, Tabs, Time, TypeBadge, query_field};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{Cursor, LineDetail, LineId, Page, Timestamp};
+use switchyard::types::{Change, Cursor, LineDetail, LineId, Page, Permission, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
@@ -68,7 +70,27 @@ pub fn LinePage() -> impl IntoView {
         },
     );
     let me = use_me();
+    // Painted anew as a whole: not while a form on it is open.
+    let changed_elsewhere = RwSignal::new(false);
+    let read_again = move || {
+        changed_elsewhere.set(false);
+        changes.update(|n| *n += 1);
+    };
+    on_change(
+        move |change| matches!(change, Change::Line { line_id, .. } if Some(line_id) == id.get_untracked()),
+        move || if is_idle() { read_again() } else { changed_elsewhere.set(true) },
+    );
     view! {
+        <div role="status">
+            <Show when=move || changed_elsewhere.get()>
+                <p class="alert alert-warning alert-soft mb-4 flex flex-wrap justify-between gap-2 py-2.5 text-sm">
+                    "The line was changed meanwhile."
+                    <button type="button" class="btn btn-sm border-base-300 bg-base-100 font-medium" on:click=move |_| read_again()>
+                        "Show the change"
+                    </button>
+                </p>
+            </Show>
+        </div>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, detail.await) {
@@ -82,14 +104,18 @@ pub fn LinePage() -> impl IntoView {
 
 fn whole(me: Me, detail: LineDetail, history: Resource<Result<Page<HistoryRow>, Fault>>, changes: RwSignal<u32>) -> impl IntoView {
     let LineDetail { line, version: _, created_at, connected, users, responders } = detail;
-    let path = format!("/lines/{}", line.id);
-    let (id, of_type) = (line.id, line.integration_type);
+    let (id, of_type, label) = (line.id, line.integration_type, line.label.clone());
     view! {
         <PageHead
             title=line.number.readable() above=vec![("Lines".to_owned(), "/lines".to_owned())]
-            beside=move || view! { <TypeBadge of=of_type /> }
+            beside=move || {
+                view! {
+                    <span class="muted">{label.clone()}</span>
+                    <TypeBadge of=of_type />
+                }
+            }
         />
-        <Tabs label="This line" tabs=vec![("Overview", path)] />
+        <Tabs label="This line" tabs=tabs(id, me.may(Permission::SeeMessages)) />
         <Notice words=&[("added", "The line was added."), ("type", "The integration type was set. The history below says what changed.")] />
         <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
             <div class="flex min-w-0 flex-col gap-4">

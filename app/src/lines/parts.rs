@@ -168,7 +168,9 @@ pub fn Access(
                 <h2 class="font-semibold">"Access"</h2>
                 <p class="muted text-xs">"Which people of the account see this line."</p>
             </header>
-            <FormFault fault=fault_of(action) />
+            <div class="has-[.alert]:p-3">
+                <FormFault fault=fault_of(action) />
+            </div>
             {if nobody {
                 view! { <Empty title="No people">"The account has no people yet, so nobody sees this line."</Empty> }.into_any()
             } else {
@@ -234,7 +236,9 @@ pub fn Responders(
                 <h2 class="font-semibold">"Responders"</h2>
                 <p class="muted text-xs">"A message that is just the word, in any case, gets the reply. On a line set to None nothing is answered."</p>
             </header>
-            <FormFault fault=fault_of(remove) />
+            <div class="has-[.alert]:p-3">
+                <FormFault fault=fault_of(remove) />
+            </div>
             {if none {
                 view! { <p class="muted px-4 py-4">"No responders. Incoming words get no automatic reply."</p> }.into_any()
             } else {

@@ -163,7 +163,7 @@ fn confirm(line: LineRow, preview: TypeChangePreview, looks: RwSignal<u32>) -> i
                 <Show when=is_conflict>
                     // A new page in the URL's sense too: the error in it must not stay.
                     <a
-                        href=again.clone() class="btn btn-sm h-9 self-start border-base-300 bg-base-100 text-sm font-medium"
+                        href=again.clone() class="btn btn-sm h-9 self-start btn-primary text-sm"
                         on:click=move |_| {
                             action.clear();
                             looks.update(|n| *n += 1);
@@ -173,7 +173,8 @@ fn confirm(line: LineRow, preview: TypeChangePreview, looks: RwSignal<u32>) -> i
                     </a>
                 </Show>
                 <ActionForm action=action>
-                    <div class="flex flex-col gap-4">
+                    // What is confirmed must be what was looked at: after a conflict there is only the new look.
+                    <div class="flex flex-col gap-4" class:hidden=is_conflict>
                         <input type="hidden" name="id" value=id />
                         <input type="hidden" name="to" value=to.as_str() />
                         <input type="hidden" name="version" value=version />

@@ -28,12 +28,12 @@ pub fn Dialog(
     });
     view! {
         <dialog
-            node_ref=node class="panel m-auto w-full max-w-lg p-0 text-base-content shadow-xl" aria-labelledby="dialog-title"
+            node_ref=node class="panel m-auto w-full max-w-lg p-0 text-base-content shadow-xl" aria-label=title
             on:close=move |_| open.set(false)
         >
             <div class="flex flex-col gap-4 p-5">
                 <div class="flex items-center justify-between gap-4">
-                    <h2 id="dialog-title" class="text-base font-semibold">{title}</h2>
+                    <h2 class="text-base font-semibold">{title}</h2>
                     <button type="button" class="btn btn-sm btn-ghost" on:click=move |_| open.set(false)>"Close"</button>
                 </div>
                 {children()}
@@ -54,11 +54,11 @@ pub fn ConfirmFold(
     children: Children,
 ) -> impl IntoView {
     view! {
-        <details class="fold above">
+        <details class="fold confirm">
             <summary class="btn btn-sm btn-ghost text-sm font-medium text-error">
                 {label} "…" <span class="sr-only">" " {of}</span>
             </summary>
-            <div class="mt-2 flex max-w-sm flex-col items-start gap-2 rounded-box border border-base-300 bg-base-100 p-3 text-start">{children()}</div>
+            <div class="confirm-box">{children()}</div>
         </details>
     }
 }

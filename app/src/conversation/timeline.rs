@@ -1,0 +1,272 @@
+//! The messages of a conversation, the newest at the bottom: on one side what was written, on the other whether RingCentral has it.
+
+use super::{Conversation, RestoreMessage, SkipMessage, read_after};
+use crate::live::Followed;
+use crate::ui::{Badge, Button, ConfirmFold, Empty, FormFault, Look, Time, Tone, fault_of, toast_on_success, waits};
+use leptos::prelude::*;
+use switchyard::types::{ConversationId, Direction, EntryState, LineId, MessageState, Origin, PhoneNumber, TimelineRow};
+
+/// A row of the list: a message, or the line below which RingCentral knows of nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Item {
+    Message(Box<TimelineRow>),
+    /// Whether anything stands above it.
+    Border(bool),
+}
+
+/// The page's messages, the oldest first, with the border where RingCentral's knowledge ends.
+fn items(newest_first: &[TimelineRow], is_older: bool) -> Vec<Item> {
+    let waits = |row: &&TimelineRow| row.entry.is_some_and(|entry| entry != EntryState::Posted);
+    // Behind the last posted one; on a page of older messages the border may lie further on.
+    let behind = newest_first.iter().take_while(|row| row.entry != Some(EntryState::Posted)).count();
+    let tail = &newest_first[..behind];
+    let border = tail.iter().rposition(|row| waits(&row)).filter(|_| !is_older);
+    let mut items = Vec::with_capacity(newest_first.len() + 1);
+    for (at, row) in newest_first.iter().enumerate().rev() {
+        if border == Some(at) {
+            items.push(Item::Border(!items.is_empty()));
+        }
+        items.push(Item::Message(Box::new(row.clone())));
+    }
+    items
+}
+
+/// The messages and what can be done about each.
+#[component]
+pub fn Timeline(
+    /// The conversation.
+    id: ConversationId,
+    /// Its line.
+    line: LineId,
+    /// Its page.
+    page: String,
+    /// What is shown.
+    followed: Followed<Conversation>,
+    /// The page shows older messages.
+    is_older: bool,
+    /// The reader may skip and restore.
+    may_manage: bool,
+) -> impl IntoView {
+    let skip = ServerAction::<SkipMessage>::new();
+    let restore = ServerAction::<RestoreMessage>::new();
+    read_after(skip, followed);
+    read_after(restore, followed);
+    toast_on_success(skip, "The message is skipped.");
+    toast_on_success(restore, "The message is restored.");
+    let nothing = Memo::new(move |_| followed.now.with(|all| all.messages.rows.is_empty()));
+    let older = {
+        let page = page.clone();
+        move || followed.now.with(|all| all.messages.next.as_ref().map(|next| format!("{page}?older={}", next.0)))
+    };
+    let item = move |item: Item| match item {
+        Item::Border(has_above) => view! { <Border has_above=has_above /> }.into_any(),
+        Item::Message(row) => view! { <Message row=*row line=line skip=skip restore=restore may_manage=may_manage /> }.into_any(),
+    };
+    view! {
+        <section class="panel min-w-0" aria-labelledby="messages">
+            <header class="flex flex-wrap items-center justify-between gap-2 border-b border-base-300 px-4 py-3">
+                <h2 id="messages" class="font-semibold">"Messages"</h2>
+                <p class="flex gap-4">
+                    {move || older().map(|href| view! { <a class="text-link" href=href>"Older"</a> })}
+                    {is_older.then(|| view! { <a class="text-link" href=page>"Newest"</a> })}
+                </p>
+            </header>
+            <FormFault fault=fault_of(skip) />
+            <FormFault fault=fault_of(restore) />
+            <Show when=move || nothing.get()>
+                <Empty title="No messages">"Nothing was written in this conversation."</Empty>
+            </Show>
+            // Turned over, so that a browser opens it at the newest message and stays there.
+            <div class="flex max-h-[calc(100dvh-13rem)] min-h-40 flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="messages">
+                <ol class="flex flex-col gap-3 p-4" data-conversation=id.to_string()>
+                    <For each=move || followed.now.with(|all| items(&all.messages.rows, is_older)) key=Clone::clone children=item />
+                </ol>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Border(has_above: bool) -> impl IntoView {
+    view! {
+        <li class="message-border">
+            {has_above.then(|| view! { <span class="text-success">"↑ RingCentral has this"</span> })}
+            <span class="text-warning">"↓ Only here, not in RingCentral"</span>
+        </li>
+    }
+}
+
+#[component]
+fn Message(
+    row: TimelineRow,
+    line: LineId,
+    skip: ServerAction<SkipMessage>,
+    restore: ServerAction<RestoreMessage>,
+    may_manage: bool,
+) -> impl IntoView {
+    let inbound = row.direction == Direction::Inbound;
+    let missing = row.entry.is_some_and(|entry| entry != EntryState::Posted);
+    let who = if inbound { "Contact" } else { row.origin.map_or("Message", Origin::name) };
+    let at = row.accepted_at.unwrap_or(row.created_at);
+    let tone = if inbound { Tone::Info } else { Tone::Plain };
+    let media = row
+        .media
+        .iter()
+        .enumerate()
+        .map(|(n, media)| {
+            let kind = media.content_type.split('/').next().filter(|kind| !kind.is_empty()).unwrap_or("file").to_owned();
+            let text = format!("Attachment {} ({kind})", n + 1);
+            view! {
+                <li>
+                    <a class="text-link" href=media.url.clone() rel="external noreferrer" target="_blank">{text}</a>
+                </li>
+            }
+        })
+        .collect_view();
+    let group = (!row.others.is_empty())
+        .then(|| format!("Group text, also to {}", row.others.iter().map(PhoneNumber::readable).collect::<Vec<_>>().join(", ")));
+    let act = may_manage.then(|| acts(&row, line, skip, restore));
+    view! {
+        <li class="message" class:message-in=inbound class:message-missing=missing>
+            <article class="message-text">
+                <header class="mb-1 flex flex-wrap items-center gap-x-2 gap-y-1">
+                    <Badge tone=tone>{who}</Badge>
+                    <span class="muted text-xs">
+                        <Time at=at />
+                    </span>
+                    <span class="sr-only">{if inbound { "from the contact" } else { "to the contact" }}</span>
+                </header>
+                <p class="break-words whitespace-pre-line">{row.body.clone()}</p>
+                {(!row.media.is_empty()).then(|| view! { <ul class="mt-1 flex flex-wrap gap-x-3">{media}</ul> })}
+                {group.map(|group| view! { <p class="muted mt-1 text-xs">{group}</p> })}
+                <p class="mt-1 text-xs">{sms(&row)}</p>
+            </article>
+            <div class="message-state">{entry(&row)} {act}</div>
+        </li>
+    }
+}
+
+/// How far the SMS is; what came in needs no word.
+fn sms(row: &TimelineRow) -> impl IntoView + use<> {
+    let (class, word) = match row.state {
+        MessageState::Received => return ().into_any(),
+        MessageState::Queued => ("muted", "SMS waits to be sent"),
+        MessageState::Accepted => ("muted", "SMS sent"),
+        MessageState::Delivered => ("muted", "SMS delivered"),
+        MessageState::Failed => ("text-error font-medium", "SMS failed"),
+        MessageState::OptedOut => ("text-warning font-medium", "SMS not sent: the contact has opted out"),
+    };
+    let why = row.error.clone().filter(|_| row.state != MessageState::OptedOut);
+    view! {
+        <span class=class>{word}</span>
+        {why.map(|why| view! { <span class="muted">": " {why}</span> })}
+    }
+    .into_any()
+}
+
+/// Whether RingCentral has it.
+fn entry(row: &TimelineRow) -> impl IntoView + use<> {
+    let Some(state) = row.entry else { return view! { <span class="muted text-xs">"Not for RingCentral"</span> }.into_any() };
+    let (tone, word) = match state {
+        EntryState::Posted => (Tone::Good, "Posted".to_owned()),
+        EntryState::Held => (Tone::Warning, "Held".to_owned()),
+        EntryState::Queued => (Tone::Info, row.seq.map_or_else(|| "Queued".to_owned(), |seq| format!("Queued as no. {seq}"))),
+        EntryState::Skipped => (Tone::Plain, "Skipped".to_owned()),
+        EntryState::Failed => (Tone::Bad, "Refused".to_owned()),
+    };
+    let note = match state {
+        EntryState::Posted => {
+            let post = row.post_id.clone().map(|post| view! { <span class="block">"Post " <span class="break-all">{post}</span></span> });
+            let at = row.posted_at.map(|at| view! { <Time at=at /> });
+            view! { {at} {post} }.into_any()
+        }
+        EntryState::Held if row.accepted_at.is_none() => "Until the SMS is sent and the contact replies".into_any(),
+        EntryState::Held => "Until the contact’s next reply".into_any(),
+        EntryState::Queued => "On its way into RingCentral".into_any(),
+        EntryState::Skipped | EntryState::Failed => row.reason.clone().unwrap_or_default().into_any(),
+    };
+    view! {
+        <Badge tone=tone>{word}</Badge>
+        <span class="muted text-xs break-words">{note}</span>
+    }
+    .into_any()
+}
+
+/// What staff can do about a message that RingCentral does not have.
+fn acts(row: &TimelineRow, line: LineId, skip: ServerAction<SkipMessage>, restore: ServerAction<RestoreMessage>) -> impl IntoView + use<> {
+    let (message, of) = (row.id, format!("the message of {}", row.accepted_at.unwrap_or(row.created_at).minute()));
+    let skipping = matches!(row.entry, Some(EntryState::Held | EntryState::Queued | EntryState::Failed)).then(|| {
+        view! {
+            <ConfirmFold label="Skip" of=of.clone()>
+                <p>"It will not be posted to RingCentral. The SMS is not touched. It can be restored."</p>
+                <ActionForm action=skip>
+                    <input type="hidden" name="line" value=line.to_string() />
+                    <input type="hidden" name="message" value=message.to_string() />
+                    <Button look=Look::Danger pending=waits(skip)>
+                        "Skip the message"
+                    </Button>
+                </ActionForm>
+            </ConfirmFold>
+        }
+    });
+    let what = if row.seq.is_some() {
+        "It is queued again, at the end of the lane, and posted as soon as its turn comes."
+    } else {
+        "It is held again, and posted with the contact’s next reply."
+    };
+    let restoring = matches!(row.entry, Some(EntryState::Skipped | EntryState::Failed)).then(|| {
+        view! {
+            <ConfirmFold label="Restore" of=of>
+                <p>{what}</p>
+                <ActionForm action=restore>
+                    <input type="hidden" name="line" value=line.to_string() />
+                    <input type="hidden" name="message" value=message.to_string() />
+                    <Button look=Look::Main pending=waits(restore)>
+                        "Restore the message"
+                    </Button>
+                </ActionForm>
+            </ConfirmFold>
+        }
+    });
+    view! { <div class="message-acts">{restoring} {skipping}</div> }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use switchyard::types::{MessageId, Timestamp};
+
+    fn row(n: u128, entry: Option<EntryState>) -> TimelineRow {
+        TimelineRow {
+            id: MessageId(uuid::Uuid::from_u128(n)),
+            direction: Direction::Outbound,
+            origin: Some(Origin::Blast),
+            body: String::new(),
+            media: Vec::new(),
+            others: Vec::new(),
+            state: MessageState::Accepted,
+            error: None,
+            created_at: Timestamp(0),
+            accepted_at: None,
+            entry,
+            seq: None,
+            post_id: None,
+            posted_at: None,
+            reason: None,
+        }
+    }
+
+    fn border(newest_first: &[Option<EntryState>]) -> Option<usize> {
+        let rows: Vec<_> = newest_first.iter().zip(0..).map(|(entry, n)| row(n, *entry)).collect();
+        items(&rows, false).iter().position(|item| matches!(item, Item::Border(_)))
+    }
+
+    #[test]
+    fn the_border_stands_behind_the_last_message_that_ringcentral_has() {
+        use EntryState::{Held, Posted, Skipped};
+        assert_eq!(border(&[Some(Held), Some(Skipped), Some(Posted), Some(Posted)]), Some(2));
+        assert_eq!(border(&[Some(Held), Some(Held)]), Some(0), "a contact who never replied");
+        assert_eq!(border(&[Some(Posted), Some(Skipped)]), None, "in sync");
+        assert_eq!(border(&[None, None]), None, "a line that is not connected");
+    }
+}

@@ -1,0 +1,114 @@
+//! A line's conversations, the newest first, each with how far RingCentral is.
+
+use super::{line, line_of_path, no_such_line};
+use crate::Fault;
+use crate::live::follow;
+use crate::sync::{SyncBadge, SyncReason, contact};
+use crate::ui::{Cell, Empty, FaultView, Loading, PageHead, Pager, Table, Tabs, Time, TypeBadge, query_field};
+use leptos::prelude::*;
+use switchyard::types::{Change, ConversationRow, Cursor, IntegrationType, LineId, LineRow, Page};
+
+#[cfg(feature = "ssr")]
+use {
+    crate::context::{permit, services},
+    switchyard::staff::may,
+    switchyard::sync,
+};
+
+/// How many conversations a page shows.
+#[cfg(feature = "ssr")]
+const PAGE: usize = 50;
+
+/// Conversations of a line, the newest first.
+#[server(prefix = "/fn", endpoint = "lines/conversations")]
+pub async fn line_conversations(id: LineId, after: Option<Cursor>) -> Result<Page<ConversationRow>, Fault> {
+    let permit = permit::<may::SeeMessages>().await?;
+    Ok(sync::conversations_of_line(&services()?.db, &permit, id, after.as_ref(), PAGE).await?)
+}
+
+/// The views of a line.
+pub fn tabs(id: LineId, sees_messages: bool) -> Vec<(&'static str, String)> {
+    let mut tabs = vec![("Overview", format!("/lines/{id}"))];
+    if sees_messages {
+        tabs.push(("Conversations", format!("/lines/{id}/conversations")));
+    }
+    tabs
+}
+
+/// A line's conversations.
+#[component]
+pub fn ConversationsPage() -> impl IntoView {
+    let id = line_of_path();
+    let after = query_field("after");
+    let found = Resource::new(
+        move || (id.get(), after.get()),
+        |(id, after)| async move {
+            let Some(id) = id else { return Err(no_such_line()) };
+            let after = (!after.is_empty()).then_some(Cursor(after));
+            Ok((line(id).await?.line, after.clone(), line_conversations(id, after).await?))
+        },
+    );
+    view! {
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match found.await {
+                    Ok((line, after, first)) => whole(line, after, first).into_any(),
+                    Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn whole(line: LineRow, after: Option<Cursor>, first: Page<ConversationRow>) -> impl IntoView {
+    let (id, of_type) = (line.id, line.integration_type);
+    let concerns = move |change| match change {
+        Change::Conversation { line_id, .. } | Change::Conversations { line_id, .. } | Change::Line { line_id, .. } => line_id == id,
+        _ => false,
+    };
+    let followed = follow(first, concerns, move || line_conversations(id, after.clone()));
+    let nothing = Memo::new(move |_| followed.now.with(|page| page.rows.is_empty()));
+    let next = Memo::new(move |_| followed.now.with(|page| page.next.clone()));
+    let row = move |row: ConversationRow| {
+        view! {
+            <tr role="row">
+                <Cell of="Contact">{contact(row.contact, row.number, format!("/lines/{id}/conversations/{}", row.id))}</Cell>
+                <Cell of="Sync">
+                    <SyncBadge of=row.sync.clone() />
+                    <SyncReason of=row.sync />
+                </Cell>
+                <Cell of="Last message">
+                    <Time at=row.last_at />
+                </Cell>
+            </tr>
+        }
+    };
+    view! {
+        <PageHead
+            title=line.number.readable() above=vec![("Lines".to_owned(), "/lines".to_owned())]
+            beside=move || view! { <TypeBadge of=of_type /> }
+        />
+        <Tabs label="This line" tabs=tabs(id, true) />
+        <div class="panel">
+            <Show
+                when=move || nothing.get()
+                fallback=move || {
+                    view! {
+                        <Table label="Conversations of the line" head=&["Contact", "Sync", "Last message"]>
+                            <For each=move || followed.now.with(|page| page.rows.clone()) key=Clone::clone children=row />
+                        </Table>
+                    }
+                }
+            >
+                <Empty title="No conversations">
+                    {if of_type == IntegrationType::None {
+                        "The line is set to None: replies are recorded, and no conversation is made of them."
+                    } else {
+                        "A conversation begins with the first message to or from a contact."
+                    }}
+                </Empty>
+            </Show>
+        </div>
+        {move || view! { <Pager label="Pages of conversations" next=next.get() /> }}
+    }
+}

@@ -1,0 +1,155 @@
+//! The sandbox as the simulator uses it: its control API over HTTP, as a test would. Only on the server, only where it runs.
+
+use crate::context::Services;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use switchyard::types::{Problem, Timestamp};
+
+/// Entries of the journal that are read at a time.
+const JOURNAL_PAGE: usize = 5_000;
+
+/// A way to the running sandbox.
+pub(super) struct Sandbox {
+    http: reqwest::Client,
+    base: String,
+}
+
+/// A text on a handset.
+#[derive(Debug, Deserialize)]
+pub(super) struct Text {
+    pub(super) from: String,
+    pub(super) to: Vec<String>,
+    pub(super) text: String,
+    pub(super) at: Timestamp,
+    pub(super) media: Vec<serde_json::Value>,
+    pub(super) failure: Option<String>,
+}
+
+/// A post in a chat.
+#[derive(Debug, Deserialize)]
+pub(super) struct Post {
+    pub(super) text: String,
+    pub(super) created_at: Timestamp,
+}
+
+/// A call as the sandbox journaled it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Entry {
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) chat_id: Option<String>,
+    #[serde(default)]
+    pub(super) text: Option<String>,
+    #[serde(default)]
+    pub(super) accepted: bool,
+}
+
+fn silent(error: &reqwest::Error) -> Problem {
+    tracing::warn!(%error, "the sandbox did not answer");
+    Problem::unavailable("The sandbox does not answer. Is it still running?")
+}
+
+impl Sandbox {
+    /// The sandbox of this installation.
+    pub(super) fn of(services: &Services) -> Result<Self, Problem> {
+        let Some(url) = services.sandbox_url.as_deref() else {
+            return Err(Problem::not_found("There is no sandbox in this installation, so nothing can be simulated."));
+        };
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().map_err(|error| silent(&error))?;
+        Ok(Self { http, base: format!("{}/sandbox/v1", url.trim_end_matches('/')) })
+    }
+
+    async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<Option<T>, Problem> {
+        let response = request.send().await.map_err(|error| silent(&error))?;
+        if response.status() == reqwest::StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let response = response.error_for_status().map_err(|error| silent(&error))?;
+        response.json().await.map(Some).map_err(|error| silent(&error))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Problem> {
+        Self::answer(self.http.get(format!("{}/{path}", self.base))).await
+    }
+
+    /// What a handset received and sent, the oldest first.
+    pub(super) async fn handset(&self, number: &str) -> Result<Vec<Text>, Problem> {
+        #[derive(Deserialize)]
+        struct Handset {
+            messages: Vec<Text>,
+        }
+        let path = format!("handsets/{}", number.replace('+', "%2B"));
+        Ok(self.get::<Handset>(&path).await?.map(|handset| handset.messages).unwrap_or_default())
+    }
+
+    /// The posts of a chat, the oldest first; `None` when there is no such chat.
+    pub(super) async fn chat(&self, id: &str) -> Result<Option<Vec<Post>>, Problem> {
+        #[derive(Deserialize)]
+        struct Chat {
+            posts: Vec<Post>,
+        }
+        // An id of ours is made of digits; anything else names no chat and must not become a path.
+        if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Ok(None);
+        }
+        Ok(self.get::<Chat>(&format!("chats/{id}")).await?.map(|chat| chat.posts))
+    }
+
+    /// The journal's entries after number `after`, and the last one's number.
+    pub(super) async fn journal(&self, after: u64) -> Result<(Vec<Entry>, u64), Problem> {
+        #[derive(Deserialize)]
+        struct Journal {
+            entries: Vec<Entry>,
+            last: u64,
+        }
+        let (mut all, mut last) = (Vec::new(), after);
+        loop {
+            let path = format!("journal?after={last}&limit={JOURNAL_PAGE}");
+            let Some(page) = self.get::<Journal>(&path).await? else { return Ok((all, last)) };
+            let is_last = page.entries.len() < JOURNAL_PAGE;
+            last = page.last;
+            all.extend(page.entries);
+            if is_last {
+                return Ok((all, last));
+            }
+        }
+    }
+
+    /// Sends a text from a handset to a line.
+    pub(super) async fn send(&self, from: &str, to: &str, text: &str) -> Result<(), Problem> {
+        #[derive(Deserialize)]
+        struct Sent {
+            webhook_status: Option<u16>,
+        }
+        let body = serde_json::json!({ "from": from, "to": to, "text": text });
+        let sent: Option<Sent> = Self::answer(self.http.post(format!("{}/handsets/send", self.base)).json(&body)).await?;
+        match sent.and_then(|sent| sent.webhook_status) {
+            Some(status) if !(200..300).contains(&status) => {
+                Err(Problem::unavailable(format!("The text was sent, but its webhook was answered with {status}. The carrier tries again.")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Arms a fault.
+    pub(super) async fn arm(&self, fault: &impl Serialize) -> Result<(), Problem> {
+        let _: Option<serde_json::Value> = Self::answer(self.http.post(format!("{}/faults", self.base)).json(fault)).await?;
+        Ok(())
+    }
+
+    /// The faults that wait for their call, as their kind.
+    pub(super) async fn armed(&self) -> Result<Vec<serde_json::Value>, Problem> {
+        #[derive(Deserialize)]
+        struct Faults {
+            faults: Vec<serde_json::Value>,
+        }
+        Ok(self.get::<Faults>("faults").await?.map(|faults| faults.faults).unwrap_or_default())
+    }
+
+    /// Disarms every fault.
+    pub(super) async fn disarm(&self) -> Result<(), Problem> {
+        let answer = self.http.delete(format!("{}/faults", self.base)).send().await.map_err(|error| silent(&error))?;
+        answer.error_for_status().map(|_| ()).map_err(|error| silent(&error))
+    }
+}

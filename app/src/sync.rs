@@ -1,0 +1,303 @@
+//! Sync: what is held, delivering or stalled across the platform, trouble first, by the state that the delivery engine goes by.
+//!
+//! The rule: a number in a tile and the list that it leads to are read by the same service verbs, within the reader's scope.
+
+mod badge;
+
+pub use badge::{SyncBadge, SyncReason};
+
+use crate::Fault;
+use crate::lines::offered_accounts;
+use crate::live::{Followed, follow};
+use crate::ui::{
+    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, Number, PageHead, Pager, RowLink, Select, Table, Time, icon,
+    query_field,
+};
+use leptos::prelude::*;
+use leptos::wasm_bindgen::JsCast;
+use leptos_router::hooks::use_location;
+use serde::{Deserialize, Serialize};
+use switchyard::types::{AccountId, Change, Cursor, LineId, LineRow, Page, PhoneNumber, SyncCounts, SyncFilter, SyncRow, Trouble};
+
+#[cfg(feature = "ssr")]
+use {
+    crate::context::{permit, services},
+    switchyard::directory,
+    switchyard::staff::may,
+    switchyard::sync,
+    switchyard::types::LineFilter,
+};
+
+/// How many conversations a page shows.
+#[cfg(feature = "ssr")]
+const PAGE: usize = 50;
+/// How many lines of an account the filter offers.
+#[cfg(feature = "ssr")]
+const OFFERED: usize = 500;
+
+/// The counts and one page of the list, read together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Board {
+    /// Across the platform, whatever the list is narrowed to.
+    pub counts: SyncCounts,
+    /// The conversations that are not in sync, trouble first.
+    pub rows: Vec<SyncRow>,
+    /// Where the next page begins.
+    pub next: Option<Cursor>,
+}
+
+/// What is not in sync.
+#[server(prefix = "/fn", endpoint = "sync/list")]
+pub async fn sync_board(
+    account: Option<AccountId>,
+    line: Option<LineId>,
+    trouble: Option<Trouble>,
+    after: Option<Cursor>,
+) -> Result<Board, Fault> {
+    let permit = permit::<may::SeeMessages>().await?;
+    let db = services()?.db;
+    let filter = SyncFilter { account, line, trouble };
+    let Page { rows, next } = sync::list(&db, &permit, &filter, after.as_ref(), PAGE).await?;
+    Ok(Board { counts: sync::counts(&db, &permit).await?, rows, next })
+}
+
+/// The lines that the filter offers: those of the account, or the one that the list is narrowed to.
+#[server(prefix = "/fn", endpoint = "sync/lines")]
+pub async fn offered_lines(account: Option<AccountId>, line: Option<LineId>) -> Result<Vec<LineRow>, Fault> {
+    let permit = permit::<may::SeeDirectory>().await?;
+    let db = services()?.db;
+    match (account, line) {
+        (Some(_), _) => {
+            let filter = LineFilter { account, ..LineFilter::default() };
+            Ok(directory::lines::list(&db, &permit, &filter, None, OFFERED).await?.rows)
+        }
+        (None, Some(line)) => Ok(vec![directory::lines::get(&db, &permit, line).await?.line]),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+/// The Sync list.
+#[component]
+pub fn SyncPage() -> impl IntoView {
+    let (account, line, state, after) = (query_field("account"), query_field("line"), query_field("state"), query_field("after"));
+    let lines = Resource::new(move || (account.get(), line.get()), |(account, line)| offered_lines(account.parse().ok(), line.parse().ok()));
+    let read = |[account, line, state, after]: [String; 4]| {
+        let after = (!after.is_empty()).then_some(Cursor(after));
+        sync_board(account.parse().ok(), line.parse().ok(), state.parse().ok(), after)
+    };
+    let board = Resource::new(
+        move || [account.get(), line.get(), state.get(), after.get()],
+        move |asked| async move { (asked.clone(), read(asked).await) },
+    );
+    let accounts = Resource::new(|| (), |()| offered_accounts());
+    let search = use_location().search;
+    let csv = Signal::derive(move || format!("/sync.csv?{}", search.get()));
+    let states = || {
+        let all = [Choice::new("", "All states")];
+        all.into_iter().chain(Trouble::ALL.iter().map(|of| Choice::new(of.as_str(), name(*of)))).collect::<Vec<_>>()
+    };
+    view! {
+        <PageHead title="Sync">
+            <ButtonLink href=csv external=true>
+                {icon(Icon::Download)}
+                "CSV"
+            </ButtonLink>
+        </PageHead>
+        <FilterBar>
+            <div class="w-full sm:w-52" on:change=move |_| clear("line")>
+                <Suspense>
+                    {move || Suspend::new(async move {
+                        let accounts = accounts.await.unwrap_or_default();
+                        let choices = [Choice::new("", "All accounts")]
+                            .into_iter()
+                            .chain(accounts.into_iter().map(|account| Choice::new(account.id, account.name)))
+                            .collect::<Vec<_>>();
+                        view! { <Select label="Account" name="account" choices=choices value=account bare=true /> }
+                    })}
+                </Suspense>
+            </div>
+            <div class="w-full sm:w-56">
+                <Transition>
+                    {move || Suspend::new(async move {
+                        let lines = lines.await.unwrap_or_default();
+                        let first = if lines.is_empty() { "All lines (choose an account)" } else { "All lines" };
+                        let choices = [Choice::new("", first)]
+                            .into_iter()
+                            .chain(lines.into_iter().map(|line| Choice::new(line.id, format!("{} · {}", line.label, line.number.readable()))))
+                            .collect::<Vec<_>>();
+                        view! { <Select label="Line" name="line" choices=choices value=line bare=true /> }
+                    })}
+                </Transition>
+            </div>
+            <div class="w-full sm:w-40">
+                <Select label="State" name="state" choices=states() value=state bare=true />
+            </div>
+        </FilterBar>
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match board.await {
+                    (asked, Ok(first)) => {
+                        let followed = follow(first, is_of_a_conversation, move || read(asked.clone()));
+                        view! {
+                            <Tiles followed=followed chosen=state />
+                            <List followed=followed is_narrowed=Signal::derive(move || {
+                                !(account.get().is_empty() && line.get().is_empty() && state.get().is_empty())
+                            }) />
+                        }
+                            .into_any()
+                    }
+                    (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+/// Whether a change can be about how far a conversation is in sync.
+pub fn is_of_a_conversation(change: Change) -> bool {
+    matches!(change, Change::Conversation { .. } | Change::Conversations { .. })
+}
+
+fn name(of: Trouble) -> &'static str {
+    match of {
+        Trouble::Held => "Held",
+        Trouble::Delivering => "Delivering",
+        Trouble::Stalled => "Stalled",
+    }
+}
+
+/// Chooses nothing in a filter: another account has other lines.
+fn clear(select: &str) {
+    let found = document().get_element_by_id(select).and_then(|found| found.dyn_into::<web_sys::HtmlSelectElement>().ok());
+    if let Some(found) = found {
+        found.set_value("");
+    }
+}
+
+/// The three counts; each leads to its conversations, across the platform.
+#[component]
+fn Tiles(followed: Followed<Board>, chosen: Signal<String>) -> impl IntoView {
+    let tile = move |of: Trouble, means: &'static str, tone: &'static str| {
+        let is_chosen = move || chosen.with(|chosen| chosen == of.as_str());
+        let count = move || {
+            followed.now.with(|board| {
+                let count = match of {
+                    Trouble::Held => board.counts.held,
+                    Trouble::Delivering => board.counts.delivering,
+                    Trouble::Stalled => board.counts.stalled,
+                };
+                at_least(count, board.counts.cap)
+            })
+        };
+        let href = move || if is_chosen() { "/sync".to_owned() } else { format!("/sync?state={}", of.as_str()) };
+        view! {
+            <li>
+                <a href=href class=format!("tile {tone}") aria-current=move || is_chosen().then_some("true")>
+                    <span class="font-medium">{name(of)}</span>
+                    <span class="text-2xl leading-tight font-semibold">{count}</span>
+                    <span class="muted text-xs">{means}</span>
+                </a>
+            </li>
+        }
+    };
+    view! {
+        <ul class="mb-4 grid grid-cols-1 gap-3 sm:grid-cols-3" aria-label="Conversations that are not in sync, across the platform">
+            {tile(Trouble::Stalled, "Deliveries fail; they are tried again", "tile-bad")}
+            {tile(Trouble::Delivering, "On their way into RingCentral", "tile-info")}
+            {tile(Trouble::Held, "Waiting for the contact’s next reply", "tile-plain")}
+        </ul>
+    }
+}
+
+/// `12`, or `≥ 1,000` where counting stopped.
+fn at_least(count: i64, cap: i64) -> String {
+    let shown = if count >= 1_000 { format!("{},{:03}", count / 1_000, count % 1_000) } else { count.to_string() };
+    if cap > 0 && count >= cap { format!("≥ {shown}") } else { shown }
+}
+
+#[component]
+fn List(followed: Followed<Board>, is_narrowed: Signal<bool>) -> impl IntoView {
+    let nothing = Memo::new(move |_| followed.now.with(|board| board.rows.is_empty()));
+    let next = Memo::new(move |_| followed.now.with(|board| board.next.clone()));
+    view! {
+        <div class="panel">
+            <Show
+                when=move || nothing.get()
+                fallback=move || {
+                    view! {
+                        <Table label="Conversations that are not in sync" head=&["Contact", "Sync", "Line", "Account", "Changed"]>
+                            <For
+                                each=move || followed.now.with(|board| board.rows.clone())
+                                key=Clone::clone
+                                children=row
+                            />
+                        </Table>
+                    }
+                }
+            >
+                <Show
+                    when=move || is_narrowed.get()
+                    fallback=|| {
+                        view! {
+                            <Empty title="Everything is in sync">"RingCentral knows of every message on every RingCentral line."</Empty>
+                        }
+                    }
+                >
+                    <Empty title="Nothing fits">
+                        <span>"No conversation is in this state. Choose another account, line or state."</span>
+                        <ButtonLink href="/sync">"Show all"</ButtonLink>
+                    </Empty>
+                </Show>
+            </Show>
+        </div>
+        {move || view! { <Pager label="Pages of conversations" next=next.get() /> }}
+    }
+}
+
+/// A contact by name, with the number below it, or by number alone.
+pub fn contact(name: Option<String>, number: PhoneNumber, href: String) -> impl IntoView {
+    match name {
+        Some(name) => view! {
+            <RowLink href=href>{name}</RowLink>
+            <span class="muted block text-xs">
+                <Number number=number />
+            </span>
+        }
+        .into_any(),
+        None => view! {
+            <RowLink href=href>
+                <Number number=number />
+            </RowLink>
+        }
+        .into_any(),
+    }
+}
+
+fn row(row: SyncRow) -> impl IntoView {
+    view! {
+        <tr role="row">
+            <Cell of="Contact">
+                {contact(row.contact, row.number, format!("/lines/{}/conversations/{}", row.line_id, row.conversation_id))}
+            </Cell>
+            <Cell of="Sync">
+                <SyncBadge of=row.sync.clone() />
+                <SyncReason of=row.sync />
+            </Cell>
+            <Cell of="Line">{row.line}</Cell>
+            <Cell of="Account">{row.account}</Cell>
+            <Cell of="Changed">
+                <Time at=row.changed_at />
+            </Cell>
+        </tr>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::at_least;
+
+    #[test]
+    fn a_count_that_stopped_at_its_cap_says_so() {
+        assert_eq!([at_least(0, 1_000), at_least(999, 1_000), at_least(1_000, 1_000)], ["0", "999", "≥ 1,000"]);
+    }
+}

@@ -1,0 +1,396 @@
+//! One helper starts the whole application: its routes on a free port, the sandbox on another, a database of its own.
+//!
+//! Nothing runs by itself and the clock stands still: a test says when the workers take a step ([`TestApp::work`]).
+
+use futures_util::FutureExt;
+use server::application::{self, Site};
+use server::sandbox::{HandsetText, Limits, Sandbox, SandboxConfig, sign};
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use switchyard::clock::{Clock, Now, Rng};
+use switchyard::db::Db;
+use switchyard::directory::{accounts, integration, lines};
+use switchyard::messaging::carrier::Carrier;
+use switchyard::messaging::{blast, outbound};
+use switchyard::ringcentral::{self, Client, NewConnection};
+use switchyard::staff::{self, Member};
+use switchyard::sync::{self, Engine, EngineConfig};
+use switchyard::types::{AccountId, ConversationRow, IntegrationType, LineId, TimelineRow, Timestamp};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use switchyard::db::Engine as DbEngine;
+
+/// Where the clock begins.
+pub const START: Timestamp = Timestamp(1_795_238_411_000_000);
+/// The carrier's name in the webhooks' paths, and its two secrets, the newer one first.
+pub const CARRIER: &str = "sandbox";
+pub const SECRET: &str = "the-newer-webhook-secret";
+pub const OLD_SECRET: &str = "the-older-webhook-secret";
+/// Virtual time after which a test that still waits has failed.
+const LONGEST_WAIT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// Makes two tests of each function: `<function>::sqlite` and `<function>::postgres`.
+macro_rules! on_both_engines { ($($promise:ident),+ $(,)?) => { $(
+    mod $promise {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn sqlite() {
+            crate::harness::run(crate::harness::DbEngine::Sqlite, super::$promise).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn postgres() {
+            crate::harness::run(crate::harness::DbEngine::Postgres, super::$promise).await;
+        }
+    }
+)+ } }
+pub(crate) use on_both_engines;
+
+/// Runs a test on an application of its own and takes everything away afterwards, also when it fails.
+pub async fn run(engine: DbEngine, test: impl AsyncFnOnce(&TestApp)) {
+    let Some(app) = TestApp::start(engine).await else { return };
+    let ended = AssertUnwindSafe(test(&app)).catch_unwind().await;
+    app.end().await;
+    if let Err(panic) = ended {
+        resume_unwind(panic);
+    }
+}
+
+/// Where a test's data is.
+enum Home {
+    Folder(tempfile::TempDir),
+    Database { server: String, name: String },
+}
+
+impl Home {
+    /// `None` when there is no PostgreSQL to test with.
+    async fn new(engine: DbEngine) -> Option<Self> {
+        if engine == DbEngine::Sqlite {
+            return Some(Self::Folder(tempfile::tempdir().unwrap()));
+        }
+        let Ok(server) = std::env::var("TEST_POSTGRES_URL") else {
+            // Past the capture of a test's output: who reads a green run must see what it did not run.
+            let _ = writeln!(std::io::stderr(), "\n*** SKIPPED on PostgreSQL: set TEST_POSTGRES_URL, or use .ci/postgres run … ***");
+            return None;
+        };
+        let name = format!("test_{}", uuid::Builder::from_random_bytes(Rng::from_os().bytes()).into_uuid().simple());
+        statement(&server, format!("create database {name} locale 'C' template template0")).await;
+        Some(Self::Database { server, name })
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Folder(folder) => format!("sqlite:{}", folder.path().join("switchyard.db").display()),
+            Self::Database { server, name } => {
+                let (base, _) = server.rsplit_once('/').unwrap();
+                format!("{base}/{name}")
+            }
+        }
+    }
+
+    async fn remove(self) {
+        if let Self::Database { server, name } = self {
+            statement(&server, format!("drop database {name} with (force)")).await;
+        }
+    }
+}
+
+/// Runs a statement outside any transaction.
+async fn statement(url: &str, text: String) {
+    let db = Db::open(url, 2).await.unwrap();
+    let text: &'static str = text.leak();
+    let _: Vec<(i64,)> = db.all(text, ()).await.unwrap();
+    db.close().await;
+}
+
+/// A database of its own, without an application.
+pub async fn with_database(engine: DbEngine, test: impl AsyncFnOnce(&str)) {
+    let Some(home) = Home::new(engine).await else { return };
+    let ended = AssertUnwindSafe(test(&home.url())).catch_unwind().await;
+    home.remove().await;
+    if let Err(panic) = ended {
+        resume_unwind(panic);
+    }
+}
+
+/// The running application.
+pub struct TestApp {
+    pub db: Db,
+    pub now: Now,
+    pub sandbox: Sandbox,
+    pub http: reqwest::Client,
+    /// The product's address.
+    pub url: String,
+    pub engine: Engine,
+    pub carrier: Carrier,
+    /// An administrator.
+    pub staff: Member,
+    pub stop: CancellationToken,
+    sandbox_url: String,
+    numbers: AtomicU32,
+    texts: AtomicU32,
+    home: Home,
+}
+
+/// A line with the account that owns it.
+#[derive(Debug, Clone)]
+pub struct TestLine {
+    pub id: LineId,
+    pub number: String,
+    pub account: AccountId,
+    /// The bearer token of the account's program.
+    pub token: String,
+}
+
+/// A contact's number: 0 to 79 are numbers reserved for fiction, further ones are too long to be anybody's.
+pub fn contact(n: usize) -> String {
+    match n {
+        0..80 => format!("+120255501{:02}", n + 20),
+        n => format!("+120255501{n:05}"),
+    }
+}
+
+impl TestApp {
+    pub async fn start(engine: DbEngine) -> Option<Self> {
+        let home = Home::new(engine).await?;
+        let clock = Clock::manual(START);
+        let now = Now { clock: clock.clone(), rng: Rng::from_os() };
+        let http = application::http_client().unwrap();
+        let db = application::open(&home.url(), 12).await.unwrap();
+        let stop = CancellationToken::new();
+
+        let config = SandboxConfig {
+            webhook_secret: SECRET.to_owned(),
+            carrier_name: CARRIER.to_owned(),
+            posts_per_minute: None,
+            posts_per_day: None,
+            ..SandboxConfig::new(clock.clone(), http.clone())
+        };
+        let carrier_key = config.carrier_key.clone();
+        let sandbox = Sandbox::new(config).unwrap();
+        let sandbox_url = serve(sandbox.router(), &stop).await;
+        sandbox.set_own_base(&sandbox_url);
+
+        let site = Site {
+            public_url: "http://console.test".to_owned(),
+            site_root: "target/site".to_owned(),
+            sandbox_url: None,
+            secrets: vec![(CARRIER.to_owned(), SECRET.to_owned()), (CARRIER.to_owned(), OLD_SECRET.to_owned())],
+        };
+        let url = serve(application::router(&db, &now, site, None, &stop).unwrap(), &stop).await;
+        sandbox.set_webhook_base(&url);
+
+        let invited = staff::first_administrator(&db, &now, "admin@example.com", "Ada Byron").await.unwrap().unwrap();
+        let staff = Member::load(&db, invited.id).await.unwrap().unwrap();
+        let carrier = Carrier::new(http.clone(), &format!("{sandbox_url}/carrier"), carrier_key);
+        let engine = Engine::new(db.clone(), now.clone(), Client::new(http.clone(), clock), EngineConfig::default());
+        Some(Self {
+            db,
+            now,
+            sandbox,
+            http,
+            url,
+            engine,
+            carrier,
+            staff,
+            stop,
+            sandbox_url,
+            numbers: AtomicU32::new(0),
+            texts: AtomicU32::new(0),
+            home,
+        })
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.db.close().await;
+        self.home.remove().await;
+    }
+
+    /// A further engine, as another process would have it.
+    pub fn further_engine(&self, config: EngineConfig) -> Engine {
+        let client = Client::new(self.http.clone(), self.now.clock.clone());
+        Engine::new(self.db.clone(), self.now.clone(), client, config)
+    }
+
+    /// A line of this type, of an account of its own that is connected to the sandbox without limits.
+    pub async fn line(&self, kind: IntegrationType) -> TestLine {
+        self.line_with_limits(kind, Limits { posts_per_minute: None, posts_per_day: None }).await
+    }
+
+    /// The same; the connection and the sandbox have these limits.
+    pub async fn line_with_limits(&self, kind: IntegrationType, limits: Limits) -> TestLine {
+        self.sandbox.set_limits(limits);
+        let n = self.numbers.fetch_add(1, Ordering::SeqCst);
+        assert!(n < 20, "numbers below +1 202 555 0120 are the lines'");
+        let permit = self.staff.permit().unwrap();
+        let account = accounts::add(&self.db, &self.now, &permit, &format!("Account {n}"), true, true).await.unwrap();
+        let new = NewConnection {
+            base_url: self.sandbox_url.clone(),
+            client_id: format!("sandbox-demo-{n}"),
+            client_secret: format!("sandbox-demo-{n}"),
+            jwt: format!("sandbox-demo-{n}"),
+            posts_per_minute: limits.posts_per_minute.map(i64::from),
+            posts_per_day: limits.posts_per_day.map(i64::from),
+        };
+        ringcentral::connect(&self.db, &self.now, &permit, account, new).await.unwrap();
+        let number = format!("+120255501{n:02}");
+        let id = lines::add(&self.db, &self.now, &permit, account, &number, "Front desk", kind).await.unwrap();
+        let token = accounts::add_api_token(&self.db, &self.now, &permit, account, "program").await.unwrap();
+        TestLine { id, number, account, token }
+    }
+
+    /// Moves the clock on.
+    pub fn pass(&self, seconds: u64) {
+        self.now.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// A text that no other message has: `Hello m0007.`
+    pub fn text(&self, words: &str) -> String {
+        format!("{words} m{:04}.", self.texts.fetch_add(1, Ordering::SeqCst))
+    }
+
+    /// What the account's program is answered.
+    pub async fn post(&self, line: &TestLine, path: &str, body: &serde_json::Value) -> reqwest::Response {
+        self.http.post(format!("{}/api/v1/{path}", self.url)).bearer_auth(&line.token).json(body).send().await.unwrap()
+    }
+
+    /// What the account's program reads.
+    pub async fn get(&self, line: &TestLine, path: &str) -> serde_json::Value {
+        let answer = self.http.get(format!("{}{path}", self.url)).bearer_auth(&line.token).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.json().await.unwrap()
+    }
+
+    /// The account's program sends a message.
+    pub async fn send(&self, line: &TestLine, to: &str, text: &str) -> serde_json::Value {
+        self.now.clock.advance(Duration::from_millis(10));
+        let answer = self.post(line, "messages", &serde_json::json!({ "line": line.number, "to": to, "text": text })).await;
+        assert_eq!(answer.status(), 201);
+        answer.json().await.unwrap()
+    }
+
+    /// The account's program sends a blast.
+    pub async fn blast(&self, line: &TestLine, to: &[String], text: &str) -> serde_json::Value {
+        self.now.clock.advance(Duration::from_millis(10));
+        let answer = self.post(line, "blasts", &serde_json::json!({ "line": line.id, "text": text, "recipients": to })).await;
+        assert_eq!(answer.status(), 202);
+        answer.json().await.unwrap()
+    }
+
+    /// A contact texts the line; says the carrier's id of it.
+    pub async fn reply(&self, from: &str, line: &TestLine, text: &str) -> String {
+        self.now.clock.advance(Duration::from_millis(10));
+        let text = HandsetText { from: from.to_owned(), to: line.number.clone(), text: text.to_owned(), ..HandsetText::default() };
+        let sent = self.sandbox.send_from_handset(text).await.unwrap();
+        assert_eq!(sent.webhook_status, Some(200));
+        sent.id.to_string()
+    }
+
+    /// A webhook as a carrier with this secret would send it.
+    pub async fn webhook(&self, kind: &str, secret: &str, body: &serde_json::Value) -> reqwest::Response {
+        let body = body.to_string();
+        let signature = sign(secret, self.now.at(), body.as_bytes());
+        self.signed_webhook(CARRIER, kind, &signature, body).await
+    }
+
+    /// A webhook with this signature.
+    pub async fn signed_webhook(&self, carrier: &str, kind: &str, signature: &str, body: String) -> reqwest::Response {
+        let url = format!("{}/webhooks/carrier/{carrier}/{kind}", self.url);
+        self.http.post(url).header("switchyard-signature", signature).body(body).send().await.unwrap()
+    }
+
+    /// Sends what waits to be sent; says how many messages were taken.
+    pub async fn send_outbox(&self) -> usize {
+        let mut sent = 0;
+        loop {
+            let recorded = blast::record_next(&self.db, &self.now).await.unwrap();
+            let taken = outbound::step(&self.db, &self.now, &self.carrier, 500).await.unwrap();
+            sent += taken;
+            if taken == 0 && !recorded {
+                return sent;
+            }
+        }
+    }
+
+    /// Works everything off, moving the clock on where something waits for its time.
+    pub async fn work(&self) {
+        self.work_with(&self.engine).await;
+    }
+
+    /// The same with this engine.
+    pub async fn work_with(&self, engine: &Engine) {
+        let began = self.now.at();
+        loop {
+            let done = self.send_outbox().await + self.sandbox.deliver_due().await + engine.step().await.unwrap();
+            if done > 0 {
+                continue;
+            }
+            if !self.something_waits().await {
+                return;
+            }
+            assert!(self.now.at().since(began) < LONGEST_WAIT, "something waits for ever");
+            self.pass(5);
+        }
+    }
+
+    /// The line's conversations, as staff see them.
+    pub async fn conversations(&self, line: &TestLine) -> Vec<ConversationRow> {
+        let permit = self.staff.permit().unwrap();
+        sync::conversations_of_line(&self.db, &permit, line.id, None, 100).await.unwrap().rows
+    }
+
+    /// The conversation with a contact, as staff see it.
+    pub async fn conversation(&self, line: &TestLine, contact: &str) -> ConversationRow {
+        self.conversations(line).await.into_iter().find(|row| row.number.expose() == contact).unwrap()
+    }
+
+    /// The messages with a contact, as staff see them, oldest first.
+    pub async fn timeline(&self, line: &TestLine, contact: &str) -> Vec<TimelineRow> {
+        let id = self.conversation(line, contact).await.id;
+        let permit = self.staff.permit().unwrap();
+        let mut rows = sync::timeline(&self.db, &permit, line.id, id, None, 300).await.unwrap().rows;
+        rows.sort_by_key(|row| row.id);
+        rows
+    }
+
+    /// Sets the line's type, as staff do.
+    pub async fn set_type(&self, line: &TestLine, to: IntegrationType) {
+        let permit = self.staff.permit().unwrap();
+        let version = integration::preview(&self.db, &permit, line.id, to).await.unwrap().version;
+        integration::set(&self.db, &self.now, &self.staff.permit().unwrap(), line.id, to, version).await.unwrap();
+    }
+
+    /// Whether a worker will have something to do later. Only for knowing when to stop; no verdict comes from it.
+    pub async fn something_waits(&self) -> bool {
+        let (waits,): (bool,) = self
+            .db
+            .one(
+                "select exists (select 1 from lane where queued > 0) or exists (select 1 from message where due_at is not null)
+                   or exists (select 1 from blast where state = 'recording')",
+                (),
+            )
+            .await
+            .unwrap();
+        waits
+    }
+}
+
+async fn serve(router: axum::Router, stop: &CancellationToken) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(application::serve(listener, router, stop.clone()));
+    format!("http://{address}")
+}
+
+/// Waits until `holds`, looking often; fails after half a minute of real time.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let looked = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(30), looked).await.is_ok(), "{what}");
+}

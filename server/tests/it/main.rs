@@ -1,0 +1,18 @@
+//! The product as its neighbours meet it: over HTTP, on both engines, against the sandbox, on a clock that the test moves.
+//!
+//! A test is a function on a running [`harness::TestApp`], named by `on_both_engines!`; what it judges by is the sandbox's journal
+//! ([`verdict`]), never the product's own code. `.ci/postgres run cargo test -p server --test it` runs both halves.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
+mod harness;
+mod verdict;
+
+mod api;
+mod blasts;
+mod faults;
+mod guards;
+mod messages;
+mod schema;
+mod type_change;
+mod webhooks;
