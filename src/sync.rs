@@ -10,7 +10,7 @@ mod lane;
 mod staff_acts;
 mod view;
 
-pub use engine::{Engine, EngineConfig};
+pub use engine::{Claim, Engine, EngineConfig, Next, Prepared};
 pub use lane::{Arrival, Hold, arrive, hold, not_sent, releasable, skip_held_of_line};
 pub use staff_acts::{restore, retry_now, skip};
 pub use view::{LineCounts, conversations_of_line, counts, counts_of_line, find_conversation, list, timeline};

@@ -29,7 +29,7 @@ use {
 const PAGE: usize = 50;
 
 /// A conversation's head and one page of its messages, read together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
     /// Its head.
     pub detail: ConversationDetail,
@@ -39,7 +39,7 @@ pub struct Conversation {
 
 /// A conversation with its newest messages, or those before `before`.
 #[server(prefix = "/fn", endpoint = "conversations/get")]
-pub async fn conversation(line: LineId, id: ConversationId, before: Option<Cursor>) -> Result<Conversation, Fault> {
+pub async fn read_conversation(line: LineId, id: ConversationId, before: Option<Cursor>) -> Result<Conversation, Fault> {
     let permit = permit::<may::SeeMessages>().await?;
     let db = services()?.db;
     let detail = sync::find_conversation(&db, &permit, line, id).await?;
@@ -88,7 +88,7 @@ pub fn ConversationPage() -> impl IntoView {
                 return Err(Problem::not_found("There is no such conversation. The address may be mistyped.").into());
             };
             let before = (!older.is_empty()).then_some(Cursor(older));
-            Ok((id, before.clone(), conversation(line, id, before).await?))
+            Ok((id, before.clone(), read_conversation(line, id, before).await?))
         },
     );
     let me = use_me();
@@ -102,7 +102,7 @@ pub fn ConversationPage() -> impl IntoView {
                         let followed = follow(
                             first,
                             move |change| concerns(change, line, id),
-                            move || conversation(line, id, before.clone()),
+                            move || read_conversation(line, id, before.clone()),
                         );
                         view! { <Whole id=id followed=followed is_older=is_older me=me /> }.into_any()
                     }
@@ -114,10 +114,17 @@ pub fn ConversationPage() -> impl IntoView {
 }
 
 /// Whether a change is about this conversation.
-pub fn concerns(change: Change, line: LineId, id: ConversationId) -> bool {
+fn concerns(change: Change, line: LineId, id: ConversationId) -> bool {
     match change {
-        Change::Conversation { line_id, conversation_id, .. } => line_id == line && conversation_id == id,
-        Change::Conversations { line_id, .. } | Change::Line { line_id, .. } => line_id == line,
+        Change::Conversation { conversation_id, .. } => conversation_id == id,
+        other => concerns_line(other, line),
+    }
+}
+
+/// Whether a change is about a line or any of its conversations.
+pub fn concerns_line(change: Change, line: LineId) -> bool {
+    match change {
+        Change::Conversation { line_id, .. } | Change::Conversations { line_id, .. } | Change::Line { line_id, .. } => line_id == line,
         _ => false,
     }
 }
@@ -211,7 +218,7 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, is_older: bool, m
 }
 
 /// What the state means for the contact's chat.
-fn in_words(of: &SyncState) -> impl IntoView {
+fn in_words(of: &SyncState) -> impl IntoView + use<> {
     let messages = |count: i64| if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
     let text = match of {
         SyncState::NotConnected => "The line is not set to RingCentral".to_owned(),

@@ -34,4 +34,8 @@ pub use fault::Fault;
 pub fn hydrate() {
     console_error_panic_hook::set_once();
     leptos::mount::hydrate_body(App);
+    // Tests wait for it: before, a click is a plain link or form.
+    if let Some(root) = leptos::prelude::document().document_element() {
+        let _ = root.set_attribute("data-ready", "true");
+    }
 }

@@ -194,10 +194,10 @@ pub fn is_idle() -> bool {
 pub fn LiveSwitch() -> impl IntoView {
     let Some(live) = use_context::<Live>() else { return ().into_any() };
     let state = move || match (live.still.get(), live.waiting.get(), live.lost.get()) {
-        (true, true, _) => "Held still. Something has changed since.",
-        (true, false, _) => "Held still.",
-        (false, _, true) => "Interrupted. What you see may be old.",
-        (false, _, false) => "Figures are live.",
+        (true, true, _) => "Still; changed since",
+        (true, false, _) => "Still",
+        (false, _, true) => "Interrupted",
+        (false, _, false) => "Live",
     };
     let dot = move || match (live.still.get(), live.lost.get()) {
         (true, _) => "size-2 shrink-0 rounded-full bg-neutral",

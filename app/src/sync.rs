@@ -17,7 +17,7 @@ use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{AccountId, Change, Cursor, LineId, LineRow, Page, PhoneNumber, SyncCounts, SyncFilter, SyncRow, Trouble};
+use switchyard::types::{AccountId, Change, Cursor, LineId, LineRow, PhoneNumber, SyncCounts, SyncRow, Trouble};
 
 #[cfg(feature = "ssr")]
 use {
@@ -25,7 +25,7 @@ use {
     switchyard::directory,
     switchyard::staff::may,
     switchyard::sync,
-    switchyard::types::LineFilter,
+    switchyard::types::{LineFilter, Page, SyncFilter},
 };
 
 /// How many conversations a page shows.
@@ -116,19 +116,24 @@ pub fn SyncPage() -> impl IntoView {
                     })}
                 </Suspense>
             </div>
-            <div class="w-full sm:w-56">
-                <Transition>
-                    {move || Suspend::new(async move {
-                        let lines = lines.await.unwrap_or_default();
-                        let first = if lines.is_empty() { "All lines (choose an account)" } else { "All lines" };
-                        let choices = [Choice::new("", first)]
-                            .into_iter()
-                            .chain(lines.into_iter().map(|line| Choice::new(line.id, format!("{} · {}", line.label, line.number.readable()))))
-                            .collect::<Vec<_>>();
-                        view! { <Select label="Line" name="line" choices=choices value=line bare=true /> }
-                    })}
-                </Transition>
-            </div>
+            <Transition>
+                {move || Suspend::new(async move {
+                    let lines = lines.await.unwrap_or_default();
+                    // Lines are many: an account comes first.
+                    (!lines.is_empty())
+                        .then(|| {
+                            let choices = [Choice::new("", "All lines")]
+                                .into_iter()
+                                .chain(lines.into_iter().map(|line| Choice::new(line.id, format!("{} · {}", line.label, line.number.readable()))))
+                                .collect::<Vec<_>>();
+                            view! {
+                                <div class="w-full sm:w-64">
+                                    <Select label="Line" name="line" choices=choices value=line bare=true />
+                                </div>
+                            }
+                        })
+                })}
+            </Transition>
             <div class="w-full sm:w-40">
                 <Select label="State" name="state" choices=states() value=state bare=true />
             </div>

@@ -4,6 +4,7 @@
 //! may do is not decided here but by each server function's permit.
 
 mod lines_csv;
+mod sync_csv;
 
 use app::context::{STAFF, Services, Visitor, sign_in_path};
 use app::{App, Assets, shell};
@@ -70,6 +71,7 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .with_state(leptos)
         .route("/", get(|| async { found("/lines") }))
         .route("/lines.csv", get(lines_csv::download).with_state(services.clone()))
+        .route("/sync.csv", get(sync_csv::download).with_state(services.clone()))
         .merge(more)
         .fallback(move |request: Request| {
             let unknown = unknown.clone();

@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// RingCentral's text of the daily posting limit; it comes as a 500 (developer guide, posting).
@@ -51,6 +51,8 @@ pub enum Refusal {
     ChatGone,
     /// Our sign-in is not accepted.
     SignIn(String),
+    /// We may not do this there.
+    Forbidden(String),
     /// The content is not accepted.
     Content(String),
 }
@@ -60,6 +62,7 @@ impl std::fmt::Display for Refusal {
         match self {
             Self::ChatGone => f.write_str("the chat is gone"),
             Self::SignIn(text) => write!(f, "the sign-in was refused: {text}"),
+            Self::Forbidden(text) => write!(f, "RingCentral does not permit it: {text}"),
             Self::Content(text) => write!(f, "the post was refused: {text}"),
         }
     }
@@ -85,6 +88,9 @@ struct Chat {
     id: String,
     #[serde(default)]
     description: Option<String>,
+    /// `Active` or `Archived`.
+    #[serde(default)]
+    status: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +165,10 @@ impl std::fmt::Debug for Client {
     }
 }
 
+fn left(end: Instant) -> Duration {
+    end.saturating_duration_since(Instant::now())
+}
+
 struct Answer {
     status: StatusCode,
     retry_after: Option<Duration>,
@@ -181,7 +191,17 @@ impl Client {
     pub async fn create_post(&self, at: &Connection, chat: &str, text: &str, limit: Duration) -> Outcome<String> {
         let body = serde_json::json!({ "text": text });
         let path = format!("/team-messaging/v1/chats/{chat}/posts");
-        self.change(at, Method::POST, &path, Some(&body), limit, |post: Post| post.id).await
+        match self.change(at, Method::POST, &path, Some(&body), limit, |post: Post| post.id).await {
+            // An archived team is refused like a missing permission; only the chat itself tells which it is.
+            Outcome::Refused(Refusal::Forbidden(_)) if self.is_archived(at, chat, limit).await => Outcome::Refused(Refusal::ChatGone),
+            ended => ended,
+        }
+    }
+
+    async fn is_archived(&self, at: &Connection, chat: &str, limit: Duration) -> bool {
+        let answer = self.send(at, Method::GET, &format!("/team-messaging/v1/chats/{chat}"), None, limit).await;
+        let chat = answer.ok().and_then(|answer| serde_json::from_slice::<Chat>(&answer.body).ok());
+        chat.and_then(|chat| chat.status).is_some_and(|status| status == "Archived")
     }
 
     /// Deletes a post of ours; one that is gone already counts as deleted.
@@ -304,20 +324,32 @@ impl Client {
             },
             StatusCode::NOT_FOUND => Outcome::Refused(Refusal::ChatGone),
             StatusCode::UNAUTHORIZED => Outcome::Refused(Refusal::SignIn(text)),
+            StatusCode::FORBIDDEN => Outcome::Refused(Refusal::Forbidden(text)),
             StatusCode::REQUEST_TIMEOUT => Outcome::Unknown(text),
             status if status.is_client_error() => Outcome::Refused(Refusal::Content(text)),
             _ => Outcome::Unknown(text),
         }
     }
 
+    /// One call, which has ended within `limit` with everything that belongs to it: signing in, and a second try after a 401.
+    /// Whoever looks up what became of it relies on that.
     async fn send(&self, at: &Connection, method: Method, path: &str, body: Option<&serde_json::Value>, limit: Duration) -> Result<Answer, Outcome<()>> {
-        let token = self.token(at, None, limit).await?;
-        let answer = self.once(at, method.clone(), path, body, &token, limit).await?;
+        let end = Instant::now() + limit;
+        let token = self.token_until(at, None, end).await?;
+        let answer = self.once(at, method.clone(), path, body, &token, left(end)).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        let token = self.token(at, Some(&token), limit).await?;
-        self.once(at, method, path, body, &token, limit).await
+        let token = self.token_until(at, Some(&token), end).await?;
+        self.once(at, method, path, body, &token, left(end)).await
+    }
+
+    /// A token, waiting no longer than to `end`, also for somebody else who is fetching one.
+    async fn token_until(&self, at: &Connection, spent: Option<&str>, end: Instant) -> Result<String, Outcome<()>> {
+        match tokio::time::timeout(left(end), self.token(at, spent, left(end))).await {
+            Ok(token) => token,
+            Err(_) => Err(Outcome::Unreachable("RingCentral did not sign us in in time".to_owned())),
+        }
     }
 
     async fn once(
@@ -384,7 +416,9 @@ impl Client {
         })?;
         if !answer.status.is_success() {
             return Err(match self.sort::<()>(&answer) {
-                Outcome::Refused(Refusal::Content(text) | Refusal::SignIn(text)) => Outcome::Refused(Refusal::SignIn(text)),
+                Outcome::Refused(Refusal::Content(text) | Refusal::SignIn(text) | Refusal::Forbidden(text)) => {
+                    Outcome::Refused(Refusal::SignIn(text))
+                }
                 Outcome::Refused(Refusal::ChatGone) => Outcome::Unreachable("there is no RingCentral at this address".to_owned()),
                 Outcome::Unknown(text) => Outcome::Unreachable(text),
                 other => other,

@@ -112,6 +112,13 @@ struct OpenIntent {
     deadline_at: Timestamp,
 }
 
+#[derive(sqlx::FromRow)]
+struct Watched {
+    line_id: LineId,
+    #[sqlx(flatten)]
+    intent: OpenIntent,
+}
+
 /// What comes next for a lane that was looked at.
 #[derive(Debug)]
 pub enum Next {
@@ -137,6 +144,13 @@ const CLAIM: Sql = Sql {
                returning l.line_id, l.conversation_id, l.account_id, l.fence, l.attempts, l.left_out, l.connection_id, l.chat_id,
                  l.chat_reference, l.chat_asked_at",
 };
+
+/// What a test puts in place of [`CLAIM`]: two workers may hold one lane.
+const CLAIM_WITHOUT_LOCK: &str = "update lane as l set lease_until = $2
+     from (select line_id, conversation_id from lane where due_at <= $1 order by due_at, line_id, conversation_id limit $3) d
+     where l.line_id = d.line_id and l.conversation_id = d.conversation_id
+     returning l.line_id, l.conversation_id, l.account_id, l.fence, l.attempts, l.left_out, l.connection_id, l.chat_id,
+       l.chat_reference, l.chat_asked_at";
 
 /// A short reference that stands in a post: `sw-` and ten signs without vowels, so that it spells nothing.
 fn new_reference(now: &Now) -> String {
@@ -200,13 +214,17 @@ impl Engine {
         }
     }
 
-    /// Claims what is due now and delivers it; says how many lanes it took. For tests, which move the clock themselves.
+    /// Claims what is due now and delivers it, or, when nothing is, looks for doubles; says how many lanes it took. For tests, which
+    /// move the clock themselves.
     ///
     /// # Errors
     /// What the database says.
     pub async fn step(&self) -> Result<usize> {
         let claims = self.claim(self.config.lanes).await?;
         let count = claims.len();
+        if count == 0 {
+            self.look_for_doubles().await?;
+        }
         futures_util::future::join_all(claims.into_iter().map(|claim| self.deliver(claim))).await;
         Ok(count)
     }
@@ -219,7 +237,8 @@ impl Engine {
         let at = self.now.at();
         // The call ends before the lease: sign-in, look-up and post each within their limit.
         let until = at.plus(self.config.call * 4);
-        let claims = self.db.work(async |tx| tx.all(CLAIM, (at, until, i64::try_from(most).unwrap_or(1))).await).await?;
+        let claim = if self.config.broken == Some(Guard::LaneLock) { CLAIM_WITHOUT_LOCK.into() } else { CLAIM };
+        let claims = self.db.work(async |tx| tx.all(claim, (at, until, i64::try_from(most).unwrap_or(1))).await).await?;
         if !claims.is_empty() {
             faults::point("claimed");
         }
@@ -265,14 +284,15 @@ impl Engine {
 
         let queued = self.queued(&claim).await?;
         if queued.is_empty() {
-            self.let_go(&claim, None).await?;
+            // Due at once if something came between looking and letting go.
+            self.let_go(&claim, self.now.at()).await?;
             return Ok(Next::Nothing);
         }
         let history = !queued.iter().any(|(_, _, line)| line.inbound);
         let join = match ringcentral::ask_leave(&self.db, &self.now, &connection, history).await? {
             Leave::Granted { few_left } => few_left,
             Leave::Wait { until } => {
-                self.let_go(&claim, Some(until)).await?;
+                self.let_go(&claim, until).await?;
                 return Ok(Next::Nothing);
             }
         };
@@ -374,11 +394,11 @@ impl Engine {
         let broken = self.config.broken;
         let settled_at = open.deadline_at.plus(self.config.settle);
         if broken != Some(Guard::Settle) && self.now.at() < settled_at {
-            self.let_go(&claim, Some(settled_at)).await?;
+            self.let_go(&claim, settled_at).await?;
             return Ok(Next::Nothing);
         }
         if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, false).await? {
-            self.let_go(&claim, Some(until)).await?;
+            self.let_go(&claim, until).await?;
             return Ok(Next::Nothing);
         }
         let since = open.made_at.minus(CLOCKS_DIFFER);
@@ -420,7 +440,7 @@ impl Engine {
     /// It was looked for and is not there: the same intent is called again, under the same reference.
     async fn post_again(&self, claim: Claim, connection: Connection, open: OpenIntent) -> Result<Next> {
         if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, false).await? {
-            self.let_go(&claim, Some(until)).await?;
+            self.let_go(&claim, until).await?;
             return Ok(Next::Nothing);
         }
         let deadline = self.now.at().plus(self.config.call);
@@ -449,10 +469,11 @@ impl Engine {
         Ok(Next::Nothing)
     }
 
-    async fn delete_copy(&self, connection: &Connection, chat: &str, post: &str) {
+    async fn delete_copy(&self, connection: &Connection, chat: &str, post: &str) -> bool {
         let outcome = self.client.delete_post(connection, chat, post, self.config.call).await;
         let deleted = matches!(outcome, Outcome::Accepted(()));
         tracing::warn!(deleted, post, "a post stood twice; the newer copy is deleted");
+        deleted
     }
 
     /// Writes down how a post ended.
@@ -469,7 +490,7 @@ impl Engine {
             Outcome::Refused(Refusal::Content(why)) => self.refused(&claim, intent, &why).await,
             Outcome::Refused(Refusal::ChatGone) => self.chat_gone(&claim, intent).await,
             // No effect for certain: the intent is withdrawn, its messages wait in their places.
-            certain @ (Outcome::Parked { .. } | Outcome::Unreachable(_) | Outcome::Refused(Refusal::SignIn(_))) => {
+            certain @ (Outcome::Parked { .. } | Outcome::Unreachable(_) | Outcome::Refused(Refusal::SignIn(_) | Refusal::Forbidden(_))) => {
                 let fence = self.fence(&claim);
                 self.db
                     .work(async |tx| {
@@ -522,7 +543,7 @@ impl Engine {
                     )
                     .await?;
                 }
-                free(tx, claim, Some(at)).await?;
+                free(tx, claim, at).await?;
                 tx.tell(Change::LaneDue);
                 tell(tx, claim);
                 Ok::<_, crate::db::Error>(())
@@ -545,7 +566,7 @@ impl Engine {
                     (claim.line_id, claim.conversation_id),
                 )
                 .await?;
-                free(tx, claim, Some(at)).await?;
+                free(tx, claim, at).await?;
                 tx.tell(Change::LaneDue);
                 Ok::<_, crate::db::Error>(())
             })
@@ -557,14 +578,14 @@ impl Engine {
         if let Some(asked) = claim.chat_asked_at {
             let settled_at = asked.plus(self.config.call + self.config.settle);
             if self.now.at() < settled_at {
-                self.let_go(&claim, Some(settled_at)).await?;
+                self.let_go(&claim, settled_at).await?;
                 return Ok(Next::Nothing);
             }
         }
         // One call to look, one to make.
         for _ in 0..if claim.chat_asked_at.is_some() { 2 } else { 1 } {
             if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, false).await? {
-                self.let_go(&claim, Some(until)).await?;
+                self.let_go(&claim, until).await?;
                 return Ok(Next::Nothing);
             }
         }
@@ -659,7 +680,7 @@ impl Engine {
                     (claim.line_id, claim.conversation_id, chat, connection.id),
                 )
                 .await?;
-                free(tx, claim, Some(at)).await?;
+                free(tx, claim, at).await?;
                 tx.tell(Change::LaneDue);
                 Ok::<_, crate::db::Error>(())
             })
@@ -675,7 +696,7 @@ impl Engine {
             Outcome::Parked { pause, reason } => {
                 let until = at.plus(pause);
                 ringcentral::park(&self.db, connection.id, until, &reason).await?;
-                self.let_go(claim, Some(until)).await?;
+                self.let_go(claim, until).await?;
                 return Ok(());
             }
             Outcome::Refused(refusal) => (at.plus(pause.max(Duration::from_secs(30))), refusal.to_string()),
@@ -698,7 +719,7 @@ impl Engine {
                 if !holds(tx, claim, fence).await? {
                     return Ok(());
                 }
-                free(tx, claim, Some(due)).await?;
+                free(tx, claim, due).await?;
                 tx.run(
                     "update lane
                      set attempts = attempts + 1,
@@ -717,8 +738,8 @@ impl Engine {
         Ok(Next::Nothing)
     }
 
-    /// Gives the lease back; the lane is due again at `due`, or when something new comes.
-    async fn let_go(&self, claim: &Claim, due: Option<Timestamp>) -> Result<()> {
+    /// Gives the lease back; a lane with something to deliver is due again at `due`.
+    async fn let_go(&self, claim: &Claim, due: Timestamp) -> Result<()> {
         let fence = self.fence(claim);
         self.db
             .work(async |tx| {
@@ -730,36 +751,53 @@ impl Engine {
             .await
     }
 
-    /// After a post was called twice, looks once more whether both were accepted, late; deletes the newer copy.
+    /// After a post was called twice, looks once more whether both were accepted, late; deletes the newer copy. Whatever hinders it
+    /// puts it off: the next look is written down before this one.
     async fn look_for_doubles(&self) -> Result<()> {
         let at = self.now.at();
-        let due: Vec<OpenIntent> = self
+        let due: Vec<(LineId, OpenIntent)> = self
             .db
             .work(async |tx| {
-                tx.all(
-                    "update intent set watch_at = null where watch_at <= $1
-                     returning id, connection_id, chat_id, reference, body, made_at, deadline_at",
-                    [at],
-                )
-                .await
+                let rows: Vec<Watched> = tx
+                    .all(
+                        "update intent set watch_at = $2 where watch_at <= $1
+                         returning line_id, id, connection_id, chat_id, reference, body, made_at, deadline_at",
+                        (at, at.plus(WATCH)),
+                    )
+                    .await?;
+                Ok::<_, crate::db::Error>(rows.into_iter().map(|row| (row.line_id, row.intent)).collect())
             })
             .await?;
-        for intent in due {
-            let Some(connection) = ringcentral::find(&self.db, Some(intent.connection_id), AccountId(uuid::Uuid::nil())).await? else { continue };
-            if !matches!(ringcentral::ask_leave(&self.db, &self.now, &connection, true).await?, Leave::Granted { .. }) {
-                continue;
-            }
-            let since = intent.made_at.minus(CLOCKS_DIFFER);
-            if let Outcome::Accepted(mut posts) =
-                self.client.find_posts(&connection, &intent.chat_id, &intent.reference, since, self.config.call).await
-            {
-                posts.pop();
-                for copy in posts {
-                    self.delete_copy(&connection, &intent.chat_id, &copy.id).await;
-                }
+        for (line, intent) in due {
+            if self.watched(&intent).await? {
+                self.db
+                    .work(async |tx| tx.run("update intent set watch_at = null where line_id = $1 and id = $2", (line, intent.id)).await)
+                    .await?;
             }
         }
         Ok(())
+    }
+
+    /// Deletes what stands twice of an intent; `false` when it could not be seen to.
+    async fn watched(&self, intent: &OpenIntent) -> Result<bool> {
+        // Without the connection nobody can look any more.
+        let Some(connection) = ringcentral::find(&self.db, Some(intent.connection_id), AccountId(uuid::Uuid::nil())).await? else { return Ok(true) };
+        if !matches!(ringcentral::ask_leave(&self.db, &self.now, &connection, true).await?, Leave::Granted { .. }) {
+            return Ok(false);
+        }
+        let since = intent.made_at.minus(CLOCKS_DIFFER);
+        match self.client.find_posts(&connection, &intent.chat_id, &intent.reference, since, self.config.call).await {
+            Outcome::Accepted(mut posts) => {
+                posts.pop();
+                let mut all_gone = true;
+                for copy in posts {
+                    all_gone &= self.delete_copy(&connection, &intent.chat_id, &copy.id).await;
+                }
+                Ok(all_gone)
+            }
+            Outcome::Refused(Refusal::ChatGone) => Ok(true),
+            Outcome::Refused(_) | Outcome::Parked { .. } | Outcome::Unreachable(_) | Outcome::Unknown(_) => Ok(false),
+        }
     }
 }
 
@@ -774,8 +812,8 @@ async fn holds(tx: &mut Tx, claim: &Claim, fence: Option<i64>) -> Result<bool> {
     Ok(run == 1)
 }
 
-/// Ends the lease.
-async fn free(tx: &mut Tx, claim: &Claim, due: Option<Timestamp>) -> Result<()> {
+/// Ends the lease; a lane with something to deliver is due again at `due`.
+async fn free(tx: &mut Tx, claim: &Claim, due: Timestamp) -> Result<()> {
     tx.run(
         "update lane set lease_until = null, due_at = case when queued > 0 then $3 end where line_id = $1 and conversation_id = $2",
         (claim.line_id, claim.conversation_id, due),

@@ -197,7 +197,7 @@ fn acts(row: &TimelineRow, line: LineId, skip: ServerAction<SkipMessage>, restor
     let (message, of) = (row.id, format!("the message of {}", row.accepted_at.unwrap_or(row.created_at).minute()));
     let skipping = matches!(row.entry, Some(EntryState::Held | EntryState::Queued | EntryState::Failed)).then(|| {
         view! {
-            <ConfirmFold label="Skip" of=of.clone()>
+            <ConfirmFold label="Skip" of=of.clone() quiet=true>
                 <p>"It will not be posted to RingCentral. The SMS is not touched. It can be restored."</p>
                 <ActionForm action=skip>
                     <input type="hidden" name="line" value=line.to_string() />
@@ -216,7 +216,7 @@ fn acts(row: &TimelineRow, line: LineId, skip: ServerAction<SkipMessage>, restor
     };
     let restoring = matches!(row.entry, Some(EntryState::Skipped | EntryState::Failed)).then(|| {
         view! {
-            <ConfirmFold label="Restore" of=of>
+            <ConfirmFold label="Restore" of=of quiet=true>
                 <p>{what}</p>
                 <ActionForm action=restore>
                     <input type="hidden" name="line" value=line.to_string() />

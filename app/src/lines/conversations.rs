@@ -2,11 +2,12 @@
 
 use super::{line, line_of_path, no_such_line};
 use crate::Fault;
+use crate::conversation::concerns_line;
 use crate::live::follow;
 use crate::sync::{SyncBadge, SyncReason, contact};
 use crate::ui::{Cell, Empty, FaultView, Loading, PageHead, Pager, Table, Tabs, Time, TypeBadge, query_field};
 use leptos::prelude::*;
-use switchyard::types::{Change, ConversationRow, Cursor, IntegrationType, LineId, LineRow, Page};
+use switchyard::types::{ConversationRow, Cursor, IntegrationType, LineId, LineRow, Page};
 
 #[cfg(feature = "ssr")]
 use {
@@ -62,11 +63,7 @@ pub fn ConversationsPage() -> impl IntoView {
 
 fn whole(line: LineRow, after: Option<Cursor>, first: Page<ConversationRow>) -> impl IntoView {
     let (id, of_type) = (line.id, line.integration_type);
-    let concerns = move |change| match change {
-        Change::Conversation { line_id, .. } | Change::Conversations { line_id, .. } | Change::Line { line_id, .. } => line_id == id,
-        _ => false,
-    };
-    let followed = follow(first, concerns, move || line_conversations(id, after.clone()));
+    let followed = follow(first, move |change| concerns_line(change, id), move || line_conversations(id, after.clone()));
     let nothing = Memo::new(move |_| followed.now.with(|page| page.rows.is_empty()));
     let next = Memo::new(move |_| followed.now.with(|page| page.next.clone()));
     let row = move |row: ConversationRow| {

@@ -50,12 +50,15 @@ pub fn ConfirmFold(
     /// Which one, for a screen reader: the label alone says the same in every row.
     #[prop(into)]
     of: String,
+    /// It stands in every row and can be taken back: it does not shout.
+    #[prop(optional)]
+    quiet: bool,
     /// What it does, and the form that does it.
     children: Children,
 ) -> impl IntoView {
     view! {
         <details class="fold confirm">
-            <summary class="btn btn-sm btn-ghost text-sm font-medium text-error">
+            <summary class="btn btn-sm btn-ghost text-sm font-medium" class=(if quiet { "text-primary" } else { "text-error" }, true)>
                 {label} "…" <span class="sr-only">" " {of}</span>
             </summary>
             <div class="confirm-box">{children()}</div>

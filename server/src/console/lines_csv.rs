@@ -83,7 +83,7 @@ fn push(text: &mut String, line: &LineRow) {
 }
 
 /// A field in quotes. One that a spreadsheet would take for a formula gets an apostrophe (OWASP, CSV injection).
-fn quoted(field: &str) -> String {
+pub(super) fn quoted(field: &str) -> String {
     let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
     format!("\"{}{}\"", if formula { "'" } else { "" }, field.replace('"', "\"\""))
 }

@@ -156,7 +156,8 @@ async fn nothing_lost_nothing_twice(point: &str, dies_before_the_reply: bool) {
         let db = story.open().await;
         story
             .until("the blast is releasable", async || {
-                let held: Vec<(i64,)> = db.all("select accepted_at from sync_entry where accepted_at is not null", ()).await.unwrap_or_default();
+                let held: Vec<(i64,)> =
+                    db.all("select accepted_at from sync_entry where accepted_at is not null", ()).await.unwrap_or_default();
                 !held.is_empty()
             })
             .await;
@@ -175,7 +176,8 @@ async fn nothing_lost_nothing_twice(point: &str, dies_before_the_reply: bool) {
         let db = story.open().await;
         story
             .until("the blast is releasable", async || {
-                let held: Vec<(i64,)> = db.all("select accepted_at from sync_entry where accepted_at is not null", ()).await.unwrap_or_default();
+                let held: Vec<(i64,)> =
+                    db.all("select accepted_at from sync_entry where accepted_at is not null", ()).await.unwrap_or_default();
                 !held.is_empty()
             })
             .await;

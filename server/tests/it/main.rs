@@ -10,8 +10,10 @@ mod verdict;
 
 mod api;
 mod blasts;
+mod crash;
 mod faults;
 mod guards;
+mod house;
 mod messages;
 mod schema;
 mod type_change;

@@ -4,11 +4,11 @@ use crate::harness::{TestApp, TestLine, contact, eventually, on_both_engines};
 use crate::verdict::{Said, assert_good, chats_of, received, ringcentral_calls, standing_posts};
 use futures_util::future::join_all;
 use server::application::Workers;
-use server::sandbox::{HandsetText, Kind};
+use server::sandbox::{Fault, HandsetText, Kind, On, What};
 use switchyard::directory::people;
 use switchyard::sync::EngineConfig;
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
-use switchyard::types::{MessageState, SyncState};
+use switchyard::types::{EntryState, MessageState, SyncState};
 
 on_both_engines![
     a_reply_releases_what_was_held_in_order_and_each_once,
@@ -28,6 +28,8 @@ on_both_engines![
     a_release_reaches_back_two_hundred_messages_and_says_what_it_leaves_out,
     history_travels_many_messages_to_a_post,
     an_sms_whose_answer_was_lost_is_sent_once,
+    a_status_that_overtakes_the_lost_answer_settles_the_message,
+    a_message_that_the_carrier_refuses_is_failed_and_never_released,
 ];
 
 async fn a_reply_releases_what_was_held_in_order_and_each_once(app: &TestApp) {
@@ -128,7 +130,6 @@ async fn a_message_that_the_carrier_has_not_taken_is_not_released(app: &TestApp)
 }
 
 async fn a_message_that_did_not_arrive_is_shown_as_not_delivered(app: &TestApp) {
-    use server::sandbox::{Fault, On, What};
     let line = app.line(Ringcentral).await;
     app.sandbox.arm(Fault::new(On::Sms, What::Undeliverable { error: "the phone is off".to_owned() })).unwrap();
     let (out, back) = (app.text("Hello?"), app.text("Here I am"));
@@ -355,8 +356,8 @@ async fn history_travels_many_messages_to_a_post(app: &TestApp) {
 }
 
 async fn an_sms_whose_answer_was_lost_is_sent_once(app: &TestApp) {
-    use server::sandbox::{Fault, On, What};
     let line = app.line(BlastOnly).await;
+    app.sandbox.set_deliver_statuses(false);
     app.sandbox.arm(Fault::new(On::Sms, What::LoseAnswer { hang: false }).times(2)).unwrap();
     app.sandbox.arm(Fault::new(On::Sms, What::Status { status: 503, retry_after: None, code: None })).unwrap();
     let text = app.text("Once");
@@ -365,5 +366,44 @@ async fn an_sms_whose_answer_was_lost_is_sent_once(app: &TestApp) {
     let journal = app.sandbox.journal(0);
     assert_eq!(journal.iter().filter(|entry| entry.kind == Kind::Sms).count(), 4, "tried until it is known");
     assert_eq!(received(&journal, &contact(1)), [text]);
-    assert_eq!(app.get(&line, message["url"].as_str().unwrap()).await["state"], "delivered");
+    assert_eq!(app.get(&line, message["url"].as_str().unwrap()).await["state"], "accepted");
+}
+
+async fn a_status_that_overtakes_the_lost_answer_settles_the_message(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    app.sandbox.arm(Fault::new(On::Sms, What::LoseAnswer { hang: false })).unwrap();
+    app.sandbox.arm(Fault::new(On::Sms, What::Undeliverable { error: "the phone is off".to_owned() })).unwrap();
+    let (first, second, reply) = (app.text("Once"), app.text("Not at all"), app.text("Hm?"));
+    let delivered = app.send(&line, &contact(1), &first).await;
+    let failed = app.send(&line, &contact(1), &second).await;
+    app.work().await;
+    assert_eq!(app.get(&line, delivered["url"].as_str().unwrap()).await["state"], "delivered");
+    assert_eq!(app.get(&line, failed["url"].as_str().unwrap()).await["error"], "the phone is off");
+    assert_eq!(app.sandbox.journal(0).iter().filter(|entry| entry.kind == Kind::Sms).count(), 2, "nothing is sent again");
+    app.reply(&contact(1), &line, &reply).await;
+    app.work().await;
+    let mut said = Said::default();
+    for text in [&first, &second, &reply] {
+        said.then(&contact(1), text);
+    }
+    assert_good(&app.sandbox, &said);
+}
+
+async fn a_message_that_the_carrier_refuses_is_failed_and_never_released(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    app.sandbox.arm(Fault::new(On::Sms, What::RefuseText).containing("forbidden")).unwrap();
+    let (refused, good, reply) = (app.text("forbidden"), app.text("Hello"), app.text("Hi"));
+    let message = app.send(&line, &contact(1), &refused).await;
+    app.send(&line, &contact(1), &good).await;
+    app.work().await;
+    assert_eq!(app.get(&line, message["url"].as_str().unwrap()).await["state"], "failed");
+    app.reply(&contact(1), &line, &reply).await;
+    app.work().await;
+    let mut said = Said::default();
+    said.then(&contact(1), &good);
+    said.then(&contact(1), &reply);
+    assert_good(&app.sandbox, &said);
+    let rows = app.timeline(&line, &contact(1)).await;
+    let row = rows.iter().find(|row| row.body == refused).unwrap();
+    assert_eq!((row.entry, row.reason.as_deref()), (Some(EntryState::Skipped), Some("the message was not sent")));
 }

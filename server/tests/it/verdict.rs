@@ -74,9 +74,7 @@ fn judge(journal: &[Entry], said: &Said) -> Verdict {
     let posts = standing_posts(journal);
     let mut verdict = Verdict::default();
     for (contact, texts) in &said.0 {
-        let chats = chats_of(journal, contact);
-        let (own, others): (Vec<&Entry>, Vec<&Entry>) = posts.iter().partition(|post| post.chat_id.is_some_and(|id| chats.contains(&id)));
-        let whole: String = own.iter().filter_map(|post| post.text.as_deref()).collect::<Vec<_>>().join("\n");
+        let whole = texts_in(&posts, &chats_of(journal, contact));
         let mut furthest = 0;
         for text in texts {
             match whole.matches(text.as_str()).count() {
@@ -88,10 +86,17 @@ fn judge(journal: &[Entry], said: &Said) -> Verdict {
                 verdict.disordered += usize::from(place < furthest);
                 furthest = furthest.max(place);
             }
-            verdict.astray += others.iter().filter(|post| post.text.as_deref().is_some_and(|post| post.contains(text.as_str()))).count();
         }
+        // A blast is said to many; what another contact alone was told has no place here.
+        let to_others = said.0.values().flatten().filter(|text| !texts.contains(text));
+        verdict.astray += to_others.filter(|text| whole.contains(text.as_str())).count();
     }
     verdict
+}
+
+fn texts_in(posts: &[&Entry], chats: &[Id]) -> String {
+    let here = posts.iter().filter(|post| post.chat_id.is_some_and(|id| chats.contains(&id)));
+    here.filter_map(|post| post.text.as_deref()).collect::<Vec<_>>().join("\n")
 }
 
 /// Fails, with the chats as they are, unless the verdict is good.
@@ -134,7 +139,7 @@ fn the_verdict_sees_what_is_lost_doubled_disordered_and_astray() {
         entry(Kind::Post, 1, 12, "one m0001."),
         entry(Kind::Post, 1, 13, "deleted m0003."),
         entry(Kind::PostDelete, 1, 13, ""),
-        entry(Kind::Post, 2, 14, "four m0004."),
+        entry(Kind::Post, 2, 14, "four m0004. and five m0005."),
     ];
     assert_eq!(chats_of(&journal, "+12025550120"), [Id(1)]);
     let standing: Vec<_> = standing_posts(&journal).iter().map(|post| post.post_id.unwrap().0).collect();
@@ -143,5 +148,6 @@ fn the_verdict_sees_what_is_lost_doubled_disordered_and_astray() {
     for text in ["one m0001.", "two m0002.", "deleted m0003.", "four m0004."] {
         said.then("+12025550120", text);
     }
+    said.then("+12025550121", "five m0005.");
     assert_eq!(judge(&journal, &said), Verdict { lost: 2, doubled: 1, disordered: 1, astray: 1 });
 }

@@ -1,1 +1,163 @@
-//! stub
+//! The carriers' webhooks: who may call, what is taken, and what is kept for later.
+
+use crate::harness::{CARRIER, OLD_SECRET, SECRET, TestApp, contact, on_both_engines};
+use crate::verdict::ringcentral_calls;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use server::sandbox::sign;
+use std::time::Duration;
+use switchyard::types::IntegrationType::Ringcentral;
+
+on_both_engines![
+    a_forged_signature_is_refused,
+    a_stale_signature_is_refused,
+    both_secrets_are_good_while_one_is_being_replaced,
+    a_message_to_an_unknown_line_is_stored,
+    a_body_that_is_not_as_the_contract_has_it_is_refused,
+    a_body_that_is_too_long_is_refused,
+    a_text_with_a_nul_is_recorded_without_it,
+    many_webhooks_at_once_are_each_recorded_once,
+    a_webhook_is_refused_when_the_database_is_gone,
+];
+
+fn body(id: &str, line: &str, text: &str) -> Value {
+    json!({ "id": id, "from": contact(1), "to": [line], "text": text, "media": [], "sent_at": "2026-11-21T05:20:11Z" })
+}
+
+async fn recorded(app: &TestApp) -> i64 {
+    let (count,): (i64,) = app.db.one("select count(*) from message where direction = 'inbound'", ()).await.unwrap();
+    count
+}
+
+async fn a_forged_signature_is_refused(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let body = body("1", &line.number, "Hello").to_string();
+    let at = app.now.at();
+    let good = sign(SECRET, at, body.as_bytes());
+    let of_another_body = sign(SECRET, at, b"{}");
+    let of_nobody = sign("a-secret-that-nobody-has", at, body.as_bytes());
+    let other_time = good.replace(&format!("t={}", at.0 / 1_000_000), &format!("t={}", at.0 / 1_000_000 + 1));
+    let cases = [
+        (CARRIER, of_another_body.as_str()),
+        (CARRIER, of_nobody.as_str()),
+        (CARRIER, other_time.as_str()),
+        (CARRIER, ""),
+        (CARRIER, "t=1795238411"),
+        ("another", good.as_str()),
+    ];
+    let mut answers = Vec::new();
+    for kind in ["messages", "status"] {
+        for (carrier, signature) in cases {
+            let answer = app.signed_webhook(carrier, kind, signature, body.clone()).await;
+            assert_eq!(answer.status(), 401, "{carrier} {signature}");
+            assert_eq!(answer.headers()["content-type"], "application/problem+json");
+            answers.push(answer.text().await.unwrap());
+        }
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "nobody learns which part was wrong");
+    assert_eq!(recorded(app).await, 0);
+    assert_eq!(app.signed_webhook(CARRIER, "messages", &good, body).await.status(), 200);
+    assert_eq!(recorded(app).await, 1);
+}
+
+async fn a_stale_signature_is_refused(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let body = body("1", &line.number, "Hello").to_string();
+    let late = sign(SECRET, app.now.at().minus(Duration::from_secs(301)), body.as_bytes());
+    let early = sign(SECRET, app.now.at().plus(Duration::from_secs(301)), body.as_bytes());
+    for signature in [late, early] {
+        assert_eq!(app.signed_webhook(CARRIER, "messages", &signature, body.clone()).await.status(), 401);
+    }
+    let just = sign(SECRET, app.now.at().minus(Duration::from_secs(299)), body.as_bytes());
+    assert_eq!(app.signed_webhook(CARRIER, "messages", &just, body).await.status(), 200);
+}
+
+async fn both_secrets_are_good_while_one_is_being_replaced(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    for (id, secret) in [("1", SECRET), ("2", OLD_SECRET)] {
+        assert_eq!(app.webhook("messages", secret, &body(id, &line.number, "Hello")).await.status(), 200);
+    }
+    let body = body("3", &line.number, "Hello").to_string();
+    let (wrong, good) = (sign("a-secret-that-nobody-has", app.now.at(), body.as_bytes()), sign(OLD_SECRET, app.now.at(), body.as_bytes()));
+    let both = format!("{wrong},{}", good.split_once(',').unwrap().1);
+    assert_eq!(app.signed_webhook(CARRIER, "messages", &both, body).await.status(), 200, "a carrier may sign with both");
+    assert_eq!(recorded(app).await, 3);
+}
+
+async fn a_message_to_an_unknown_line_is_stored(app: &TestApp) {
+    let unknown = "+12025550199";
+    for expected in ["unknown_line", "unknown_line"] {
+        let answer = app.webhook("messages", SECRET, &body("1", unknown, "Is anybody there?")).await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.json::<Value>().await.unwrap()["result"], expected);
+    }
+    let kept: Vec<(String, String, String)> = app.db.all("select from_number, to_number, body from unknown_inbound", ()).await.unwrap();
+    assert_eq!(kept, [(contact(1), unknown.to_owned(), "Is anybody there?".to_owned())], "once");
+    app.work().await;
+    assert_eq!(ringcentral_calls(&app.sandbox.journal(0)), 0);
+}
+
+async fn a_body_that_is_not_as_the_contract_has_it_is_refused(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let bad = [
+        json!([]),
+        json!({}),
+        json!({ "id": "1", "from": "nobody", "to": [line.number], "text": "Hello" }),
+        json!({ "id": "1", "from": contact(1), "to": [], "text": "Hello" }),
+        json!({ "id": "1", "from": contact(1), "to": line.number, "text": "Hello" }),
+        json!({ "id": "", "from": contact(1), "to": [line.number], "text": "Hello" }),
+        json!({ "id": "1\u{0}", "from": contact(1), "to": [line.number], "text": "Hello" }),
+        json!({ "id": "1", "from": contact(1), "to": [line.number], "text": "Hello", "sent_at": "yesterday" }),
+    ];
+    for body in bad {
+        let answer = app.webhook("messages", SECRET, &body).await;
+        assert_eq!(answer.status(), 422, "{body}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    }
+    for body in [json!({}), json!({ "id": "1", "reference": "x", "status": "eaten" })] {
+        assert_eq!(app.webhook("status", SECRET, &body).await.status(), 422, "{body}");
+    }
+    let stranger = json!({ "id": "1", "reference": "not one of ours", "status": "delivered", "error": null });
+    assert_eq!(app.webhook("status", SECRET, &stranger).await.status(), 200, "an unknown reference changes nothing");
+    assert_eq!(recorded(app).await, 0);
+}
+
+async fn a_body_that_is_too_long_is_refused(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let answer = app.webhook("messages", SECRET, &body("1", &line.number, &"x".repeat(256 * 1024))).await;
+    assert_eq!(answer.status(), 413);
+    assert_eq!(recorded(app).await, 0);
+}
+
+async fn a_text_with_a_nul_is_recorded_without_it(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    assert_eq!(app.webhook("messages", SECRET, &body("1", &line.number, "Hel\u{0}lo")).await.status(), 200);
+    assert_eq!(app.timeline(&line, &contact(1)).await[0].body, "Hello");
+}
+
+async fn many_webhooks_at_once_are_each_recorded_once(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let bodies: Vec<Value> = (0..300).map(|n| body(&(n / 2).to_string(), &line.number, &format!("Text {n}"))).collect();
+    let answers = join_all(bodies.iter().map(async |body| {
+        let answer = app.webhook("messages", SECRET, body).await;
+        assert_eq!(answer.status(), 200);
+        answer.json::<Value>().await.unwrap()["result"].as_str().unwrap().to_owned()
+    }))
+    .await;
+    for result in ["recorded", "repeated"] {
+        assert_eq!(answers.iter().filter(|answer| *answer == result).count(), 150, "{result}");
+    }
+    assert_eq!(recorded(app).await, 150);
+}
+
+async fn a_webhook_is_refused_when_the_database_is_gone(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    app.db.close().await;
+    for (kind, body) in [
+        ("messages", body("1", &line.number, "Hello")),
+        ("status", json!({ "id": "1", "reference": format!("{}.{}", line.id, line.id), "status": "delivered" })),
+    ] {
+        let answer = app.webhook(kind, SECRET, &body).await;
+        assert_eq!(answer.status(), 503, "the carrier calls again: {kind}");
+    }
+}

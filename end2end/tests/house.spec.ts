@@ -1,0 +1,149 @@
+// The house: signing in, who may do what, a line's integration type, two people at one line, the keyboard, no JavaScript, axe.
+import { accessible, as, expect, product, ready, test, type Role } from '../product';
+import type { Page } from '@playwright/test';
+
+/** The page of a line of the demo. */
+async function lineNamed(page: Page, label: string): Promise<string> {
+  await page.goto(`/lines?q=${encodeURIComponent(label)}`);
+  const href = await page.getByRole('link', { name: /\+1 / }).first().getAttribute('href');
+  expect(href).toMatch(/^\/lines\//);
+  return href!;
+}
+
+test('a stranger is sent to sign in, and back to where they were going', async ({ browser }) => {
+  const context = await browser.newContext({ baseURL: product().url });
+  const page = await context.newPage();
+  await page.goto('/lines?q=dental');
+  await expect(page).toHaveURL(/\/sign-in\?next=/);
+  await page.getByLabel('E-mail').fill('support@example.com');
+  await page.getByLabel('Password').fill('not the password at all');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByText('do not fit together')).toBeVisible();
+  await page.getByLabel('E-mail').fill('support@example.com');
+  await page.getByLabel('Password').fill('a long enough password');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page).toHaveURL(/\/lines\?q=dental/);
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Lines');
+  await context.close();
+});
+
+test('an invitation works once', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  await page.goto('/invitation?token=not-a-token');
+  await expect(page.getByText('Ask for a new one')).toBeVisible();
+});
+
+test('a viewer cannot change a type, and a hand-made request gets 403', async ({ browser }) => {
+  const page = await as(browser, 'viewer');
+  const line = await lineNamed(page, 'Billing');
+  await page.goto(line);
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  await expect(page.locator('a[href*="/type"]')).toHaveCount(0);
+  const id = line.split('/').pop()!;
+  const answer = await page.request.post('/fn/lines/type/set', {
+    form: { id, to: 'none', version: '1', confirm: '' },
+    headers: { origin: product().url, 'sec-fetch-site': 'same-origin', accept: 'application/json' },
+  });
+  expect(answer.status()).toBe(403);
+  const foreign = await page.request.post('/fn/lines/type/set', {
+    form: { id, to: 'none', version: '1', confirm: '' },
+    headers: { origin: 'https://elsewhere.example', 'sec-fetch-site': 'cross-site' },
+  });
+  expect(foreign.status()).toBe(403);
+  const nobody = await page.context().browser()!.newContext({ baseURL: product().url });
+  const unsigned = await nobody.request.post('/fn/lines/type/set', {
+    form: { id, to: 'none', version: '1', confirm: '' },
+    headers: { origin: product().url, 'sec-fetch-site': 'same-origin', accept: 'application/json' },
+  });
+  expect(unsigned.status()).toBe(401);
+  await nobody.close();
+});
+
+test('support sets a line to None and sees beforehand what happens', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  const line = await lineNamed(page, 'Billing');
+  await page.goto(`${line}/type?to=none`);
+  await ready(page);
+  await expect(page.getByRole('heading', { name: 'What will happen' })).toBeVisible();
+  await expect(page.getByText('it is not routed and makes no conversation')).toBeVisible();
+  await page.getByRole('button', { name: 'Set to None' }).click();
+  await expect(page).toHaveURL(new RegExp(`${line}(\\?|$)`));
+  await expect(page.getByText('Sam Support').first()).toBeVisible();
+  await page.goto(`${line}/type?to=inbox`);
+  await page.getByRole('button', { name: 'Set to Inbox' }).click();
+  await expect(page).toHaveURL(new RegExp(`${line}(\\?|$)`));
+});
+
+test('two staff editing one line: the second is told and looks again', async ({ browser }) => {
+  const first = await as(browser, 'support');
+  const second = await as(browser, 'administrator');
+  const line = await lineNamed(first, 'Returns');
+  await first.goto(`${line}/type?to=none`);
+  await second.goto(`${line}/type?to=none`);
+  await ready(second);
+  await first.getByRole('button', { name: 'Set to None' }).click();
+  await expect(first).toHaveURL(new RegExp(`${line}(\\?|$)`));
+  await second.getByRole('button', { name: 'Set to None' }).click();
+  await expect(second.getByText(/already|Somebody changed this line/)).toBeVisible();
+  await first.goto(`${line}/type?to=inbox`);
+  await first.getByRole('button', { name: 'Set to Inbox' }).click();
+  await expect(first).toHaveURL(new RegExp(`${line}(\\?|$)`));
+});
+
+test('everything is reached by keyboard alone', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await page.goto('/lines');
+  await ready(page);
+  await page.keyboard.press('/');
+  await expect(page.getByRole('searchbox')).toBeFocused();
+  await page.keyboard.type('Recalls');
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/q=Recalls/);
+  await expect(page.getByRole('row')).toHaveCount(2);
+  await page.keyboard.press('Escape');
+  await page.locator('body').click({ position: { x: 700, y: 880 } });
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/\/lines\/[0-9a-f-]{36}/);
+});
+
+test('every page is read without JavaScript', async ({ browser }) => {
+  const page = await as(browser, 'support', { javaScriptEnabled: false });
+  await page.goto('/lines');
+  await expect(page.getByRole('row').nth(1)).toBeVisible();
+  const line = await lineNamed(page, 'Billing');
+  await page.goto(line);
+  await expect(page.getByText('Billing').first()).toBeVisible();
+  await page.goto(`${line}/type?to=none`);
+  await expect(page.getByRole('button', { name: 'Set to None' })).toBeVisible();
+  await page.goto('/accounts');
+  await expect(page.getByText('Lakeside Dental').first()).toBeVisible();
+  await page.goto('/sync');
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+});
+
+for (const theme of ['light', 'dark'] as const) {
+  test(`no screen has an accessibility violation, ${theme}`, async ({ browser }) => {
+    const page = await as(browser, 'administrator', { colorScheme: theme });
+    const line = await lineNamed(page, 'Front desk');
+    for (const path of ['/lines', line, `${line}/type?to=none`, '/lines/new', '/accounts', '/staff', '/nowhere']) {
+      await page.goto(path);
+      await expect(page.getByRole('heading', { level: 1 }).first()).toBeVisible();
+      await accessible(page);
+    }
+    const stranger = await browser.newPage({ baseURL: product().url, colorScheme: theme });
+    await stranger.goto('/sign-in');
+    await accessible(stranger);
+    await stranger.close();
+  });
+}
+
+for (const role of ['viewer', 'support'] satisfies Role[]) {
+  test(`a ${role} does not see staff`, async ({ browser }) => {
+    const page = await as(browser, role);
+    await page.goto('/lines');
+    await expect(page.locator('a[href="/staff"]')).toHaveCount(0);
+    await page.goto('/staff');
+    await expect(page.getByText('Your roles do not let you')).toBeVisible();
+  });
+}
