@@ -35,44 +35,47 @@ export default async function setup(config: FullConfig): Promise<() => Promise<v
     SANDBOX_LISTEN: `127.0.0.1:${sandboxPort}`,
     SMS_PER_SECOND: '500',
     PUBLIC_URL: url,
-    LOG: 'warn',
+    LOG: 'error',
   };
   const child = spawn(binary, ['demo'], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
-  const link = await new Promise<string>((resolve, reject) => {
-    let text = '';
-    child.once('exit', (code) => reject(new Error(`the product ended with ${code} before it was ready`)));
-    child.stdout.on('data', (part: Buffer) => {
-      text += part.toString();
-      const found = /(http\S+\/invitation\?token=\S+)/.exec(text);
-      if (found) resolve(found[1]);
-    });
-  });
-
-  mkdirSync(dirname(stateFile('product')), { recursive: true });
-  writeFileSync(stateFile('product'), JSON.stringify({ url, sandbox }));
-  const browser = await chromium.launch(config.projects[0].use.launchOptions);
-  const accept = async (role: Role, invitation: string) => {
-    const page = await browser.newPage({ baseURL: url });
-    await page.goto(invitation);
-    await page.getByLabel('Password', { exact: true }).fill(password);
-    await page.getByRole('button', { name: /set password/i }).click();
-    await page.waitForURL(/\/lines/);
-    await page.context().storageState({ path: stateFile(role) });
-    await page.context().close();
-  };
-  await accept('administrator', link);
-  for (const [role, name] of [['support', 'Sam Support'], ['viewer', 'Vera Viewer']] as const) {
-    const args = ['staff', 'add', '--email', `${role}@example.com`, '--name', name, '--role', role, '--as', 'admin@example.com'];
-    await accept(role, execFileSync(binary, args, { env, encoding: 'utf8' }).trim());
-  }
-  await browser.close();
-
-  return async () => {
-    const ended = new Promise((resolve) => child.once('exit', resolve));
+  const end = async () => {
     child.removeAllListeners('exit');
-    child.once('exit', () => undefined);
-    child.kill('SIGTERM');
-    await Promise.race([ended, new Promise((resolve) => child.once('close', resolve))]);
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    if (child.exitCode === null && child.kill('SIGTERM')) await ended;
     rmSync(folder, { recursive: true, force: true });
   };
+  try {
+    const link = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      child.once('exit', (code) => reject(new Error(`the product ended with ${code} before it was ready`)));
+      child.stdout.on('data', (part: Buffer) => {
+        text += part.toString();
+        const found = /(http\S+\/invitation\?token=\S+)/.exec(text);
+        if (found) resolve(found[1]);
+      });
+    });
+
+    mkdirSync(dirname(stateFile('product')), { recursive: true });
+    writeFileSync(stateFile('product'), JSON.stringify({ url, sandbox }));
+    const browser = await chromium.launch(config.projects[0].use.launchOptions);
+    const accept = async (role: Role, invitation: string) => {
+      const page = await browser.newPage({ baseURL: url });
+      await page.goto(invitation);
+      await page.getByLabel('Password', { exact: true }).fill(password);
+      await page.getByRole('button', { name: /set the password/i }).click();
+      await page.waitForURL(/\/lines/);
+      await page.context().storageState({ path: stateFile(role) });
+      await page.context().close();
+    };
+    await accept('administrator', link);
+    for (const [role, name] of [['support', 'Sam Support'], ['viewer', 'Vera Viewer']] as const) {
+      const args = ['staff', 'add', '--email', `${role}@example.com`, '--name', name, '--role', role, '--as', 'admin@example.com'];
+      await accept(role, execFileSync(binary, args, { env, encoding: 'utf8' }).trim());
+    }
+    await browser.close();
+    return end;
+  } catch (error) {
+    await end();
+    throw error;
+  }
 }

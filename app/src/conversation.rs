@@ -8,7 +8,9 @@ use crate::Fault;
 use crate::frame::{Me, use_me};
 use crate::live::{Followed, follow};
 use crate::sync::{SyncBadge, SyncReason};
-use crate::ui::{Badge, Button, FaultView, FormFault, Loading, Number, PageHead, Panel, Time, Tone, fault_of, query_field, toast_on_success, waits};
+use crate::ui::{
+    Badge, Button, FaultView, FormFault, Loading, Number, PageHead, Panel, Time, Tone, fault_of, query_field, toast_on_success, waits,
+};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};

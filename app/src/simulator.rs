@@ -11,8 +11,8 @@ use crate::conversation::concerns_line;
 use crate::live::{Followed, follow};
 use crate::sync::SyncBadge;
 use crate::ui::{
-    Badge, Button, ButtonLink, Choice, Empty, FaultView, FilterBar, FormFault, Loading, Look, Number, PageHead, Select, TextArea, Time, Tone,
-    fault_of, field_error, query_field, toast_on_success, waits,
+    Badge, Button, ButtonLink, Choice, Empty, FaultView, FilterBar, FormFault, Loading, Look, Number, PageHead, Select, TextArea, Time,
+    Tone, fault_of, field_error, query_field, toast_on_success, waits,
 };
 use leptos::html;
 use leptos::prelude::*;
@@ -160,7 +160,12 @@ pub async fn read_stage(
 
 /// Both sides of a conversation, and what became of a blast.
 #[server(prefix = "/fn", endpoint = "simulator/scene")]
-pub async fn read_scene(line: LineId, contact: ConversationId, blast: Option<BlastId>, #[server(default)] mark: u64) -> Result<Scene, Fault> {
+pub async fn read_scene(
+    line: LineId,
+    contact: ConversationId,
+    blast: Option<BlastId>,
+    #[server(default)] mark: u64,
+) -> Result<Scene, Fault> {
     permit::<may::SendMessages>().await?;
     let permit = permit::<may::SeeMessages>().await?;
     let services = services()?;
@@ -171,9 +176,16 @@ pub async fn read_scene(line: LineId, contact: ConversationId, blast: Option<Bla
         None => None,
     };
     let (number, line_number) = (detail.number.expose(), detail.line_number.expose());
-    let handset = sandbox.handset(number).await?.into_iter().filter(|text| text.from == line_number || text.to.iter().any(|to| to == line_number));
+    let handset =
+        sandbox.handset(number).await?.into_iter().filter(|text| text.from == line_number || text.to.iter().any(|to| to == line_number));
     let handset = handset
-        .map(|text| HandsetText { own: text.from == number, text: text.text, at: text.at, pictures: text.media.len(), failure: text.failure })
+        .map(|text| HandsetText {
+            own: text.from == number,
+            text: text.text,
+            at: text.at,
+            pictures: text.media.len(),
+            failure: text.failure,
+        })
         .collect();
     let chat = match detail.chat_id.as_deref() {
         Some(id) => sandbox.chat(id).await?,
@@ -336,7 +348,7 @@ fn Whole(stage: Stage, sent: (Option<BlastId>, u64)) -> impl IntoView {
             <div class="w-full sm:w-96">
                 <Select label="Line" name="line" choices=lines value=text_of(line.map(|id| id.to_string())) bare=true />
             </div>
-            <div class="w-full sm:w-72">
+            <div class="w-full sm:w-80">
                 <Select label="Contact" name="contact" choices=offered value=text_of(contact.map(|id| id.to_string())) bare=true />
             </div>
         </FilterBar>
@@ -583,7 +595,7 @@ fn Faults(followed: Followed<Scene>) -> impl IntoView {
                 <h2 id="faults" class="font-semibold">"Make RingCentral fail"</h2>
                 <p class="muted text-xs">"Each is for the next post of any conversation. Arm one, then reply as the contact."</p>
             </header>
-            <div class="flex flex-col gap-4 p-4">
+            <div class="p-4">
                 <FormFault fault=fault_of(arming) />
                 <ActionForm action=arming>
                     <ul class="grid gap-4 sm:grid-cols-3">
@@ -606,7 +618,7 @@ fn Faults(followed: Followed<Scene>) -> impl IntoView {
                         (!armed.is_empty())
                             .then(|| {
                                 view! {
-                                    <div class="flex flex-wrap items-center gap-2 border-t border-base-300 pt-3">
+                                    <div class="mt-4 flex flex-wrap items-center gap-2 border-t border-base-300 pt-3">
                                         <span class="font-medium">"Armed:"</span>
                                         {armed.into_iter().map(|text| view! { <Badge tone=Tone::Warning>{text}</Badge> }).collect_view()}
                                         <ActionForm action=disarming>

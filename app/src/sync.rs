@@ -80,7 +80,8 @@ pub async fn offered_lines(account: Option<AccountId>, line: Option<LineId>) -> 
 #[component]
 pub fn SyncPage() -> impl IntoView {
     let (account, line, state, after) = (query_field("account"), query_field("line"), query_field("state"), query_field("after"));
-    let lines = Resource::new(move || (account.get(), line.get()), |(account, line)| offered_lines(account.parse().ok(), line.parse().ok()));
+    let lines =
+        Resource::new(move || (account.get(), line.get()), |(account, line)| offered_lines(account.parse().ok(), line.parse().ok()));
     let read = |[account, line, state, after]: [String; 4]| {
         let after = (!after.is_empty()).then_some(Cursor(after));
         sync_board(account.parse().ok(), line.parse().ok(), state.parse().ok(), after)
@@ -143,11 +144,11 @@ pub fn SyncPage() -> impl IntoView {
                 match board.await {
                     (asked, Ok(first)) => {
                         let followed = follow(first, is_of_a_conversation, move || read(asked.clone()));
+                        let is_part = Signal::derive(move || !(account.get().is_empty() && line.get().is_empty()));
+                        let is_narrowed = Signal::derive(move || is_part.get() || !state.get().is_empty());
                         view! {
-                            <Tiles followed=followed chosen=state />
-                            <List followed=followed is_narrowed=Signal::derive(move || {
-                                !(account.get().is_empty() && line.get().is_empty() && state.get().is_empty())
-                            }) />
+                            <Tiles followed=followed chosen=state is_part=is_part />
+                            <List followed=followed is_narrowed=is_narrowed />
                         }
                             .into_any()
                     }
@@ -181,7 +182,7 @@ fn clear(select: &str) {
 
 /// The three counts; each leads to its conversations, across the platform.
 #[component]
-fn Tiles(followed: Followed<Board>, chosen: Signal<String>) -> impl IntoView {
+fn Tiles(followed: Followed<Board>, chosen: Signal<String>, is_part: Signal<bool>) -> impl IntoView {
     let tile = move |of: Trouble, means: &'static str, tone: &'static str| {
         let is_chosen = move || chosen.with(|chosen| chosen == of.as_str());
         let count = move || {
@@ -200,17 +201,20 @@ fn Tiles(followed: Followed<Board>, chosen: Signal<String>) -> impl IntoView {
                 <a href=href class=format!("tile {tone}") aria-current=move || is_chosen().then_some("true")>
                     <span class="font-medium">{name(of)}</span>
                     <span class="text-2xl leading-tight font-semibold">{count}</span>
-                    <span class="muted text-xs">{means}</span>
+                    <span class="muted hidden text-xs sm:block">{means}</span>
                 </a>
             </li>
         }
     };
     view! {
-        <ul class="mb-4 grid grid-cols-1 gap-3 sm:grid-cols-3" aria-label="Conversations that are not in sync, across the platform">
+        <ul class="mb-4 grid grid-cols-3 gap-2 sm:gap-3" aria-label="Conversations that are not in sync, across the platform">
             {tile(Trouble::Stalled, "Deliveries fail; they are tried again", "tile-bad")}
             {tile(Trouble::Delivering, "On their way into RingCentral", "tile-info")}
             {tile(Trouble::Held, "Waiting for the contact’s next reply", "tile-plain")}
         </ul>
+        <Show when=move || is_part.get()>
+            <p class="muted mb-2 text-xs">"The counts above are of all accounts; the list below is narrowed."</p>
+        </Show>
     }
 }
 

@@ -68,7 +68,7 @@ test('support sets a line to None and sees beforehand what happens', async ({ br
   await expect(page.getByText('it is not routed and makes no conversation')).toBeVisible();
   await page.getByRole('button', { name: 'Set to None' }).click();
   await expect(page).toHaveURL(new RegExp(`${line}(\\?|$)`));
-  await expect(page.getByText('Sam Support').first()).toBeVisible();
+  await expect(page.getByRole('main').getByText('Sam Support').first()).toBeVisible();
   await page.goto(`${line}/type?to=inbox`);
   await page.getByRole('button', { name: 'Set to Inbox' }).click();
   await expect(page).toHaveURL(new RegExp(`${line}(\\?|$)`));
@@ -131,9 +131,10 @@ for (const theme of ['light', 'dark'] as const) {
       await expect(page.getByRole('heading', { level: 1 }).first()).toBeVisible();
       await accessible(page);
     }
-    const stranger = await browser.newPage({ baseURL: product().url, colorScheme: theme });
-    await stranger.goto('/sign-in');
-    await accessible(stranger);
+    const stranger = await browser.newContext({ baseURL: product().url, colorScheme: theme });
+    const signIn = await stranger.newPage();
+    await signIn.goto('/sign-in');
+    await accessible(signIn);
     await stranger.close();
   });
 }

@@ -120,7 +120,8 @@ impl Api {
         if let Ok(id) = text.parse() {
             return Ok(id);
         }
-        let number = PhoneNumber::parse(text).map_err(|error| Refusal::invalid("line", format!("This is neither a line's id nor its number: {error}.")))?;
+        let number = PhoneNumber::parse(text)
+            .map_err(|error| Refusal::invalid("line", format!("This is neither a line's id nor its number: {error}.")))?;
         let found = lines::by_number_of_account(&self.db, caller.account, &number).await?;
         found.ok_or_else(|| Refusal::invalid("line", "This account has no such line."))
     }

@@ -5,7 +5,9 @@ use super::{people, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, is_duplicate};
 use crate::staff::{Entry, Permit, may, record};
-use crate::types::{AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, Page, PhoneNumber, Problem, Timestamp};
+use crate::types::{
+    AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, Page, PhoneNumber, Problem, Timestamp,
+};
 
 /// A list's row as it is stored.
 #[derive(sqlx::FromRow)]
@@ -109,8 +111,7 @@ pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, line: LineId) -> R
 /// # Errors
 /// What the database says.
 pub async fn by_number_of_account(db: &Db, account: AccountId, number: &PhoneNumber) -> Result<Option<LineId>> {
-    let found: Option<(LineId,)> =
-        db.opt("select id from line where number = $1 and account_id = $2", (number.clone(), account)).await?;
+    let found: Option<(LineId,)> = db.opt("select id from line where number = $1 and account_id = $2", (number.clone(), account)).await?;
     Ok(found.map(|(id,)| id))
 }
 
@@ -135,7 +136,10 @@ pub async fn add(
     let number = PhoneNumber::parse(number).map_err(|e| Problem::invalid("number", format!("This is {e}.")))?;
     let label = short_text("label", label, 80)?;
     if integration_type == IntegrationType::Ringcentral && crate::ringcentral::connected(db, [account]).await?.is_empty() {
-        return Err(Problem::invalid("integration_type", "This account has no connection to RingCentral. Connect it first, or choose another type."));
+        return Err(Problem::invalid(
+            "integration_type",
+            "This account has no connection to RingCentral. Connect it first, or choose another type.",
+        ));
     }
     let scope = permit.scope();
     let id = LineId(now.id());

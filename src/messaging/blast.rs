@@ -1,15 +1,16 @@
 //! Blasts: one body to many recipients. Taking a blast stores its recipients; recording turns them into messages and held rows
 //! in resumable batches; only a complete blast is sent. It costs no RingCentral call.
 
+use super::consent;
 use super::inbound::{self, json};
 use super::outbound::{self, Outgoing};
-use super::consent;
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::staff::{Actor, Entry, Permit, may, record};
 use crate::sync;
 use crate::types::{
-    AccountId, BlastId, BlastRow, BlastState, Change, ConversationId, IntegrationType, LineId, MessageId, Origin, PhoneNumber, Problem, Timestamp,
+    AccountId, BlastId, BlastRow, BlastState, Change, ConversationId, IntegrationType, LineId, MessageId, Origin, PhoneNumber, Problem,
+    Timestamp,
 };
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -55,7 +56,8 @@ pub async fn take(
     )
     .await?;
     for (n, chunk) in distinct.chunks(BATCH).enumerate() {
-        tx.run("insert into blast_chunk (line_id, blast_id, n, numbers) values ($1, $2, $3, $4)", (line, id, count(n), json(&chunk))).await?;
+        tx.run("insert into blast_chunk (line_id, blast_id, n, numbers) values ($1, $2, $3, $4)", (line, id, count(n), json(&chunk)))
+            .await?;
     }
     let entry = Entry { action: "blast.take", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..Entry::default() };
     record(tx, now, actor, entry.change((), serde_json::json!({ "recipients": recipients.len() }))).await?;
@@ -123,8 +125,7 @@ pub async fn record_next(db: &Db, now: &Now) -> Result<bool> {
         crate::work::faults::point("blast_chunk");
         let at = now.at();
         let route: inbound::Route = tx.one(outbound::ROUTE, [chunk.line_id]).await?;
-        let (body,): (String,) =
-            tx.one("select body from blast where line_id = $1 and id = $2", (chunk.line_id, chunk.blast_id)).await?;
+        let (body,): (String,) = tx.one("select body from blast where line_id = $1 and id = $2", (chunk.line_id, chunk.blast_id)).await?;
         let numbers: Vec<PhoneNumber> = serde_json::from_str(&chunk.numbers).unwrap_or_default();
         let out = consent::opted_out(tx, chunk.line_id, &numbers).await?;
         let wanted: Vec<&PhoneNumber> = numbers.iter().filter(|n| !out.contains(*n)).collect();
@@ -164,9 +165,8 @@ pub async fn record_next(db: &Db, now: &Now) -> Result<bool> {
             (chunk.line_id, chunk.blast_id, i64::try_from(messages.len()).unwrap_or(0), i64::try_from(out.len()).unwrap_or(0)),
         )
         .await?;
-        let last: Option<(i64,)> = tx
-            .opt("select n from blast_chunk where line_id = $1 and blast_id = $2 limit 1", (chunk.line_id, chunk.blast_id))
-            .await?;
+        let last: Option<(i64,)> =
+            tx.opt("select n from blast_chunk where line_id = $1 and blast_id = $2 limit 1", (chunk.line_id, chunk.blast_id)).await?;
         if last.is_none() {
             complete(tx, chunk.line_id, chunk.blast_id, at).await?;
         }

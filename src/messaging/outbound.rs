@@ -230,16 +230,17 @@ async fn record(db: &Db, now: &Now, results: Vec<Attempt>) -> Result<Vec<Result<
         let mut dropped = Vec::new();
         for Attempt { due, sent } in &results {
             let key = (due.line_id, due.id);
-            let (state, carrier_id, accepted, error, next): (_, Option<&str>, Option<Timestamp>, Option<&str>, Option<Timestamp>) = match sent {
-                None => ("opted_out", None, None, Some("the contact has opted out"), None),
-                Some(Sent::Accepted(id)) => ("accepted", Some(id), Some(at), None, None),
-                Some(Sent::Refused(why)) => ("failed", None, None, Some(why), None),
-                Some(Sent::Later { why, .. }) if due.attempts >= TRIES => ("failed", None, None, Some(why), None),
-                Some(Sent::Later { pause, why }) => {
-                    let pause = pause.unwrap_or_else(|| backoff(due.attempts, Duration::from_secs(300), &now.rng));
-                    ("queued", None, None, Some(why), Some(at.plus(pause)))
-                }
-            };
+            let (state, carrier_id, accepted, error, next): (_, Option<&str>, Option<Timestamp>, Option<&str>, Option<Timestamp>) =
+                match sent {
+                    None => ("opted_out", None, None, Some("the contact has opted out"), None),
+                    Some(Sent::Accepted(id)) => ("accepted", Some(id), Some(at), None, None),
+                    Some(Sent::Refused(why)) => ("failed", None, None, Some(why), None),
+                    Some(Sent::Later { why, .. }) if due.attempts >= TRIES => ("failed", None, None, Some(why), None),
+                    Some(Sent::Later { pause, why }) => {
+                        let pause = pause.unwrap_or_else(|| backoff(due.attempts, Duration::from_secs(300), &now.rng));
+                        ("queued", None, None, Some(why), Some(at.plus(pause)))
+                    }
+                };
             rows.push((key.0, key.1, state, carrier_id, accepted, error, next));
             match state {
                 "accepted" => releasable.push(key),
@@ -300,8 +301,13 @@ async fn send_due(db: &Db, now: &Now, carrier: &Carrier, recorder: &Recorder, mo
     let count = due.len();
     stream::iter(due)
         .for_each_concurrent(32, async |due| {
-            let sms =
-                Sms { line_id: due.line_id, message_id: due.id, from: due.line_number.clone(), to: due.number.clone(), text: due.body.clone() };
+            let sms = Sms {
+                line_id: due.line_id,
+                message_id: due.id,
+                from: due.line_number.clone(),
+                to: due.number.clone(),
+                text: due.body.clone(),
+            };
             let sent = if due.opted_out && due.origin != Origin::Confirmation { None } else { Some(carrier.send(&sms, CALL).await) };
             match recorder.submit(Attempt { due, sent }).await {
                 Ok(Ok(())) => {}

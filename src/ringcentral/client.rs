@@ -314,10 +314,9 @@ impl Client {
         let code = item.and_then(|i| i.code.clone()).unwrap_or_default();
         let text = if code.is_empty() { text } else { format!("{text} ({code})") };
         match answer.status {
-            StatusCode::TOO_MANY_REQUESTS => Outcome::Parked {
-                pause: answer.retry_after.unwrap_or(PENALTY),
-                reason: "RingCentral asked us to wait (429)".to_owned(),
-            },
+            StatusCode::TOO_MANY_REQUESTS => {
+                Outcome::Parked { pause: answer.retry_after.unwrap_or(PENALTY), reason: "RingCentral asked us to wait (429)".to_owned() }
+            }
             _ if String::from_utf8_lossy(&answer.body).contains(DAILY_LIMIT_TEXT) => Outcome::Parked {
                 pause: answer.retry_after.unwrap_or(DAILY_LIMIT_PAUSE),
                 reason: "RingCentral's daily limit of posts is reached".to_owned(),
@@ -333,7 +332,14 @@ impl Client {
 
     /// One call, which has ended within `limit` with everything that belongs to it: signing in, and a second try after a 401.
     /// Whoever looks up what became of it relies on that.
-    async fn send(&self, at: &Connection, method: Method, path: &str, body: Option<&serde_json::Value>, limit: Duration) -> Result<Answer, Outcome<()>> {
+    async fn send(
+        &self,
+        at: &Connection,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+        limit: Duration,
+    ) -> Result<Answer, Outcome<()>> {
         let end = Instant::now() + limit;
         let token = self.token_until(at, None, end).await?;
         let answer = self.once(at, method.clone(), path, body, &token, left(end)).await?;

@@ -146,11 +146,10 @@ const CLAIM: Sql = Sql {
 };
 
 /// What a test puts in place of [`CLAIM`]: two workers may hold one lane.
-const CLAIM_WITHOUT_LOCK: &str = "update lane as l set lease_until = $2
-     from (select line_id, conversation_id from lane where due_at <= $1 order by due_at, line_id, conversation_id limit $3) d
-     where l.line_id = d.line_id and l.conversation_id = d.conversation_id
-     returning l.line_id, l.conversation_id, l.account_id, l.fence, l.attempts, l.left_out, l.connection_id, l.chat_id,
-       l.chat_reference, l.chat_asked_at";
+const CLAIM_WITHOUT_LOCK: &str = "update lane set lease_until = $2
+     where (line_id, conversation_id) in (
+       select line_id, conversation_id from lane where due_at <= $1 order by due_at, line_id, conversation_id limit $3)
+     returning line_id, conversation_id, account_id, fence, attempts, left_out, connection_id, chat_id, chat_reference, chat_asked_at";
 
 /// A short reference that stands in a post: `sw-` and ten signs without vowels, so that it spells nothing.
 fn new_reference(now: &Now) -> String {
@@ -704,7 +703,7 @@ impl Engine {
             Outcome::Unknown(why) => (at.plus(self.config.call + self.config.settle), why),
             Outcome::Accepted(_) => (at, String::new()),
         };
-        tracing::warn!(line = %claim.line_id, conversation = %claim.conversation_id, certain, %why, "a delivery did not succeed");
+        tracing::info!(line = %claim.line_id, conversation = %claim.conversation_id, certain, %why, "a delivery did not succeed");
         self.later(claim, Some(due), &why).await?;
         Ok(())
     }
@@ -781,7 +780,9 @@ impl Engine {
     /// Deletes what stands twice of an intent; `false` when it could not be seen to.
     async fn watched(&self, intent: &OpenIntent) -> Result<bool> {
         // Without the connection nobody can look any more.
-        let Some(connection) = ringcentral::find(&self.db, Some(intent.connection_id), AccountId(uuid::Uuid::nil())).await? else { return Ok(true) };
+        let Some(connection) = ringcentral::find(&self.db, Some(intent.connection_id), AccountId(uuid::Uuid::nil())).await? else {
+            return Ok(true);
+        };
         if !matches!(ringcentral::ask_leave(&self.db, &self.now, &connection, true).await?, Leave::Granted { .. }) {
             return Ok(false);
         }
@@ -829,11 +830,8 @@ async fn withdraw(tx: &mut Tx, claim: &Claim, intent: IntentId, state: &'static 
         (claim.line_id, intent, state, at),
     )
     .await?;
-    tx.run(
-        "update sync_entry set intent_id = null where line_id = $1 and intent_id = $2 and state = 'queued'",
-        (claim.line_id, intent),
-    )
-    .await?;
+    tx.run("update sync_entry set intent_id = null where line_id = $1 and intent_id = $2 and state = 'queued'", (claim.line_id, intent))
+        .await?;
     Ok(())
 }
 

@@ -125,9 +125,9 @@ impl Sandbox {
         let body = serde_json::json!({ "from": from, "to": to, "text": text });
         let sent: Option<Sent> = Self::answer(self.http.post(format!("{}/handsets/send", self.base)).json(&body)).await?;
         match sent.and_then(|sent| sent.webhook_status) {
-            Some(status) if !(200..300).contains(&status) => {
-                Err(Problem::unavailable(format!("The text was sent, but its webhook was answered with {status}. The carrier tries again.")))
-            }
+            Some(status) if !(200..300).contains(&status) => Err(Problem::unavailable(format!(
+                "The text was sent, but its webhook was answered with {status}. The carrier tries again."
+            ))),
             _ => Ok(()),
         }
     }

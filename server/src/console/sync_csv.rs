@@ -49,8 +49,7 @@ pub(super) async fn download(
             return (status, format!("{problem}\n")).into_response();
         }
     };
-    let filter =
-        SyncFilter { account: filters.account.parse().ok(), line: filters.line.parse().ok(), trouble: filters.state.parse().ok() };
+    let filter = SyncFilter { account: filters.account.parse().ok(), line: filters.line.parse().ok(), trouble: filters.state.parse().ok() };
     let start = Reading { services, permit, filter, after: None, is_first: true };
     let pages = stream::try_unfold(Some(start), async |reading| match reading {
         Some(reading) => next_page(reading).await.map(Some),

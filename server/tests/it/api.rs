@@ -57,7 +57,7 @@ async fn a_message_is_made_and_can_be_read_where_the_answer_says(app: &TestApp) 
     let answer = app.post(&line, "messages", &json!({ "line": line.number, "to": "+1 (202) 555-0121", "text": " Hello  " })).await;
     assert_eq!(answer.status(), 201);
     let at = answer.headers()["location"].to_str().unwrap().to_owned();
-    assert!(!at.contains("555"), "no number in a path: {at}");
+    assert!(!at.contains("2025550121"), "no number in a path: {at}");
     let made: Value = answer.json().await.unwrap();
     let expected = json!({
         "id": made["id"], "line_id": line.id, "url": at, "to": "+12025550121", "text": "Hello", "state": "queued", "error": null,
@@ -123,7 +123,8 @@ async fn another_accounts_line_message_or_blast_is_not_there(app: &TestApp) {
     for name in [line.number.clone(), line.id.to_string()] {
         let said = problem(app.post(&other, "messages", &json!({ "line": name, "to": contact(1), "text": "Hello" })).await, 422).await;
         assert_eq!((&said["field"], &said["detail"]), (&"line".into(), &"This account has no such line.".into()));
-        let said = problem(app.post(&other, "blasts", &json!({ "line": name, "recipients": [contact(1)], "text": "Hello" })).await, 422).await;
+        let said =
+            problem(app.post(&other, "blasts", &json!({ "line": name, "recipients": [contact(1)], "text": "Hello" })).await, 422).await;
         assert_eq!(said["field"], "line");
     }
     assert_eq!(counted(app).await, (1, 1));
@@ -164,7 +165,9 @@ async fn bad_input_is_refused_with_the_field_named_and_nothing_done(app: &TestAp
         assert_eq!(said["field"], field, "{body} {said}");
     }
     let blast = json!({ "line": line.number, "text": "Hello", "recipients": [contact(1)] });
-    for (field, value) in [("recipients", json!([])), ("recipients", json!(contact(1))), ("recipients", json!({})), ("text", json!("")), ("to", json!(""))] {
+    for (field, value) in
+        [("recipients", json!([])), ("recipients", json!(contact(1))), ("recipients", json!({})), ("text", json!("")), ("to", json!(""))]
+    {
         let mut body = blast.clone();
         body[field] = value;
         assert_eq!(problem(app.post(&line, "blasts", &body).await, 422).await["field"], field);

@@ -27,7 +27,8 @@ async fn a_blast_of_ten_thousand_makes_no_ringcentral_call(app: &TestApp) {
     let journal = app.sandbox.journal(0);
     assert_eq!(ringcentral_calls(&journal), 0);
     assert!(journal.iter().all(|entry| entry.kind != Kind::Token), "not even a sign-in");
-    let reached: Vec<_> = journal.iter().filter(|entry| entry.kind == Kind::Sms && entry.accepted).filter_map(|entry| entry.to.clone()).collect();
+    let reached: Vec<_> =
+        journal.iter().filter(|entry| entry.kind == Kind::Sms && entry.accepted).filter_map(|entry| entry.to.clone()).collect();
     assert_eq!(reached.len(), 10_000);
     assert_eq!(reached.iter().collect::<HashSet<_>>().len(), 10_000, "each once");
     let read = app.get(&line, blast["url"].as_str().unwrap()).await;
@@ -72,7 +73,7 @@ async fn a_number_named_twice_gets_the_blast_once(app: &TestApp) {
     let to = [contact(1), contact(2), "+1 (202) 555-0121".to_owned()];
     let blast = app.blast(&line, &to, &text).await;
     app.work().await;
-    assert_eq!(received(&app.sandbox.journal(0), &contact(1)), [text.clone()]);
+    assert_eq!(received(&app.sandbox.journal(0), &contact(1)), [text]);
     let read = app.get(&line, blast["url"].as_str().unwrap()).await;
     assert_eq!((&read["recipients"], &read["recorded"], &read["duplicates"]), (&3.into(), &2.into(), &1.into()));
 }

@@ -17,7 +17,7 @@ use switchyard::messaging::{blast, outbound};
 use switchyard::ringcentral::{self, Client, NewConnection};
 use switchyard::staff::{self, Member};
 use switchyard::sync::{self, Engine, EngineConfig};
-use switchyard::types::{AccountId, ConversationRow, IntegrationType, LineId, TimelineRow, Timestamp};
+use switchyard::types::{ConversationRow, IntegrationType, LineId, TimelineRow, Timestamp};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -139,9 +139,10 @@ pub struct TestApp {
 pub struct TestLine {
     pub id: LineId,
     pub number: String,
-    pub account: AccountId,
     /// The bearer token of the account's program.
     pub token: String,
+    /// The account's RingCentral app; its secret and credential are the same.
+    client: String,
 }
 
 /// A contact's number: 0 to 79 are numbers reserved for fiction, further ones are too long to be anybody's.
@@ -227,11 +228,12 @@ impl TestApp {
         assert!(n < 20, "numbers below +1 202 555 0120 are the lines'");
         let permit = self.staff.permit().unwrap();
         let account = accounts::add(&self.db, &self.now, &permit, &format!("Account {n}"), true, true).await.unwrap();
+        let client = format!("sandbox-demo-{n}");
         let new = NewConnection {
             base_url: self.sandbox_url.clone(),
-            client_id: format!("sandbox-demo-{n}"),
-            client_secret: format!("sandbox-demo-{n}"),
-            jwt: format!("sandbox-demo-{n}"),
+            client_id: client.clone(),
+            client_secret: client.clone(),
+            jwt: client.clone(),
             posts_per_minute: limits.posts_per_minute.map(i64::from),
             posts_per_day: limits.posts_per_day.map(i64::from),
         };
@@ -239,7 +241,7 @@ impl TestApp {
         let number = format!("+120255501{n:02}");
         let id = lines::add(&self.db, &self.now, &permit, account, &number, "Front desk", kind).await.unwrap();
         let token = accounts::add_api_token(&self.db, &self.now, &permit, account, "program").await.unwrap();
-        TestLine { id, number, account, token }
+        TestLine { id, number, token, client }
     }
 
     /// Moves the clock on.
@@ -361,6 +363,17 @@ impl TestApp {
         let permit = self.staff.permit().unwrap();
         let version = integration::preview(&self.db, &permit, line.id, to).await.unwrap().version;
         integration::set(&self.db, &self.now, &self.staff.permit().unwrap(), line.id, to, version).await.unwrap();
+    }
+
+    /// A call to the sandbox's RingCentral, as an agent of the line's account makes it in the app.
+    pub async fn as_agent(&self, line: &TestLine, method: reqwest::Method, path: &str) -> reqwest::Response {
+        let client = &line.client;
+        let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", client.as_str())];
+        let url = format!("{}/restapi/oauth/token", self.sandbox_url);
+        let token = self.http.post(url).basic_auth(client, Some(client)).form(&form).send().await.unwrap();
+        let token: serde_json::Value = token.json().await.unwrap();
+        let url = format!("{}/team-messaging/v1{path}", self.sandbox_url);
+        self.http.request(method, url).bearer_auth(token["access_token"].as_str().unwrap()).send().await.unwrap()
     }
 
     /// Whether a worker will have something to do later. Only for knowing when to stop; no verdict comes from it.

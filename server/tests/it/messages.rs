@@ -80,7 +80,8 @@ async fn replies_of_many_contacts_at_the_same_time_keep_each_lanes_sequence(app:
     }
     eventually("the messages are sent", async || !app.something_waits().await).await;
 
-    let talks: Vec<(&String, Vec<String>)> = contacts.iter().map(|contact| (contact, (0..4).map(|_| app.text("Reply")).collect())).collect();
+    let talks: Vec<(&String, Vec<String>)> =
+        contacts.iter().map(|contact| (contact, (0..4).map(|_| app.text("Reply")).collect())).collect();
     for (contact, texts) in &talks {
         texts.iter().for_each(|text| said.then(contact, text));
     }
@@ -150,13 +151,8 @@ async fn a_message_that_did_not_arrive_is_shown_as_not_delivered(app: &TestApp) 
 async fn a_late_inbound_webhook_goes_to_the_end_and_shows_its_time(app: &TestApp) {
     let line = app.line(Ringcentral).await;
     let (late, prompt) = (app.text("Sent first"), app.text("Sent second"));
-    let delayed = HandsetText {
-        from: contact(1),
-        to: line.number.clone(),
-        text: late.clone(),
-        delay_ms: Some(3_600_000),
-        ..HandsetText::default()
-    };
+    let delayed =
+        HandsetText { from: contact(1), to: line.number.clone(), text: late.clone(), delay_ms: Some(3_600_000), ..HandsetText::default() };
     app.sandbox.send_from_handset(delayed).await.unwrap();
     app.reply(&contact(1), &line, &prompt).await;
     app.work().await;
@@ -199,7 +195,8 @@ async fn a_none_line_makes_no_conversation_no_post_and_no_responder(app: &TestAp
     assert_eq!(ringcentral_calls(&journal), 0);
     assert_eq!(received(&journal, &contact(1)).len(), 1, "the blast, and no responder's reply");
     assert!(app.conversations(&line).await.is_empty());
-    let (recorded,): (i64,) = app.db.one("select count(*) from message where direction = 'inbound' and conversation_id is null", ()).await.unwrap();
+    let (recorded,): (i64,) =
+        app.db.one("select count(*) from message where direction = 'inbound' and conversation_id is null", ()).await.unwrap();
     assert_eq!(recorded, 3, "recorded all the same");
 }
 
@@ -248,7 +245,11 @@ async fn stop_on_a_ringcentral_line_is_posted_and_sets_consent(app: &TestApp) {
     app.reply(&contact(1), &line, "STOP").await;
     app.work().await;
     assert_eq!(received(&app.sandbox.journal(0), &contact(1)).len(), 1, "the confirmation alone");
-    let posts = standing_posts(&app.sandbox.journal(0)).iter().filter_map(|post| post.text.clone()).map(|text| text.to_string()).collect::<Vec<_>>();
+    let posts = standing_posts(&app.sandbox.journal(0))
+        .iter()
+        .filter_map(|post| post.text.clone())
+        .map(|text| text.to_string())
+        .collect::<Vec<_>>();
     let whole = posts.join("\n");
     assert!(whole.contains("STOP") && whole.contains("unsubscribed") && !whole.contains(&text), "{whole}");
     let rows = app.timeline(&line, &contact(1)).await;

@@ -1,1 +1,100 @@
-//! stub
+//! A change of a line's integration type, under way: what is held, what is queued, and what comes back.
+
+use crate::harness::{TestApp, contact, on_both_engines};
+use crate::verdict::{Said, assert_good, ringcentral_calls, standing_posts};
+use switchyard::directory::integration;
+use switchyard::sync;
+use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
+use switchyard::types::{EntryState, SyncState};
+
+on_both_engines![
+    leaving_ringcentral_skips_what_is_held_and_delivers_what_is_queued,
+    a_skipped_message_can_be_restored_when_the_line_comes_back,
+    history_begins_with_the_change_to_ringcentral,
+    two_members_changing_one_line_do_not_overwrite_each_other,
+];
+
+async fn leaving_ringcentral_skips_what_is_held_and_delivers_what_is_queued(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let mut said = Said::default();
+    let (queued, reply, held) = (app.text("Queued"), app.text("Reply"), app.text("Held"));
+    app.send(&line, &contact(1), &queued).await;
+    app.send(&line, &contact(2), &held).await;
+    app.work().await;
+    app.reply(&contact(1), &line, &reply).await;
+    said.then(&contact(1), &queued);
+    said.then(&contact(1), &reply);
+    let preview = integration::preview(&app.db, &app.staff.permit().unwrap(), line.id, BlastOnly).await.unwrap();
+    assert_eq!((preview.held, preview.queued), (1, 2));
+
+    app.set_type(&line, BlastOnly).await;
+    app.reply(&contact(1), &line, &app.text("Into the void")).await;
+    app.reply(&contact(2), &line, &app.text("Into the void")).await;
+    app.work().await;
+    assert_good(&app.sandbox, &said);
+    assert_eq!(standing_posts(&app.sandbox.journal(0)).len(), 2, "history and reply, nothing since");
+    let rows = app.timeline(&line, &contact(2)).await;
+    assert_eq!(rows.len(), 1, "nothing is routed any more");
+    assert_eq!((rows[0].entry, rows[0].reason.as_deref()), (Some(EntryState::Skipped), Some("the line's type was set to None")));
+    assert_eq!(app.conversation(&line, &contact(2)).await.sync, SyncState::NotConnected);
+}
+
+async fn a_skipped_message_can_be_restored_when_the_line_comes_back(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let (held, other) = (app.text("Held"), app.text("Held too"));
+    app.send(&line, &contact(1), &held).await;
+    app.send(&line, &contact(1), &other).await;
+    app.work().await;
+    app.set_type(&line, Inbox).await;
+    app.reply(&contact(1), &line, &app.text("Into the inbox")).await;
+    app.set_type(&line, Ringcentral).await;
+    let first = app.text("Back again");
+    app.reply(&contact(1), &line, &first).await;
+    app.work().await;
+    assert_eq!(standing_posts(&app.sandbox.journal(0)).len(), 1, "what was skipped stays skipped");
+
+    let message = app.timeline(&line, &contact(1)).await.into_iter().find(|row| row.body == held).unwrap();
+    assert_eq!(message.entry, Some(EntryState::Skipped));
+    sync::restore(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, message.id).await.unwrap();
+    app.work().await;
+    assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::Held { count: 1 }, "held for the next reply");
+    let second = app.text("And now");
+    app.reply(&contact(1), &line, &second).await;
+    app.work().await;
+    let mut said = Said::default();
+    for text in [&first, &held, &second] {
+        said.then(&contact(1), text);
+    }
+    assert_good(&app.sandbox, &said);
+    let whole: String = standing_posts(&app.sandbox.journal(0)).iter().filter_map(|post| post.text.as_deref()).collect();
+    assert!(!whole.contains(&other), "the other one was not restored");
+}
+
+async fn history_begins_with_the_change_to_ringcentral(app: &TestApp) {
+    let line = app.line(BlastOnly).await;
+    app.send(&line, &contact(1), &app.text("Before")).await;
+    app.reply(&contact(1), &line, &app.text("Before")).await;
+    app.work().await;
+    assert_eq!(ringcentral_calls(&app.sandbox.journal(0)), 0);
+    app.set_type(&line, Ringcentral).await;
+    let (out, back) = (app.text("After"), app.text("After"));
+    app.send(&line, &contact(1), &out).await;
+    app.work().await;
+    app.reply(&contact(1), &line, &back).await;
+    app.work().await;
+    let mut said = Said::default();
+    said.then(&contact(1), &out);
+    said.then(&contact(1), &back);
+    assert_good(&app.sandbox, &said);
+    let whole: String = standing_posts(&app.sandbox.journal(0)).iter().filter_map(|post| post.text.as_deref()).collect();
+    assert!(!whole.contains("Before"), "{whole}");
+}
+
+async fn two_members_changing_one_line_do_not_overwrite_each_other(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let seen = integration::preview(&app.db, &app.staff.permit().unwrap(), line.id, BlastOnly).await.unwrap().version;
+    app.set_type(&line, Inbox).await;
+    let second = integration::set(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, BlastOnly, seen).await.unwrap_err();
+    assert_eq!(second.status(), 409);
+    assert!(second.to_string().contains("Inbox"), "{second}");
+}

@@ -106,7 +106,7 @@ pub fn assert_good(sandbox: &Sandbox, said: &Said) {
     if found != GOOD {
         let journal = sandbox.journal(0);
         for post in standing_posts(&journal) {
-            println!("--- chat {:?}\n{}", post.chat_id, post.text.as_deref().unwrap_or_default());
+            eprintln!("--- chat {:?}\n{}", post.chat_id, post.text.as_deref().unwrap_or_default());
         }
         panic!("{found:?}");
     }

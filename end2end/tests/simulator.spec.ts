@@ -1,0 +1,97 @@
+// The job, watched: a blast makes no post; a reply brings it into that contact's chat, above the reply, and into no other.
+import { accessible, as, expect, product, ready, test } from '../product';
+import type { Page } from '@playwright/test';
+
+const figure = (page: Page, label: string) => page.locator('[data-blast] div').filter({ hasText: label }).locator('dd');
+
+/** Opens the simulator on a line of the demo with its newest contact. */
+async function stage(page: Page, line: RegExp): Promise<void> {
+  await page.goto('/simulator');
+  await ready(page);
+  const option = page.getByLabel('Line', { exact: true }).locator('option').filter({ hasText: line });
+  await page.getByLabel('Line', { exact: true }).selectOption((await option.first().getAttribute('value'))!);
+  await expect(page).toHaveURL(/line=/);
+  await expect(page.getByRole('heading', { name: 'The contact’s handset' })).toBeVisible();
+}
+
+async function replyAs(page: Page, text: string): Promise<void> {
+  await page.getByLabel('Reply as the contact').fill(text);
+  await page.getByRole('button', { name: 'Send reply' }).click();
+  await expect(page.getByLabel('Reply as the contact')).toHaveValue('');
+}
+
+test('a blast is held; a reply brings it into that chat, above the reply, and nowhere else', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await stage(page, /Recalls/);
+  await page.getByRole('button', { name: /Send a blast to 200 contacts/ }).click();
+  await expect(page).toHaveURL(/blast=/);
+  await expect(figure(page, 'SMS sent')).toHaveText('200 of 200', { timeout: 30_000 });
+  await expect(figure(page, 'Posts that carry it')).toHaveText('0');
+  await expect(figure(page, 'Chats touched')).toHaveText('0');
+  const blast = page.getByRole('region', { name: 'The contact’s handset' }).getByText(/Show code \d{6}/).last();
+  const code = /Show code (\d{6})/.exec(await blast.innerText())![1];
+  const chat = page.getByRole('region', { name: 'The agent’s chat in RingCentral' });
+  await expect(chat.getByText(code)).toHaveCount(0);
+
+  await replyAs(page, 'Does it count for children too?');
+  await expect(chat.getByText(code)).toHaveCount(1);
+  await expect(chat.getByText('Does it count for children too?')).toHaveCount(1);
+  const said = await chat.innerText();
+  expect(said.indexOf(code)).toBeLessThan(said.indexOf('Does it count for children too?'));
+  await expect(figure(page, 'Posts that carry it')).toHaveText('1');
+  await expect(figure(page, 'Chats touched')).toHaveText('1');
+  await expect(page.getByText('in sync', { exact: true })).toBeVisible();
+  await accessible(page);
+
+  // The verdict of somebody else: the sandbox's own page.
+  const journal = await page.request.get(`${product().sandbox}/sandbox/v1/journal?limit=100000`);
+  const entries = ((await journal.json()) as { entries: { kind: string; text?: string; accepted: boolean }[] }).entries;
+  expect(entries.filter((entry) => entry.kind === 'post' && entry.text?.includes(code))).toHaveLength(1);
+  expect(entries.filter((entry) => entry.kind === 'sms' && entry.text?.includes(code))).toHaveLength(200);
+});
+
+test('what is being typed stays while figures change around it', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await stage(page, /Store 12/);
+  await page.getByRole('button', { name: /Send a blast/ }).click();
+  await expect(page).toHaveURL(/blast=/);
+  const field = page.getByLabel('Reply as the contact');
+  await field.fill('half a sen');
+  await field.focus();
+  await expect(figure(page, 'SMS sent')).toHaveText('200 of 200', { timeout: 30_000 });
+  await expect(field).toHaveValue('half a sen');
+  await expect(field).toBeFocused();
+});
+
+test('a refused post is marked, does not block the reply, and can be restored', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await stage(page, /Store 12/);
+  // Nothing may be waiting, so that the next post is the one reply.
+  await replyAs(page, 'First of all, hello');
+  await expect(page.getByText('in sync', { exact: true })).toBeVisible();
+  await page.getByRole('button', { name: 'Refuse the next post' }).click();
+  await expect(page.getByText('The next post is refused')).toBeVisible();
+  await replyAs(page, 'This one is refused');
+  await expect(page.getByText('The next post is refused')).toHaveCount(0);
+  await replyAs(page, 'This one arrives');
+  const chat = page.getByRole('region', { name: 'The agent’s chat in RingCentral' });
+  await expect(chat.getByText('This one arrives')).toHaveCount(1);
+  await expect(chat.getByText('This one is refused')).toHaveCount(0);
+
+  await page.getByRole('link', { name: 'The conversation in Switchyard' }).click();
+  const message = page.getByRole('listitem').filter({ hasText: 'This one is refused' });
+  await expect(message.getByText('Refused', { exact: true })).toBeVisible();
+  await message.getByText('Restore…').click();
+  await message.getByRole('button', { name: 'Restore the message' }).click();
+  await expect(message.getByText('Posted', { exact: true })).toBeVisible();
+  await accessible(page);
+});
+
+test('who may not send messages is not offered the simulator', async ({ browser }) => {
+  const page = await as(browser, 'viewer');
+  await page.goto('/lines');
+  await expect(page.getByRole('link', { name: 'Lines', exact: true }).first()).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Simulator' })).toHaveCount(0);
+  await page.goto('/simulator');
+  await expect(page.getByRole('heading', { name: 'You may not see this' })).toBeVisible();
+});

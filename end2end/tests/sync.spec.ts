@@ -1,0 +1,128 @@
+// Sync: what is not in sync and why, one conversation, and what staff can do about it; live, and without JavaScript.
+import { accessible, as, expect, product, ready, test } from '../product';
+import type { Page } from '@playwright/test';
+
+/** The conversation of the demo's account whose sign-in RingCentral refuses, once it is stalled. */
+async function stalled(page: Page): Promise<void> {
+  await expect(async () => {
+    await page.goto('/sync?state=stalled');
+    await expect(page.getByRole('cell').getByText('stalled', { exact: true }).first()).toBeVisible({ timeout: 500 });
+  }).toPass({ timeout: 30_000 });
+}
+
+test('trouble comes first, each with since when and why, and a tile leads to its list', async ({ browser }) => {
+  const page = await as(browser, 'viewer');
+  await stalled(page);
+  await page.goto('/sync');
+  await ready(page);
+  const rows = page.getByRole('table').getByRole('row');
+  await expect(rows.nth(1)).toContainText('stalled');
+  await expect(rows.nth(1)).toContainText(/Since \d{4}-\d\d-\d\d \d\d:\d\d UTC: the sign-in was refused/);
+  await accessible(page);
+  await page.getByRole('link', { name: /^Held/ }).click();
+  await expect(page).toHaveURL(/state=held/);
+  await expect(page.getByRole('cell').getByText(/^held/).first()).toBeVisible();
+  await expect(page.getByRole('cell').getByText('stalled', { exact: true })).toHaveCount(0);
+  await page.getByLabel('Account').selectOption({ label: 'Northwind Outfitters' });
+  await expect(page).toHaveURL(/account=/);
+  await expect(page.getByRole('cell', { name: 'Lakeside Dental' })).toHaveCount(0);
+  await expect(page.getByLabel('Line', { exact: true })).toBeVisible();
+});
+
+test('the CSV has the rows of the filter', async ({ browser }) => {
+  const page = await as(browser, 'viewer');
+  await stalled(page);
+  const csv = await (await page.request.get('/sync.csv?state=stalled')).text();
+  const lines = csv.trim().split('\r\n');
+  expect(lines[0]).toContain('line_id,conversation_id,account');
+  expect(lines.length).toBeGreaterThan(1);
+  for (const line of lines.slice(1)) expect(line).toContain(',stalled,');
+});
+
+test('a viewer sees a conversation and cannot change it; a hand-made request gets 403', async ({ browser }) => {
+  const page = await as(browser, 'viewer');
+  await stalled(page);
+  await page.locator('[data-row-link]').first().click();
+  await expect(page).toHaveURL(/\/lines\/[^/]+\/conversations\/[^/]+$/);
+  await expect(page.getByRole('heading', { name: 'Messages' })).toBeVisible();
+  await expect(page.getByText('↓ Only here, not in RingCentral')).toBeAttached();
+  await expect(page.getByRole('button', { name: 'Retry now' })).toHaveCount(0);
+  await expect(page.getByText('Skip…')).toHaveCount(0);
+  const [, line, conversation] = /lines\/([^/]+)\/conversations\/([^/]+)$/.exec(page.url())!;
+  const answer = await page.request.post('/fn/conversations/retry', {
+    form: { line, conversation },
+    headers: { origin: product().url, 'sec-fetch-site': 'same-origin', accept: 'application/json' },
+  });
+  expect(answer.status()).toBe(403);
+});
+
+test('support retries a stalled lane, skips a message and restores it', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await stalled(page);
+  await page.locator('[data-row-link]').first().click();
+  await expect(page.getByRole('heading', { name: 'Messages' })).toBeVisible();
+  await ready(page);
+  await page.getByRole('button', { name: 'Retry now' }).click();
+  await expect(page.getByText('The lane is tried now.')).toBeVisible();
+  const last = page.locator('[data-conversation] > li').last();
+  await last.getByText('Skip…').click();
+  await last.getByRole('button', { name: 'Skip the message' }).click();
+  await expect(last.getByText('Skipped', { exact: true })).toBeVisible();
+  await expect(last.getByText('skipped by Sam Support')).toBeVisible();
+  await last.getByText('Restore…').click();
+  await last.getByRole('button', { name: 'Restore the message' }).click();
+  await expect(last.getByText(/Held|Queued/)).toBeVisible();
+  await accessible(page);
+});
+
+test('without JavaScript a conversation is read, skipped and restored', async ({ browser }) => {
+  const page = await as(browser, 'support', { javaScriptEnabled: false });
+  await stalled(page);
+  await page.locator('[data-row-link]').first().click();
+  const last = page.locator('[data-conversation] > li').last();
+  await last.getByText('Skip…').click();
+  await last.getByRole('button', { name: 'Skip the message' }).click();
+  await expect(last.getByText('Skipped', { exact: true })).toBeVisible();
+  await last.getByText('Restore…').click();
+  await last.getByRole('button', { name: 'Restore the message' }).click();
+  await expect(last.getByText(/Held|Queued/)).toBeVisible();
+});
+
+test('tabs share one stream, a tab can be held still, and the stream ends at sign-out', async ({ browser }) => {
+  const first = await as(browser, 'administrator');
+  const context = first.context();
+  let streams = 0;
+  context.on('request', (request) => (streams += request.url().endsWith('/events') ? 1 : 0));
+  await first.goto('/sync');
+  await ready(first);
+  const live = (page: Page) => page.getByRole('status').filter({ hasText: /^(Live|Still|Interrupted)/ });
+  await expect(live(first)).toHaveText('Live');
+  const second = await context.newPage();
+  await second.goto('/simulator');
+  await ready(second);
+  await expect(live(second)).toHaveText('Live');
+  expect(streams).toBe(1);
+
+  await first.getByRole('button', { name: 'Hold still' }).click();
+  await second.getByRole('button', { name: /Send a blast/ }).click();
+  await expect(live(first)).toHaveText('Still; changed since');
+  await first.getByRole('button', { name: 'Hold still' }).click();
+  await expect(live(first)).toHaveText('Live');
+
+  // Signed in anew, so that the sign-out ends a session of its own.
+  const other = await browser.newContext({ baseURL: product().url });
+  const page = await other.newPage();
+  await page.goto('/sign-in');
+  await page.getByLabel('E-mail').fill('viewer@example.com');
+  await page.getByLabel('Password').fill('a long enough password');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page).toHaveURL(/\/lines/);
+  await ready(page);
+  await expect(live(page)).toHaveText('Live');
+  const ended = page.waitForEvent('requestfinished', (request) => request.url().endsWith('/events'));
+  const failed = page.waitForEvent('requestfailed', (request) => request.url().endsWith('/events'));
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await Promise.race([ended.catch(() => undefined), failed.catch(() => undefined)]);
+  await expect(page).toHaveURL(/\/sign-in/);
+  await other.close();
+});
