@@ -27,10 +27,14 @@ check: setup
 test: build
 	.ci/setup test
 	. .ci/env.sh
-	.ci/postgres run cargo test --workspace
+	# Most tests wait for a disk or another process: more of them than cores.
+	.ci/postgres run cargo test --workspace -- --test-threads 6
 	npx playwright test --config end2end/playwright.config.ts
 
 ## make bench  the speed figures: SCALE=full for the sizes of the goals, ONLY=hold for one
 bench: setup
 	. .ci/env.sh
+	cargo leptos build --release --frontend-only
+	WASM_BROTLI_BYTES=$$(node -e 'const fs = require("fs"), z = require("zlib"); console.log(z.brotliCompressSync(fs.readFileSync("target/site/pkg/switchyard.wasm")).length)')
+	export WASM_BROTLI_BYTES
 	.ci/postgres run cargo bench --package server --bench speed

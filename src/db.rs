@@ -185,7 +185,10 @@ impl Db {
         if url.starts_with("postgres") {
             let options = url.parse::<PgConnectOptions>()?.statement_cache_capacity(256);
             // A ping at every acquire costs a round trip; a broken connection shows itself at its first statement.
-            let pool = PgPoolOptions::new().max_connections(connections.max(2)).acquire_timeout(Duration::from_secs(10)).test_before_acquire(false);
+            let pool = PgPoolOptions::new()
+                .max_connections(connections.max(2))
+                .acquire_timeout(Duration::from_secs(10))
+                .test_before_acquire(false);
             return Ok(Db { pools: Pools::Postgres(pool.connect_with(options).await?), bell });
         }
         let file = url
@@ -295,7 +298,8 @@ pub fn is_duplicate(error: &Error) -> bool {
 impl From<Error> for Problem {
     /// The person gets a reference, the log gets the cause.
     fn from(error: Error) -> Self {
-        let reference = uuid::Builder::from_random_bytes(crate::clock::Rng::from_os().bytes()).into_uuid().simple().to_string()[..12].to_owned();
+        let reference =
+            uuid::Builder::from_random_bytes(crate::clock::Rng::from_os().bytes()).into_uuid().simple().to_string()[..12].to_owned();
         tracing::error!(%reference, %error, "database error");
         Problem::Internal { reference }
     }

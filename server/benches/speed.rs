@@ -134,7 +134,16 @@ impl Bench {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn note(&mut self, world: Option<&World>, name: &str, value: f64, unit: &'static str, goal: Option<(f64, bool)>, rows: u64, samples: u64) {
+    fn note(
+        &mut self,
+        world: Option<&World>,
+        name: &str,
+        value: f64,
+        unit: &'static str,
+        goal: Option<(f64, bool)>,
+        rows: u64,
+        samples: u64,
+    ) {
         // A goal is met from above (true: at most) or from below.
         let met = goal.map(|(goal, at_most)| if at_most { value <= goal } else { value >= goal });
         let figure = Figure {
@@ -178,7 +187,8 @@ impl Bench {
         let (messages, held, seconds) = if self.full { (1_000_000, 100_000, 10) } else { (50_000, 10_000, 4) };
         fill(&w, messages, held).await;
         let http = server::application::http_client().unwrap();
-        let engine_task = Engine::new(w.db.clone(), w.now.clone(), Client::new(http, Clock::System), EngineConfig::default()).run(w.stop.clone());
+        let engine_task =
+            Engine::new(w.db.clone(), w.now.clone(), Client::new(http, Clock::System), EngineConfig::default()).run(w.stop.clone());
         let engine_task = tokio::spawn(engine_task);
         let batcher = batcher(&w);
 
@@ -376,8 +386,11 @@ fn resident_mib() -> f64 {
 
 #[tokio::main]
 async fn main() {
-    let mut bench =
-        Bench { full: std::env::var("SCALE").is_ok_and(|s| s == "full"), only: std::env::var("ONLY").ok().filter(|o| !o.is_empty()), figures: Vec::new() };
+    let mut bench = Bench {
+        full: std::env::var("SCALE").is_ok_and(|s| s == "full"),
+        only: std::env::var("ONLY").ok().filter(|o| !o.is_empty()),
+        figures: Vec::new(),
+    };
     std::fs::create_dir_all("target/bench").unwrap();
     for engine in ["sqlite", "postgres"] {
         if bench.wants("hold") {

@@ -149,16 +149,13 @@ pub fn router(db: &Db, now: &Now, site: Site, metrics: Option<PrometheusHandle>,
 }
 
 fn health(db: Db, metrics: Option<PrometheusHandle>, stop: CancellationToken) -> Router {
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready).with_state((db, stop)))
-        .route(
-            "/metrics",
-            get(async move || {
-                let text = metrics.map(|handle| handle.render()).unwrap_or_default();
-                ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
-            }),
-        )
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready).with_state((db, stop))).route(
+        "/metrics",
+        get(async move || {
+            let text = metrics.map(|handle| handle.render()).unwrap_or_default();
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+        }),
+    )
 }
 
 /// Ready when the database answers, and until shutdown begins.
@@ -191,7 +188,8 @@ pub fn may_work_alone(db: &Db) -> Result<(), StartError> {
     match db.engine() {
         DbEngine::Postgres => Ok(()),
         DbEngine::Sqlite => Err(StartError(
-            "SQLite is for one process: `serve` works the queues itself. Use PostgreSQL (DATABASE_URL=postgres://…) for further workers.".to_owned(),
+            "SQLite is for one process: `serve` works the queues itself. Use PostgreSQL (DATABASE_URL=postgres://…) for further workers."
+                .to_owned(),
         )),
     }
 }

@@ -8,6 +8,7 @@ mod sync_csv;
 
 use app::context::{STAFF, Services, Visitor, sign_in_path};
 use app::{App, Assets, shell};
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -15,7 +16,6 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Router;
 use leptos::context::use_context;
 use leptos::nonce::use_nonce;
 use leptos::prelude::LeptosOptions;
@@ -196,7 +196,9 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
     let is_page = matches!(*request.method(), Method::GET | Method::HEAD) && !path.starts_with(FUNCTIONS) && !path.starts_with("/api/");
     if is_page {
         match (&member, OPEN.contains(&path)) {
-            (None, false) if path != "/events" => return found(&sign_in_path(request.uri().path_and_query().map_or("/", |page| page.as_str()))),
+            (None, false) if path != "/events" => {
+                return found(&sign_in_path(request.uri().path_and_query().map_or("/", |page| page.as_str())));
+            }
             (Some(_), true) if path == "/sign-in" => return found("/lines"),
             _ => {}
         }
@@ -232,9 +234,10 @@ fn without_foreign_error(request: &Request, public_url: &str) -> Option<String> 
     let headers = request.headers();
     let own = match headers.get("sec-fetch-site") {
         Some(site) => site == "same-origin",
-        None => headers.get(header::REFERER).and_then(|from| from.to_str().ok()).is_some_and(|from| {
-            from.strip_prefix(public_url).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        }),
+        None => headers
+            .get(header::REFERER)
+            .and_then(|from| from.to_str().ok())
+            .is_some_and(|from| from.strip_prefix(public_url).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))),
     };
     (!own).then(|| {
         let kept: Vec<&str> = query.split('&').filter(|field| !field.starts_with("__")).collect();

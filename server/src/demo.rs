@@ -32,14 +32,36 @@ const ACCOUNTS: [AccountPlan; 3] = [
         true,
         true,
         "sandbox-demo-northwind",
-        &[("Store 12", Ringcentral, 30), ("Store 14", Inbox, 20), ("Promotions", NoRoute, 60), ("Club", NoRoute, 24), ("Returns", Inbox, 12)],
+        &[
+            ("Store 12", Ringcentral, 30),
+            ("Store 14", Inbox, 20),
+            ("Promotions", NoRoute, 60),
+            ("Club", NoRoute, 24),
+            ("Returns", Inbox, 12),
+        ],
     ),
-    ("Cedar & Pine Salon", false, true, "revoked-credential", &[("Bookings", Ringcentral, 18), ("Colour bar", Inbox, 10), ("News", NoRoute, 20)]),
+    (
+        "Cedar & Pine Salon",
+        false,
+        true,
+        "revoked-credential",
+        &[("Bookings", Ringcentral, 18), ("Colour bar", Inbox, 10), ("News", NoRoute, 20)],
+    ),
 ];
 
 const PEOPLE: [&str; 12] = [
-    "Ada Byron", "Grace Murray", "Alan Mathison", "Katherine Coleman", "Edsger Wybe", "Barbara Jane", "Dennis MacAlistair", "Radia Joy",
-    "Donald Ervin", "Frances Elizabeth", "Tim John", "Margaret Heafield",
+    "Ada Byron",
+    "Grace Murray",
+    "Alan Mathison",
+    "Katherine Coleman",
+    "Edsger Wybe",
+    "Barbara Jane",
+    "Dennis MacAlistair",
+    "Radia Joy",
+    "Donald Ervin",
+    "Frances Elizabeth",
+    "Tim John",
+    "Margaret Heafield",
 ];
 
 const ASKS: [&str; 8] = [
@@ -136,7 +158,15 @@ pub async fn fill(db: &Db, now: &Now, sandbox: &str) -> Result<(), Problem> {
 }
 
 /// Ten days of messages between a line and its contacts.
-async fn talk(db: &Db, past: &Now, account: AccountId, line: LineId, to: &PhoneNumber, kind: IntegrationType, numbers: &[PhoneNumber]) -> Result<(), Problem> {
+async fn talk(
+    db: &Db,
+    past: &Now,
+    account: AccountId,
+    line: LineId,
+    to: &PhoneNumber,
+    kind: IntegrationType,
+    numbers: &[PhoneNumber],
+) -> Result<(), Problem> {
     let clock = Clock::manual(past.at());
     let at = Now { clock: clock.clone(), rng: past.rng.clone() };
     let rounds = 10;

@@ -39,7 +39,11 @@ struct Stream {
     bell: broadcast::Receiver<Change>,
 }
 
-async fn open(State(events): State<Events>, Extension(Visitor(member)): Extension<Visitor>, Extension(session): Extension<Session>) -> Response {
+async fn open(
+    State(events): State<Events>,
+    Extension(Visitor(member)): Extension<Visitor>,
+    Extension(session): Extension<Session>,
+) -> Response {
     let Some(member) = member else { return StatusCode::UNAUTHORIZED.into_response() };
     if member.permit::<may::SeeDirectory>().is_err() {
         return StatusCode::FORBIDDEN.into_response();

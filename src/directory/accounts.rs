@@ -40,15 +40,7 @@ pub async fn list(
                and ($6 = '%%' or lower(a.name) like $6)
              order by a.name, a.id
              limit $7",
-            (
-                name,
-                id,
-                scope.everywhere,
-                scope.staff,
-                scope.permission,
-                contains(search),
-                i64::try_from(limit + 1).unwrap_or(i64::MAX),
-            ),
+            (name, id, scope.everywhere, scope.staff, scope.permission, contains(search), i64::try_from(limit + 1).unwrap_or(i64::MAX)),
         )
         .await?;
     let page = Page::of(rows, limit, |row| (row.name.clone(), row.id));

@@ -26,8 +26,7 @@ pub struct Edge {
 
 const TO_NONE: &str = "From now on a reply is recorded and STOP, START and HELP are honoured; it is not routed and makes no conversation.";
 const TO_INBOX: &str = "From now on a reply becomes a conversation in the inbox.";
-const TO_RINGCENTRAL: &str =
-    "From now on a reply is posted into RingCentral, with the messages that were sent since this change ahead of it. Earlier history is not posted.";
+const TO_RINGCENTRAL: &str = "From now on a reply is posted into RingCentral, with the messages that were sent since this change ahead of it. Earlier history is not posted.";
 const CHATS_STAY: &str = "The RingCentral chats stay as they are; nothing further is posted into them once the queue is empty.";
 const CHATS_COME: &str = "A chat is made, or the earlier one used again, when a contact next writes.";
 const NO_CHATS: &str = "No RingCentral chat is touched.";
@@ -60,7 +59,12 @@ struct Current {
 ///
 /// # Errors
 /// `NotFound` outside the permit's scope, `Conflict` when the line has this type already.
-pub async fn preview(db: &Db, permit: &Permit<may::SetIntegrationType>, line: LineId, to: IntegrationType) -> Result<TypeChangePreview, Problem> {
+pub async fn preview(
+    db: &Db,
+    permit: &Permit<may::SetIntegrationType>,
+    line: LineId,
+    to: IntegrationType,
+) -> Result<TypeChangePreview, Problem> {
     let scope = permit.scope();
     let current: Option<Current> = db
         .opt(

@@ -46,7 +46,14 @@ async fn within_scope(tx: &mut Tx, permit: &Permit<may::ManageDirectory>, line: 
 ///
 /// # Errors
 /// `Invalid` for a bad name or e-mail, `NotFound` outside the permit's scope.
-pub async fn add_user(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, account: AccountId, name: &str, email: &str) -> Result<UserId, Problem> {
+pub async fn add_user(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    account: AccountId,
+    name: &str,
+    email: &str,
+) -> Result<UserId, Problem> {
     let name = short_text("name", name, 80)?;
     let email = short_text("email", email, 200)?.to_lowercase();
     let scope = permit.scope();
@@ -76,7 +83,14 @@ pub async fn add_user(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>,
 ///
 /// # Errors
 /// `NotFound` outside the permit's scope, or when the person belongs to another account.
-pub async fn set_access(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, line: LineId, user: UserId, access: bool) -> Result<(), Problem> {
+pub async fn set_access(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    line: LineId,
+    user: UserId,
+    access: bool,
+) -> Result<(), Problem> {
     db.work(async |tx| {
         let account = within_scope(tx, permit, line).await?;
         let named: Option<(String,)> = tx.opt("select name from account_user where id = $1 and account_id = $2", (user, account)).await?;
@@ -129,7 +143,13 @@ pub async fn add_responder(
             other => other?,
         };
         tx.tell(Change::Line { account_id: account, line_id: line });
-        let entry = Entry { action: "line.add_responder", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..Entry::default() };
+        let entry = Entry {
+            action: "line.add_responder",
+            account_id: Some(account),
+            line_id: Some(line),
+            subject_id: Some(id.0),
+            ..Entry::default()
+        };
         record(tx, now, permit.actor(), entry.change((), serde_json::json!({ "keyword": keyword, "reply": reply }))).await?;
         Ok(id)
     })
@@ -140,14 +160,26 @@ pub async fn add_responder(
 ///
 /// # Errors
 /// `NotFound` when it is not there or outside the permit's scope.
-pub async fn remove_responder(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, line: LineId, id: ResponderId) -> Result<(), Problem> {
+pub async fn remove_responder(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    line: LineId,
+    id: ResponderId,
+) -> Result<(), Problem> {
     db.work(async |tx| {
         let account = within_scope(tx, permit, line).await?;
         let was: Option<(String, String)> =
             tx.opt("delete from responder where line_id = $1 and id = $2 returning keyword, reply", (line, id)).await?;
         let Some((keyword, reply)) = was else { return Err(Problem::not_found("This responder is gone already.")) };
         tx.tell(Change::Line { account_id: account, line_id: line });
-        let entry = Entry { action: "line.remove_responder", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..Entry::default() };
+        let entry = Entry {
+            action: "line.remove_responder",
+            account_id: Some(account),
+            line_id: Some(line),
+            subject_id: Some(id.0),
+            ..Entry::default()
+        };
         Ok(record(tx, now, permit.actor(), entry.change(serde_json::json!({ "keyword": keyword, "reply": reply }), ())).await?)
     })
     .await

@@ -90,12 +90,8 @@ impl Carrier {
         let request = self.http.post(format!("{}/v1/messages", self.url)).bearer_auth(&self.key).json(&body).timeout(limit);
         let Ok(answer) = request.send().await else { return later("the carrier did not answer") };
         let status = answer.status();
-        let pause = answer
-            .headers()
-            .get("retry-after")
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.trim().parse().ok())
-            .map(Duration::from_secs);
+        let pause =
+            answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
         match answer.bytes().await {
             Err(_) => later("the carrier's answer was lost"),
             Ok(body) if status.is_success() => match serde_json::from_slice::<Accepted>(&body) {

@@ -23,7 +23,9 @@ pub fn keyword(body: &str) -> Option<Keyword> {
         return None;
     }
     match word.to_lowercase().replace('-', " ").as_str() {
-        "stop" | "stopall" | "stop all" | "unsubscribe" | "cancel" | "end" | "quit" | "revoke" | "optout" | "opt out" => Some(Keyword::Stop),
+        "stop" | "stopall" | "stop all" | "unsubscribe" | "cancel" | "end" | "quit" | "revoke" | "optout" | "opt out" => {
+            Some(Keyword::Stop)
+        }
         "start" | "unstop" | "yes" | "subscribe" | "optin" | "opt in" => Some(Keyword::Start),
         "help" | "info" => Some(Keyword::Help),
         _ => None,
@@ -36,7 +38,9 @@ impl Keyword {
         match self {
             Self::Stop => "You have been unsubscribed and will get no more messages from this number. Reply START to get them again.",
             Self::Start => "You are subscribed again. Reply STOP to get no more messages, HELP for help.",
-            Self::Help => "This number sends messages on behalf of a business. Reply STOP to get no more of them. Message and data rates may apply.",
+            Self::Help => {
+                "This number sends messages on behalf of a business. Reply STOP to get no more of them. Message and data rates may apply."
+            }
         }
     }
 }

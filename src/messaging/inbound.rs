@@ -4,7 +4,9 @@ use super::consent::{self, Keyword};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx};
 use crate::sync::{self, Arrival};
-use crate::types::{AccountId, Change, ConversationId, IntegrationType, LineId, Media, MessageId, Origin, PhoneNumber, ResponderId, Timestamp};
+use crate::types::{
+    AccountId, Change, ConversationId, IntegrationType, LineId, Media, MessageId, Origin, PhoneNumber, ResponderId, Timestamp,
+};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 
@@ -93,7 +95,11 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
                 continue;
             };
             let key = (route.id, incoming.carrier_id.as_str());
-            *answer = if known.contains(&(route.id, incoming.carrier_id.clone())) || !seen.insert(key) { Received::Repeated } else { Received::Recorded };
+            *answer = if known.contains(&(route.id, incoming.carrier_id.clone())) || !seen.insert(key) {
+                Received::Repeated
+            } else {
+                Received::Recorded
+            };
             if *answer == Received::Recorded {
                 let keyword = consent::keyword(&incoming.body);
                 new.push(New { incoming, route: *route, id: MessageId(now.id_at(at)), conversation: None, keyword });

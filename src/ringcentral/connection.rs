@@ -62,7 +62,13 @@ impl std::fmt::Debug for NewConnection {
 ///
 /// # Errors
 /// `Conflict` when it is connected already, `Forbidden` when the permit holds on named accounts only.
-pub async fn connect(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, account: AccountId, new: NewConnection) -> Result<ConnectionId, Problem> {
+pub async fn connect(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    account: AccountId,
+    new: NewConnection,
+) -> Result<ConnectionId, Problem> {
     if !permit.scope().everywhere {
         return Err(Problem::forbidden("Only someone whose role holds on all accounts can connect one to RingCentral."));
     }

@@ -92,7 +92,14 @@ async fn add_member(tx: &mut Tx, now: &Now, actor: &Actor, email: &str, name: &s
 ///
 /// # Errors
 /// `Invalid` for a bad e-mail or name, `Conflict` when they work here already, `NotFound` for an unknown role.
-pub async fn invite(db: &Db, now: &Now, permit: &Permit<may::ManageStaff>, email: &str, name: &str, role: RoleId) -> Result<Invited, Problem> {
+pub async fn invite(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageStaff>,
+    email: &str,
+    name: &str,
+    role: RoleId,
+) -> Result<Invited, Problem> {
     let email = email.trim().to_lowercase();
     let name = name.trim();
     if email.len() > 200 || email.split('@').filter(|part| !part.is_empty()).count() != 2 || email.contains(char::is_whitespace) {
@@ -224,9 +231,8 @@ pub async fn disable(db: &Db, now: &Now, permit: &Permit<may::ManageStaff>, id: 
 /// What the database says.
 pub async fn list(db: &Db, _permit: &Permit<may::SeeStaff>) -> Result<Vec<StaffRow>> {
     type Row = (StaffId, String, String, Option<Timestamp>, bool);
-    let members: Vec<Row> = db
-        .all("select id, name, email, disabled_at, password_hash is not null from staff_member order by name, id limit 1000", ())
-        .await?;
+    let members: Vec<Row> =
+        db.all("select id, name, email, disabled_at, password_hash is not null from staff_member order by name, id limit 1000", ()).await?;
     let roles: Vec<(StaffId, String)> =
         db.all("select sr.staff_id, r.name from staff_role sr join role r on r.id = sr.role_id order by r.name", ()).await?;
     Ok(members

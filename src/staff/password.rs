@@ -1,9 +1,9 @@
 //! Passwords: argon2id with the parameters that OWASP names (19 MiB, 2 passes, 1 lane), hashed off the async threads.
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
 use crate::clock::Rng;
 use crate::types::Problem;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 

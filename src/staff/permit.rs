@@ -86,8 +86,7 @@ impl Member {
     /// # Errors
     /// What the database says.
     pub async fn load(db: &Db, id: StaffId) -> Result<Option<Member>> {
-        let found: Option<(String,)> =
-            db.opt("select name from staff_member where id = $1 and disabled_at is null", [id]).await?;
+        let found: Option<(String,)> = db.opt("select name from staff_member where id = $1 and disabled_at is null", [id]).await?;
         let Some((name,)) = found else { return Ok(None) };
         let rows: Vec<(String, bool)> =
             db.all("select distinct permission, everywhere from staff_scope where staff_id = $1 order by permission", [id]).await?;

@@ -27,7 +27,10 @@ struct Found {
 /// `Forbidden` when the pair does not fit, `TooMany` after too many failures.
 pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, password: String, address: &str) -> Result<StaffId, Problem> {
     let email = email.trim().to_lowercase();
-    let subjects = [(hash_token(format!("person {email}").as_bytes()), PER_PERSON), (hash_token(format!("address {address}").as_bytes()), PER_ADDRESS)];
+    let subjects = [
+        (hash_token(format!("person {email}").as_bytes()), PER_PERSON),
+        (hash_token(format!("address {address}").as_bytes()), PER_ADDRESS),
+    ];
     let since = now.at().minus(WINDOW);
     for (subject, most) in &subjects {
         let (failures,): (i64,) =

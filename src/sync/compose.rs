@@ -36,7 +36,8 @@ pub struct Line {
 /// sign is documented, so the signs themselves are replaced by look-alikes.
 pub fn escape(text: &str) -> String {
     let chars: Vec<char> = text.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
-    let word = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '/' | '=' | '-'));
+    let word =
+        |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '/' | '=' | '-'));
     let mut out = String::with_capacity(text.len());
     for (at, c) in chars.iter().copied().enumerate() {
         let line_start = at == 0 || chars.get(at - 1) == Some(&'\n');

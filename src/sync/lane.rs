@@ -44,7 +44,8 @@ pub struct Arrival {
 type Key = (LineId, ConversationId);
 
 /// Finds or makes the lanes and takes their locks.
-const LOCK_LANES: &str = "insert into lane (line_id, conversation_id, account_id, next_seq, held, queued, trouble, changed_at, fence, attempts, left_out)
+const LOCK_LANES: &str =
+    "insert into lane (line_id, conversation_id, account_id, next_seq, held, queued, trouble, changed_at, fence, attempts, left_out)
      select unhex(j.value->>0, '-'), unhex(j.value->>1, '-'), unhex(j.value->>2, '-'), 1, cast(j.value->>3 as bigint), 0,
        case when cast(j.value->>3 as bigint) > 0 then 1 else 0 end, cast(j.value->>4 as bigint), 0, 0, 0
      from json_each($1) j

@@ -23,7 +23,13 @@ async fn within_scope(tx: &mut Tx, permit: &Permit<may::ManageSync>, line: LineI
 ///
 /// # Errors
 /// `NotFound` outside the permit's scope, `Conflict` when there is nothing to deliver.
-pub async fn retry_now(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line: LineId, conversation: ConversationId) -> Result<(), Problem> {
+pub async fn retry_now(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageSync>,
+    line: LineId,
+    conversation: ConversationId,
+) -> Result<(), Problem> {
     db.work(async |tx| {
         let (account_id, _) = within_scope(tx, permit, line).await?;
         let woken = tx
@@ -51,10 +57,7 @@ pub async fn retry_now(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, lin
 
 async fn entry_of(tx: &mut Tx, line: LineId, message: MessageId) -> Result<(EntryState, ConversationId, bool), Problem> {
     let found: Option<(EntryState, ConversationId, bool)> = tx
-        .opt(
-            "select state, conversation_id, intent_id is not null from sync_entry where line_id = $1 and message_id = $2",
-            (line, message),
-        )
+        .opt("select state, conversation_id, intent_id is not null from sync_entry where line_id = $1 and message_id = $2", (line, message))
         .await?;
     found.ok_or_else(|| Problem::not_found("This message has nothing to do with RingCentral."))
 }

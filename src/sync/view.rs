@@ -103,10 +103,12 @@ pub async fn list(
     let scope: Scope = permit.scope();
     let highest = filter.trouble.map_or(i64::MAX, Trouble::rank);
     let lowest = filter.trouble.map_or(1, Trouble::rank);
-    let start: Key = after
-        .and_then(Cursor::key::<Key>)
-        .filter(|key| key.0 <= highest)
-        .unwrap_or((highest, Timestamp(i64::MAX), LineId(Uuid::max()), ConversationId(Uuid::max())));
+    let start: Key = after.and_then(Cursor::key::<Key>).filter(|key| key.0 <= highest).unwrap_or((
+        highest,
+        Timestamp(i64::MAX),
+        LineId(Uuid::max()),
+        ConversationId(Uuid::max()),
+    ));
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let common = (start.0, start.1, start.2, start.3, lowest, scope.everywhere, scope.staff, scope.permission, most);
     let (a, b, c, d, e, f, g, h, i) = common;
@@ -181,9 +183,8 @@ pub async fn conversations_of_line(
     limit: usize,
 ) -> Result<Page<ConversationRow>> {
     let scope = permit.scope();
-    let (last_at, id) = after
-        .and_then(Cursor::key::<(Timestamp, ConversationId)>)
-        .unwrap_or((Timestamp(i64::MAX), ConversationId(Uuid::max())));
+    let (last_at, id) =
+        after.and_then(Cursor::key::<(Timestamp, ConversationId)>).unwrap_or((Timestamp(i64::MAX), ConversationId(Uuid::max())));
     let rows: Vec<ConversationListRow> = db
         .all(
             "select c.id, c.number, k.name as contact, c.last_at, l.integration_type, n.held, n.queued, n.stalled_since, n.stalled_reason
@@ -229,7 +230,12 @@ struct Head {
 ///
 /// # Errors
 /// `NotFound` when it is not there or not within the permit's scope.
-pub async fn find_conversation(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, id: ConversationId) -> Result<ConversationDetail, Problem> {
+pub async fn find_conversation(
+    db: &Db,
+    permit: &Permit<may::SeeMessages>,
+    line: LineId,
+    id: ConversationId,
+) -> Result<ConversationDetail, Problem> {
     let scope = permit.scope();
     let head: Option<Head> = db
         .opt(
@@ -247,7 +253,9 @@ pub async fn find_conversation(db: &Db, permit: &Permit<may::SeeMessages>, line:
             (line, id, scope.everywhere, scope.staff, scope.permission),
         )
         .await?;
-    let head = head.ok_or_else(|| Problem::not_found("There is no such conversation, or its line belongs to an account that you do not look after."))?;
+    let head = head.ok_or_else(|| {
+        Problem::not_found("There is no such conversation, or its line belongs to an account that you do not look after.")
+    })?;
     Ok(ConversationDetail {
         line_id: line,
         line: head.line,

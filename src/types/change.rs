@@ -42,7 +42,9 @@ impl Change {
     /// The account whose people may hear of it; `None` for what only the program itself hears.
     pub fn account(self) -> Option<AccountId> {
         match self {
-            Self::Line { account_id, .. } | Self::Conversation { account_id, .. } | Self::Conversations { account_id, .. } => Some(account_id),
+            Self::Line { account_id, .. } | Self::Conversation { account_id, .. } | Self::Conversations { account_id, .. } => {
+                Some(account_id)
+            }
             Self::LaneDue | Self::OutboxDue | Self::Staff => None,
         }
     }

@@ -28,9 +28,13 @@ impl IntegrationType {
     /// What it means, in a sentence.
     pub fn sentence(self) -> &'static str {
         match self {
-            Self::None => "Blast only. Replies are recorded and STOP, START and HELP are honoured; nothing is routed and no conversation is made.",
+            Self::None => {
+                "Blast only. Replies are recorded and STOP, START and HELP are honoured; nothing is routed and no conversation is made."
+            }
             Self::Inbox => "Replies become conversations in the platform's own inbox.",
-            Self::Ringcentral => "Each conversation is a RingCentral chat. Messages sent elsewhere are held and inserted ahead of the contact's next reply.",
+            Self::Ringcentral => {
+                "Each conversation is a RingCentral chat. Messages sent elsewhere are held and inserted ahead of the contact's next reply."
+            }
         }
     }
 }

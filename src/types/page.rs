@@ -44,8 +44,7 @@ impl Cursor {
         if !hex.len().is_multiple_of(2) || hex.len() > 2_000 {
             return None;
         }
-        let bytes: Option<Vec<u8>> =
-            hex.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
+        let bytes: Option<Vec<u8>> = hex.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
         serde_json::from_slice(&bytes?).ok()
     }
 }

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number_is_refused() {
-        for text in ["", "+", "2025550143", "+0123456789", "+1202555014x", "12", "+1234567890123456", "1+2025550143", "+１２０２５５５"] {
+        for text in ["", "+", "2025550143", "+0123456789", "+1202555014x", "12", "+1234567890123456", "1+2025550143", "+１２０２５５５"]
+        {
             assert_eq!(PhoneNumber::parse(text), Err(NotAPhoneNumber), "{text}");
         }
     }

@@ -330,11 +330,9 @@ impl TestApp {
             if done > 0 {
                 continue;
             }
-            if !self.something_waits().await {
-                return;
-            }
+            let Some(next) = self.next_due().await else { return };
             assert!(self.now.at().since(began) < LONGEST_WAIT, "something waits for ever");
-            self.pass(5);
+            self.now.clock.advance(next.since(self.now.at()).max(Duration::from_secs(1)));
         }
     }
 
@@ -376,18 +374,27 @@ impl TestApp {
         self.http.request(method, url).bearer_auth(token["access_token"].as_str().unwrap()).send().await.unwrap()
     }
 
-    /// Whether a worker will have something to do later. Only for knowing when to stop; no verdict comes from it.
-    pub async fn something_waits(&self) -> bool {
-        let (waits,): (bool,) = self
+    /// When a worker has something to do next. Only for knowing when to go on and when to stop; no verdict comes from it.
+    async fn next_due(&self) -> Option<Timestamp> {
+        let (next,): (Option<Timestamp>,) = self
             .db
             .one(
-                "select exists (select 1 from lane where queued > 0) or exists (select 1 from message where due_at is not null)
-                   or exists (select 1 from blast where state = 'recording')",
+                "select min(at) from (
+                   select case when lease_until > due_at then lease_until else due_at end as at from lane where queued > 0
+                   union all
+                   select due_at from message where due_at is not null
+                   union all
+                   select created_at from blast where state = 'recording') due",
                 (),
             )
             .await
             .unwrap();
-        waits
+        next
+    }
+
+    /// Whether a worker has something to do, now or later.
+    pub async fn something_waits(&self) -> bool {
+        self.next_due().await.is_some()
     }
 }
 
