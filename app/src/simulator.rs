@@ -451,7 +451,7 @@ fn Handset(line: LineId, contact: ConversationId, followed: Followed<Scene>) -> 
     let nothing = Memo::new(move |_| followed.now.with(|scene| scene.handset.is_empty()));
     let number = followed.now.with_untracked(|scene| scene.detail.number.clone());
     view! {
-        <section class="panel flex min-w-0 flex-col" aria-labelledby="handset">
+        <section class="panel flex min-w-0 flex-col">
             <header class="border-b border-base-300 px-4 py-3">
                 <h2 id="handset" class="font-semibold">"The contact’s handset"</h2>
                 <p class="muted text-xs">
@@ -523,7 +523,7 @@ fn Chat(followed: Followed<Scene>) -> impl IntoView {
     let nothing = Memo::new(move |_| followed.now.with(|scene| scene.chat.as_ref().is_none_or(Vec::is_empty)));
     let detail = followed.now.with_untracked(|scene| scene.detail.clone());
     view! {
-        <section class="panel flex min-w-0 flex-col" aria-labelledby="chat">
+        <section class="panel flex min-w-0 flex-col">
             <header class="border-b border-base-300 px-4 py-3">
                 <h2 id="chat" class="font-semibold">"The agent’s chat in RingCentral"</h2>
                 <p class="muted text-xs">{detail.account} " · " {detail.line}</p>

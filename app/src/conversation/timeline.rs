@@ -63,7 +63,7 @@ pub fn Timeline(
         Item::Message(row) => view! { <Message row=*row line=line skip=skip restore=restore may_manage=may_manage /> }.into_any(),
     };
     view! {
-        <section class="panel min-w-0" aria-labelledby="messages">
+        <section class="panel min-w-0">
             <header class="flex flex-wrap items-center justify-between gap-2 border-b border-base-300 px-4 py-3">
                 <h2 id="messages" class="font-semibold">"Messages"</h2>
                 <p class="flex gap-4">

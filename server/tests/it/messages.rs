@@ -372,9 +372,9 @@ async fn an_sms_whose_answer_was_lost_is_sent_once(app: &TestApp) {
 
 async fn a_status_that_overtakes_the_lost_answer_settles_the_message(app: &TestApp) {
     let line = app.line(Ringcentral).await;
-    app.sandbox.arm(Fault::new(On::Sms, What::LoseAnswer { hang: false })).unwrap();
-    app.sandbox.arm(Fault::new(On::Sms, What::Undeliverable { error: "the phone is off".to_owned() })).unwrap();
     let (first, second, reply) = (app.text("Once"), app.text("Not at all"), app.text("Hm?"));
+    app.sandbox.arm(Fault::new(On::Sms, What::LoseAnswer { hang: false }).containing(&first)).unwrap();
+    app.sandbox.arm(Fault::new(On::Sms, What::Undeliverable { error: "the phone is off".to_owned() }).containing(&second)).unwrap();
     let delivered = app.send(&line, &contact(1), &first).await;
     let failed = app.send(&line, &contact(1), &second).await;
     app.work().await;
