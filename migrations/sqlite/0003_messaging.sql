@@ -45,7 +45,7 @@ create table message (
   attempts integer not null,
   primary key (line_id, id)
 ) strict;
-create unique index message_by_carrier_id on message (line_id, carrier_id) where carrier_id is not null;
+create unique index message_by_carrier_id on message (line_id, direction, carrier_id) where carrier_id is not null;
 create index message_of_conversation on message (line_id, conversation_id, id) where conversation_id is not null;
 create index message_due on message (due_at, line_id, id) where due_at is not null;
 create index message_of_blast on message (line_id, blast_id, id) where blast_id is not null;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use switchyard::clock::Now;
 use switchyard::db::{Db, Engine as DbEngine};
 use switchyard::messaging::carrier::Carrier;
-use switchyard::messaging::{blast, outbound};
+use switchyard::messaging::{blast, idempotency, outbound};
 use switchyard::ringcentral::Client;
 use switchyard::staff::{self, Passwords, SessionRows};
 use switchyard::sync::{Engine, EngineConfig};
@@ -100,7 +100,8 @@ async fn prune(db: Db, now: Now, stop: CancellationToken) {
             _ = every.tick() => {}
             () = stop.cancelled() => return,
         }
-        if let Err(error) = sessions.prune().await.and(staff::sign_in_history_is_pruned(&db, &now).await) {
+        let done = [sessions.prune().await, staff::sign_in_history_is_pruned(&db, &now).await, idempotency::forget_old(&db, &now).await];
+        for error in done.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, "old rows could not be deleted");
         }
     }

@@ -157,7 +157,7 @@ async fn known_already(tx: &mut Tx, batch: &[Incoming], routes: &HashMap<PhoneNu
         .all(
             "select m.line_id, m.carrier_id
              from json_each($1) j
-             join message m on m.line_id = unhex(j.value->>0, '-') and m.carrier_id = j.value->>1",
+             join message m on m.line_id = unhex(j.value->>0, '-') and m.direction = 'inbound' and m.carrier_id = j.value->>1",
             [json(&keys)],
         )
         .await?;
