@@ -1,10 +1,10 @@
 //! Accounts: the list, and adding one.
 
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Badge, Button, ButtonLink, Cell, Check, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, Notice, PageHead, Pager,
-    RowLink, Search, Table, Tone, fault_of, field_error, icon, query_field, waits,
+    RowLink, Search, SendForm, Sending, Table, Tone, fault_of, field_error, icon, load, query_field, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{AccountRow, Cursor, Page, Permission};
@@ -21,14 +21,14 @@ use {
 const PAGE: usize = 50;
 
 /// Accounts by name.
-#[server(prefix = "/fn", endpoint = "accounts/list")]
+#[server(prefix = "/fn", output = Reply, endpoint = "accounts/list")]
 pub async fn list_accounts(#[server(default)] search: String, after: Option<Cursor>) -> Result<Page<AccountRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
     Ok(directory::accounts::list(&services()?.db, &permit, &search, after.as_ref(), PAGE).await?)
 }
 
 /// Adds an account.
-#[server(prefix = "/fn", endpoint = "accounts/add")]
+#[server(prefix = "/fn", output = Reply, endpoint = "accounts/add")]
 pub async fn add_account(
     name: String,
     #[server(default)] sends_blasts: bool,
@@ -45,7 +45,7 @@ pub async fn add_account(
 #[component]
 pub fn AccountsPage() -> impl IntoView {
     let (q, after) = (query_field("q"), query_field("after"));
-    let page = Resource::new(move || (q.get(), after.get()), |(q, after)| list_accounts(q, (!after.is_empty()).then_some(Cursor(after))));
+    let page = load(move || (q.get(), after.get()), |(q, after)| list_accounts(q, (!after.is_empty()).then_some(Cursor(after))));
     let me = use_me();
     view! {
         <PageHead title="Accounts">
@@ -127,12 +127,12 @@ fn row(account: AccountRow) -> impl IntoView {
 /// The form that adds an account.
 #[component]
 pub fn NewAccountPage() -> impl IntoView {
-    let action = ServerAction::<AddAccount>::new();
+    let action = Sending::to::<AddAccount>();
     let fault = fault_of(action);
     view! {
         <PageHead title="Add an account" above=vec![("Accounts".to_owned(), "/accounts".to_owned())] />
         <div class="panel max-w-xl p-5">
-            <ActionForm action=action>
+            <SendForm action=action>
                 <div class="flex flex-col gap-4">
                     <FormFault fault=fault fields=&["name"] />
                     <Field label="Name" name="name" help="The client's name, as staff know it." error=field_error(fault, "name") />
@@ -148,7 +148,7 @@ pub fn NewAccountPage() -> impl IntoView {
                         <ButtonLink href="/accounts">"Cancel"</ButtonLink>
                     </div>
                 </div>
-            </ActionForm>
+            </SendForm>
         </div>
     }
 }

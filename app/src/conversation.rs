@@ -4,12 +4,13 @@
 
 mod timeline;
 
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::live::{Followed, follow};
 use crate::sync::{SyncBadge, SyncReason};
 use crate::ui::{
-    Badge, Button, FaultView, FormFault, Loading, Number, PageHead, Panel, Time, Tone, fault_of, query_field, toast_on_success, waits,
+    Badge, Button, FaultView, FormFault, Loading, Number, PageHead, Panel, SendForm, Sending, Time, Tone, fault_of, load, query_field,
+    toast_on_success, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -40,7 +41,7 @@ pub struct Conversation {
 }
 
 /// A conversation with its newest messages, or those before `before`.
-#[server(prefix = "/fn", endpoint = "conversations/get")]
+#[server(prefix = "/fn", output = Reply, endpoint = "conversations/get")]
 pub async fn read_conversation(line: LineId, id: ConversationId, before: Option<Cursor>) -> Result<Conversation, Fault> {
     let permit = permit::<may::SeeMessages>().await?;
     let db = services()?.db;
@@ -49,7 +50,7 @@ pub async fn read_conversation(line: LineId, id: ConversationId, before: Option<
 }
 
 /// Has the lane tried at once.
-#[server(prefix = "/fn", endpoint = "conversations/retry")]
+#[server(prefix = "/fn", output = Reply, endpoint = "conversations/retry")]
 pub async fn retry_now(line: LineId, conversation: ConversationId) -> Result<(), Fault> {
     let permit = permit::<may::ManageSync>().await?;
     let services = services()?;
@@ -57,7 +58,7 @@ pub async fn retry_now(line: LineId, conversation: ConversationId) -> Result<(),
 }
 
 /// Skips a message: it will not be posted.
-#[server(prefix = "/fn", endpoint = "conversations/skip")]
+#[server(prefix = "/fn", output = Reply, endpoint = "conversations/skip")]
 pub async fn skip_message(line: LineId, message: MessageId) -> Result<(), Fault> {
     let permit = permit::<may::ManageSync>().await?;
     let services = services()?;
@@ -65,7 +66,7 @@ pub async fn skip_message(line: LineId, message: MessageId) -> Result<(), Fault>
 }
 
 /// Restores a message that was skipped or refused.
-#[server(prefix = "/fn", endpoint = "conversations/restore")]
+#[server(prefix = "/fn", output = Reply, endpoint = "conversations/restore")]
 pub async fn restore_message(line: LineId, message: MessageId) -> Result<(), Fault> {
     let permit = permit::<may::ManageSync>().await?;
     let services = services()?;
@@ -83,7 +84,7 @@ pub fn ConversationPage() -> impl IntoView {
         })
     });
     let older = query_field("older");
-    let found = Resource::new(
+    let found = load(
         move || (id.get(), older.get()),
         |(id, older)| async move {
             let Some((line, id)) = id else {
@@ -132,16 +133,8 @@ pub fn concerns_line(change: Change, line: LineId) -> bool {
 }
 
 /// Reads the page anew after each change made here.
-fn read_after<S>(action: ServerAction<S>, followed: Followed<Conversation>)
-where
-    S: leptos::server_fn::ServerFn<Output = (), Error = Fault> + Clone + Send + Sync + 'static,
-{
-    let value = action.value();
-    Effect::new(move |_| {
-        if value.with(Option::is_some) {
-            followed.read_again();
-        }
-    });
+fn read_after(action: Sending, followed: Followed<Conversation>) {
+    action.on_answer(move || followed.read_again());
 }
 
 #[component]
@@ -150,7 +143,7 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, is_older: bool, m
     let ConversationDetail { line_id, line, line_number, account_id, account, number, contact, .. } = detail.get_untracked();
     let page = format!("/lines/{line_id}/conversations/{id}");
     let may_manage = me.may(Permission::ManageSync);
-    let retry = ServerAction::<RetryNow>::new();
+    let retry = Sending::to::<RetryNow>();
     read_after(retry, followed);
     toast_on_success(retry, "The lane is tried now.");
     let beside = move || {
@@ -171,11 +164,11 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, is_older: bool, m
             beside=beside
         >
             <Show when=move || may_manage && waits_for_delivery()>
-                <ActionForm action=retry>
+                <SendForm action=retry>
                     <input type="hidden" name="line" value=line_id.to_string() />
                     <input type="hidden" name="conversation" value=id.to_string() />
                     <Button pending=waits(retry)>"Retry now"</Button>
-                </ActionForm>
+                </SendForm>
             </Show>
         </PageHead>
         <FormFault fault=fault_of(retry) />

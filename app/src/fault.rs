@@ -3,15 +3,84 @@
 //! A plain form post (no JavaScript) is answered by a redirect back to its page, with the error in the URL, where the form shows
 //! it; everything else gets the status itself. The text holds no personal data.
 
-use leptos::server_fn::codec::JsonEncoding;
+use leptos::server_fn::codec::{JsonEncoding, Post};
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
+use leptos::server_fn::{Bytes, ContentType, Decodes, Encodes, Format, FormatType};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use switchyard::types::Problem;
 
 /// What a server function answers when it cannot do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "Wire", into = "Wire")]
 pub struct Fault(pub Problem);
+
+/// A fault as it is sent: smaller to read than the enum with its tag, in the WebAssembly too.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    status: u16,
+    field: String,
+    text: String,
+}
+
+impl From<Fault> for Wire {
+    fn from(Fault(problem): Fault) -> Self {
+        let status = problem.status();
+        let field = problem.field().unwrap_or_default().to_owned();
+        let text = match problem {
+            Problem::Internal { reference } => reference,
+            other => other.to_string(),
+        };
+        Self { status, field, text }
+    }
+}
+
+impl From<Wire> for Fault {
+    fn from(Wire { status, field, text }: Wire) -> Self {
+        Self(match status {
+            401 => Problem::SignedOut,
+            403 => Problem::Forbidden { text },
+            404 => Problem::NotFound { text },
+            409 => Problem::Conflict { text },
+            422 => Problem::Invalid { field, text },
+            429 => Problem::TooMany { text },
+            503 => Problem::Unavailable { text },
+            _ => Problem::Internal { reference: text },
+        })
+    }
+}
+
+/// How a server function's answer is sent: JSON, read as text like the data that came with the page, so that the WebAssembly
+/// carries one reader of each type and not two. `output = Reply` in `#[server]`.
+pub type Reply = Post<ReplyEncoding>;
+
+/// The encoding behind [`Reply`].
+#[derive(Debug)]
+pub struct ReplyEncoding;
+
+impl ContentType for ReplyEncoding {
+    const CONTENT_TYPE: &'static str = JsonEncoding::CONTENT_TYPE;
+}
+
+impl FormatType for ReplyEncoding {
+    const FORMAT_TYPE: Format = Format::Text;
+}
+
+impl<T: Serialize> Encodes<T> for ReplyEncoding {
+    type Error = serde_json::Error;
+
+    fn encode(value: &T) -> Result<Bytes, Self::Error> {
+        serde_json::to_vec(value).map(Bytes::from)
+    }
+}
+
+impl<T: DeserializeOwned> Decodes<T> for ReplyEncoding {
+    type Error = serde_json::Error;
+
+    fn decode(bytes: Bytes) -> Result<T, Self::Error> {
+        serde_json::from_str(&String::from_utf8_lossy(&bytes))
+    }
+}
 
 impl From<Problem> for Fault {
     fn from(problem: Problem) -> Self {
@@ -37,7 +106,7 @@ impl std::fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 impl FromServerFnError for Fault {
-    type Encoder = JsonEncoding;
+    type Encoder = ReplyEncoding;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
@@ -45,6 +114,28 @@ impl FromServerFnError for Fault {
                 Problem::invalid("", "Something in this form could not be read. Check what you typed and send it again.").into()
             }
             _ => Problem::unavailable("The console did not answer. Check your connection, reload the page and try again.").into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_arrives_as_it_was_sent() {
+        let faults = [
+            Problem::SignedOut,
+            Problem::forbidden("no"),
+            Problem::not_found("gone"),
+            Problem::conflict("late"),
+            Problem::invalid("name", "empty"),
+            Problem::too_many("wait"),
+            Problem::unavailable("down"),
+            Problem::Internal { reference: "0123abcd".into() },
+        ];
+        for problem in faults {
+            assert_eq!(Fault::de(Fault(problem.clone()).ser()), Fault(problem));
         }
     }
 }

@@ -5,9 +5,9 @@
 pub mod keys;
 pub mod theme;
 
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use crate::live::{LiveSwitch, provide_live};
-use crate::ui::{Icon, ToastRegion, icon, provide_toasts};
+use crate::ui::{Icon, Loaded, SendForm, Sending, ToastRegion, icon, load, provide_toasts};
 use keys::{Keys, KeysButton, provide_help};
 use leptos::html;
 use leptos::prelude::*;
@@ -39,18 +39,18 @@ impl Me {
 }
 
 /// Who is signed in, read once for all screens; see [`use_me`].
-pub type MeResource = Resource<Result<Me, Fault>>;
+pub type MeLoaded = Loaded<Result<Me, Fault>>;
 
 /// Who is signed in. Await it within the `Suspend` of a screen.
 ///
 /// # Panics
 /// Outside a [`Frame`].
-pub fn use_me() -> MeResource {
+pub fn use_me() -> MeLoaded {
     expect_context()
 }
 
 /// Who is signed in and what there is to go to.
-#[server(prefix = "/fn", endpoint = "me")]
+#[server(prefix = "/fn", output = Reply, endpoint = "me")]
 pub async fn who_am_i() -> Result<Me, Fault> {
     let member = member().await?;
     let services = services()?;
@@ -58,7 +58,7 @@ pub async fn who_am_i() -> Result<Me, Fault> {
 }
 
 /// Ends the session.
-#[server(prefix = "/fn", endpoint = "sign-out")]
+#[server(prefix = "/fn", output = Reply, endpoint = "sign-out")]
 pub async fn sign_out() -> Result<(), Fault> {
     if let Err(error) = session()?.flush().await {
         tracing::error!(%error, "a session could not be ended");
@@ -84,7 +84,7 @@ pub fn Frame(
     /// The screen.
     children: Children,
 ) -> impl IntoView {
-    let me: MeResource = Resource::new_blocking(|| (), |()| who_am_i());
+    let me: MeLoaded = load(|| (), |()| who_am_i());
     provide_context(me);
     provide_toasts();
     provide_live();
@@ -145,7 +145,7 @@ pub fn Frame(
 
 /// The product's name and which installation this is.
 #[component]
-fn Brand(me: MeResource) -> impl IntoView {
+fn Brand(me: MeLoaded) -> impl IntoView {
     view! {
         <div class="flex items-center gap-2.5">
             <a href="/lines" class="flex min-h-6 items-center gap-2 font-semibold">
@@ -163,7 +163,7 @@ fn Brand(me: MeResource) -> impl IntoView {
 
 /// The screens there are to go to.
 #[component]
-fn Ways(me: MeResource) -> impl IntoView {
+fn Ways(me: MeLoaded) -> impl IntoView {
     let here = use_location().pathname;
     let way = move |to: &'static str, name: &'static str, of: Icon| {
         let is_here =
@@ -198,8 +198,8 @@ fn Ways(me: MeResource) -> impl IntoView {
 
 /// The theme, who is signed in, and the way out.
 #[component]
-fn Foot(me: MeResource) -> impl IntoView {
-    let action = ServerAction::<SignOut>::new();
+fn Foot(me: MeLoaded) -> impl IntoView {
+    let action = Sending::to::<SignOut>();
     view! {
         <div class="flex flex-col gap-3 px-2 pb-1">
             <LiveSwitch />
@@ -209,9 +209,9 @@ fn Foot(me: MeResource) -> impl IntoView {
                     <Suspense>{move || Suspend::new(async move { me.await.ok().map(|me| me.member.name) })}</Suspense>
                 </span>
                 <div class="-mx-3 flex items-center justify-between">
-                    <ActionForm action=action>
+                    <SendForm action=action>
                         <button type="submit" class="btn btn-sm btn-ghost text-sm font-medium">"Sign out"</button>
-                    </ActionForm>
+                    </SendForm>
                     <KeysButton />
                 </div>
             </div>

@@ -1,22 +1,22 @@
 //! Accepting an invitation: a one-time link, a first password, and in.
 
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use crate::sign_in::Doorstep;
-use crate::ui::{Button, Field, FormFault, Loading, Look, fault_of, field_error, query_field, waits};
+use crate::ui::{Button, Field, FormFault, Loading, Look, SendForm, Sending, fault_of, field_error, load, query_field, waits};
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
 use {crate::context::services, crate::sign_in::begin_session, switchyard::staff};
 
 /// Whom an invitation is for.
-#[server(prefix = "/fn", endpoint = "invitation")]
+#[server(prefix = "/fn", output = Reply, endpoint = "invitation")]
 pub async fn invited(token: String) -> Result<String, Fault> {
     let services = services()?;
     Ok(staff::peek(&services.db, &services.now, &token).await?)
 }
 
 /// Accepts an invitation with a first password and signs in.
-#[server(prefix = "/fn", endpoint = "invitation/accept")]
+#[server(prefix = "/fn", output = Reply, endpoint = "invitation/accept")]
 pub async fn accept_invitation(token: String, password: String) -> Result<(), Fault> {
     let services = services()?;
     let id = staff::accept(&services.db, &services.now, &services.passwords, &token, password).await?;
@@ -29,8 +29,8 @@ pub async fn accept_invitation(token: String, password: String) -> Result<(), Fa
 #[component]
 pub fn InvitationPage() -> impl IntoView {
     let token = query_field("token");
-    let email = Resource::new(move || token.get(), invited);
-    let action = ServerAction::<AcceptInvitation>::new();
+    let email = load(move || token.get(), invited);
+    let action = Sending::to::<AcceptInvitation>();
     let fault = fault_of(action);
     view! {
         <Doorstep title="Welcome to Switchyard">
@@ -40,7 +40,7 @@ pub fn InvitationPage() -> impl IntoView {
                         Ok(email) => {
                             view! {
                                 <FormFault fault=fault fields=&["password"] />
-                                <ActionForm action=action>
+                                <SendForm action=action>
                                     <div class="flex flex-col gap-4">
                                         <p>
                                             "Choose a password for " <strong class="font-semibold break-all">{email.clone()}</strong> "."
@@ -57,7 +57,7 @@ pub fn InvitationPage() -> impl IntoView {
                                             "Set the password and sign in"
                                         </Button>
                                     </div>
-                                </ActionForm>
+                                </SendForm>
                             }
                                 .into_any()
                         }

@@ -13,7 +13,7 @@ pub use list::LinesPage;
 pub use new::NewLinePage;
 pub use type_change::TypeChangePage;
 
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use switchyard::types::{AccountRow, IntegrationType, LineDetail, LineId, Problem};
@@ -30,14 +30,14 @@ use {
 const OFFERED: usize = 500;
 
 /// The accounts that forms and filters offer, by name.
-#[server(prefix = "/fn", endpoint = "accounts/offered")]
+#[server(prefix = "/fn", output = Reply, endpoint = "accounts/offered")]
 pub async fn offered_accounts() -> Result<Vec<AccountRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
     Ok(directory::accounts::list(&services()?.db, &permit, "", None, OFFERED).await?.rows)
 }
 
 /// A line, whole.
-#[server(prefix = "/fn", endpoint = "lines/get")]
+#[server(prefix = "/fn", output = Reply, endpoint = "lines/get")]
 pub async fn line(id: LineId) -> Result<LineDetail, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
     Ok(directory::lines::get(&services()?.db, &permit, id).await?)

@@ -1,7 +1,7 @@
 //! Signing in, without JavaScript too. The words are the same for a stranger and for a wrong password.
 
-use crate::Fault;
-use crate::ui::{Button, Field, FormFault, Icon, Look, fault_of, field_error, icon, query_field, waits};
+use crate::fault::{Fault, Reply};
+use crate::ui::{Button, Field, FormFault, Icon, Look, SendForm, Sending, fault_of, field_error, icon, query_field, waits};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -13,7 +13,7 @@ use {
 };
 
 /// Checks e-mail and password and begins a new session; `next` is the page to go to.
-#[server(prefix = "/fn", endpoint = "sign-in")]
+#[server(prefix = "/fn", output = Reply, endpoint = "sign-in")]
 pub async fn sign_in(email: String, password: String, #[server(default)] next: String) -> Result<(), Fault> {
     let services = services()?;
     let id = staff::sign_in(&services.db, &services.now, &services.passwords, &email, password, &client_address()).await?;
@@ -61,13 +61,13 @@ pub fn Doorstep(
 /// The sign-in page.
 #[component]
 pub fn SignInPage() -> impl IntoView {
-    let action = ServerAction::<SignIn>::new();
+    let action = Sending::to::<SignIn>();
     let fault = fault_of(action);
     let next = query_field("next");
     view! {
         <Doorstep title="Sign in">
             <FormFault fault=fault fields=&["email", "password"] />
-            <ActionForm action=action>
+            <SendForm action=action>
                 <div class="flex flex-col gap-4">
                     <input type="hidden" name="next" value=next />
                     <Field label="E-mail" name="email" kind="email" autocomplete="username" error=field_error(fault, "email") autofocus=true />
@@ -78,7 +78,7 @@ pub fn SignInPage() -> impl IntoView {
                         "Sign in"
                     </Button>
                 </div>
-            </ActionForm>
+            </SendForm>
             <p class="muted text-xs">"No account, or the password is lost? Ask an administrator for an invitation."</p>
         </Doorstep>
     }

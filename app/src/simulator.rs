@@ -6,13 +6,13 @@ mod chat;
 #[cfg(feature = "ssr")]
 mod sandbox;
 
-use crate::Fault;
 use crate::conversation::concerns_line;
+use crate::fault::{Fault, Reply};
 use crate::live::{Followed, follow};
 use crate::sync::SyncBadge;
 use crate::ui::{
-    Badge, Button, ButtonLink, Choice, Empty, FaultView, FilterBar, FormFault, Loading, Look, Number, PageHead, Select, TextArea, Time,
-    Tone, fault_of, field_error, query_field, toast_on_success, waits,
+    Badge, Button, ButtonLink, Choice, Empty, FaultView, FilterBar, FormFault, Loading, Look, Number, PageHead, Select, SendForm, Sending,
+    TextArea, Time, Tone, fault_of, field_error, load, query_field, toast_on_success, waits,
 };
 use leptos::html;
 use leptos::prelude::*;
@@ -125,7 +125,7 @@ pub struct Stage {
 
 /// The stage as the URL has it; what is not chosen is chosen for the reader. `mark` is the journal's last entry before the blast.
 /// `None` where no sandbox runs.
-#[server(prefix = "/fn", endpoint = "simulator/stage")]
+#[server(prefix = "/fn", output = Reply, endpoint = "simulator/stage")]
 pub async fn read_stage(
     line: Option<LineId>,
     contact: Option<ConversationId>,
@@ -159,7 +159,7 @@ pub async fn read_stage(
 }
 
 /// Both sides of a conversation, and what became of a blast.
-#[server(prefix = "/fn", endpoint = "simulator/scene")]
+#[server(prefix = "/fn", output = Reply, endpoint = "simulator/scene")]
 pub async fn read_scene(
     line: LineId,
     contact: ConversationId,
@@ -227,7 +227,7 @@ fn in_words(armed: &serde_json::Value) -> Option<&'static str> {
 }
 
 /// Sends a blast to the chosen contact and invented ones, and shows what becomes of it.
-#[server(prefix = "/fn", endpoint = "simulator/blast")]
+#[server(prefix = "/fn", output = Reply, endpoint = "simulator/blast")]
 pub async fn send_blast(line: LineId, contact: Option<ConversationId>) -> Result<(), Fault> {
     let send = permit::<may::SendMessages>().await?;
     let see = permit::<may::SeeMessages>().await?;
@@ -250,7 +250,7 @@ pub async fn send_blast(line: LineId, contact: Option<ConversationId>) -> Result
 }
 
 /// Sends a text from the contact's handset to the line.
-#[server(prefix = "/fn", endpoint = "simulator/reply")]
+#[server(prefix = "/fn", output = Reply, endpoint = "simulator/reply")]
 pub async fn send_reply(line: LineId, contact: ConversationId, text: String) -> Result<(), Fault> {
     permit::<may::SendMessages>().await?;
     let see = permit::<may::SeeMessages>().await?;
@@ -264,7 +264,7 @@ pub async fn send_reply(line: LineId, contact: ConversationId, text: String) -> 
 }
 
 /// Has the sandbox do something wrong with the next post.
-#[server(prefix = "/fn", endpoint = "simulator/fault")]
+#[server(prefix = "/fn", output = Reply, endpoint = "simulator/fault")]
 pub async fn arm_fault(mischief: Mischief) -> Result<(), Fault> {
     permit::<may::SendMessages>().await?;
     let fault = match mischief {
@@ -276,7 +276,7 @@ pub async fn arm_fault(mischief: Mischief) -> Result<(), Fault> {
 }
 
 /// Has the sandbox do everything right again.
-#[server(prefix = "/fn", endpoint = "simulator/disarm")]
+#[server(prefix = "/fn", output = Reply, endpoint = "simulator/disarm")]
 pub async fn disarm_faults() -> Result<(), Fault> {
     permit::<may::SendMessages>().await?;
     Ok(Sandbox::of(&services()?)?.disarm().await?)
@@ -286,7 +286,7 @@ pub async fn disarm_faults() -> Result<(), Fault> {
 #[component]
 pub fn SimulatorPage() -> impl IntoView {
     let (line, contact, blast, mark) = (query_field("line"), query_field("contact"), query_field("blast"), query_field("mark"));
-    let found = Resource::new(
+    let found = load(
         move || (line.get().parse().ok(), contact.get().parse().ok(), blast.get().parse().ok(), mark.get().parse().unwrap_or(0)),
         |(line, contact, blast, mark)| async move { ((blast, mark), read_stage(line, contact, blast, mark).await) },
     );
@@ -387,7 +387,7 @@ fn Stand(line: LineId, contact: ConversationId, first: Scene, sent: (Option<Blas
 /// Sends the blast and counts what becomes of it.
 #[component]
 fn BlastPanel(line: LineId, contact: Option<ConversationId>, effect: Signal<Option<BlastEffect>>) -> impl IntoView {
-    let action = ServerAction::<SendBlast>::new();
+    let action = Sending::to::<SendBlast>();
     let figure = |label: &'static str, value: String| {
         view! {
             <div class="flex flex-col-reverse">
@@ -404,7 +404,7 @@ fn BlastPanel(line: LineId, contact: Option<ConversationId>, effect: Signal<Opti
                     "The SMS go out at once. RingCentral hears of them contact by contact, when one replies: the blast then stands above the reply, in that chat and nowhere else."
                 </p>
                 <FormFault fault=fault_of(action) />
-                <ActionForm action=action>
+                <SendForm action=action>
                     <input type="hidden" name="line" value=line.to_string() />
                     {contact.map(|contact| view! { <input type="hidden" name="contact" value=contact.to_string() /> })}
                     <Button look=Look::Main pending=waits(action)>
@@ -412,7 +412,7 @@ fn BlastPanel(line: LineId, contact: Option<ConversationId>, effect: Signal<Opti
                         {RECIPIENTS}
                         " contacts"
                     </Button>
-                </ActionForm>
+                </SendForm>
             </div>
             <div role="status" class="flex-1 basis-80">
                 {move || match effect.get() {
@@ -436,16 +436,13 @@ fn BlastPanel(line: LineId, contact: Option<ConversationId>, effect: Signal<Opti
 /// The contact's handset, and the reply.
 #[component]
 fn Handset(line: LineId, contact: ConversationId, followed: Followed<Scene>) -> impl IntoView {
-    let action = ServerAction::<SendReply>::new();
+    let action = Sending::to::<SendReply>();
     let fault = fault_of(action);
     let form = NodeRef::<html::Form>::new();
-    let value = action.value();
-    Effect::new(move |_| {
-        if value.with(|answer| matches!(answer, Some(Ok(())))) {
-            followed.read_again();
-            if let Some(form) = form.get_untracked() {
-                form.reset();
-            }
+    action.on_success(move || {
+        followed.read_again();
+        if let Some(form) = form.get_untracked() {
+            form.reset();
         }
     });
     let nothing = Memo::new(move |_| followed.now.with(|scene| scene.handset.is_empty()));
@@ -479,7 +476,7 @@ fn Handset(line: LineId, contact: ConversationId, followed: Followed<Scene>) -> 
                 </Show>
             </div>
             <div class="border-t border-base-300 p-4">
-                <ActionForm action=action node_ref=form>
+                <SendForm action=action node_ref=form>
                     <div class="flex flex-col gap-3">
                         <FormFault fault=fault fields=&["text"] />
                         <input type="hidden" name="line" value=line.to_string() />
@@ -491,7 +488,7 @@ fn Handset(line: LineId, contact: ConversationId, followed: Followed<Scene>) -> 
                             </Button>
                         </div>
                     </div>
-                </ActionForm>
+                </SendForm>
             </div>
         </section>
     }
@@ -570,14 +567,10 @@ fn agents_post(post: ChatPost) -> impl IntoView {
 /// What the sandbox can be told to do wrong.
 #[component]
 fn Faults(followed: Followed<Scene>) -> impl IntoView {
-    let arming = ServerAction::<ArmFault>::new();
-    let disarming = ServerAction::<DisarmFaults>::new();
-    let (armed, disarmed) = (arming.value(), disarming.value());
-    Effect::new(move |_| {
-        if armed.with(Option::is_some) || disarmed.with(Option::is_some) {
-            followed.read_again();
-        }
-    });
+    let arming = Sending::to::<ArmFault>();
+    let disarming = Sending::to::<DisarmFaults>();
+    arming.on_answer(move || followed.read_again());
+    disarming.on_answer(move || followed.read_again());
     toast_on_success(arming, "Armed. Now reply as the contact.");
     let mischief = |word: &'static str, label: &'static str, what: &'static str| {
         view! {
@@ -597,7 +590,7 @@ fn Faults(followed: Followed<Scene>) -> impl IntoView {
             </header>
             <div class="p-4">
                 <FormFault fault=fault_of(arming) />
-                <ActionForm action=arming>
+                <SendForm action=arming>
                     <ul class="grid gap-4 sm:grid-cols-3">
                         {mischief(
                             "lose_answer",
@@ -611,7 +604,7 @@ fn Faults(followed: Followed<Scene>) -> impl IntoView {
                             "A bundle is halved until the refused message is alone. It is marked as refused and never blocks those behind it.",
                         )}
                     </ul>
-                </ActionForm>
+                </SendForm>
                 <div role="status">
                     {move || {
                         let armed = followed.now.with(|scene| scene.armed.clone());
@@ -621,9 +614,9 @@ fn Faults(followed: Followed<Scene>) -> impl IntoView {
                                     <div class="mt-4 flex flex-wrap items-center gap-2 border-t border-base-300 pt-3">
                                         <span class="font-medium">"Armed:"</span>
                                         {armed.into_iter().map(|text| view! { <Badge tone=Tone::Warning>{text}</Badge> }).collect_view()}
-                                        <ActionForm action=disarming>
+                                        <SendForm action=disarming>
                                             <Button look=Look::Quiet>"Disarm all"</Button>
-                                        </ActionForm>
+                                        </SendForm>
                                     </div>
                                 }
                             })

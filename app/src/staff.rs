@@ -1,10 +1,10 @@
 //! Staff: who works here, inviting somebody, and disabling somebody.
 
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Badge, Button, ButtonLink, Cell, Choice, ConfirmFold, CopyText, FaultView, Field, FormFault, Icon, Loading, Look, PageHead, Select,
-    Table, Tone, fault_of, field_error, icon, toast_on_success, waits,
+    SendForm, Sending, Table, Tone, fault_of, field_error, icon, load, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{Permission, RoleId, RoleRow, StaffId, StaffRow};
@@ -20,21 +20,21 @@ use {
 const COOKIE: &str = "switchyard_invitation";
 
 /// Who works here.
-#[server(prefix = "/fn", endpoint = "staff/list")]
+#[server(prefix = "/fn", output = Reply, endpoint = "staff/list")]
 pub async fn list_staff() -> Result<Vec<StaffRow>, Fault> {
     let permit = permit::<may::SeeStaff>().await?;
     Ok(staff::list(&services()?.db, &permit).await?)
 }
 
 /// The roles that an invitation can give.
-#[server(prefix = "/fn", endpoint = "staff/roles")]
+#[server(prefix = "/fn", output = Reply, endpoint = "staff/roles")]
 pub async fn list_roles() -> Result<Vec<RoleRow>, Fault> {
     let _permit = permit::<may::ManageStaff>().await?;
     Ok(staff::roles(&services()?.db).await?)
 }
 
 /// Invites a member; the answer is their one-time link, which is shown now and never again.
-#[server(prefix = "/fn", endpoint = "staff/invite")]
+#[server(prefix = "/fn", output = Reply, endpoint = "staff/invite")]
 pub async fn invite_member(email: String, name: String, role: RoleId) -> Result<String, Fault> {
     let permit = permit::<may::ManageStaff>().await?;
     let services = services()?;
@@ -52,7 +52,7 @@ fn link(services: &crate::context::Services, token: &str) -> String {
 }
 
 /// The link of an invitation that a plain form has just made, once.
-#[server(prefix = "/fn", endpoint = "staff/invited")]
+#[server(prefix = "/fn", output = Reply, endpoint = "staff/invited")]
 pub async fn invited_just_now() -> Result<Option<String>, Fault> {
     let _permit = permit::<may::ManageStaff>().await?;
     let Some(token) = cookie(COOKIE) else { return Ok(None) };
@@ -61,7 +61,7 @@ pub async fn invited_just_now() -> Result<Option<String>, Fault> {
 }
 
 /// Disables a member and ends their sessions.
-#[server(prefix = "/fn", endpoint = "staff/disable")]
+#[server(prefix = "/fn", output = Reply, endpoint = "staff/disable")]
 pub async fn disable_member(id: StaffId) -> Result<(), Fault> {
     let permit = permit::<may::ManageStaff>().await?;
     let services = services()?;
@@ -71,9 +71,11 @@ pub async fn disable_member(id: StaffId) -> Result<(), Fault> {
 /// The list of staff.
 #[component]
 pub fn StaffPage() -> impl IntoView {
-    let action = ServerAction::<DisableMember>::new();
+    let action = Sending::to::<DisableMember>();
     toast_on_success(action, "The member was disabled.");
-    let members = Resource::new(move || action.version().get(), |_| list_staff());
+    let changes = RwSignal::new(0_u32);
+    action.on_success(move || changes.update(|n| *n += 1));
+    let members = load(move || changes.get(), |_| list_staff());
     let me = use_me();
     view! {
         <PageHead title="Staff">
@@ -121,7 +123,7 @@ pub fn StaffPage() -> impl IntoView {
     }
 }
 
-fn row(member: StaffRow, may_disable: bool, action: ServerAction<DisableMember>) -> impl IntoView {
+fn row(member: StaffRow, may_disable: bool, action: Sending) -> impl IntoView {
     let (tone, state) = match (member.disabled_at, member.active) {
         (Some(_), _) => (Tone::Bad, "Disabled"),
         (None, true) => (Tone::Good, "Active"),
@@ -132,12 +134,12 @@ fn row(member: StaffRow, may_disable: bool, action: ServerAction<DisableMember>)
         view! {
             <ConfirmFold label="Disable" of=name.clone()>
                 <p>{name} " can no longer sign in, and their sessions end at once."</p>
-                <ActionForm action=action>
+                <SendForm action=action>
                     <input type="hidden" name="id" value=member.id.to_string() />
                     <Button look=Look::Danger pending=waits(action)>
                         "Disable the member"
                     </Button>
-                </ActionForm>
+                </SendForm>
             </ConfirmFold>
         }
     });
@@ -159,12 +161,13 @@ fn row(member: StaffRow, may_disable: bool, action: ServerAction<DisableMember>)
 /// The form that invites a member, and the link it makes.
 #[component]
 pub fn NewMemberPage() -> impl IntoView {
-    let roles = Resource::new(|| (), |()| list_roles());
-    let earlier = Resource::new(|| (), |()| invited_just_now());
-    let action = ServerAction::<InviteMember>::new();
+    let roles = load(|| (), |()| list_roles());
+    let earlier = load(|| (), |()| invited_just_now());
+    let action = Sending::to::<InviteMember>();
     let fault = fault_of(action);
-    let made = action.value();
+    let made = action.answer();
     let is_made = move || made.with(|made| matches!(made, Some(Ok(_))));
+    let made_link = move || made.with(|made| made.as_ref().and_then(|made| serde_json::from_str::<String>(made.as_ref().ok()?).ok()));
     view! {
         <PageHead title="Invite to the staff" above=vec![("Staff".to_owned(), "/staff".to_owned())] />
         <div class="flex max-w-xl flex-col gap-4">
@@ -174,7 +177,7 @@ pub fn NewMemberPage() -> impl IntoView {
                     view! {
                         <div role="status">
                             {move || {
-                                let link = made.with(|made| made.as_ref().and_then(|made| made.as_ref().ok().cloned())).or_else(|| earlier.clone());
+                                let link = made_link().or_else(|| earlier.clone());
                                 link.map(|link| {
                                     view! {
                                         <section class="panel flex flex-col gap-3 border-success p-5">
@@ -198,7 +201,7 @@ pub fn NewMemberPage() -> impl IntoView {
                             let roles = roles.into_iter().map(|role| Choice::new(role.id, role.name)).collect::<Vec<_>>();
                             view! {
                                 <div class="panel p-5" class:hidden=is_made>
-                                    <ActionForm action=action>
+                                    <SendForm action=action>
                                         <div class="flex flex-col gap-4">
                                             <FormFault fault=fault fields=&["email", "name"] />
                                             <Field label="Name" name="name" error=field_error(fault, "name") />
@@ -217,7 +220,7 @@ pub fn NewMemberPage() -> impl IntoView {
                                                 <ButtonLink href="/staff">"Cancel"</ButtonLink>
                                             </div>
                                         </div>
-                                    </ActionForm>
+                                    </SendForm>
                                 </div>
                             }
                                 .into_any()

@@ -6,12 +6,12 @@ mod badge;
 
 pub use badge::{SyncBadge, SyncReason};
 
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use crate::lines::offered_accounts;
 use crate::live::{Followed, follow};
 use crate::ui::{
     ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, Number, PageHead, Pager, RowLink, Select, Table, Time, icon,
-    query_field,
+    load, query_field,
 };
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
@@ -47,7 +47,7 @@ pub struct Board {
 }
 
 /// What is not in sync.
-#[server(prefix = "/fn", endpoint = "sync/list")]
+#[server(prefix = "/fn", output = Reply, endpoint = "sync/list")]
 pub async fn sync_board(
     account: Option<AccountId>,
     line: Option<LineId>,
@@ -62,7 +62,7 @@ pub async fn sync_board(
 }
 
 /// The lines that the filter offers: those of the account, or the one that the list is narrowed to.
-#[server(prefix = "/fn", endpoint = "sync/lines")]
+#[server(prefix = "/fn", output = Reply, endpoint = "sync/lines")]
 pub async fn offered_lines(account: Option<AccountId>, line: Option<LineId>) -> Result<Vec<LineRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
     let db = services()?.db;
@@ -80,17 +80,14 @@ pub async fn offered_lines(account: Option<AccountId>, line: Option<LineId>) -> 
 #[component]
 pub fn SyncPage() -> impl IntoView {
     let (account, line, state, after) = (query_field("account"), query_field("line"), query_field("state"), query_field("after"));
-    let lines =
-        Resource::new(move || (account.get(), line.get()), |(account, line)| offered_lines(account.parse().ok(), line.parse().ok()));
+    let lines = load(move || (account.get(), line.get()), |(account, line)| offered_lines(account.parse().ok(), line.parse().ok()));
     let read = |[account, line, state, after]: [String; 4]| {
         let after = (!after.is_empty()).then_some(Cursor(after));
         sync_board(account.parse().ok(), line.parse().ok(), state.parse().ok(), after)
     };
-    let board = Resource::new(
-        move || [account.get(), line.get(), state.get(), after.get()],
-        move |asked| async move { (asked.clone(), read(asked).await) },
-    );
-    let accounts = Resource::new(|| (), |()| offered_accounts());
+    let board =
+        load(move || [account.get(), line.get(), state.get(), after.get()], move |asked| async move { (asked.clone(), read(asked).await) });
+    let accounts = load(|| (), |()| offered_accounts());
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/sync.csv?{}", search.get()));
     let states = || {

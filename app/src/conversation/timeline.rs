@@ -2,7 +2,7 @@
 
 use super::{Conversation, RestoreMessage, SkipMessage, read_after};
 use crate::live::Followed;
-use crate::ui::{Badge, Button, ConfirmFold, Empty, FormFault, Look, Time, Tone, fault_of, toast_on_success, waits};
+use crate::ui::{Badge, Button, ConfirmFold, Empty, FormFault, Look, SendForm, Sending, Time, Tone, fault_of, toast_on_success, waits};
 use leptos::prelude::*;
 use switchyard::types::{ConversationId, Direction, EntryState, LineId, MessageState, Origin, PhoneNumber, TimelineRow};
 
@@ -47,8 +47,8 @@ pub fn Timeline(
     /// The reader may skip and restore.
     may_manage: bool,
 ) -> impl IntoView {
-    let skip = ServerAction::<SkipMessage>::new();
-    let restore = ServerAction::<RestoreMessage>::new();
+    let skip = Sending::to::<SkipMessage>();
+    let restore = Sending::to::<RestoreMessage>();
     read_after(skip, followed);
     read_after(restore, followed);
     toast_on_success(skip, "The message is skipped.");
@@ -97,13 +97,7 @@ fn Border(has_above: bool) -> impl IntoView {
 }
 
 #[component]
-fn Message(
-    row: TimelineRow,
-    line: LineId,
-    skip: ServerAction<SkipMessage>,
-    restore: ServerAction<RestoreMessage>,
-    may_manage: bool,
-) -> impl IntoView {
+fn Message(row: TimelineRow, line: LineId, skip: Sending, restore: Sending, may_manage: bool) -> impl IntoView {
     let inbound = row.direction == Direction::Inbound;
     let missing = row.entry.is_some_and(|entry| entry != EntryState::Posted);
     let who = if inbound { "Contact" } else { row.origin.map_or("Message", Origin::name) };
@@ -193,19 +187,19 @@ fn entry(row: &TimelineRow) -> impl IntoView + use<> {
 }
 
 /// What staff can do about a message that RingCentral does not have.
-fn acts(row: &TimelineRow, line: LineId, skip: ServerAction<SkipMessage>, restore: ServerAction<RestoreMessage>) -> impl IntoView + use<> {
+fn acts(row: &TimelineRow, line: LineId, skip: Sending, restore: Sending) -> impl IntoView + use<> {
     let (message, of) = (row.id, format!("the message of {}", row.accepted_at.unwrap_or(row.created_at).minute()));
     let skipping = matches!(row.entry, Some(EntryState::Held | EntryState::Queued | EntryState::Failed)).then(|| {
         view! {
             <ConfirmFold label="Skip" of=of.clone() quiet=true>
                 <p>"It will not be posted to RingCentral. The SMS is not touched. It can be restored."</p>
-                <ActionForm action=skip>
+                <SendForm action=skip>
                     <input type="hidden" name="line" value=line.to_string() />
                     <input type="hidden" name="message" value=message.to_string() />
                     <Button look=Look::Danger pending=waits(skip)>
                         "Skip the message"
                     </Button>
-                </ActionForm>
+                </SendForm>
             </ConfirmFold>
         }
     });
@@ -218,13 +212,13 @@ fn acts(row: &TimelineRow, line: LineId, skip: ServerAction<SkipMessage>, restor
         view! {
             <ConfirmFold label="Restore" of=of quiet=true>
                 <p>{what}</p>
-                <ActionForm action=restore>
+                <SendForm action=restore>
                     <input type="hidden" name="line" value=line.to_string() />
                     <input type="hidden" name="message" value=message.to_string() />
                     <Button look=Look::Main pending=waits(restore)>
                         "Restore the message"
                     </Button>
-                </ActionForm>
+                </SendForm>
             </ConfirmFold>
         }
     });

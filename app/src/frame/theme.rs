@@ -1,6 +1,7 @@
 //! Light or dark: the system's choice unless the member makes one. The choice is a cookie, so that the server paints it at once.
 
-use crate::Fault;
+use crate::fault::{Fault, Reply};
+use crate::ui::{SendForm, Sending};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +52,7 @@ pub fn chosen() -> Option<&'static str> {
 }
 
 /// Remembers the theme for a year. Anybody may: it changes nothing but how this browser is painted.
-#[server(prefix = "/fn", endpoint = "theme")]
+#[server(prefix = "/fn", output = Reply, endpoint = "theme")]
 pub async fn set_theme(theme: Theme) -> Result<(), Fault> {
     let (value, age) = if theme == Theme::System { ("", 0) } else { (theme.word(), 365 * 24 * 60 * 60) };
     let secure = if crate::context::services()?.secure_cookies { "; Secure" } else { "" };
@@ -62,12 +63,10 @@ pub async fn set_theme(theme: Theme) -> Result<(), Fault> {
 /// Chooses between the system's theme, light and dark.
 #[component]
 pub fn ThemeChoice() -> impl IntoView {
-    let action = ServerAction::<SetTheme>::new();
+    let action = Sending::to::<SetTheme>();
     let current = RwSignal::new(chosen());
-    let input = action.input();
     // With JavaScript the page is repainted at once, without waiting for the answer.
-    Effect::new(move |_| {
-        let Some(SetTheme { theme }) = input.get() else { return };
+    let paint = move |theme: Theme| {
         let word = (theme != Theme::System).then(|| theme.word());
         current.set(word);
         if let Some(root) = document().document_element() {
@@ -76,13 +75,13 @@ pub fn ThemeChoice() -> impl IntoView {
                 None => root.remove_attribute("data-theme"),
             };
         }
-    });
+    };
     let buttons = [Theme::System, Theme::Light, Theme::Dark]
         .map(|theme| {
             let pressed = move || current.get().unwrap_or("system") == theme.word();
             view! {
                 <button
-                    type="submit" name="theme" value=theme.word() aria-pressed=move || pressed().to_string()
+                    type="submit" name="theme" value=theme.word() on:click=move |_| paint(theme) aria-pressed=move || pressed().to_string()
                     class="min-h-7 flex-1 rounded-selector text-xs font-medium"
                     class=(["bg-base-100", "text-base-content", "shadow-sm"], pressed) class=("muted", move || !pressed())
                 >
@@ -92,10 +91,10 @@ pub fn ThemeChoice() -> impl IntoView {
         })
         .collect_view();
     view! {
-        <ActionForm action=action>
+        <SendForm action=action>
             <div role="group" aria-label="Theme" class="flex gap-0.5 rounded-field bg-base-300/70 p-0.5">
                 {buttons}
             </div>
-        </ActionForm>
+        </SendForm>
     }
 }

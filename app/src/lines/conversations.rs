@@ -1,11 +1,11 @@
 //! A line's conversations, the newest first, each with how far RingCentral is.
 
 use super::{line, line_of_path, no_such_line};
-use crate::Fault;
 use crate::conversation::concerns_line;
+use crate::fault::{Fault, Reply};
 use crate::live::follow;
 use crate::sync::{SyncBadge, SyncReason, contact};
-use crate::ui::{Cell, Empty, FaultView, Loading, PageHead, Pager, Table, Tabs, Time, TypeBadge, query_field};
+use crate::ui::{Cell, Empty, FaultView, Loading, PageHead, Pager, Table, Tabs, Time, TypeBadge, load, query_field};
 use leptos::prelude::*;
 use switchyard::types::{ConversationRow, Cursor, IntegrationType, LineId, LineRow, Page};
 
@@ -21,7 +21,7 @@ use {
 const PAGE: usize = 50;
 
 /// Conversations of a line, the newest first.
-#[server(prefix = "/fn", endpoint = "lines/conversations")]
+#[server(prefix = "/fn", output = Reply, endpoint = "lines/conversations")]
 pub async fn line_conversations(id: LineId, after: Option<Cursor>) -> Result<Page<ConversationRow>, Fault> {
     let permit = permit::<may::SeeMessages>().await?;
     Ok(sync::conversations_of_line(&services()?.db, &permit, id, after.as_ref(), PAGE).await?)
@@ -41,7 +41,7 @@ pub fn tabs(id: LineId, sees_messages: bool) -> Vec<(&'static str, String)> {
 pub fn ConversationsPage() -> impl IntoView {
     let id = line_of_path();
     let after = query_field("after");
-    let found = Resource::new(
+    let found = load(
         move || (id.get(), after.get()),
         |(id, after)| async move {
             let Some(id) = id else { return Err(no_such_line()) };

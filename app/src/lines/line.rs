@@ -3,10 +3,10 @@
 use super::conversations::tabs;
 use super::parts::{Access, History, Responders, TypePanel};
 use super::{line, line_of_path, no_such_line};
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::live::{is_idle, on_change};
-use crate::ui::{FaultView, Loading, Notice, PageHead, Panel, Tabs, Time, TypeBadge, query_field};
+use crate::ui::{FaultView, Loaded, Loading, Notice, PageHead, Panel, Tabs, Time, TypeBadge, load, query_field};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{Change, Cursor, LineDetail, LineId, Page, Permission, Timestamp};
@@ -38,7 +38,7 @@ pub struct HistoryRow {
 }
 
 /// The changes of a line, newest first.
-#[server(prefix = "/fn", endpoint = "lines/history")]
+#[server(prefix = "/fn", output = Reply, endpoint = "lines/history")]
 pub async fn line_history(id: LineId, after: Option<Cursor>) -> Result<Page<HistoryRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
     Ok(staff::line_history(&services()?.db, &permit, id, after.as_ref(), PAGE).await?.map(in_words))
@@ -51,7 +51,7 @@ pub fn LinePage() -> impl IntoView {
     // Grows with each change made here, and has the page read anew.
     let changes = RwSignal::new(0_u32);
     let older = query_field("older");
-    let detail = Resource::new(
+    let detail = load(
         move || (id.get(), changes.get()),
         |(id, _)| async move {
             match id {
@@ -60,7 +60,7 @@ pub fn LinePage() -> impl IntoView {
             }
         },
     );
-    let history = Resource::new(
+    let history = load(
         move || (id.get(), older.get(), changes.get()),
         |(id, older, _)| async move {
             match id {
@@ -102,7 +102,7 @@ pub fn LinePage() -> impl IntoView {
     }
 }
 
-fn whole(me: Me, detail: LineDetail, history: Resource<Result<Page<HistoryRow>, Fault>>, changes: RwSignal<u32>) -> impl IntoView {
+fn whole(me: Me, detail: LineDetail, history: Loaded<Result<Page<HistoryRow>, Fault>>, changes: RwSignal<u32>) -> impl IntoView {
     let LineDetail { line, version: _, created_at, connected, users, responders } = detail;
     let (id, of_type, label) = (line.id, line.integration_type, line.label.clone());
     view! {

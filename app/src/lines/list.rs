@@ -1,11 +1,11 @@
 //! The list of lines: searched, filtered, paged by its URL.
 
 use super::offered_accounts;
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, Look, Number, PageHead, Pager, RowLink, Search, Select, Table,
-    TypeBadge, icon, query_field,
+    TypeBadge, icon, load, query_field,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -24,7 +24,7 @@ use {
 const PAGE: usize = 50;
 
 /// Lines by number.
-#[server(prefix = "/fn", endpoint = "lines/list")]
+#[server(prefix = "/fn", output = Reply, endpoint = "lines/list")]
 pub async fn list_lines(
     #[server(default)] search: String,
     account: Option<AccountId>,
@@ -40,14 +40,14 @@ pub async fn list_lines(
 #[component]
 pub fn LinesPage() -> impl IntoView {
     let (q, account, of_type, after) = (query_field("q"), query_field("account"), query_field("type"), query_field("after"));
-    let page = Resource::new(
+    let page = load(
         move || (q.get(), account.get(), of_type.get(), after.get()),
         |(q, account, of_type, after)| {
             let after = (!after.is_empty()).then_some(Cursor(after));
             list_lines(q, account.parse().ok(), of_type.parse().ok(), after)
         },
     );
-    let accounts = Resource::new(|| (), |()| offered_accounts());
+    let accounts = load(|| (), |()| offered_accounts());
     let me = use_me();
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/lines.csv?{}", search.get()));

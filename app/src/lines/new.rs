@@ -1,10 +1,10 @@
 //! Adding a line to an account.
 
 use super::offered_accounts;
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use crate::ui::{
-    Button, ButtonLink, Choice, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, Select, fault_of, field_error, query_field,
-    waits,
+    Button, ButtonLink, Choice, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, Select, SendForm, Sending, fault_of,
+    field_error, load, query_field, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{AccountId, IntegrationType};
@@ -17,7 +17,7 @@ use {
 };
 
 /// Adds a line and goes to it.
-#[server(prefix = "/fn", endpoint = "lines/add")]
+#[server(prefix = "/fn", output = Reply, endpoint = "lines/add")]
 pub async fn add_line(account: AccountId, number: String, label: String, integration_type: IntegrationType) -> Result<(), Fault> {
     let permit = permit::<may::ManageDirectory>().await?;
     let services = services()?;
@@ -29,8 +29,8 @@ pub async fn add_line(account: AccountId, number: String, label: String, integra
 /// The form that adds a line.
 #[component]
 pub fn NewLinePage() -> impl IntoView {
-    let accounts = Resource::new(|| (), |()| offered_accounts());
-    let action = ServerAction::<AddLine>::new();
+    let accounts = load(|| (), |()| offered_accounts());
+    let action = Sending::to::<AddLine>();
     let fault = fault_of(action);
     let account = query_field("account");
     let types = IntegrationType::ALL.iter().map(|of| Choice::new(of.as_str(), of.name())).collect::<Vec<_>>();
@@ -57,7 +57,7 @@ pub fn NewLinePage() -> impl IntoView {
                         let accounts = accounts.into_iter().map(|account| Choice::new(account.id, account.name)).collect::<Vec<_>>();
                         view! {
                             <div class="panel max-w-xl p-5">
-                                <ActionForm action=action>
+                                <SendForm action=action>
                                     <div class="flex flex-col gap-4">
                                         <FormFault fault=fault fields=&["number", "label", "integration_type"] />
                                         <Select label="Account" name="account" choices=accounts value=account />
@@ -80,7 +80,7 @@ pub fn NewLinePage() -> impl IntoView {
                                             <ButtonLink href="/lines">"Cancel"</ButtonLink>
                                         </div>
                                     </div>
-                                </ActionForm>
+                                </SendForm>
                             </div>
                         }
                             .into_any()

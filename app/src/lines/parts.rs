@@ -1,11 +1,11 @@
 //! The panels of a line's page. Who may not change a thing sees it without the control.
 
 use super::line::HistoryRow;
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use crate::frame::Me;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loading, Look, Table, TextArea, Time, Tone, fault_of,
-    field_error, toast_on_success, waits,
+    Badge, Button, ButtonLink, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loaded, Loading, Look, SendForm, Sending, Table,
+    TextArea, Time, Tone, fault_of, field_error, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -21,7 +21,7 @@ use {
 };
 
 /// Gives a person access to a line, or takes it away.
-#[server(prefix = "/fn", endpoint = "lines/access")]
+#[server(prefix = "/fn", output = Reply, endpoint = "lines/access")]
 pub async fn set_access(line: LineId, user: UserId, access: bool) -> Result<(), Fault> {
     let permit = permit::<may::ManageDirectory>().await?;
     let services = services()?;
@@ -29,7 +29,7 @@ pub async fn set_access(line: LineId, user: UserId, access: bool) -> Result<(), 
 }
 
 /// Adds an automatic reply.
-#[server(prefix = "/fn", endpoint = "lines/responders/add")]
+#[server(prefix = "/fn", output = Reply, endpoint = "lines/responders/add")]
 pub async fn add_responder(line: LineId, keyword: String, reply: String) -> Result<(), Fault> {
     let permit = permit::<may::ManageDirectory>().await?;
     let services = services()?;
@@ -38,7 +38,7 @@ pub async fn add_responder(line: LineId, keyword: String, reply: String) -> Resu
 }
 
 /// Removes an automatic reply.
-#[server(prefix = "/fn", endpoint = "lines/responders/remove")]
+#[server(prefix = "/fn", output = Reply, endpoint = "lines/responders/remove")]
 pub async fn remove_responder(line: LineId, responder: ResponderId) -> Result<(), Fault> {
     let permit = permit::<may::ManageDirectory>().await?;
     let services = services()?;
@@ -46,16 +46,8 @@ pub async fn remove_responder(line: LineId, responder: ResponderId) -> Result<()
 }
 
 /// Has the page read anew after each change that went well.
-fn reload_after<S>(action: ServerAction<S>, changes: RwSignal<u32>)
-where
-    S: leptos::server_fn::ServerFn<Output = (), Error = Fault> + Clone + Send + Sync + 'static,
-{
-    let value = action.value();
-    Effect::new(move |_| {
-        if value.with(|answer| matches!(answer, Some(Ok(())))) {
-            changes.update(|n| *n += 1);
-        }
-    });
+fn reload_after(action: Sending, changes: RwSignal<u32>) {
+    action.on_success(move || changes.update(|n| *n += 1));
 }
 
 /// What the line's messages flow into, and the way to change it.
@@ -123,7 +115,7 @@ pub fn Access(
     /// Grows with each change.
     changes: RwSignal<u32>,
 ) -> impl IntoView {
-    let action = ServerAction::<SetAccess>::new();
+    let action = Sending::to::<SetAccess>();
     reload_after(action, changes);
     toast_on_success(action, "Access was changed.");
     let may = me.may(Permission::ManageDirectory);
@@ -134,12 +126,12 @@ pub fn Access(
             let control = if may {
                 let (verb, name) = (if user.access { "Remove" } else { "Give" }, user.name.clone());
                 view! {
-                    <ActionForm action=action>
+                    <SendForm action=action>
                         <input type="hidden" name="line" value=id.to_string() />
                         <input type="hidden" name="user" value=user.id.to_string() />
                         <input type="hidden" name="access" value=(!user.access).to_string() />
                         <Button look=Look::Quiet>{verb} <span class="sr-only">" access of " {name}</span></Button>
-                    </ActionForm>
+                    </SendForm>
                 }
                 .into_any()
             } else {
@@ -192,8 +184,8 @@ pub fn Responders(
     /// Grows with each change.
     changes: RwSignal<u32>,
 ) -> impl IntoView {
-    let add = ServerAction::<AddResponder>::new();
-    let remove = ServerAction::<RemoveResponder>::new();
+    let add = Sending::to::<AddResponder>();
+    let remove = Sending::to::<RemoveResponder>();
     reload_after(add, changes);
     reload_after(remove, changes);
     toast_on_success(add, "The responder was added.");
@@ -209,13 +201,13 @@ pub fn Responders(
                 view! {
                     <ConfirmFold label="Remove" of=format!("the responder {keyword}")>
                         <p>"From now on the word gets no automatic reply."</p>
-                        <ActionForm action=remove>
+                        <SendForm action=remove>
                             <input type="hidden" name="line" value=id.to_string() />
                             <input type="hidden" name="responder" value=responder.id.to_string() />
                             <Button look=Look::Danger pending=waits(remove)>
                                 "Remove the responder"
                             </Button>
-                        </ActionForm>
+                        </SendForm>
                     </ConfirmFold>
                 }
             });
@@ -250,7 +242,7 @@ pub fn Responders(
                         <details class="fold border-t border-base-300" open=move || fault.with(Option::is_some)>
                             <summary class="px-4 py-3 font-medium text-primary">"Add a responder…"</summary>
                             <div class="px-4 pb-4">
-                                <ActionForm action=add>
+                                <SendForm action=add>
                                     <div class="flex max-w-md flex-col gap-3">
                                         <FormFault fault=fault fields=&["keyword", "reply"] />
                                         <input type="hidden" name="line" value=id.to_string() />
@@ -262,7 +254,7 @@ pub fn Responders(
                                             </Button>
                                         </div>
                                     </div>
-                                </ActionForm>
+                                </SendForm>
                             </div>
                         </details>
                     }
@@ -275,7 +267,7 @@ pub fn Responders(
 #[component]
 pub fn History(
     /// The changes.
-    history: Resource<Result<Page<HistoryRow>, Fault>>,
+    history: Loaded<Result<Page<HistoryRow>, Fault>>,
 ) -> impl IntoView {
     let path = use_location().pathname;
     view! {

@@ -2,11 +2,11 @@
 //! conflict, shown, when somebody else was first.
 
 use super::{line, line_of_path, no_such_line, type_of};
-use crate::Fault;
+use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Button, ButtonLink, FaultView, Field, FormFault, Icon, Loading, Look, PageHead, Stat, TypeBadge, fault_of, field_error, icon,
-    query_field, waits,
+    Button, ButtonLink, FaultView, Field, FormFault, Icon, Loading, Look, PageHead, SendForm, Sending, Stat, TypeBadge, fault_of,
+    field_error, icon, load, query_field, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{IntegrationType, LineId, LineRow, Permission, Problem, TypeChangePreview};
@@ -19,14 +19,14 @@ use {
 };
 
 /// What setting the type would do; changes nothing.
-#[server(prefix = "/fn", endpoint = "lines/type/preview")]
+#[server(prefix = "/fn", output = Reply, endpoint = "lines/type/preview")]
 pub async fn preview_type(id: LineId, to: IntegrationType) -> Result<TypeChangePreview, Fault> {
     let permit = permit::<may::SetIntegrationType>().await?;
     Ok(directory::integration::preview(&services()?.db, &permit, id, to).await?)
 }
 
 /// Sets the type, as previewed on `version`; `confirm` is the last four digits of the line when messages are under way.
-#[server(prefix = "/fn", endpoint = "lines/type/set")]
+#[server(prefix = "/fn", output = Reply, endpoint = "lines/type/set")]
 pub async fn set_type(id: LineId, to: IntegrationType, version: i64, #[server(default)] confirm: String) -> Result<(), Fault> {
     let permit = permit::<may::SetIntegrationType>().await?;
     let services = services()?;
@@ -77,7 +77,7 @@ pub fn TypeChangePage() -> impl IntoView {
     let to = query_field("to");
     let looks = RwSignal::new(0_u32);
     let me = use_me();
-    let found = Resource::new(
+    let found = load(
         move || (id.get(), to.get(), looks.get()),
         |(id, to, _)| async move {
             let Some(id) = id else { return Err(no_such_line()) };
@@ -134,7 +134,7 @@ pub fn TypeChangePage() -> impl IntoView {
 }
 
 fn confirm(line: LineRow, preview: TypeChangePreview, looks: RwSignal<u32>) -> impl IntoView {
-    let action = ServerAction::<SetType>::new();
+    let action = Sending::to::<SetType>();
     let fault = fault_of(action);
     let is_conflict = move || fault.with(|fault| fault.as_ref().is_some_and(|fault| matches!(fault.0, Problem::Conflict { .. })));
     let digits = last_digits(&line);
@@ -172,7 +172,7 @@ fn confirm(line: LineRow, preview: TypeChangePreview, looks: RwSignal<u32>) -> i
                         "Look again"
                     </a>
                 </Show>
-                <ActionForm action=action>
+                <SendForm action=action>
                     // What is confirmed must be what was looked at: after a conflict there is only the new look.
                     <div class="flex flex-col gap-4" class:hidden=is_conflict>
                         <input type="hidden" name="id" value=id />
@@ -197,7 +197,7 @@ fn confirm(line: LineRow, preview: TypeChangePreview, looks: RwSignal<u32>) -> i
                             <ButtonLink href=page>"Cancel"</ButtonLink>
                         </div>
                     </div>
-                </ActionForm>
+                </SendForm>
             }
             .into_any()
         }

@@ -3,29 +3,9 @@
 use super::{ButtonLink, Icon, Look, icon};
 use crate::Fault;
 use leptos::prelude::*;
-use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 use switchyard::types::Problem;
-
-/// What went wrong with the latest send of an action; also what a plain form brought back in the URL.
-pub fn fault_of<S>(action: ServerAction<S>) -> Signal<Option<Fault>>
-where
-    S: ServerFn<Error = Fault> + Clone + Send + Sync + 'static,
-    S::Output: Clone + Send + Sync + 'static,
-{
-    let value = action.value();
-    Signal::derive(move || value.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err().cloned())))
-}
-
-/// Whether the answer of an action is awaited.
-pub fn waits<S>(action: ServerAction<S>) -> Signal<bool>
-where
-    S: ServerFn<Error = Fault> + Clone + Send + Sync + 'static,
-    S::Output: Clone + Send + Sync + 'static,
-{
-    action.pending().into()
-}
 
 /// What is wrong with one field.
 pub fn field_error(fault: Signal<Option<Fault>>, field: &'static str) -> Signal<Option<String>> {

@@ -1,8 +1,7 @@
 //! Toasts: a short word about what was just done in place, in a region that a screen reader listens to.
 
-use crate::Fault;
+use super::Sending;
 use leptos::prelude::*;
-use leptos::server_fn::ServerFn;
 use std::time::Duration;
 
 /// How long a toast stays; what it says is also visible on the page, so nothing is lost with it.
@@ -24,18 +23,9 @@ pub fn toast(text: impl Into<String>) {
     set_timeout(move || list.update(|list| list.retain(|(other, _)| *other != key)), STAYS);
 }
 
-/// Says something each time an action has gone well.
-pub fn toast_on_success<S>(action: ServerAction<S>, text: &'static str)
-where
-    S: ServerFn<Error = Fault> + Clone + Send + Sync + 'static,
-    S::Output: Clone + Send + Sync + 'static,
-{
-    let value = action.value();
-    Effect::new(move |_| {
-        if value.with(|answer| matches!(answer, Some(Ok(_)))) {
-            toast(text);
-        }
-    });
+/// Says something each time a form has gone well.
+pub fn toast_on_success(sending: Sending, text: &'static str) {
+    sending.on_success(move || toast(text));
 }
 
 /// Where toasts appear.

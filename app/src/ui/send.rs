@@ -1,0 +1,139 @@
+//! Sending a form to its server function: a plain HTML form that works by itself, and with JavaScript is sent without leaving the page.
+//!
+//! leptos' own `ServerAction` is compiled anew for each server function, some 8 kB compressed each; here one piece of code sends
+//! every form, and only the answer's type differs.
+
+use crate::Fault;
+use leptos::ev;
+use leptos::form::form_data_from_event;
+use leptos::html;
+use leptos::prelude::*;
+use leptos::server::ServerActionError;
+use leptos::server_fn::ServerFn;
+use leptos::server_fn::error::{FromServerFnError, ServerFnUrlError};
+use leptos::server_fn::redirect::REDIRECT_HEADER;
+use leptos::server_fn::request::browser::Request;
+use leptos::task::spawn_local;
+use leptos_router::hooks::use_navigate;
+use switchyard::types::Problem;
+use web_sys::UrlSearchParams;
+
+/// The sending of a form: whether its answer is awaited, and the latest answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Sending {
+    path: &'static str,
+    pending: RwSignal<bool>,
+    answer: RwSignal<Option<Result<String, Fault>>>,
+}
+
+impl Sending {
+    /// To the server function `S`. Begins with the error that a plain form has brought back in the URL, if there is one.
+    pub fn to<S: ServerFn<Error = Fault>>() -> Self {
+        Self::to_path(S::PATH)
+    }
+
+    fn to_path(path: &'static str) -> Self {
+        let brought = use_context::<ServerActionError>().filter(|error| error.path() == path);
+        let answer = brought.map(|error| Err(ServerFnUrlError::<Fault>::decode_err(error.err())));
+        Self { path, pending: RwSignal::new(false), answer: RwSignal::new(answer) }
+    }
+
+    /// The latest answer: what the server function returned, as JSON, or what went wrong.
+    pub fn answer(self) -> Signal<Option<Result<String, Fault>>> {
+        self.answer.into()
+    }
+
+    /// Forgets the latest answer.
+    pub fn clear(self) {
+        self.answer.set(None);
+    }
+
+    /// Does something each time it has gone well.
+    pub fn on_success(self, then: impl Fn() + 'static) {
+        let answer = self.answer;
+        Effect::new(move |_| {
+            if answer.with(|answer| matches!(answer, Some(Ok(_)))) {
+                untrack(&then);
+            }
+        });
+    }
+
+    /// Does something after each answer, good or bad.
+    pub fn on_answer(self, then: impl Fn() + 'static) {
+        let answer = self.answer;
+        Effect::new(move |_| {
+            if answer.with(Option::is_some) {
+                untrack(&then);
+            }
+        });
+    }
+}
+
+/// What went wrong with the latest sending.
+pub fn fault_of(sending: Sending) -> Signal<Option<Fault>> {
+    let answer = sending.answer;
+    Signal::derive(move || answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err().cloned())))
+}
+
+/// Whether an answer is awaited.
+pub fn waits(sending: Sending) -> Signal<bool> {
+    sending.pending.into()
+}
+
+/// A form whose fields are the arguments of a server function.
+#[component]
+pub fn SendForm(
+    /// Where it is sent.
+    action: Sending,
+    /// The form's element.
+    #[prop(optional)]
+    node_ref: NodeRef<html::Form>,
+    /// Its fields and its button.
+    children: Children,
+) -> impl IntoView {
+    let navigate = use_navigate();
+    let send = move |event: ev::SubmitEvent| {
+        if event.default_prevented() {
+            return;
+        }
+        event.prevent_default();
+        if action.pending.get_untracked() {
+            return;
+        }
+        let Ok(form) = form_data_from_event(&event) else { return };
+        let Ok(fields) = UrlSearchParams::new_with_str_sequence_sequence(&form) else { return };
+        // A button without a name is no field.
+        fields.delete("");
+        action.pending.set(true);
+        let navigate = navigate.clone();
+        spawn_local(async move {
+            let (answer, to) = post(action.path, String::from(fields.to_string())).await;
+            // Whoever left the page meanwhile does not hear of it any more.
+            let is_here = action.pending.try_set(false).is_none();
+            action.answer.try_set(Some(answer));
+            if let Some(to) = to.filter(|_| is_here) {
+                navigate(&to, Default::default());
+            }
+        });
+    };
+    view! {
+        <form action=action.path method="post" on:submit=send node_ref=node_ref>
+            {children()}
+        </form>
+    }
+}
+
+/// The answer, and where it leads.
+async fn post(path: &str, fields: String) -> (Result<String, Fault>, Option<String>) {
+    let lost = || Fault::from(Problem::unavailable("The console did not answer. Check your connection, reload the page and try again."));
+    let request =
+        Request::post(path).header("Accept", "application/json").header("Content-Type", "application/x-www-form-urlencoded").body(fields);
+    let Ok(request) = request else { return (Err(lost()), None) };
+    let Ok(response) = request.send().await else { return (Err(lost()), None) };
+    let to = response.headers().get(REDIRECT_HEADER).and_then(|_| response.headers().get("Location"));
+    match (response.ok(), response.text().await) {
+        (true, Ok(text)) => (Ok(text), to),
+        (false, Ok(text)) => (Err(Fault::de(text.into())), None),
+        (_, Err(_)) => (Err(lost()), None),
+    }
+}
