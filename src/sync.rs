@@ -13,4 +13,4 @@ mod view;
 pub use engine::{Claim, Engine, EngineConfig, Next, Prepared};
 pub use lane::{Arrival, Hold, arrive, hold, not_sent, releasable, skip_held_of_line};
 pub use staff_acts::{restore, retry_now, skip};
-pub use view::{LineCounts, conversations_of_line, counts, counts_of_line, find_conversation, list, timeline};
+pub use view::{Backlog, LineCounts, backlog, conversations_of_line, counts, counts_of_line, find_conversation, list, timeline};

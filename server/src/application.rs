@@ -4,9 +4,10 @@ use crate::config::Settings;
 use crate::{api, console, live, webhooks};
 use app::context::Services;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use leptos::prelude::LeptosOptions;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -19,11 +20,10 @@ use switchyard::messaging::carrier::Carrier;
 use switchyard::messaging::{blast, idempotency, outbound};
 use switchyard::ringcentral::Client;
 use switchyard::staff::{self, Passwords, SessionRows};
-use switchyard::sync::{Engine, EngineConfig};
+use switchyard::sync::{self, Engine, EngineConfig};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tower_http::timeout::TimeoutLayer;
 
 /// What went wrong at start-up, in words.
 #[derive(Debug, thiserror::Error)]
@@ -142,21 +142,43 @@ pub fn router(db: &Db, now: &Now, site: Site, metrics: Option<PrometheusHandle>,
     let machines = Router::new()
         .merge(api::router(db.clone(), now.clone()))
         .merge(webhooks::Webhooks::new(db.clone(), now.clone(), secrets).router())
-        .merge(health(db.clone(), metrics, stop.clone()));
+        .merge(health(db.clone(), now.clone(), metrics, stop.clone()));
     let events = live::Events { services: services.clone(), stop: stop.clone() };
     // Only what answers at once is cut after a time; the event stream stays open.
-    let timed = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(60));
-    Ok(Router::new().merge(machines.layer(timed)).merge(console::router(services, leptos, live::routes(events))))
+    Ok(Router::new().merge(machines.layer(middleware::from_fn(in_time))).merge(console::router(services, leptos, live::routes(events))))
 }
 
-fn health(db: Db, metrics: Option<PrometheusHandle>, stop: CancellationToken) -> Router {
-    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready).with_state((db, stop))).route(
-        "/metrics",
-        get(async move || {
-            let text = metrics.map(|handle| handle.render()).unwrap_or_default();
-            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
-        }),
-    )
+/// Ends what takes longer than a minute, in the words of the machines' routes.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(Duration::from_secs(60), next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            api::problem::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "This took too long and was ended. Try again.").into_response()
+        }
+    }
+}
+
+fn health(db: Db, now: Now, metrics: Option<PrometheusHandle>, stop: CancellationToken) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready).with_state((db.clone(), stop)))
+        .route("/metrics", get(figures).with_state((db, now, metrics)))
+}
+
+/// The counters as they stand, and what waits now, in Prometheus' text format.
+async fn figures(State((db, now, metrics)): State<(Db, Now, Option<PrometheusHandle>)>) -> impl IntoResponse {
+    match sync::backlog(&db).await {
+        Ok(backlog) => {
+            metrics::gauge!("switchyard_messages_held").set(backlog.held as f64);
+            metrics::gauge!("switchyard_messages_queued").set(backlog.queued as f64);
+            metrics::gauge!("switchyard_lanes_stalled").set(backlog.stalled as f64);
+            let lag = backlog.due_since.map_or(Duration::ZERO, |since| now.at().since(since));
+            metrics::gauge!("switchyard_lane_lag_seconds").set(lag.as_secs_f64());
+        }
+        Err(error) => tracing::warn!(%error, "the backlog could not be read"),
+    }
+    let text = metrics.map(|handle| handle.render()).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }
 
 /// Ready when the database answers, and until shutdown begins.

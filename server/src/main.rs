@@ -5,7 +5,7 @@
 #![recursion_limit = "256"]
 
 use clap::Parser;
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use server::application::{self, Site, StartError, because, may_work_alone};
 use server::config::{Cli, Command, DatabaseArgs, SandboxArgs, Settings, StaffArgs, StaffCommand};
 use server::demo;
@@ -77,7 +77,10 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
     let now = Now::system();
     let stop = until_told();
     let db = application::open(&settings.database.database_url, settings.database.database_connections).await?;
-    let metrics = PrometheusBuilder::new().install_recorder().map_err(because("metrics"))?;
+    let metrics = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &[0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
+        .and_then(|builder| builder.install_recorder())
+        .map_err(because("metrics"))?;
     let http = application::http_client()?;
     let listener = listen(settings.listen).await?;
     let invited = staff::first_administrator(&db, &now, &settings.first_administrator, "First administrator")

@@ -100,13 +100,16 @@ struct Chunk {
     numbers: String,
 }
 
-/// Records one chunk of the blast that was taken first; says whether there was one. The chunk goes in the same transaction, so
-/// that a crash repeats nothing and loses nothing. The last chunk makes the blast due to be sent.
+/// One step of the blast that was taken first: records a chunk of it or, when all are recorded, makes a batch of its messages due.
+/// Says whether there was one. The chunk goes in the same transaction, so that a crash repeats nothing and loses nothing.
 ///
 /// # Errors
 /// What the database says.
 pub async fn record_next(db: &Db, now: &Now) -> Result<bool> {
     db.work(async |tx| {
+        if make_due(tx, now.at()).await? {
+            return Ok(true);
+        }
         let next: Option<Chunk> = tx
             .opt(
                 "delete from blast_chunk
@@ -165,11 +168,6 @@ pub async fn record_next(db: &Db, now: &Now) -> Result<bool> {
             (chunk.line_id, chunk.blast_id, i64::try_from(messages.len()).unwrap_or(0), i64::try_from(out.len()).unwrap_or(0)),
         )
         .await?;
-        let last: Option<(i64,)> =
-            tx.opt("select n from blast_chunk where line_id = $1 and blast_id = $2 limit 1", (chunk.line_id, chunk.blast_id)).await?;
-        if last.is_none() {
-            complete(tx, chunk.line_id, chunk.blast_id, at).await?;
-        }
         tracing::debug!(chunk = chunk.n, recorded = messages.len(), "blast chunk recorded");
         tx.tell(Change::Conversations { account_id: route.account_id, line_id: chunk.line_id });
         Ok(true)
@@ -177,11 +175,39 @@ pub async fn record_next(db: &Db, now: &Now) -> Result<bool> {
     .await
 }
 
-async fn complete(tx: &mut Tx, line: LineId, blast: BlastId, at: Timestamp) -> Result<()> {
-    tx.run("update blast set state = 'sending' where line_id = $1 and id = $2", (line, blast)).await?;
-    tx.run("update message set due_at = $3 where line_id = $1 and blast_id = $2 and state = 'queued'", (line, blast, at)).await?;
+/// A blast whose recipients are all recorded is sent: its messages become due, a batch at a time in the order of their ids, so that
+/// other writers get their turn.
+async fn make_due(tx: &mut Tx, at: Timestamp) -> Result<bool> {
+    // The update takes the row's lock: of two workers the second sees how far the first has come.
+    let recorded: Option<(LineId, BlastId, Option<MessageId>)> = tx
+        .opt(
+            "update blast set state = state
+             where state = 'recording' and (line_id, id) in (
+               select b.line_id, b.id from blast b
+               where b.state = 'recording'
+                 and not exists (select 1 from blast_chunk c where c.line_id = b.line_id and c.blast_id = b.id)
+               order by b.id
+               limit 1)
+             returning line_id, id, due_up_to",
+            (),
+        )
+        .await?;
+    let Some((line, blast, up_to)) = recorded else { return Ok(false) };
+    let due: Vec<(MessageId,)> = tx
+        .all(
+            "update message set due_at = case when state = 'queued' then $5 end
+             where line_id = $1 and id in (
+               select id from message where line_id = $1 and blast_id = $2 and id > $3 order by id limit $4)
+             returning id",
+            (line, blast, up_to.unwrap_or(MessageId(uuid::Uuid::nil())), i64::try_from(BATCH).unwrap_or(i64::MAX), at),
+        )
+        .await?;
+    match due.into_iter().max() {
+        Some((last,)) => tx.run("update blast set due_up_to = $3 where line_id = $1 and id = $2", (line, blast, last)).await?,
+        None => tx.run("update blast set state = 'sending' where line_id = $1 and id = $2", (line, blast)).await?,
+    };
     tx.tell(Change::OutboxDue);
-    Ok(())
+    Ok(true)
 }
 
 /// Records blasts until told to stop.

@@ -241,6 +241,7 @@ async fn record(db: &Db, now: &Now, results: Vec<Attempt>) -> Result<Vec<Result<
                         ("queued", None, None, Some(why), Some(at.plus(pause)))
                     }
                 };
+            metrics::counter!("switchyard_sms_total", "result" => state).increment(1);
             rows.push((key.0, key.1, state, carrier_id, accepted, error, next));
             match state {
                 "accepted" => releasable.push(key),
@@ -340,6 +341,16 @@ pub async fn run(db: Db, now: Now, carrier: Carrier, per_second: u32, stop: Canc
         let pace = Duration::from_secs_f64(count as f64 / f64::from(per_second.max(1)));
         tokio::time::sleep_until(began + pace).await;
     }
+}
+
+/// Whether the contact has, or will have, this message: it came in, waits, or was taken by the carrier, even if it did not arrive.
+///
+/// # Errors
+/// What the database says.
+pub async fn counts_as_sent(tx: &mut Tx, line: LineId, message: MessageId) -> Result<bool> {
+    let found: Option<(MessageState, bool)> =
+        tx.opt("select state, accepted_at is not null from message where line_id = $1 and id = $2", (line, message)).await?;
+    Ok(found.is_some_and(|(state, accepted)| accepted || !matches!(state, MessageState::Failed | MessageState::OptedOut)))
 }
 
 /// A delivery status as the carrier tells it.

@@ -367,11 +367,16 @@ impl Client {
         token: &str,
         limit: Duration,
     ) -> Result<Answer, Outcome<()>> {
-        let mut request = self.http.request(method, format!("{}{path}", at.base_url)).bearer_auth(token).timeout(limit);
+        let mut request = self.http.request(method.clone(), format!("{}{path}", at.base_url)).bearer_auth(token).timeout(limit);
         if let Some(body) = body {
             request = request.json(body);
         }
-        Self::read(request).await
+        let began = Instant::now();
+        let answer = Self::read(request).await;
+        let status = answer.as_ref().map_or_else(|_| "none".to_owned(), |answer| answer.status.as_u16().to_string());
+        metrics::counter!("switchyard_ringcentral_calls_total", "method" => method.to_string(), "status" => status).increment(1);
+        metrics::histogram!("switchyard_ringcentral_call_seconds").record(began.elapsed());
+        answer
     }
 
     async fn read(request: reqwest::RequestBuilder) -> Result<Answer, Outcome<()>> {

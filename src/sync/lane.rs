@@ -79,6 +79,7 @@ pub async fn hold(tx: &mut Tx, now: &Now, rows: &[Hold]) -> Result<()> {
     let at = now.at();
     let list: Vec<_> = lanes.into_iter().map(|((line, conversation), (account, held))| (line, conversation, account, held, at)).collect();
     let _: Vec<(LineId, ConversationId, i64, i64)> = tx.all(LOCK_LANES, [json(&list)]).await?;
+    metrics::counter!("switchyard_messages_held_total").increment(rows.len() as u64);
     Ok(())
 }
 
@@ -190,7 +191,9 @@ pub async fn arrive(tx: &mut Tx, now: &Now, arrivals: &[Arrival]) -> Result<()> 
             moves.push((key, -1, 0));
             *left_out.entry(key).or_default() += 1;
         }
-        for (line, conversation, seq) in release(tx, &holding).await? {
+        let released = release(tx, &holding).await?;
+        metrics::counter!("switchyard_messages_released_total").increment(released.len() as u64);
+        for (line, conversation, seq) in released {
             let key = (line, conversation);
             moves.push((key, -1, 1));
             let place = next.entry(key).or_insert(1);

@@ -3,6 +3,7 @@
 use super::lane::shift;
 use crate::clock::Now;
 use crate::db::{Db, Tx};
+use crate::messaging::outbound;
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, Change, ConversationId, EntryState, IntegrationType, LineId, MessageId, Problem};
 
@@ -115,7 +116,7 @@ pub async fn skip(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line: Li
 /// at the end of its lane.
 ///
 /// # Errors
-/// `NotFound` outside the permit's scope, `Conflict` when it is neither skipped nor failed, `Invalid` when the line is not
+/// `NotFound` outside the permit's scope, `Conflict` when it is neither skipped nor failed or was never sent, `Invalid` when the line is not
 /// connected to RingCentral.
 pub async fn restore(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line: LineId, message: MessageId) -> Result<(), Problem> {
     db.work(async |tx| {
@@ -126,6 +127,9 @@ pub async fn restore(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line:
         let (before, conversation, _) = entry_of(tx, line, message).await?;
         if !matches!(before, EntryState::Skipped | EntryState::Failed) {
             return Err(Problem::conflict("Only a skipped or failed message can be restored; this one has changed meanwhile."));
+        }
+        if !outbound::counts_as_sent(tx, line, message).await? {
+            return Err(Problem::conflict("This message was never sent to the contact, so there is nothing to show in RingCentral."));
         }
         // The lane's lock first: sequence numbers are given under it.
         let (next,): (i64,) = tx

@@ -158,6 +158,33 @@ pub async fn counts(db: &Db, permit: &Permit<may::SeeMessages>) -> Result<SyncCo
     Ok(counts)
 }
 
+/// What waits, for the metrics.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Backlog {
+    /// Messages held.
+    pub held: i64,
+    /// Messages queued.
+    pub queued: i64,
+    /// Lanes that are stalled.
+    pub stalled: i64,
+    /// Since when the lane that has waited longest has been due.
+    pub due_since: Option<Timestamp>,
+}
+
+/// Sums up what waits; it reads every lane that is not in sync, so it is for once in a while.
+///
+/// # Errors
+/// What the database says.
+pub async fn backlog(db: &Db) -> Result<Backlog> {
+    db.one(
+        "select cast(coalesce(sum(held), 0) as bigint) as held, cast(coalesce(sum(queued), 0) as bigint) as queued,
+           count(stalled_since) as stalled, (select min(due_at) from lane where due_at is not null) as due_since
+         from lane where trouble > 0",
+        (),
+    )
+    .await
+}
+
 #[derive(sqlx::FromRow)]
 struct ConversationListRow {
     id: ConversationId,

@@ -4,6 +4,7 @@ use crate::harness::{TestApp, contact, on_both_engines};
 use crate::verdict::{Said, assert_good, received, ringcentral_calls, standing_posts};
 use server::sandbox::Kind;
 use std::collections::HashSet;
+use switchyard::messaging::{blast, outbound};
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
 use switchyard::types::SyncState;
 
@@ -13,6 +14,7 @@ on_both_engines![
     a_number_named_twice_gets_the_blast_once,
     a_blast_that_is_being_recorded_sends_nothing_yet,
     a_blast_on_an_inbox_line_holds_nothing,
+    a_blast_that_was_stopped_half_due_goes_on_where_it_was,
 ];
 
 async fn a_blast_of_ten_thousand_makes_no_ringcentral_call(app: &TestApp) {
@@ -82,8 +84,8 @@ async fn a_blast_that_is_being_recorded_sends_nothing_yet(app: &TestApp) {
     let line = app.line(Ringcentral).await;
     let text = app.text("Later");
     app.blast(&line, &(0..1_500).map(contact).collect::<Vec<_>>(), &text).await;
-    assert!(switchyard::messaging::blast::record_next(&app.db, &app.now).await.unwrap(), "the first of two chunks");
-    let sent = switchyard::messaging::outbound::step(&app.db, &app.now, &app.carrier, 100).await.unwrap();
+    assert!(blast::record_next(&app.db, &app.now).await.unwrap(), "the first of two chunks");
+    let sent = outbound::step(&app.db, &app.now, &app.carrier, 100).await.unwrap();
     assert_eq!(sent, 0, "it is sent when it is complete");
     // A contact of the recorded part writes meanwhile: what was not sent is not shown as sent.
     let early = app.text("Hello");
@@ -110,4 +112,21 @@ async fn a_blast_on_an_inbox_line_holds_nothing(app: &TestApp) {
     assert_eq!(ringcentral_calls(&app.sandbox.journal(0)), 0);
     assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::NotConnected);
     assert_eq!(app.timeline(&line, &contact(1)).await.len(), 2);
+}
+
+async fn a_blast_that_was_stopped_half_due_goes_on_where_it_was(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let text = app.text("Sale");
+    let contacts: Vec<String> = (0..2_500).map(contact).collect();
+    app.blast(&line, &contacts, &text).await;
+    for _ in 0..4 {
+        assert!(blast::record_next(&app.db, &app.now).await.unwrap(), "three chunks and the first batch that is due");
+    }
+    // Those that are due may be sent, and failed or opted out, before the rest is.
+    assert_eq!(outbound::step(&app.db, &app.now, &app.carrier, 2_000).await.unwrap(), 1_000);
+    app.work().await;
+    let journal = app.sandbox.journal(0);
+    for number in &contacts {
+        assert_eq!(received(&journal, number), [text.as_str()]);
+    }
 }

@@ -28,6 +28,7 @@ on_both_engines![
     errors_of_every_kind_delay_and_do_no_harm,
     an_expired_token_is_replaced_on_the_way,
     a_lane_whose_deliveries_fail_is_shown_as_stalled_and_recovers,
+    a_refused_sign_in_is_shown_as_stalled_at_once,
 ];
 
 /// Messages that were sent and held, then a reply: what is to be delivered, and what must stand in the chat.
@@ -305,4 +306,13 @@ async fn a_lane_whose_deliveries_fail_is_shown_as_stalled_and_recovers(app: &Tes
     app.work().await;
     assert_good(&app.sandbox, &said);
     assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
+}
+
+async fn a_refused_sign_in_is_shown_as_stalled_at_once(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    app.sandbox.arm(Fault::new(On::Token, What::Status { status: 400, retry_after: None, code: None }).times(0)).unwrap();
+    app.reply(&contact(1), &line, &app.text("Hello")).await;
+    app.engine.step().await.unwrap();
+    let SyncState::Stalled { why, .. } = app.conversation(&line, &contact(1)).await.sync else { panic!("not stalled") };
+    assert!(why.contains("sign-in was refused"), "{why}");
 }

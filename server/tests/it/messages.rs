@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use server::application::Workers;
 use server::sandbox::{Fault, HandsetText, Kind, On, What};
 use switchyard::directory::people;
-use switchyard::sync::EngineConfig;
+use switchyard::sync::{self, EngineConfig};
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
-use switchyard::types::{EntryState, MessageState, SyncState};
+use switchyard::types::{EntryState, MessageState, Problem, SyncState};
 
 on_both_engines![
     a_reply_releases_what_was_held_in_order_and_each_once,
@@ -407,4 +407,6 @@ async fn a_message_that_the_carrier_refuses_is_failed_and_never_released(app: &T
     let rows = app.timeline(&line, &contact(1)).await;
     let row = rows.iter().find(|row| row.body == refused).unwrap();
     assert_eq!((row.entry, row.reason.as_deref()), (Some(EntryState::Skipped), Some("the message was not sent")));
+    let restored = sync::restore(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, row.id).await;
+    assert!(matches!(restored, Err(Problem::Conflict { .. })), "what was never sent is not held for ever: {restored:?}");
 }

@@ -1,0 +1,125 @@
+//! The chat of a lane: found by the reference that stands in it, or made, by the same rules as a post.
+
+use super::lease::{free, holds};
+use super::{Claim, Engine, Next, new_reference};
+use crate::db::Result;
+use crate::messaging::timeline;
+use crate::ringcentral::{self, Connection, Leave, Outcome};
+use crate::types::Change;
+use crate::work::faults;
+
+impl Engine {
+    /// Finds the chat that was asked for, or asks for one, by the same rules as a post: reference first, then the call.
+    pub(super) async fn find_or_make_chat(&self, claim: Claim, connection: Connection) -> Result<Next> {
+        if let Some(asked) = claim.chat_asked_at {
+            let settled_at = asked.plus(self.config.call + self.config.settle);
+            if self.now.at() < settled_at {
+                self.let_go(&claim, settled_at).await?;
+                return Ok(Next::Nothing);
+            }
+        }
+        // One call to look, one to make.
+        for _ in 0..if claim.chat_asked_at.is_some() { 2 } else { 1 } {
+            if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, false).await? {
+                self.let_go(&claim, until).await?;
+                return Ok(Next::Nothing);
+            }
+        }
+        let mut found = None;
+        if let (Some(reference), Some(_)) = (&claim.chat_reference, claim.chat_asked_at) {
+            match self.client.find_team(&connection, reference, self.config.call).await {
+                Outcome::Accepted(team) => found = team,
+                Outcome::Unknown(why) | Outcome::Unreachable(why) => {
+                    self.failed(&claim, &connection, Outcome::Unreachable(why), true).await?;
+                    return Ok(Next::Nothing);
+                }
+                Outcome::Parked { pause, reason } => {
+                    self.failed(&claim, &connection, Outcome::Parked { pause, reason }, true).await?;
+                    return Ok(Next::Nothing);
+                }
+                Outcome::Refused(refusal) => {
+                    self.failed(&claim, &connection, Outcome::Refused(refusal), true).await?;
+                    return Ok(Next::Nothing);
+                }
+            }
+        }
+        let outcome = match found {
+            Some(chat) => Outcome::Accepted(chat),
+            None => {
+                let reference = claim.chat_reference.clone().unwrap_or_else(|| new_reference(&self.now));
+                if !self.write_chat_intent(&claim, &connection, &reference).await? {
+                    return Ok(Next::Nothing);
+                }
+                faults::point("chat_intent");
+                let name = timeline::contact_name(&self.db, claim.line_id, claim.conversation_id).await?;
+                let about = format!("Text messages with this contact. Made by Switchyard, ref {reference}");
+                let outcome = self.client.create_team(&connection, &name, &about, self.config.call).await;
+                faults::point("chat_called");
+                outcome
+            }
+        };
+        match outcome {
+            Outcome::Accepted(chat) => self.chat_known(&claim, &connection, chat).await?,
+            // Not made for certain: the next try need not look.
+            certain @ (Outcome::Refused(_) | Outcome::Parked { .. } | Outcome::Unreachable(_)) => {
+                self.forget_chat_intent(&claim).await?;
+                self.failed(&claim, &connection, certain, true).await?;
+            }
+            unknown @ Outcome::Unknown(_) => self.failed(&claim, &connection, unknown, false).await?,
+        }
+        Ok(Next::Nothing)
+    }
+
+    pub(super) async fn write_chat_intent(&self, claim: &Claim, connection: &Connection, reference: &str) -> Result<bool> {
+        let (at, fence, reference) = (self.now.at(), self.fence(claim), reference.to_owned());
+        self.db
+            .work(async |tx| {
+                if !holds(tx, claim, fence).await? {
+                    return Ok(false);
+                }
+                tx.run(
+                    "update lane set chat_reference = $3, chat_asked_at = $4, connection_id = $5 where line_id = $1 and conversation_id = $2",
+                    (claim.line_id, claim.conversation_id, reference, at, connection.id),
+                )
+                .await?;
+                Ok::<_, crate::db::Error>(true)
+            })
+            .await
+    }
+
+    pub(super) async fn forget_chat_intent(&self, claim: &Claim) -> Result<()> {
+        let fence = self.fence(claim);
+        self.db
+            .work(async |tx| {
+                if holds(tx, claim, fence).await? {
+                    tx.run(
+                        "update lane set chat_reference = null, chat_asked_at = null where line_id = $1 and conversation_id = $2",
+                        (claim.line_id, claim.conversation_id),
+                    )
+                    .await?;
+                }
+                Ok::<_, crate::db::Error>(())
+            })
+            .await
+    }
+
+    pub(super) async fn chat_known(&self, claim: &Claim, connection: &Connection, chat: String) -> Result<()> {
+        let (at, fence) = (self.now.at(), self.fence(claim));
+        self.db
+            .work(async |tx| {
+                if !holds(tx, claim, fence).await? {
+                    return Ok(());
+                }
+                tx.run(
+                    "update lane set chat_id = $3, chat_reference = null, chat_asked_at = null, connection_id = $4
+                     where line_id = $1 and conversation_id = $2",
+                    (claim.line_id, claim.conversation_id, chat, connection.id),
+                )
+                .await?;
+                free(tx, claim, at).await?;
+                tx.tell(Change::LaneDue);
+                Ok::<_, crate::db::Error>(())
+            })
+            .await
+    }
+}

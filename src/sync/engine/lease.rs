@@ -1,0 +1,151 @@
+//! The lease of a lane: taken for one post, checked by its fence with each write, given back with when the lane is due again.
+
+use super::{Claim, Engine, Next, STALLED_AFTER, STALLED_AT_ONCE};
+use crate::db::{Result, Sql, Tx};
+use crate::ringcentral::{self, Connection, Outcome};
+use crate::types::{Change, Timestamp};
+use crate::work::backoff;
+use crate::work::faults::{self, Guard};
+use std::time::Duration;
+
+const CLAIM: Sql = Sql {
+    sqlite: "update lane as l set fence = l.fence + 1, lease_until = $2
+             from (select line_id, conversation_id from lane
+                   where due_at <= $1 and (lease_until is null or lease_until <= $1)
+                   order by due_at, line_id, conversation_id limit $3) d
+             where l.line_id = d.line_id and l.conversation_id = d.conversation_id
+             returning line_id, conversation_id, account_id, fence, attempts, left_out, connection_id, chat_id, chat_reference,
+               chat_asked_at",
+    postgres: "update lane as l set fence = l.fence + 1, lease_until = $2
+               from (select line_id, conversation_id from lane
+                     where due_at <= $1 and (lease_until is null or lease_until <= $1)
+                     order by due_at, line_id, conversation_id limit $3 for update skip locked) d
+               where l.line_id = d.line_id and l.conversation_id = d.conversation_id
+               returning l.line_id, l.conversation_id, l.account_id, l.fence, l.attempts, l.left_out, l.connection_id, l.chat_id,
+                 l.chat_reference, l.chat_asked_at",
+};
+
+/// What a test puts in place of [`CLAIM`]: two workers may hold one lane.
+const CLAIM_WITHOUT_LOCK: &str = "update lane set lease_until = $2
+     where (line_id, conversation_id) in (
+       select line_id, conversation_id from lane where due_at <= $1 order by due_at, line_id, conversation_id limit $3)
+     returning line_id, conversation_id, account_id, fence, attempts, left_out, connection_id, chat_id, chat_reference, chat_asked_at";
+
+impl Engine {
+    /// Takes leases on lanes that are due.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn claim(&self, most: usize) -> Result<Vec<Claim>> {
+        let at = self.now.at();
+        // The call ends before the lease: sign-in, look-up and post each within their limit.
+        let until = at.plus(self.config.call * 4);
+        let claim = if self.config.broken == Some(Guard::LaneLock) { CLAIM_WITHOUT_LOCK.into() } else { CLAIM };
+        let claims = self.db.work(async |tx| tx.all(claim, (at, until, i64::try_from(most).unwrap_or(1))).await).await?;
+        if !claims.is_empty() {
+            faults::point("claimed");
+        }
+        Ok(claims)
+    }
+
+    /// The fence that this holder's writes carry; none when a test took the guard out.
+    pub(super) fn fence(&self, claim: &Claim) -> Option<i64> {
+        (self.config.broken != Some(Guard::Fence)).then_some(claim.fence)
+    }
+
+    /// Nothing was posted, or nobody knows: the lane waits, and is stalled when it has waited often. A parked connection is no
+    /// failure of the lane.
+    pub(super) async fn failed(&self, claim: &Claim, connection: &Connection, ended: Outcome<String>, certain: bool) -> Result<()> {
+        let at = self.now.at();
+        let pause = backoff(claim.attempts, self.config.longest_pause, &self.now.rng);
+        // A refusal does not go away by itself: somebody has to see it now.
+        let stalled_after = if matches!(ended, Outcome::Refused(_)) { STALLED_AT_ONCE } else { STALLED_AFTER };
+        let (due, why) = match ended {
+            Outcome::Parked { pause, reason } => {
+                let until = at.plus(pause);
+                ringcentral::park(&self.db, connection.id, until, &reason).await?;
+                self.let_go(claim, until).await?;
+                return Ok(());
+            }
+            Outcome::Refused(refusal) => (at.plus(pause.max(Duration::from_secs(30))), refusal.to_string()),
+            Outcome::Unreachable(why) => (at.plus(pause), why),
+            Outcome::Unknown(why) => (at.plus(self.config.call + self.config.settle), why),
+            Outcome::Accepted(_) => (at, String::new()),
+        };
+        metrics::counter!("switchyard_delivery_failures_total").increment(1);
+        tracing::info!(line = %claim.line_id, conversation = %claim.conversation_id, certain, %why, "a delivery did not succeed");
+        self.later(claim, Some(due), &why, stalled_after).await?;
+        Ok(())
+    }
+
+    /// Lets the lane go after a failure, to be tried again; marks it stalled with its `stalled_after`th failure in a row.
+    pub(super) async fn later(&self, claim: &Claim, due: Option<Timestamp>, why: &str, stalled_after: i64) -> Result<Next> {
+        let at = self.now.at();
+        let due = due.unwrap_or_else(|| at.plus(backoff(claim.attempts + 3, self.config.longest_pause, &self.now.rng)));
+        let (fence, why) = (self.fence(claim), why.to_owned());
+        self.db
+            .work(async |tx| {
+                if !holds(tx, claim, fence).await? {
+                    return Ok(());
+                }
+                free(tx, claim, due).await?;
+                tx.run(
+                    "update lane
+                     set attempts = attempts + 1,
+                         stalled_since = case when attempts + 1 >= $3 then coalesce(stalled_since, $4) else stalled_since end,
+                         stalled_reason = $5,
+                         trouble = case when attempts + 1 >= $3 then 3 else trouble end,
+                         changed_at = $4
+                     where line_id = $1 and conversation_id = $2",
+                    (claim.line_id, claim.conversation_id, stalled_after, at, why),
+                )
+                .await?;
+                tell(tx, claim);
+                Ok::<_, crate::db::Error>(())
+            })
+            .await?;
+        Ok(Next::Nothing)
+    }
+
+    /// Gives the lease back; a lane with something to deliver is due again at `due`.
+    pub(super) async fn let_go(&self, claim: &Claim, due: Timestamp) -> Result<()> {
+        let fence = self.fence(claim);
+        self.db
+            .work(async |tx| {
+                if holds(tx, claim, fence).await? {
+                    free(tx, claim, due).await?;
+                }
+                Ok::<_, crate::db::Error>(())
+            })
+            .await
+    }
+}
+
+/// Whether the lease is still ours; takes the lane's lock.
+pub(super) async fn holds(tx: &mut Tx, claim: &Claim, fence: Option<i64>) -> Result<bool> {
+    let run = tx
+        .run(
+            "update lane set lease_until = lease_until where line_id = $1 and conversation_id = $2 and ($3 is null or fence = $3)",
+            (claim.line_id, claim.conversation_id, fence),
+        )
+        .await?;
+    if run == 0 {
+        metrics::counter!("switchyard_leases_lost_total").increment(1);
+    }
+    Ok(run == 1)
+}
+
+/// Ends the lease; a lane with something to deliver is due again at `due`.
+pub(super) async fn free(tx: &mut Tx, claim: &Claim, due: Timestamp) -> Result<()> {
+    tx.run(
+        "update lane set lease_until = null, due_at = case when queued > 0 then $3 end where line_id = $1 and conversation_id = $2",
+        (claim.line_id, claim.conversation_id, due),
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) fn tell(tx: &mut Tx, claim: &Claim) {
+    let (account_id, line_id, conversation_id) = (claim.account_id, claim.line_id, claim.conversation_id);
+    tx.tell(Change::Conversation { account_id, line_id, conversation_id });
+}
