@@ -34,6 +34,8 @@ export default async function setup(config: FullConfig): Promise<() => Promise<v
     LISTEN: `127.0.0.1:${port}`,
     SANDBOX_LISTEN: `127.0.0.1:${sandboxPort}`,
     SMS_PER_SECOND: '500',
+    // 32 zero bytes: a key like any other.
+    SECRET_KEY: 'A'.repeat(43),
     PUBLIC_URL: url,
     LOG: 'error',
   };

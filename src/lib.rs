@@ -22,6 +22,8 @@ pub mod messaging;
 #[cfg(feature = "services")]
 pub mod ringcentral;
 #[cfg(feature = "services")]
+pub mod secret;
+#[cfg(feature = "services")]
 pub mod staff;
 #[cfg(feature = "services")]
 pub mod sync;

@@ -3,10 +3,13 @@
 //! The rule of this room: no call is made outside the connection's budget, and an answer is sorted into what is certain
 //! (accepted, refused, not taken) and what is not ([`Outcome::Unknown`]), since a repeated post would be a second post.
 
+mod answer;
 mod budget;
 mod client;
 mod connection;
+mod token;
 
-pub use budget::{Leave, ask_leave, park};
-pub use client::{Client, Outcome, Post, Refusal};
+pub use answer::{Outcome, Refusal};
+pub use budget::{Call, Group, Leave, ask_leave};
+pub use client::{Client, Post};
 pub use connection::{Connection, NewConnection, connect, connected, find, is_connected};

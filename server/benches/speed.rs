@@ -7,13 +7,14 @@
 use serde::Serialize;
 use server::sandbox::{Sandbox, SandboxConfig};
 use std::time::{Duration, Instant};
-use switchyard::clock::{Clock, Now};
+use switchyard::clock::{Clock, Now, Rng};
 use switchyard::db::Db;
 use switchyard::directory::{accounts, lines};
 use switchyard::messaging::blast;
 use switchyard::messaging::inbound::{Incoming, Received, receive};
 use switchyard::messaging::outbound::{self, Delivery};
 use switchyard::ringcentral::{self, Client, NewConnection};
+use switchyard::secret::{Keyring, new_key};
 use switchyard::staff::{self, Member, Passwords};
 use switchyard::sync::{self, Engine, EngineConfig};
 use switchyard::types::{AccountId, IntegrationType, LineFilter, LineId, PhoneNumber, SyncFilter};
@@ -70,6 +71,10 @@ mod tempdir {
     }
 }
 
+fn keys() -> Keyring {
+    Keyring::parse(&new_key(&Rng::seeded(1))).unwrap()
+}
+
 /// Numbers of country code 999, which is not assigned.
 fn number(n: u64) -> PhoneNumber {
     PhoneNumber::parse(&format!("+999{n:010}")).unwrap()
@@ -107,7 +112,7 @@ async fn world(engine: &'static str, line_count: u64) -> Option<World> {
     tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(ended.cancelled_owned()).await });
     let (client_id, client_secret, jwt) = ("sandbox-client".into(), "sandbox-secret".into(), "sandbox-jwt".into());
     let connection = NewConnection { base_url, client_id, client_secret, jwt, posts_per_minute: None, posts_per_day: None };
-    ringcentral::connect(&db, &now, &permit, account, connection).await.unwrap();
+    ringcentral::connect(&db, &now, &keys(), &permit, account, connection).await.unwrap();
 
     let mut made = Vec::new();
     for n in 0..line_count {
@@ -188,7 +193,8 @@ impl Bench {
         fill(&w, messages, held).await;
         let http = server::application::http_client().unwrap();
         let engine_task =
-            Engine::new(w.db.clone(), w.now.clone(), Client::new(http, Clock::System), EngineConfig::default()).run(w.stop.clone());
+            Engine::new(w.db.clone(), w.now.clone(), Client::new(http, w.db.clone(), w.now.clone(), keys()), EngineConfig::default())
+                .run(w.stop.clone());
         let engine_task = tokio::spawn(engine_task);
         let batcher = batcher(&w);
 

@@ -19,6 +19,7 @@ use switchyard::db::{Db, Engine as DbEngine};
 use switchyard::messaging::carrier::Carrier;
 use switchyard::messaging::{blast, idempotency, outbound};
 use switchyard::ringcentral::Client;
+use switchyard::secret::Keyring;
 use switchyard::staff::{self, Passwords, SessionRows};
 use switchyard::sync::{self, Engine, EngineConfig};
 use tokio::net::TcpListener;
@@ -73,13 +74,15 @@ pub struct Workers {
     pub engine: EngineConfig,
     /// The client for RingCentral and the carrier.
     pub http: reqwest::Client,
+    /// What opens the secrets of connections.
+    pub keys: Keyring,
 }
 
 impl Workers {
     /// Starts them; each finishes what it has begun when `stop` is told.
     pub fn start(self, db: &Db, now: &Now, stop: &CancellationToken) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        let client = Client::new(self.http, now.clock.clone());
+        let client = Client::new(self.http, db.clone(), now.clone(), self.keys);
         let engine = Engine::new(db.clone(), now.clone(), client, self.engine);
         tasks.spawn(engine.run(stop.clone()));
         tasks.spawn(blast::run(db.clone(), now.clone(), stop.clone()));
@@ -221,10 +224,10 @@ pub fn may_work_alone(db: &Db) -> Result<(), StartError> {
 ///
 /// # Errors
 /// With a sentence.
-pub fn workers(settings: &Settings, http: reqwest::Client) -> Result<Workers, StartError> {
+pub fn workers(settings: &Settings, http: reqwest::Client, keys: Keyring) -> Result<Workers, StartError> {
     let carrier = settings.carrier_url.as_deref().map(|url| Carrier::new(http.clone(), url, settings.carrier_key.clone()));
     if carrier.is_none() {
         tracing::warn!("CARRIER_URL is not set: outgoing messages wait");
     }
-    Ok(Workers { carrier, sms_per_second: settings.sms_per_second, engine: settings.engine().map_err(StartError)?, http })
+    Ok(Workers { carrier, sms_per_second: settings.sms_per_second, engine: settings.engine().map_err(StartError)?, http, keys })
 }

@@ -29,6 +29,8 @@ pub enum Command {
     Demo(Settings),
     /// Run the RingCentral and carrier sandbox alone.
     Sandbox(SandboxArgs),
+    /// Print a new key for SECRET_KEY, which seals the secrets of connections in the database.
+    Key,
 }
 
 /// Where the data is.
@@ -66,6 +68,10 @@ pub struct Settings {
     /// Secrets of the carriers' webhooks: `name=secret`, several with commas; a name twice while a secret is being replaced.
     #[arg(long, env = "CARRIER_SECRETS", hide_env_values = true, default_value = "")]
     pub carrier_secrets: String,
+    /// The key that seals secrets in the database, as `switchyard key` prints it; several with commas while it is replaced, the newest
+    /// first. `demo` makes one in a file of its own when there is none.
+    #[arg(long, env = "SECRET_KEY", hide_env_values = true, default_value = "")]
+    pub secret_key: String,
     /// SMS to send a second, at most.
     #[arg(long, env = "SMS_PER_SECOND", default_value_t = 50)]
     pub sms_per_second: u32,

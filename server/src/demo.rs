@@ -1,14 +1,19 @@
 //! The demo: three accounts, a dozen lines of every type, contacts, conversations and a few thousand messages, all made by the
 //! same verbs that the product uses, on a clock that walks through the last ten days. It fills an empty database only.
 
+use crate::application::{StartError, because};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
-use switchyard::clock::{Clock, Now};
+use switchyard::clock::{Clock, Now, Rng};
 use switchyard::db::Db;
 use switchyard::directory::{accounts, lines, people};
 use switchyard::messaging::inbound::{Incoming, receive};
 use switchyard::messaging::outbound::{self, Delivery};
 use switchyard::messaging::{blast, carrier};
 use switchyard::ringcentral::{self, NewConnection};
+use switchyard::secret::{Keyring, new_key};
 use switchyard::staff::{Member, may};
 use switchyard::types::{AccountId, IntegrationType, LineId, PhoneNumber, Problem, StaffId};
 
@@ -90,11 +95,33 @@ fn number(n: u32) -> PhoneNumber {
     PhoneNumber::parse(&format!("+1{area}55501{:02}", n % 100)).unwrap_or_else(|_| unreachable!("made of digits"))
 }
 
+/// The demo's key: made at the first start in a file that only its owner reads, and said so.
+///
+/// # Errors
+/// When the file can be neither read nor written.
+pub fn key(file: &Path) -> Result<String, StartError> {
+    match std::fs::read_to_string(file) {
+        Ok(key) => return Ok(key.trim().to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(because(&format!("{} cannot be read", file.display()))(error)),
+    }
+    let key = new_key(&Rng::from_os());
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .and_then(|mut opened| writeln!(opened, "{key}"))
+        .map_err(because(&format!("{} cannot be written; set SECRET_KEY to the output of `switchyard key`", file.display())))?;
+    tracing::info!(file = %file.display(), "SECRET_KEY is not set: the demo made a key of its own");
+    Ok(key)
+}
+
 /// Fills an empty database; does nothing to one that has accounts.
 ///
 /// # Errors
 /// What the verbs say.
-pub async fn fill(db: &Db, now: &Now, sandbox: &str) -> Result<(), Problem> {
+pub async fn fill(db: &Db, now: &Now, keys: &Keyring, sandbox: &str) -> Result<(), Problem> {
     let first: Option<(StaffId,)> = db.opt("select id from staff_member order by id limit 1", ()).await?;
     let Some(member) = (match first {
         Some((id,)) => Member::load(db, id).await?,
@@ -120,7 +147,7 @@ pub async fn fill(db: &Db, now: &Now, sandbox: &str) -> Result<(), Problem> {
             posts_per_minute: None,
             posts_per_day: None,
         };
-        ringcentral::connect(db, &past, &permit, account, connection).await?;
+        ringcentral::connect(db, &past, keys, &permit, account, connection).await?;
         let mut users = Vec::new();
         for person in PEOPLE.iter().skip(made.len()).take(5) {
             let email = format!("{}@example.com", person.to_lowercase().replace(' ', "."));

@@ -10,8 +10,10 @@ use server::application::{self, Site, StartError, because, may_work_alone};
 use server::config::{Cli, Command, DatabaseArgs, SandboxArgs, Settings, StaffArgs, StaffCommand};
 use server::demo;
 use server::sandbox::{Limits, Sandbox, SandboxConfig};
+use std::path::Path;
 use std::process::ExitCode;
-use switchyard::clock::{Clock, Now};
+use switchyard::clock::{Clock, Now, Rng};
+use switchyard::secret::{self, Keyring};
 use switchyard::staff::{self, Member, may};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +29,10 @@ async fn main() -> ExitCode {
         Command::Staff(args) => manage_staff(args).await,
         Command::Demo(settings) => run_demo(settings).await,
         Command::Sandbox(args) => sandbox(args).await,
+        Command::Key => {
+            println!("{}", secret::new_key(&Rng::from_os()));
+            Ok(())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,6 +42,9 @@ async fn main() -> ExitCode {
         }
     }
 }
+
+/// The demo's key, beside the database it makes.
+const DEMO_KEY: &str = "switchyard-demo.key";
 
 fn log(filter: &str) -> Result<(), StartError> {
     let filter = EnvFilter::try_new(filter).map_err(because("LOG is not understood"))?;
@@ -74,6 +83,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
     if sandbox.is_none() {
         log(&settings.log)?;
     }
+    let keys = Keyring::parse(&settings.secret_key).map_err(because("secrets cannot be sealed"))?;
     let now = Now::system();
     let stop = until_told();
     let db = application::open(&settings.database.database_url, settings.database.database_connections).await?;
@@ -87,7 +97,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
         .await
         .map_err(because("the first administrator could not be invited"))?;
     if sandbox.is_some() {
-        demo::fill(&db, &now, sandbox.as_ref().map(|(_, url)| url.as_str()).unwrap_or_default())
+        demo::fill(&db, &now, &keys, sandbox.as_ref().map(|(_, url)| url.as_str()).unwrap_or_default())
             .await
             .map_err(because("the demo could not be filled"))?;
     }
@@ -98,7 +108,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
         secrets: settings.secrets().map_err(StartError)?,
     };
     let router = application::router(&db, &now, site, Some(metrics), &stop)?;
-    let mut workers = application::workers(&settings, http)?.start(&db, &now, &stop);
+    let mut workers = application::workers(&settings, http, keys)?.start(&db, &now, &stop);
 
     println!("Switchyard listens on {}", settings.public_url());
     if let Some((_, url)) = &sandbox {
@@ -117,12 +127,13 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
 
 async fn work(settings: Settings) -> Result<(), StartError> {
     log(&settings.log)?;
+    let keys = Keyring::parse(&settings.secret_key).map_err(because("secrets cannot be opened"))?;
     let now = Now::system();
     let db = application::open(&settings.database.database_url, settings.database.database_connections).await?;
     may_work_alone(&db)?;
     let stop = until_told();
     let http = application::http_client()?;
-    let mut workers = application::workers(&settings, http)?.start(&db, &now, &stop);
+    let mut workers = application::workers(&settings, http, keys)?.start(&db, &now, &stop);
     while workers.join_next().await.is_some() {}
     db.close().await;
     Ok(())
@@ -181,6 +192,9 @@ async fn run_demo(mut settings: Settings) -> Result<(), StartError> {
     }
     if settings.carrier_secrets.is_empty() {
         settings.carrier_secrets = format!("{}={}", config.carrier_name, config.webhook_secret);
+    }
+    if settings.secret_key.is_empty() {
+        settings.secret_key = demo::key(Path::new(DEMO_KEY))?;
     }
     let sandbox = start_sandbox(config, listener)?;
     serve(settings, Some((sandbox, url))).await

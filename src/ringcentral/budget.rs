@@ -1,5 +1,5 @@
-//! The budget of a connection: 40 posts in any 60 seconds and 2,500 a day (RingCentral developer guide), counted in the
-//! database so that all workers share it; a penalty parks the connection, and nobody calls while it lasts.
+//! The budget of a connection: so many calls of a group in any 60 seconds, 2,500 posts a day (RingCentral developer guide, rate
+//! limits and posting), counted in the database so that all workers share it. A penalty parks the group, and nobody calls in it.
 
 use super::Connection;
 use crate::clock::Now;
@@ -9,6 +9,56 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The rate group of a call (API description, `x-throttling-group`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// Reading one thing: 50 a minute.
+    Light,
+    /// Lists, and most of what changes something: 40 a minute.
+    Medium,
+    /// Call logs and files: 10 a minute.
+    Heavy,
+    /// Signing in: 5 a minute.
+    Auth,
+    /// No group of RingCentral's: what the daily limit of posts parks.
+    Posting,
+}
+
+impl Group {
+    /// As it stands in the database and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Light => "light",
+            Self::Medium => "medium",
+            Self::Heavy => "heavy",
+            Self::Auth => "auth",
+            Self::Posting => "posting",
+        }
+    }
+
+    /// Calls a minute until RingCentral says otherwise (developer guide, rate limits).
+    fn documented(self) -> Option<i64> {
+        match self {
+            Self::Light => Some(50),
+            Self::Heavy => Some(10),
+            Self::Auth => Some(5),
+            // Configured per connection.
+            Self::Medium | Self::Posting => None,
+        }
+    }
+}
+
+/// What is to be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// A post with an incoming message in it: it may use the whole budget.
+    Incoming,
+    /// A post of history alone: it leaves a quarter of each minute to the others.
+    History,
+    /// Anything but a post.
+    Other(Group),
+}
 
 /// Whether a call may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,71 +76,109 @@ pub enum Leave {
 }
 
 #[derive(sqlx::FromRow)]
-struct State {
+struct GroupRow {
+    name: String,
+    calls: Option<i64>,
     parked_until: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Day {
     day_started_at: Timestamp,
     day_calls: i64,
 }
 
-/// Asks for one call. Inbound messages may use the whole budget; `history` leaves a quarter of each minute to them.
+/// Asks for one call.
 ///
 /// # Errors
 /// What the database says.
-pub async fn ask_leave(db: &Db, now: &Now, connection: &Connection, history: bool) -> Result<Leave> {
+pub async fn ask_leave(db: &Db, now: &Now, connection: &Connection, call: Call) -> Result<Leave> {
     let at = now.at();
-    if connection.posts_per_minute.is_none() && connection.posts_per_day.is_none() {
-        let parked: Option<(Option<Timestamp>,)> = db.opt("select parked_until from connection where id = $1", [connection.id]).await?;
-        return Ok(match parked.and_then(|(until,)| until).filter(|until| *until > at) {
-            Some(until) => Leave::Wait { until },
-            None => Leave::Granted { few_left: false },
-        });
+    let group = if let Call::Other(group) = call { group } else { Group::Medium };
+    let is_post = !matches!(call, Call::Other(_));
+    let known: Vec<GroupRow> =
+        db.all("select name, calls, parked_until from connection_group where connection_id = $1", [connection.id]).await?;
+    let counts = |row: &&GroupRow| row.name == group.name() || (is_post && row.name == Group::Posting.name());
+    let parked = known.iter().filter(counts).filter_map(|row| row.parked_until).filter(|until| *until > at).max();
+    if let Some(until) = parked {
+        return Ok(Leave::Wait { until });
     }
+    let told = known.iter().find(|row| row.name == group.name()).and_then(|row| row.calls);
+    let configured = if group == Group::Medium { connection.posts_per_minute } else { group.documented() };
+    // What is configured may be less than RingCentral allows, to leave room for other programs; it cannot be more.
+    let most = configured.into_iter().chain(told).min();
+    let per_day = connection.posts_per_day.filter(|_| is_post);
+    if most.is_none() && per_day.is_none() {
+        return Ok(Leave::Granted { few_left: false });
+    }
+    let most = most.unwrap_or(i64::MAX);
     db.work(async |tx| {
         // The write comes first: it takes the row's lock, so that two workers do not count the same calls.
-        let state: State = tx
+        let day: Day = tx
             .one(
                 "update connection
                  set day_calls = case when day_started_at <= $2 then 0 else day_calls end,
                      day_started_at = case when day_started_at <= $2 then $3 else day_started_at end
                  where id = $1
-                 returning parked_until, day_started_at, day_calls",
+                 returning day_started_at, day_calls",
                 (connection.id, at.minus(DAY), at),
             )
             .await?;
-        if let Some(until) = state.parked_until.filter(|until| *until > at) {
-            return Ok(Leave::Wait { until });
-        }
-        let day_left = connection.posts_per_day.map_or(i64::MAX, |most| most - state.day_calls);
+        let day_left = per_day.map_or(i64::MAX, |most| most - day.day_calls);
         if day_left <= 0 {
-            return Ok(Leave::Wait { until: state.day_started_at.plus(DAY) });
+            return Ok(Leave::Wait { until: day.day_started_at.plus(DAY) });
         }
         tx.run("delete from connection_call where connection_id = $1 and at <= $2", (connection.id, at.minus(MINUTE))).await?;
-        let (used, oldest): (i64, Option<Timestamp>) =
-            tx.one("select count(*), min(at) from connection_call where connection_id = $1", [connection.id]).await?;
-        let most = connection.posts_per_minute.unwrap_or(i64::MAX);
-        let open_to_me = if history { most - most / 4 } else { most };
+        let (used, oldest): (i64, Option<Timestamp>) = tx
+            .one("select count(*), min(at) from connection_call where connection_id = $1 and name = $2", (connection.id, group.name()))
+            .await?;
+        let open_to_me = if call == Call::History { most - most / 4 } else { most };
         if used >= open_to_me {
             return Ok(Leave::Wait { until: oldest.unwrap_or(at).plus(MINUTE).plus(Duration::from_millis(1)) });
         }
-        tx.run("insert into connection_call (connection_id, id, at) values ($1, $2, $3)", (connection.id, now.id(), at)).await?;
-        tx.run("update connection set day_calls = day_calls + 1 where id = $1", [connection.id]).await?;
-        let few_left = most - used <= most / 4 || connection.posts_per_day.is_some_and(|most| day_left <= most / 10);
+        tx.run(
+            "insert into connection_call (connection_id, id, name, at) values ($1, $2, $3, $4)",
+            (connection.id, now.id(), group.name(), at),
+        )
+        .await?;
+        if is_post {
+            tx.run("update connection set day_calls = day_calls + 1 where id = $1", [connection.id]).await?;
+        }
+        let few_left = most - used <= most / 4 || per_day.is_some_and(|most| day_left <= most / 10);
         Ok(Leave::Granted { few_left })
     })
     .await
 }
 
-/// Parks a connection: nobody calls before `until`. A later end wins over an earlier one.
+/// Parks a group of a connection: nobody calls in it before `until`. A later end wins over an earlier one.
 ///
 /// # Errors
 /// What the database says.
-pub async fn park(db: &Db, connection: ConnectionId, until: Timestamp, reason: &str) -> Result<()> {
-    let reason = reason.to_owned();
+pub async fn park(db: &Db, connection: ConnectionId, group: Group, until: Timestamp, reason: &str) -> Result<()> {
     db.work(async |tx| {
         tx.run(
-            "update connection set parked_until = $2, parked_reason = $3
-             where id = $1 and (parked_until is null or parked_until < $2)",
-            (connection, until, reason),
+            "insert into connection_group (connection_id, name, parked_until, parked_reason) values ($1, $2, $3, $4)
+             on conflict (connection_id, name) do update set parked_until = excluded.parked_until, parked_reason = excluded.parked_reason
+             where connection_group.parked_until is null or connection_group.parked_until < excluded.parked_until",
+            (connection, group.name(), until, reason.to_owned()),
+        )
+        .await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Writes down what RingCentral's headers say of a group: `calls` in each `window`, as calls a minute.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn learn(db: &Db, connection: ConnectionId, group: Group, calls: i64, window: Duration) -> Result<()> {
+    let seconds = i64::try_from(window.as_secs()).unwrap_or(60).max(1);
+    db.work(async |tx| {
+        tx.run(
+            "insert into connection_group (connection_id, name, calls, window_seconds) values ($1, $2, $3, $4)
+             on conflict (connection_id, name) do update set calls = excluded.calls, window_seconds = excluded.window_seconds",
+            (connection, group.name(), (calls * 60 / seconds).max(1), seconds),
         )
         .await?;
         Ok(())

@@ -1,10 +1,15 @@
 //! The client: sign in by JWT, make a team, make, list and delete posts (RingCentral API description, Team Messaging v1).
 //!
-//! Unknown fields, null fields, ids as number or as string are all survived. A token is kept until shortly before it
-//! expires; one task at a time refreshes it; a 401 is answered by one refresh and one repeat.
+//! Unknown fields, null fields, ids as number or as string are all survived. A 401 is answered by one new token and one repeat;
+//! a 429 parks the rate group for everybody before the caller hears of it.
 
 use super::Connection;
-use crate::clock::Clock;
+use super::answer::{Answer, Outcome, Refusal, Sorted};
+use super::budget::{self, Group, park};
+use super::token::Token;
+use crate::clock::Now;
+use crate::db::Db;
+use crate::secret::Keyring;
 use crate::types::{ConnectionId, Timestamp};
 use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
@@ -13,60 +18,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
-/// RingCentral's text of the daily posting limit; it comes as a 500 (developer guide, posting).
-const DAILY_LIMIT_TEXT: &str = "You have exceeded your limits for this action";
-/// When a 429 does not say how long (developer guide, rate limits).
-const PENALTY: Duration = Duration::from_secs(30);
-/// A day's limit lifts when the day is over; RingCentral does not say when, so we look hourly.
-const DAILY_LIMIT_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// Posts a page (API description: at most 250).
 const PAGE: usize = 250;
 /// Pages that a look-up reads at most.
 const MOST_PAGES: usize = 40;
-
-/// How a call that changes something ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome<T> {
-    /// It had effect.
-    Accepted(T),
-    /// It had none, and would have none again.
-    Refused(Refusal),
-    /// It had none; after the time named it may be made again. Nobody may call before.
-    Parked {
-        /// How long.
-        pause: Duration,
-        /// Why, in words.
-        reason: String,
-    },
-    /// It had none: RingCentral was not reached at all.
-    Unreachable(String),
-    /// Nobody knows: the answer was lost, or was an error that does not say.
-    Unknown(String),
-}
-
-/// Why RingCentral refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The chat is gone: deleted, archived, or we are no longer in it.
-    ChatGone,
-    /// Our sign-in is not accepted.
-    SignIn(String),
-    /// We may not do this there.
-    Forbidden(String),
-    /// The content is not accepted.
-    Content(String),
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::ChatGone => f.write_str("the chat is gone"),
-            Self::SignIn(text) => write!(f, "the sign-in was refused: {text}"),
-            Self::Forbidden(text) => write!(f, "RingCentral does not permit it: {text}"),
-            Self::Content(text) => write!(f, "the post was refused: {text}"),
-        }
-    }
-}
 
 /// A post as far as we need it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -107,32 +62,6 @@ struct Navigation {
     next_page_token: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Token {
-    access_token: String,
-    #[serde(default)]
-    expires_in: Option<u64>,
-}
-
-/// Errors have `errors[]`, a top-level `message`, or OAuth's `error_description`.
-#[derive(Default, Deserialize)]
-struct ErrorBody {
-    #[serde(default)]
-    message: Option<String>,
-    #[serde(default)]
-    error_description: Option<String>,
-    #[serde(default)]
-    errors: Option<Vec<ErrorItem>>,
-}
-
-#[derive(Deserialize)]
-struct ErrorItem {
-    #[serde(default, rename = "errorCode")]
-    code: Option<String>,
-    #[serde(default)]
-    message: Option<String>,
-}
-
 fn text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -146,17 +75,19 @@ fn text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error
     })
 }
 
-#[derive(Default)]
-struct Kept {
-    token: Option<(String, Timestamp)>,
-}
+type Slot<T> = Arc<Mutex<Option<T>>>;
+type Limits = HashMap<(ConnectionId, Group), (i64, Duration)>;
 
 /// The client for every connection; cheap to clone, tokens are shared.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    clock: Clock,
-    tokens: Arc<Mutex<HashMap<ConnectionId, Arc<Mutex<Kept>>>>>,
+    pub(super) http: reqwest::Client,
+    pub(super) db: Db,
+    pub(super) now: Now,
+    pub(super) keys: Keyring,
+    pub(super) tokens: Arc<Mutex<HashMap<ConnectionId, Slot<Token>>>>,
+    /// What the rate limits were last said to be.
+    limits: Arc<Mutex<Limits>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -165,33 +96,50 @@ impl std::fmt::Debug for Client {
     }
 }
 
-fn left(end: Instant) -> Duration {
+pub(super) fn left(end: Instant) -> Duration {
     end.saturating_duration_since(Instant::now())
 }
 
-struct Answer {
-    status: StatusCode,
-    retry_after: Option<Duration>,
-    body: Vec<u8>,
+/// A call, before it is signed.
+#[derive(Clone)]
+pub(super) struct Request<'a> {
+    pub(super) group: Group,
+    pub(super) method: Method,
+    pub(super) path: &'a str,
+    pub(super) body: Option<&'a serde_json::Value>,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn get(group: Group, path: &'a str) -> Self {
+        Self { group, method: Method::GET, path, body: None }
+    }
+
+    pub(super) fn post(path: &'a str, body: &'a serde_json::Value) -> Self {
+        Self { group: Group::Medium, method: Method::POST, path, body: Some(body) }
+    }
+
+    pub(super) fn delete(path: &'a str) -> Self {
+        Self { group: Group::Medium, method: Method::DELETE, path, body: None }
+    }
 }
 
 impl Client {
-    /// A client on this HTTP stack.
-    pub fn new(http: reqwest::Client, clock: Clock) -> Self {
-        Self { http, clock, tokens: Arc::default() }
+    /// A client on this HTTP stack, which shares tokens and rate limits with other processes through the database.
+    pub fn new(http: reqwest::Client, db: Db, now: Now, keys: Keyring) -> Self {
+        Self { http, db, now, keys, tokens: Arc::default(), limits: Arc::default() }
     }
 
     /// Makes a team with this name; `description` carries our reference, by which [`Client::find_team`] knows it again.
     pub async fn create_team(&self, at: &Connection, name: &str, description: &str, limit: Duration) -> Outcome<String> {
         let body = serde_json::json!({ "name": name, "description": description, "public": false });
-        self.change(at, Method::POST, "/team-messaging/v1/teams", Some(&body), limit, |chat: Chat| chat.id).await
+        self.change(at, Request::post("/team-messaging/v1/teams", &body), limit, |chat: Chat| chat.id).await
     }
 
     /// Makes a post in a chat.
     pub async fn create_post(&self, at: &Connection, chat: &str, text: &str, limit: Duration) -> Outcome<String> {
         let body = serde_json::json!({ "text": text });
         let path = format!("/team-messaging/v1/chats/{chat}/posts");
-        match self.change(at, Method::POST, &path, Some(&body), limit, |post: Post| post.id).await {
+        match self.change(at, Request::post(&path, &body), limit, |post: Post| post.id).await {
             // An archived team is refused like a missing permission; only the chat itself tells which it is.
             Outcome::Refused(Refusal::Forbidden(_)) if self.is_archived(at, chat, limit).await => Outcome::Refused(Refusal::ChatGone),
             ended => ended,
@@ -199,7 +147,7 @@ impl Client {
     }
 
     async fn is_archived(&self, at: &Connection, chat: &str, limit: Duration) -> bool {
-        let answer = self.send(at, Method::GET, &format!("/team-messaging/v1/chats/{chat}"), None, limit).await;
+        let answer = self.send(at, Request::get(Group::Light, &format!("/team-messaging/v1/chats/{chat}")), limit).await;
         let chat = answer.ok().and_then(|answer| serde_json::from_slice::<Chat>(&answer.body).ok());
         chat.and_then(|chat| chat.status).is_some_and(|status| status == "Archived")
     }
@@ -207,10 +155,10 @@ impl Client {
     /// Deletes a post of ours; one that is gone already counts as deleted.
     pub async fn delete_post(&self, at: &Connection, chat: &str, post: &str, limit: Duration) -> Outcome<()> {
         let path = format!("/team-messaging/v1/chats/{chat}/posts/{post}");
-        match self.send(at, Method::DELETE, &path, None, limit).await {
+        match self.send(at, Request::delete(&path), limit).await {
             Ok(answer) if answer.status == StatusCode::NOT_FOUND => Outcome::Accepted(()),
             Ok(answer) if answer.status.is_success() => Outcome::Accepted(()),
-            Ok(answer) => self.sort(&answer),
+            Ok(answer) => self.sort(at, Group::Medium, &answer).await,
             Err(outcome) => outcome.cast(),
         }
     }
@@ -264,9 +212,9 @@ impl Client {
         let mut token: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let path = token.as_ref().map_or_else(|| path.to_owned(), |token| format!("{path}&pageToken={token}"));
-            let answer = self.send(at, Method::GET, &path, None, limit).await?;
+            let answer = self.send(at, Request::get(Group::Medium, &path), limit).await?;
             if !answer.status.is_success() {
-                return Err(self.sort(&answer));
+                return Err(self.sort(at, Group::Medium, &answer).await);
             }
             let list: List<T> = serde_json::from_slice(&answer.body).map_err(|e| Outcome::Unknown(format!("unreadable list: {e}")))?;
             for record in list.records {
@@ -285,101 +233,83 @@ impl Client {
     async fn change<T: DeserializeOwned, U>(
         &self,
         at: &Connection,
-        method: Method,
-        path: &str,
-        body: Option<&serde_json::Value>,
+        request: Request<'_>,
         limit: Duration,
         pick: impl FnOnce(T) -> U,
     ) -> Outcome<U> {
-        match self.send(at, method, path, body, limit).await {
+        let group = request.group;
+        match self.send(at, request, limit).await {
             Ok(answer) if answer.status.is_success() => match serde_json::from_slice(&answer.body) {
                 Ok(value) => Outcome::Accepted(pick(value)),
                 // It was accepted, but as what is only known by looking.
                 Err(error) => Outcome::Unknown(format!("unreadable answer: {error}")),
             },
-            Ok(answer) => self.sort(&answer),
+            Ok(answer) => self.sort(at, group, &answer).await,
             Err(outcome) => outcome.cast(),
         }
     }
 
-    /// What an answer other than success means.
-    fn sort<T>(&self, answer: &Answer) -> Outcome<T> {
-        let body: ErrorBody = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let item = body.errors.as_ref().and_then(|items| items.first());
-        let text = item
-            .and_then(|i| i.message.clone())
-            .or(body.message.clone())
-            .or(body.error_description.clone())
-            .unwrap_or_else(|| answer.status.to_string());
-        let code = item.and_then(|i| i.code.clone()).unwrap_or_default();
-        let text = if code.is_empty() { text } else { format!("{text} ({code})") };
-        match answer.status {
-            StatusCode::TOO_MANY_REQUESTS => {
-                Outcome::Parked { pause: answer.retry_after.unwrap_or(PENALTY), reason: "RingCentral asked us to wait (429)".to_owned() }
+    /// What an answer other than success means. What it says of the limits is written down for all workers.
+    pub(super) async fn sort<T>(&self, at: &Connection, group: Group, answer: &Answer) -> Outcome<T> {
+        match answer.sort() {
+            Sorted::Wait { group: named, pause, reason } => {
+                let (until, group) = (self.now.at().plus(pause), named.unwrap_or(group));
+                if let Err(error) = park(&self.db, at.id, group, until, reason).await {
+                    tracing::error!(%error, "a rate limit could not be written down");
+                }
+                Outcome::Parked { until, reason: reason.to_owned() }
             }
-            _ if String::from_utf8_lossy(&answer.body).contains(DAILY_LIMIT_TEXT) => Outcome::Parked {
-                pause: answer.retry_after.unwrap_or(DAILY_LIMIT_PAUSE),
-                reason: "RingCentral's daily limit of posts is reached".to_owned(),
-            },
-            StatusCode::NOT_FOUND => Outcome::Refused(Refusal::ChatGone),
-            StatusCode::UNAUTHORIZED => Outcome::Refused(Refusal::SignIn(text)),
-            StatusCode::FORBIDDEN => Outcome::Refused(Refusal::Forbidden(text)),
-            StatusCode::REQUEST_TIMEOUT => Outcome::Unknown(text),
-            status if status.is_client_error() => Outcome::Refused(Refusal::Content(text)),
-            _ => Outcome::Unknown(text),
+            Sorted::Refused(refusal) => Outcome::Refused(refusal),
+            Sorted::Unknown(text) => Outcome::Unknown(text),
         }
     }
 
     /// One call, which has ended within `limit` with everything that belongs to it: signing in, and a second try after a 401.
     /// Whoever looks up what became of it relies on that.
-    async fn send(
-        &self,
-        at: &Connection,
-        method: Method,
-        path: &str,
-        body: Option<&serde_json::Value>,
-        limit: Duration,
-    ) -> Result<Answer, Outcome<()>> {
+    async fn send(&self, at: &Connection, request: Request<'_>, limit: Duration) -> Result<Answer, Outcome<()>> {
         let end = Instant::now() + limit;
-        let token = self.token_until(at, None, end).await?;
-        let answer = self.once(at, method.clone(), path, body, &token, left(end)).await?;
+        let token = self.token(at, None, end).await?;
+        let answer = self.once(at, request.clone(), &token, left(end)).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        let token = self.token_until(at, Some(&token), end).await?;
-        self.once(at, method, path, body, &token, left(end)).await
+        let token = self.token(at, Some(&token), end).await?;
+        self.once(at, request, &token, left(end)).await
     }
 
-    /// A token, waiting no longer than to `end`, also for somebody else who is fetching one.
-    async fn token_until(&self, at: &Connection, spent: Option<&str>, end: Instant) -> Result<String, Outcome<()>> {
-        match tokio::time::timeout(left(end), self.token(at, spent, left(end))).await {
-            Ok(token) => token,
-            Err(_) => Err(Outcome::Unreachable("RingCentral did not sign us in in time".to_owned())),
+    async fn once(&self, at: &Connection, request: Request<'_>, token: &str, limit: Duration) -> Result<Answer, Outcome<()>> {
+        let url = format!("{}{}", at.base_url, request.path);
+        let mut signed = self.http.request(request.method, url).bearer_auth(token).timeout(limit);
+        if let Some(body) = request.body {
+            signed = signed.json(body);
         }
+        self.read(at, request.group, signed).await
     }
 
-    async fn once(
-        &self,
-        at: &Connection,
-        method: Method,
-        path: &str,
-        body: Option<&serde_json::Value>,
-        token: &str,
-        limit: Duration,
-    ) -> Result<Answer, Outcome<()>> {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", at.base_url)).bearer_auth(token).timeout(limit);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
+    pub(super) async fn read(&self, at: &Connection, group: Group, request: reqwest::RequestBuilder) -> Result<Answer, Outcome<()>> {
         let began = Instant::now();
-        let answer = Self::read(request).await;
+        let answer = Self::answer(request).await;
         let status = answer.as_ref().map_or_else(|_| "none".to_owned(), |answer| answer.status.as_u16().to_string());
-        metrics::counter!("switchyard_ringcentral_calls_total", "method" => method.to_string(), "status" => status).increment(1);
+        metrics::counter!("switchyard_ringcentral_calls_total", "group" => group.name(), "status" => status).increment(1);
         metrics::histogram!("switchyard_ringcentral_call_seconds").record(began.elapsed());
+        if let Some((calls, window)) = answer.as_ref().ok().and_then(|answer| answer.limit) {
+            self.learn(at, group, calls, window).await;
+        }
         answer
     }
 
-    async fn read(request: reqwest::RequestBuilder) -> Result<Answer, Outcome<()>> {
+    /// Keeps what the headers say of a group, when it is news.
+    async fn learn(&self, at: &Connection, group: Group, calls: i64, window: Duration) {
+        let told = (calls, window);
+        if self.limits.lock().await.insert((at.id, group), told) == Some(told) {
+            return;
+        }
+        if let Err(error) = budget::learn(&self.db, at.id, group, calls, window).await {
+            tracing::error!(%error, "a rate limit could not be written down");
+        }
+    }
+
+    async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, Outcome<()>> {
         let unsure = |error: reqwest::Error| {
             // Not even a connection: the request did not leave. Everything later may have arrived.
             if error.is_connect() {
@@ -392,67 +322,11 @@ impl Client {
         };
         let response = request.send().await.map_err(unsure)?;
         let status = response.status();
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.trim().parse::<u64>().ok())
-            .map(Duration::from_secs);
+        let number = |name: &str| response.headers().get(name)?.to_str().ok()?.trim().parse::<u32>().ok();
+        let retry_after = number("retry-after").map(|seconds| Duration::from_secs(seconds.into()));
+        let window = number("x-rate-limit-window").filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
+        let limit = number("x-rate-limit-limit").map(i64::from).zip(window);
         let body = response.bytes().await.map_err(unsure)?.to_vec();
-        Ok(Answer { status, retry_after, body })
-    }
-
-    /// A valid token. `spent` is one that was just refused: if it is still the kept one, it is replaced.
-    async fn token(&self, at: &Connection, spent: Option<&str>, limit: Duration) -> Result<String, Outcome<()>> {
-        let slot = self.tokens.lock().await.entry(at.id).or_default().clone();
-        // Held over the call: one refresher at a time, the others take what it brings.
-        let mut kept = slot.lock().await;
-        if let Some((token, until)) = &kept.token
-            && *until > self.clock.now()
-            && spent != Some(token.as_str())
-        {
-            return Ok(token.clone());
-        }
-        let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", at.jwt.as_str())];
-        let request = self
-            .http
-            .post(format!("{}/restapi/oauth/token", at.base_url))
-            .basic_auth(&at.client_id, Some(&at.client_secret))
-            .form(&form)
-            .timeout(limit);
-        // A sign-in posts nothing: whatever went wrong, it can be tried again.
-        let answer = Self::read(request).await.map_err(|outcome| match outcome {
-            Outcome::Unknown(text) => Outcome::Unreachable(text),
-            other => other,
-        })?;
-        if !answer.status.is_success() {
-            return Err(match self.sort::<()>(&answer) {
-                Outcome::Refused(Refusal::Content(text) | Refusal::SignIn(text) | Refusal::Forbidden(text)) => {
-                    Outcome::Refused(Refusal::SignIn(text))
-                }
-                Outcome::Refused(Refusal::ChatGone) => Outcome::Unreachable("there is no RingCentral at this address".to_owned()),
-                Outcome::Unknown(text) => Outcome::Unreachable(text),
-                other => other,
-            });
-        }
-        let token: Token =
-            serde_json::from_slice(&answer.body).map_err(|_| Outcome::Unreachable("the sign-in's answer was unreadable".to_owned()))?;
-        let lasts = Duration::from_secs(token.expires_in.unwrap_or(3_600));
-        let until = self.clock.now().plus(lasts.saturating_sub(Duration::from_secs(60)).max(lasts / 2));
-        kept.token = Some((token.access_token.clone(), until));
-        Ok(token.access_token)
-    }
-}
-
-impl Outcome<()> {
-    /// The same ending for a call of another kind; only for endings that are not `Accepted`.
-    fn cast<T>(self) -> Outcome<T> {
-        match self {
-            Self::Accepted(()) => Outcome::Unknown("an empty answer".to_owned()),
-            Self::Refused(refusal) => Outcome::Refused(refusal),
-            Self::Parked { pause, reason } => Outcome::Parked { pause, reason },
-            Self::Unreachable(text) => Outcome::Unreachable(text),
-            Self::Unknown(text) => Outcome::Unknown(text),
-        }
+        Ok(Answer { status, retry_after, limit, body })
     }
 }

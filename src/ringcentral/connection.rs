@@ -2,9 +2,14 @@
 
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx, is_duplicate};
+use crate::secret::Keyring;
 use crate::staff::{Entry, Permit, may, record};
-use crate::types::{AccountId, ConnectionId, Problem, Timestamp};
+use crate::types::{AccountId, ConnectionId, Problem};
 use std::collections::HashSet;
+
+/// Where the secrets stand; a sealed one opens nowhere else.
+pub(super) const CLIENT_SECRET: &str = "connection.client_secret";
+pub(super) const JWT: &str = "connection.jwt";
 
 /// A connection as a worker needs it.
 #[derive(Clone, sqlx::FromRow)]
@@ -17,16 +22,14 @@ pub struct Connection {
     pub base_url: String,
     /// The application's id.
     pub client_id: String,
-    /// The application's secret.
-    pub client_secret: String,
-    /// The JWT credential that is exchanged for a token.
-    pub jwt: String,
+    /// The application's secret, sealed.
+    pub(super) client_secret: String,
+    /// The JWT credential that is exchanged for a token, sealed.
+    pub(super) jwt: String,
     /// Posts in any 60 seconds; `None` for no limit.
     pub posts_per_minute: Option<i64>,
     /// Posts a day; `None` for no limit.
     pub posts_per_day: Option<i64>,
-    /// Nobody calls before.
-    pub parked_until: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -58,13 +61,14 @@ impl std::fmt::Debug for NewConnection {
     }
 }
 
-/// Connects an account.
+/// Connects an account. Its secrets are sealed before they are written.
 ///
 /// # Errors
 /// `Conflict` when it is connected already, `Forbidden` when the permit holds on named accounts only.
 pub async fn connect(
     db: &Db,
     now: &Now,
+    keys: &Keyring,
     permit: &Permit<may::ManageDirectory>,
     account: AccountId,
     new: NewConnection,
@@ -86,8 +90,8 @@ pub async fn connect(
                     account,
                     new.base_url.trim_end_matches('/').to_owned(),
                     new.client_id,
-                    new.client_secret,
-                    new.jwt,
+                    keys.seal(&now.rng, CLIENT_SECRET, id.0, &new.client_secret),
+                    keys.seal(&now.rng, JWT, id.0, &new.jwt),
                     new.posts_per_minute,
                     new.posts_per_day,
                     now.at(),
@@ -132,7 +136,7 @@ pub async fn is_connected(tx: &mut Tx, account: AccountId) -> Result<bool> {
 /// What the database says.
 pub async fn find(db: &Db, id: Option<ConnectionId>, account: AccountId) -> Result<Option<Connection>> {
     db.opt(
-        "select id, account_id, base_url, client_id, client_secret, jwt, posts_per_minute, posts_per_day, parked_until
+        "select id, account_id, base_url, client_id, client_secret, jwt, posts_per_minute, posts_per_day
          from connection
          where (id = $1) or ($1 is null and account_id = $2)",
         (id, account),

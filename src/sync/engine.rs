@@ -13,7 +13,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::messaging::inbound::json;
 use crate::messaging::timeline;
-use crate::ringcentral::{self, Client, Connection, Leave};
+use crate::ringcentral::{self, Call, Client, Connection, Group, Leave};
 use crate::types::{AccountId, Change, ConnectionId, ConversationId, IntentId, LineId, MessageId, Timestamp};
 use crate::work::faults::{self, Guard};
 use crate::work::{Batcher, wait_for};
@@ -32,6 +32,9 @@ const WATCH: Duration = Duration::from_secs(600);
 const STALLED_AFTER: i64 = 3;
 /// What no repetition mends makes it stalled with the first.
 const STALLED_AT_ONCE: i64 = 1;
+
+/// Chats are made and posts looked up and deleted in this group.
+const OTHER: Call = Call::Other(Group::Medium);
 
 /// How the engine works; times are configurable, since RingCentral documents none of them.
 #[derive(Debug, Clone)]
@@ -248,8 +251,8 @@ impl Engine {
             self.let_go(&claim, self.now.at()).await?;
             return Ok(Next::Nothing);
         }
-        let history = !queued.iter().any(|(_, _, line)| line.inbound);
-        let join = match ringcentral::ask_leave(&self.db, &self.now, &connection, history).await? {
+        let call = if queued.iter().any(|(_, _, line)| line.inbound) { Call::Incoming } else { Call::History };
+        let join = match ringcentral::ask_leave(&self.db, &self.now, &connection, call).await? {
             Leave::Granted { few_left } => few_left,
             Leave::Wait { until } => {
                 self.let_go(&claim, until).await?;
@@ -281,7 +284,7 @@ impl Engine {
         if !written_first && !self.write_intent(&prepared).await? {
             return Ok(());
         }
-        let done = self.record(prepared.claim, &prepared.connection, prepared.intent, outcome).await;
+        let done = self.record(prepared.claim, prepared.intent, outcome).await;
         faults::point("recorded");
         done
     }

@@ -1,6 +1,7 @@
 //! A real process dies as by SIGKILL between intent, call and record, in each place, and is started again. Lost and doubled are
 //! counted from the sandbox's journal alone.
 
+use crate::harness::{SECRET_KEY, keys};
 use server::sandbox::{Kind, SIGNATURE, Sandbox, SandboxConfig, sign};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -74,7 +75,7 @@ impl Story {
             posts_per_minute: None,
             posts_per_day: None,
         };
-        ringcentral::connect(&db, &now, &permit, account, new).await.expect("connected");
+        ringcentral::connect(&db, &now, &keys(), &permit, account, new).await.expect("connected");
         let line = lines::add(&db, &now, &permit, account, LINE, "Front desk", IntegrationType::Ringcentral).await.expect("added");
         let recipients = [PhoneNumber::parse(CONTACT).expect("valid")];
         blast::take_as_staff(&db, &now, &ada.permit().expect("may"), line, "Sale on Saturday", &recipients).await.expect("taken");
@@ -99,6 +100,7 @@ impl Story {
             .env("CARRIER_URL", format!("{}/carrier", self.sandbox_url))
             .env("CARRIER_KEY", "sandbox-carrier-key")
             .env("CARRIER_SECRETS", format!("sandbox={SECRET}"))
+            .env("SECRET_KEY", SECRET_KEY)
             .env("RINGCENTRAL_CALL_MS", "1500")
             .env("RINGCENTRAL_SETTLE_MS", "500")
             .env("LOG", "off")

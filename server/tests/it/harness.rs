@@ -15,6 +15,7 @@ use switchyard::directory::{accounts, integration, lines};
 use switchyard::messaging::carrier::Carrier;
 use switchyard::messaging::{blast, outbound};
 use switchyard::ringcentral::{self, Client, NewConnection};
+use switchyard::secret::Keyring;
 use switchyard::staff::{self, Member};
 use switchyard::sync::{self, Engine, EngineConfig};
 use switchyard::types::{ConversationRow, IntegrationType, LineId, TimelineRow, Timestamp};
@@ -153,6 +154,13 @@ pub fn contact(n: usize) -> String {
     }
 }
 
+/// What seals the secrets of connections here.
+pub const SECRET_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+pub fn keys() -> Keyring {
+    Keyring::parse(SECRET_KEY).unwrap()
+}
+
 impl TestApp {
     pub async fn start(engine: DbEngine) -> Option<Self> {
         let home = Home::new(engine).await?;
@@ -186,7 +194,8 @@ impl TestApp {
         let invited = staff::first_administrator(&db, &now, "admin@example.com", "Ada Byron").await.unwrap().unwrap();
         let staff = Member::load(&db, invited.id).await.unwrap().unwrap();
         let carrier = Carrier::new(http.clone(), &format!("{sandbox_url}/carrier"), carrier_key);
-        let engine = Engine::new(db.clone(), now.clone(), Client::new(http.clone(), clock), EngineConfig::default());
+        let engine =
+            Engine::new(db.clone(), now.clone(), Client::new(http.clone(), db.clone(), now.clone(), keys()), EngineConfig::default());
         Some(Self {
             db,
             now,
@@ -212,7 +221,7 @@ impl TestApp {
 
     /// A further engine, as another process would have it.
     pub fn further_engine(&self, config: EngineConfig) -> Engine {
-        let client = Client::new(self.http.clone(), self.now.clock.clone());
+        let client = Client::new(self.http.clone(), self.db.clone(), self.now.clone(), keys());
         Engine::new(self.db.clone(), self.now.clone(), client, config)
     }
 
@@ -237,7 +246,7 @@ impl TestApp {
             posts_per_minute: limits.posts_per_minute.map(i64::from),
             posts_per_day: limits.posts_per_day.map(i64::from),
         };
-        ringcentral::connect(&self.db, &self.now, &permit, account, new).await.unwrap();
+        ringcentral::connect(&self.db, &self.now, &keys(), &permit, account, new).await.unwrap();
         let number = format!("+120255501{n:02}");
         let id = lines::add(&self.db, &self.now, &permit, account, &number, "Front desk", kind).await.unwrap();
         let token = accounts::add_api_token(&self.db, &self.now, &permit, account, "program").await.unwrap();

@@ -1,6 +1,6 @@
 //! The house: members, permits and their scope, sessions, audit, lines and their type.
 
-use crate::harness::{TestApp, on_both_engines};
+use crate::harness::{TestApp, keys, on_both_engines};
 use switchyard::clock::Now;
 use switchyard::db::Db;
 use switchyard::directory::{accounts, integration, lines, people};
@@ -47,7 +47,7 @@ impl House {
             posts_per_minute: Some(40),
             posts_per_day: Some(2_500),
         };
-        ringcentral::connect(&self.db, &self.now, &self.admin.permit().unwrap(), account, new).await.unwrap();
+        ringcentral::connect(&self.db, &self.now, &keys(), &self.admin.permit().unwrap(), account, new).await.unwrap();
     }
 
     async fn role(&self, name: &str) -> RoleId {

@@ -1,6 +1,6 @@
 //! Messages of people: what was held and the reply, in order and once; consent; responders; pictures and groups.
 
-use crate::harness::{TestApp, TestLine, contact, eventually, on_both_engines};
+use crate::harness::{TestApp, TestLine, contact, eventually, keys, on_both_engines};
 use crate::verdict::{Said, assert_good, chats_of, received, ringcentral_calls, standing_posts};
 use futures_util::future::join_all;
 use server::application::Workers;
@@ -59,8 +59,13 @@ async fn a_reply_releases_what_was_held_in_order_and_each_once(app: &TestApp) {
 
 /// Everything that works in the background, as `serve` runs it.
 fn background(app: &TestApp) -> tokio::task::JoinSet<()> {
-    let workers =
-        Workers { carrier: Some(app.carrier.clone()), sms_per_second: 5_000, engine: EngineConfig::default(), http: app.http.clone() };
+    let workers = Workers {
+        carrier: Some(app.carrier.clone()),
+        sms_per_second: 5_000,
+        engine: EngineConfig::default(),
+        http: app.http.clone(),
+        keys: keys(),
+    };
     workers.start(&app.db, &app.now, &app.stop)
 }
 

@@ -1,7 +1,7 @@
 //! The chat of a lane: found by the reference that stands in it, or made, by the same rules as a post.
 
 use super::lease::{free, holds};
-use super::{Claim, Engine, Next, new_reference};
+use super::{Claim, Engine, Next, OTHER, new_reference};
 use crate::db::Result;
 use crate::messaging::timeline;
 use crate::ringcentral::{self, Connection, Leave, Outcome};
@@ -20,7 +20,7 @@ impl Engine {
         }
         // One call to look, one to make.
         for _ in 0..if claim.chat_asked_at.is_some() { 2 } else { 1 } {
-            if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, false).await? {
+            if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, OTHER).await? {
                 self.let_go(&claim, until).await?;
                 return Ok(Next::Nothing);
             }
@@ -30,15 +30,15 @@ impl Engine {
             match self.client.find_team(&connection, reference, self.config.call).await {
                 Outcome::Accepted(team) => found = team,
                 Outcome::Unknown(why) | Outcome::Unreachable(why) => {
-                    self.failed(&claim, &connection, Outcome::Unreachable(why), true).await?;
+                    self.failed(&claim, Outcome::Unreachable(why), true).await?;
                     return Ok(Next::Nothing);
                 }
-                Outcome::Parked { pause, reason } => {
-                    self.failed(&claim, &connection, Outcome::Parked { pause, reason }, true).await?;
+                Outcome::Parked { until, reason } => {
+                    self.failed(&claim, Outcome::Parked { until, reason }, true).await?;
                     return Ok(Next::Nothing);
                 }
                 Outcome::Refused(refusal) => {
-                    self.failed(&claim, &connection, Outcome::Refused(refusal), true).await?;
+                    self.failed(&claim, Outcome::Refused(refusal), true).await?;
                     return Ok(Next::Nothing);
                 }
             }
@@ -63,9 +63,9 @@ impl Engine {
             // Not made for certain: the next try need not look.
             certain @ (Outcome::Refused(_) | Outcome::Parked { .. } | Outcome::Unreachable(_)) => {
                 self.forget_chat_intent(&claim).await?;
-                self.failed(&claim, &connection, certain, true).await?;
+                self.failed(&claim, certain, true).await?;
             }
-            unknown @ Outcome::Unknown(_) => self.failed(&claim, &connection, unknown, false).await?,
+            unknown @ Outcome::Unknown(_) => self.failed(&claim, unknown, false).await?,
         }
         Ok(Next::Nothing)
     }

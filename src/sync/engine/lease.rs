@@ -2,7 +2,7 @@
 
 use super::{Claim, Engine, Next, STALLED_AFTER, STALLED_AT_ONCE};
 use crate::db::{Result, Sql, Tx};
-use crate::ringcentral::{self, Connection, Outcome};
+use crate::ringcentral::Outcome;
 use crate::types::{Change, Timestamp};
 use crate::work::backoff;
 use crate::work::faults::{self, Guard};
@@ -55,15 +55,13 @@ impl Engine {
 
     /// Nothing was posted, or nobody knows: the lane waits, and is stalled when it has waited often. A parked connection is no
     /// failure of the lane.
-    pub(super) async fn failed(&self, claim: &Claim, connection: &Connection, ended: Outcome<String>, certain: bool) -> Result<()> {
+    pub(super) async fn failed(&self, claim: &Claim, ended: Outcome<String>, certain: bool) -> Result<()> {
         let at = self.now.at();
         let pause = backoff(claim.attempts, self.config.longest_pause, &self.now.rng);
         // A refusal does not go away by itself: somebody has to see it now.
         let stalled_after = if matches!(ended, Outcome::Refused(_)) { STALLED_AT_ONCE } else { STALLED_AFTER };
         let (due, why) = match ended {
-            Outcome::Parked { pause, reason } => {
-                let until = at.plus(pause);
-                ringcentral::park(&self.db, connection.id, until, &reason).await?;
+            Outcome::Parked { until, .. } => {
                 self.let_go(claim, until).await?;
                 return Ok(());
             }

@@ -5,13 +5,13 @@ use super::{Claim, Engine, Posted, WATCH};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::messaging::inbound::json;
-use crate::ringcentral::{Connection, Outcome, Refusal};
+use crate::ringcentral::{Outcome, Refusal};
 use crate::sync::lane::shift;
 use crate::types::{Change, ConversationId, IntentId, LineId, MessageId, Timestamp};
 
 impl Engine {
     /// Writes down how a post ended.
-    pub(super) async fn record(&self, claim: Claim, connection: &Connection, intent: IntentId, outcome: Outcome<String>) -> Result<()> {
+    pub(super) async fn record(&self, claim: Claim, intent: IntentId, outcome: Outcome<String>) -> Result<()> {
         match outcome {
             Outcome::Accepted(post_id) => {
                 match self.recorder.submit(Posted { claim, intent, post_id }).await {
@@ -34,9 +34,9 @@ impl Engine {
                         Ok::<_, crate::db::Error>(())
                     })
                     .await?;
-                self.failed(&claim, connection, certain, true).await
+                self.failed(&claim, certain, true).await
             }
-            unknown @ Outcome::Unknown(_) => self.failed(&claim, connection, unknown, false).await,
+            unknown @ Outcome::Unknown(_) => self.failed(&claim, unknown, false).await,
         }
     }
 

@@ -2,9 +2,9 @@
 //! for what was accepted twice.
 
 use super::lease::holds;
-use super::{CLOCKS_DIFFER, Claim, Engine, Next, OpenIntent, WATCH};
+use super::{CLOCKS_DIFFER, Claim, Engine, Next, OTHER, OpenIntent, WATCH};
 use crate::db::Result;
-use crate::ringcentral::{self, Connection, Leave, Outcome, Refusal};
+use crate::ringcentral::{self, Call, Connection, Leave, Outcome, Refusal};
 use crate::types::{AccountId, LineId};
 use crate::work::faults::Guard;
 
@@ -24,7 +24,7 @@ impl Engine {
             self.let_go(&claim, settled_at).await?;
             return Ok(Next::Nothing);
         }
-        if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, false).await? {
+        if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, OTHER).await? {
             self.let_go(&claim, until).await?;
             return Ok(Next::Nothing);
         }
@@ -42,7 +42,7 @@ impl Engine {
                     for copy in posts {
                         self.delete_copy(&connection, &open.chat_id, &copy.id).await;
                     }
-                    self.record(claim, &connection, open.id, Outcome::Accepted(oldest.id)).await?;
+                    self.record(claim, open.id, Outcome::Accepted(oldest.id)).await?;
                     Ok(Next::Nothing)
                 }
                 None => self.post_again(claim, connection, open).await,
@@ -52,13 +52,13 @@ impl Engine {
                     // Looking changed nothing: whatever went wrong with it, the intent is as open as before.
                     Outcome::Unknown(why) => Outcome::Unreachable(why),
                     Outcome::Refused(refusal) => Outcome::Refused(refusal),
-                    Outcome::Parked { pause, reason } => Outcome::Parked { pause, reason },
+                    Outcome::Parked { until, reason } => Outcome::Parked { until, reason },
                     Outcome::Unreachable(why) => Outcome::Unreachable(why),
                     Outcome::Accepted(_) => return Ok(Next::Nothing),
                 };
                 match ended {
-                    Outcome::Refused(Refusal::ChatGone) => self.record(claim, &connection, open.id, ended).await?,
-                    _ => self.failed(&claim, &connection, ended, false).await?,
+                    Outcome::Refused(Refusal::ChatGone) => self.record(claim, open.id, ended).await?,
+                    _ => self.failed(&claim, ended, false).await?,
                 }
                 Ok(Next::Nothing)
             }
@@ -67,7 +67,7 @@ impl Engine {
 
     /// It was looked for and is not there: the same intent is called again, under the same reference.
     pub(super) async fn post_again(&self, claim: Claim, connection: Connection, open: OpenIntent) -> Result<Next> {
-        if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, false).await? {
+        if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, Call::Incoming).await? {
             self.let_go(&claim, until).await?;
             return Ok(Next::Nothing);
         }
@@ -93,7 +93,7 @@ impl Engine {
         }
         let text = open.body.unwrap_or_default();
         let outcome = self.client.create_post(&connection, &open.chat_id, &text, self.config.call).await;
-        self.record(claim, &connection, open.id, outcome).await?;
+        self.record(claim, open.id, outcome).await?;
         Ok(Next::Nothing)
     }
 
@@ -138,7 +138,7 @@ impl Engine {
         let Some(connection) = ringcentral::find(&self.db, Some(intent.connection_id), AccountId(uuid::Uuid::nil())).await? else {
             return Ok(true);
         };
-        if !matches!(ringcentral::ask_leave(&self.db, &self.now, &connection, true).await?, Leave::Granted { .. }) {
+        if !matches!(ringcentral::ask_leave(&self.db, &self.now, &connection, OTHER).await?, Leave::Granted { .. }) {
             return Ok(false);
         }
         let since = intent.made_at.minus(CLOCKS_DIFFER);
