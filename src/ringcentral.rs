@@ -7,6 +7,8 @@ mod answer;
 mod budget;
 mod client;
 mod connection;
+pub mod events;
+pub mod subscription;
 mod token;
 
 pub use answer::{Outcome, Refusal};

@@ -4,12 +4,15 @@
 //! good; an intent is committed before each call; nothing that was held disappears: it is posted, or kept as skipped or failed
 //! with the reason. A worker's writes carry the fence of its lease, and a stale one changes nothing.
 
+mod agents;
 pub mod compose;
 mod engine;
 mod lane;
+mod notice;
 mod staff_acts;
 mod view;
 
+pub use agents::Agents;
 pub use engine::{Claim, Engine, EngineConfig, Next, Prepared};
 pub use lane::{Arrival, Hold, arrive, hold, not_sent, releasable, skip_held_of_line};
 pub use staff_acts::{restore, retry_now, skip};

@@ -19,9 +19,11 @@ use switchyard::db::{Db, Engine as DbEngine};
 use switchyard::messaging::carrier::Carrier;
 use switchyard::messaging::{blast, idempotency, outbound};
 use switchyard::ringcentral::Client;
+use switchyard::ringcentral::events;
+use switchyard::ringcentral::subscription::Subscriptions;
 use switchyard::secret::Keyring;
 use switchyard::staff::{self, Passwords, SessionRows};
-use switchyard::sync::{self, Engine, EngineConfig};
+use switchyard::sync::{self, Agents, Engine, EngineConfig};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -76,6 +78,8 @@ pub struct Workers {
     pub http: reqwest::Client,
     /// What opens the secrets of connections.
     pub keys: Keyring,
+    /// Where RingCentral reaches the product's webhooks.
+    pub webhook_base: String,
 }
 
 impl Workers {
@@ -83,6 +87,8 @@ impl Workers {
     pub fn start(self, db: &Db, now: &Now, stop: &CancellationToken) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         let client = Client::new(self.http, db.clone(), now.clone(), self.keys);
+        tasks.spawn(Subscriptions::new(client.clone(), &self.webhook_base).run(stop.clone()));
+        tasks.spawn(Agents::new(db.clone(), now.clone(), client.clone()).run(stop.clone()));
         let engine = Engine::new(db.clone(), now.clone(), client, self.engine);
         tasks.spawn(engine.run(stop.clone()));
         tasks.spawn(blast::run(db.clone(), now.clone(), stop.clone()));
@@ -103,7 +109,12 @@ async fn prune(db: Db, now: Now, stop: CancellationToken) {
             _ = every.tick() => {}
             () = stop.cancelled() => return,
         }
-        let done = [sessions.prune().await, staff::sign_in_history_is_pruned(&db, &now).await, idempotency::forget_old(&db, &now).await];
+        let done = [
+            sessions.prune().await,
+            staff::sign_in_history_is_pruned(&db, &now).await,
+            idempotency::forget_old(&db, &now).await,
+            events::forget_old(&db, &now).await,
+        ];
         for error in done.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, "old rows could not be deleted");
         }
@@ -121,6 +132,8 @@ pub struct Site {
     pub sandbox_url: Option<String>,
     /// Secrets of the carriers' webhooks.
     pub secrets: Vec<(String, String)>,
+    /// What opens the tokens of RingCentral's webhooks.
+    pub keys: Keyring,
 }
 
 /// Every route of the server.
@@ -145,6 +158,7 @@ pub fn router(db: &Db, now: &Now, site: Site, metrics: Option<PrometheusHandle>,
     let machines = Router::new()
         .merge(api::router(db.clone(), now.clone()))
         .merge(webhooks::Webhooks::new(db.clone(), now.clone(), secrets).router())
+        .merge(webhooks::ringcentral::Hooks::new(db.clone(), now.clone(), site.keys).router())
         .merge(health(db.clone(), now.clone(), metrics, stop.clone()));
     let events = live::Events { services: services.clone(), stop: stop.clone() };
     // Only what answers at once is cut after a time; the event stream stays open.
@@ -229,5 +243,12 @@ pub fn workers(settings: &Settings, http: reqwest::Client, keys: Keyring) -> Res
     if carrier.is_none() {
         tracing::warn!("CARRIER_URL is not set: outgoing messages wait");
     }
-    Ok(Workers { carrier, sms_per_second: settings.sms_per_second, engine: settings.engine().map_err(StartError)?, http, keys })
+    Ok(Workers {
+        carrier,
+        sms_per_second: settings.sms_per_second,
+        engine: settings.engine().map_err(StartError)?,
+        http,
+        keys,
+        webhook_base: settings.webhook_url(),
+    })
 }

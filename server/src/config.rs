@@ -75,6 +75,9 @@ pub struct Settings {
     /// SMS to send a second, at most.
     #[arg(long, env = "SMS_PER_SECOND", default_value_t = 50)]
     pub sms_per_second: u32,
+    /// Where RingCentral reaches the webhooks, if not at the public URL.
+    #[arg(long, env = "RINGCENTRAL_WEBHOOK_URL")]
+    pub ringcentral_webhook_url: Option<String>,
     /// A call to RingCentral ends within so many milliseconds.
     #[arg(long, env = "RINGCENTRAL_CALL_MS", default_value_t = 15_000)]
     pub ringcentral_call_ms: u64,
@@ -154,6 +157,11 @@ impl Settings {
     /// The console as a browser reaches it, without a slash at the end.
     pub fn public_url(&self) -> String {
         self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen)).trim_end_matches('/').to_owned()
+    }
+
+    /// Where RingCentral reaches the webhooks.
+    pub fn webhook_url(&self) -> String {
+        self.ringcentral_webhook_url.clone().unwrap_or_else(|| self.public_url())
     }
 
     /// The carriers' webhook secrets: name and secret, in order.

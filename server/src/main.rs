@@ -106,6 +106,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
         site_root: settings.site_root.display().to_string(),
         sandbox_url: sandbox.as_ref().map(|(_, url)| url.clone()),
         secrets: settings.secrets().map_err(StartError)?,
+        keys: keys.clone(),
     };
     let router = application::router(&db, &now, site, Some(metrics), &stop)?;
     let mut workers = application::workers(&settings, http, keys)?.start(&db, &now, &stop);

@@ -3,6 +3,8 @@
 //! The rule: a 200 means that it is committed. Anything else makes the carrier call again, and the same message again changes
 //! nothing. A caller that cannot sign learns nothing, not even which part was wrong.
 
+pub mod ringcentral;
+
 use crate::api::problem::{Refusal, read};
 use axum::body::Body;
 use axum::extract::{Path, State};

@@ -126,6 +126,60 @@ pub async fn send(tx: &mut Tx, now: &Now, account: AccountId, line: LineId, to: 
     Ok(id)
 }
 
+/// What became of an agent's reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentReply {
+    /// It will be sent, in so many messages.
+    Sent(Vec<MessageId>),
+    /// The contact has opted out: nothing is sent.
+    OptedOut,
+}
+
+/// Records what an agent wrote to a contact; a text that is too long for one message is sent in several. It is not held: it stands
+/// in RingCentral already.
+///
+/// # Errors
+/// What the database says.
+pub async fn reply_as_agent(
+    tx: &mut Tx,
+    now: &Now,
+    line: LineId,
+    account: AccountId,
+    conversation: ConversationId,
+    text: &str,
+) -> Result<AgentReply> {
+    let at = now.at();
+    let (number,): (PhoneNumber,) = tx.one("select number from conversation where line_id = $1 and id = $2", (line, conversation)).await?;
+    if !consent::opted_out(tx, line, std::slice::from_ref(&number)).await?.is_empty() {
+        return Ok(AgentReply::OptedOut);
+    }
+    let mut ids: Vec<MessageId> = Vec::new();
+    let mut rows = Vec::new();
+    let chars: Vec<char> = text.chars().filter(|c| *c != '\0').collect();
+    for part in chars.chunks(LONGEST) {
+        let id = MessageId(now.id_at(at));
+        ids.push(id);
+        rows.push(Outgoing {
+            line_id: line,
+            id,
+            account_id: account,
+            conversation_id: Some(conversation),
+            number: number.clone(),
+            origin: Origin::Agent,
+            body: part.iter().collect(),
+            answers: None,
+            blast_id: None,
+        });
+    }
+    // Ids of one millisecond are in no order; the parts are.
+    ids.sort_unstable();
+    rows.iter_mut().zip(&ids).for_each(|(row, id)| row.id = *id);
+    queue(tx, at, &rows).await?;
+    tx.run("update conversation set last_at = $3 where line_id = $1 and id = $2", (line, conversation, at)).await?;
+    tx.tell(Change::Conversation { account_id: account, line_id: line, conversation_id: conversation });
+    Ok(AgentReply::Sent(ids))
+}
+
 /// A message as its sender's program sees it.
 #[derive(Debug, Clone, sqlx::FromRow, serde::Serialize)]
 pub struct Status {

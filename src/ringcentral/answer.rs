@@ -131,7 +131,34 @@ impl Answer {
     }
 }
 
+impl<T> Outcome<T> {
+    /// The same ending without the value.
+    pub(super) fn drop_value(self) -> Outcome<()> {
+        match self {
+            Self::Accepted(_) => Outcome::Accepted(()),
+            Self::Refused(refusal) => Outcome::Refused(refusal),
+            Self::Parked { until, reason } => Outcome::Parked { until, reason },
+            Self::Unreachable(text) => Outcome::Unreachable(text),
+            Self::Unknown(text) => Outcome::Unknown(text),
+        }
+    }
+
+    /// What went wrong, in words.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Accepted(_) => String::new(),
+            Self::Refused(refusal) => refusal.to_string(),
+            Self::Parked { reason: text, .. } | Self::Unreachable(text) | Self::Unknown(text) => text.clone(),
+        }
+    }
+}
+
 impl Outcome<()> {
+    /// An error, unless it was accepted.
+    pub(super) fn done(self) -> Result<(), Self> {
+        if self == Self::Accepted(()) { Ok(()) } else { Err(self) }
+    }
+
     /// The same ending for a call of another kind; only for endings that are not `Accepted`.
     pub(super) fn cast<T>(self) -> Outcome<T> {
         match self {

@@ -6,6 +6,7 @@
 use super::Connection;
 use super::answer::{Answer, Outcome, Refusal, Sorted};
 use super::budget::{self, Group, park};
+use super::events::PostBody;
 use super::token::Token;
 use crate::clock::Now;
 use crate::db::Db;
@@ -46,6 +47,8 @@ struct Chat {
     /// `Active` or `Archived`.
     #[serde(default)]
     status: Option<String>,
+    #[serde(default, rename = "lastModifiedTime")]
+    last_modified_time: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -62,7 +65,7 @@ struct Navigation {
     next_page_token: Option<String>,
 }
 
-fn text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+pub(super) fn text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {
@@ -73,6 +76,12 @@ fn text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error
         Either::Text(text) => text,
         Either::Number(number) => number.to_string(),
     })
+}
+
+pub(super) fn maybe_text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Wrapped(#[serde(deserialize_with = "text_or_number")] String);
+    Ok(Option::<Wrapped>::deserialize(from)?.map(|Wrapped(text)| text))
 }
 
 type Slot<T> = Arc<Mutex<Option<T>>>;
@@ -154,8 +163,12 @@ impl Client {
 
     /// Deletes a post of ours; one that is gone already counts as deleted.
     pub async fn delete_post(&self, at: &Connection, chat: &str, post: &str, limit: Duration) -> Outcome<()> {
-        let path = format!("/team-messaging/v1/chats/{chat}/posts/{post}");
-        match self.send(at, Request::delete(&path), limit).await {
+        self.delete(at, &format!("/team-messaging/v1/chats/{chat}/posts/{post}"), limit).await
+    }
+
+    /// Deletes a thing; one that is gone already counts as deleted.
+    pub(super) async fn delete(&self, at: &Connection, path: &str, limit: Duration) -> Outcome<()> {
+        match self.send(at, Request::delete(path), limit).await {
             Ok(answer) if answer.status == StatusCode::NOT_FOUND => Outcome::Accepted(()),
             Ok(answer) if answer.status.is_success() => Outcome::Accepted(()),
             Ok(answer) => self.sort(at, Group::Medium, &answer).await,
@@ -180,6 +193,34 @@ impl Client {
         match done {
             Ok(()) => Outcome::Accepted(found),
             Err(outcome) => outcome.cast(),
+        }
+    }
+
+    /// The posts of a chat, newest first, not older than `since`.
+    pub async fn posts_since(&self, at: &Connection, chat: &str, since: &str, limit: Duration) -> Outcome<Vec<PostBody>> {
+        let path = format!("/team-messaging/v1/chats/{chat}/posts?recordCount={PAGE}");
+        let mut found = Vec::new();
+        let done = self
+            .pages(at, &path, limit, |post: PostBody| {
+                let too_old = post.creation_time.as_deref().is_some_and(|time| time < since);
+                if !too_old {
+                    found.push(post);
+                }
+                !too_old
+            })
+            .await;
+        match done {
+            Ok(()) => Outcome::Accepted(found),
+            Err(outcome) => outcome.cast(),
+        }
+    }
+
+    /// The chats in which something happened lately, with when.
+    pub async fn recent_chats(&self, at: &Connection, limit: Duration) -> Outcome<Vec<(String, Option<String>)>> {
+        let request = Request::get(Group::Light, "/team-messaging/v1/recent/chats?type=Team&recordCount=250");
+        match self.call::<List<Chat>>(at, request, limit).await {
+            Outcome::Accepted(list) => Outcome::Accepted(list.records.into_iter().map(|chat| (chat.id, chat.last_modified_time)).collect()),
+            other => other.drop_value().cast(),
         }
     }
 
@@ -228,6 +269,11 @@ impl Client {
             }
         }
         Err(Outcome::Unknown(format!("more than {MOST_PAGES} pages")))
+    }
+
+    /// One call, and what it answered.
+    pub(super) async fn call<T: DeserializeOwned>(&self, at: &Connection, request: Request<'_>, limit: Duration) -> Outcome<T> {
+        self.change(at, request, limit, |value: T| value).await
     }
 
     async fn change<T: DeserializeOwned, U>(

@@ -117,6 +117,11 @@ pub fn post(lines: &[Line], left_out: i64, reference: &str) -> String {
     parts.join("\n")
 }
 
+/// The reference that stands in a post of ours, as [`post`] writes it.
+pub fn reference_in(text: &str) -> Option<&str> {
+    text.trim_end().lines().next_back()?.trim().strip_prefix("*ref ")?.strip_suffix('*').filter(|reference| reference.starts_with("sw-"))
+}
+
 /// How many of these messages, from the first on, go into one post. A post holds history, or incoming messages, or, when calls
 /// are few (`join`), both.
 pub fn fitting(lines: &[Line], alone: &[bool], join: bool, left_out: i64, reference: &str) -> usize {
@@ -188,6 +193,7 @@ mod tests {
         let text = post(&[out("Sale!"), inbound("Yes")], 3, "sw-1");
         assert!(text.contains("**Blast** · 2026-11-21 05:20 UTC"), "{text}");
         assert!(text.starts_with("*3 older messages"), "{text}");
-        assert!(text.ends_with("*ref sw-1*"), "{text}");
+        assert_eq!(reference_in(&text), Some("sw-1"), "{text}");
+        assert_eq!(reference_in("I saw *ref sw-1* above"), None);
     }
 }

@@ -132,7 +132,7 @@ pub enum Next {
 }
 
 /// A short reference that stands in a post: `sw-` and ten signs without vowels, so that it spells nothing.
-fn new_reference(now: &Now) -> String {
+pub(super) fn new_reference(now: &Now) -> String {
     const SIGNS: &[u8] = b"23456789bcdfghjkmnpqrstvwxz";
     let signs: String = (0..10).map(|_| char::from(SIGNS[usize::try_from(now.rng.below(SIGNS.len() as u64)).unwrap_or(0)])).collect();
     format!("sw-{signs}")

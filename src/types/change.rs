@@ -34,6 +34,8 @@ pub enum Change {
     LaneDue,
     /// A message waits to be sent: senders wake up.
     OutboxDue,
+    /// RingCentral told us something: it is worked off.
+    EventDue,
     /// Somebody's roles or sessions: open streams check again.
     Staff,
 }
@@ -45,7 +47,7 @@ impl Change {
             Self::Line { account_id, .. } | Self::Conversation { account_id, .. } | Self::Conversations { account_id, .. } => {
                 Some(account_id)
             }
-            Self::LaneDue | Self::OutboxDue | Self::Staff => None,
+            Self::LaneDue | Self::OutboxDue | Self::EventDue | Self::Staff => None,
         }
     }
 }

@@ -116,6 +116,12 @@ impl Engine {
                     (claim.line_id, claim.conversation_id, chat, connection.id),
                 )
                 .await?;
+                tx.run(
+                    "insert into chat (connection_id, chat_id, line_id, conversation_id, made_at) values ($1, $2, $3, $4, $5)
+                     on conflict do nothing",
+                    (connection.id, chat, claim.line_id, claim.conversation_id, at),
+                )
+                .await?;
                 free(tx, claim, at).await?;
                 tx.tell(Change::LaneDue);
                 Ok::<_, crate::db::Error>(())

@@ -1,0 +1,82 @@
+-- What RingCentral tells us: one webhook subscription a connection, its events, and what agents write in chats of ours.
+
+create table subscription (
+  connection_id uuid primary key references connection (id),
+  hook text collate "C" not null unique, -- the part of the webhook's path that nobody can guess
+  verification_token text not null, -- sealed; stands in the head of each event
+  remote_id text collate "C", -- RingCentral's id; null while there is none
+  expires_at bigint,
+  due_at bigint not null, -- when it is looked at next
+  lease_until bigint,
+  fence bigint not null,
+  attempts bigint not null,
+  last_error text,
+  heard_at bigint, -- the newest event
+  gap_at bigint, -- events may have been lost before; null when the chats have been read
+  changed_at bigint not null
+);
+create index subscription_due on subscription (due_at);
+
+create table ringcentral_event (
+  connection_id uuid not null references connection (id),
+  id uuid not null, -- ours: the order in which they came
+  uuid text collate "C" not null, -- RingCentral's: the same event again has the same one
+  event text collate "C" not null, -- the filter that it answers
+  body text, -- dropped when it is worked off
+  received_at bigint not null,
+  state text collate "C" not null, -- new, done
+  primary key (connection_id, id),
+  unique (connection_id, uuid)
+);
+create index ringcentral_event_new on ringcentral_event (connection_id, id) where state = 'new';
+create index ringcentral_event_age on ringcentral_event (received_at);
+
+-- Which conversation a chat shows, also when its line has moved on.
+create table chat (
+  connection_id uuid not null,
+  chat_id text collate "C" not null,
+  line_id uuid not null,
+  conversation_id uuid not null,
+  made_at bigint not null,
+  catch_up_at bigint, -- when its posts are read, since events may have been lost
+  read_up_to text collate "C", -- the time of the newest post that was seen, as RingCentral writes it
+  primary key (connection_id, chat_id)
+);
+create index chat_of_line on chat (line_id, conversation_id);
+create index chat_catch_up on chat (catch_up_at) where catch_up_at is not null;
+
+insert into chat (connection_id, chat_id, line_id, conversation_id, made_at)
+select connection_id, chat_id, line_id, conversation_id, changed_at from lane
+where chat_id is not null and connection_id is not null;
+
+-- What an agent wrote in a chat, and what became of it.
+create table agent_post (
+  line_id uuid not null,
+  post_id text collate "C" not null,
+  conversation_id uuid not null,
+  account_id uuid not null,
+  connection_id uuid not null,
+  chat_id text collate "C" not null,
+  creator_id text collate "C" not null,
+  outcome text collate "C" not null, -- sent, opted_out, not_connected, moved, empty
+  seen_at bigint not null,
+  edited_at bigint,
+  removed_at bigint,
+  primary key (line_id, post_id)
+);
+create index agent_post_by_id on agent_post (connection_id, post_id);
+
+-- A short word of ours to the agent, in the chat.
+create table notice (
+  line_id uuid not null,
+  id uuid not null,
+  connection_id uuid not null,
+  chat_id text collate "C" not null,
+  reference text collate "C" not null, -- stands in it, so that it is found after a lost answer
+  body text not null,
+  due_at bigint, -- null when it is done
+  asked_at bigint, -- the first call that may have had effect
+  attempts bigint not null,
+  primary key (line_id, id)
+);
+create index notice_due on notice (due_at) where due_at is not null;

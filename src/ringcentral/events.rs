@@ -1,0 +1,204 @@
+//! Events as they come in: stored before they are answered, each once, worked off later in the order in which they came.
+//!
+//! The rule: an event says that something may have happened, never that nothing else did. Each can be lost, come twice or late;
+//! whatever counts is read from the chats themselves when there was a gap.
+
+use super::client::{maybe_text_or_number, text_or_number};
+use crate::clock::Now;
+use crate::db::{Db, Result, Tx};
+use crate::messaging::inbound::json;
+use crate::types::{Change, ConnectionId, Timestamp};
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Worked-off events are forgotten after this time; RingCentral repeats none of them later.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// An event as the webhook brings it (developer guide, webhooks: the envelope).
+#[derive(Debug, Clone, Deserialize)]
+pub struct Envelope {
+    /// The same for a repeated one.
+    pub uuid: String,
+    /// The filter that it answers, with its ids filled in.
+    pub event: String,
+    /// What happened.
+    #[serde(default)]
+    pub body: serde_json::Value,
+}
+
+/// A post as events and lists show it; a removed one has an id alone (developer guide, team messaging events).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PostBody {
+    /// Its id.
+    #[serde(deserialize_with = "text_or_number")]
+    pub id: String,
+    /// The chat.
+    #[serde(default, deserialize_with = "maybe_text_or_number")]
+    pub group_id: Option<String>,
+    /// `PostAdded`, `PostChanged`, `PostRemoved`; a list has none.
+    #[serde(default)]
+    pub event_type: Option<String>,
+    /// `TextMessage`, or what happened to the chat.
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+    /// What it says.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Who wrote it.
+    #[serde(default, deserialize_with = "maybe_text_or_number")]
+    pub creator_id: Option<String>,
+    /// RFC 3339.
+    #[serde(default)]
+    pub creation_time: Option<String>,
+    /// Files and cards.
+    #[serde(default)]
+    pub attachments: Option<Vec<Attachment>>,
+    /// Whom it names.
+    #[serde(default)]
+    pub mentions: Option<Vec<Mention>>,
+}
+
+/// A file or card in a post.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Attachment {
+    /// The file's name.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// Somebody or something that a post names as `![:Person](id)`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Mention {
+    /// The id in the text.
+    #[serde(default, deserialize_with = "maybe_text_or_number")]
+    pub id: Option<String>,
+    /// How it is shown.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// An event that waits, as the room that works it off reads it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Waiting {
+    /// Ours; grows in the order of arrival.
+    pub id: uuid::Uuid,
+    /// The filter.
+    pub event: String,
+    /// JSON.
+    pub body: Option<String>,
+}
+
+/// Stores events set-wise; repeated ones change nothing. Says of each whether it was new.
+///
+/// # Errors
+/// What the database says.
+pub async fn receive(db: &Db, now: &Now, batch: &[(ConnectionId, Envelope)]) -> Result<Vec<bool>> {
+    let at = now.at();
+    // Ids of one millisecond are in no order; arrival order is.
+    let mut ids: Vec<uuid::Uuid> = batch.iter().map(|_| now.id_at(at)).collect();
+    ids.sort_unstable();
+    let rows: Vec<_> = batch.iter().zip(&ids).map(|((id, e), own)| (id, own, &e.uuid, &e.event, e.body.to_string())).collect();
+    let connections: HashSet<ConnectionId> = batch.iter().map(|(id, _)| *id).collect();
+    let mut connections: Vec<[ConnectionId; 1]> = connections.into_iter().map(|id| [id]).collect();
+    connections.sort_unstable();
+    let stored: Vec<(uuid::Uuid,)> = db
+        .work(async |tx| {
+            let stored = tx
+                .all(
+                    "insert into ringcentral_event (connection_id, id, uuid, event, body, received_at, state)
+                     select unhex(j.value->>0, '-'), unhex(j.value->>1, '-'), j.value->>2, j.value->>3, j.value->>4, $2, 'new'
+                     from json_each($1) j
+                     where true
+                     on conflict do nothing
+                     returning id",
+                    (json(&rows), at),
+                )
+                .await?;
+            tx.run(
+                "update subscription as s set heard_at = $2
+                 from json_each($1) j
+                 where s.connection_id = unhex(j.value->>0, '-')",
+                (json(&connections), at),
+            )
+            .await?;
+            tx.tell(Change::EventDue);
+            Ok::<_, crate::db::Error>(stored)
+        })
+        .await?;
+    let stored: HashSet<uuid::Uuid> = stored.into_iter().map(|(id,)| id).collect();
+    Ok(ids.iter().map(|id| stored.contains(id)).collect())
+}
+
+/// Connections with events that wait.
+///
+/// # Errors
+/// What the database says.
+pub async fn waiting_connections(db: &Db) -> Result<Vec<ConnectionId>> {
+    let rows: Vec<(ConnectionId,)> = db
+        .all(
+            "select s.connection_id from subscription s
+             where exists (select 1 from ringcentral_event e where e.connection_id = s.connection_id and e.state = 'new')
+             limit 50",
+            (),
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// The oldest events of a connection that wait. Takes the lock of its subscription, so that one worker at a time works them off.
+///
+/// # Errors
+/// What the database says.
+pub async fn take(tx: &mut Tx, connection: ConnectionId, most: i64) -> Result<Vec<Waiting>> {
+    tx.run("update subscription set fence = fence where connection_id = $1", [connection]).await?;
+    tx.all(
+        "select id, event, body from ringcentral_event where connection_id = $1 and state = 'new' order by id limit $2",
+        (connection, most),
+    )
+    .await
+}
+
+/// Marks events as worked off; what they said is dropped.
+///
+/// # Errors
+/// What the database says.
+pub async fn done(tx: &mut Tx, connection: ConnectionId, events: &[Waiting]) -> Result<()> {
+    let ids: Vec<[uuid::Uuid; 1]> = events.iter().map(|event| [event.id]).collect();
+    tx.run(
+        "update ringcentral_event as e set state = 'done', body = null
+         from json_each($2) j
+         where e.connection_id = $1 and e.id = unhex(j.value->>0, '-')",
+        (connection, json(&ids)),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Connections whose events may have a gap, with since when that is known.
+///
+/// # Errors
+/// What the database says.
+pub async fn gaps(db: &Db) -> Result<Vec<(ConnectionId, Timestamp)>> {
+    db.all("select connection_id, gap_at from subscription where gap_at is not null", ()).await
+}
+
+/// The chats of this connection will be read: the gap that was known then is no more.
+///
+/// # Errors
+/// What the database says.
+pub async fn gap_is_seen_to(tx: &mut Tx, connection: ConnectionId, known_at: Timestamp) -> Result<()> {
+    tx.run("update subscription set gap_at = null where connection_id = $1 and gap_at = $2", (connection, known_at)).await?;
+    Ok(())
+}
+
+/// Forgets worked-off events that are old.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget_old(db: &Db, now: &Now) -> Result<()> {
+    let before = now.at().minus(KEPT);
+    db.work(async |tx| tx.run("delete from ringcentral_event where received_at < $1 and state = 'done'", [before]).await).await?;
+    Ok(())
+}

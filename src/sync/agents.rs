@@ -1,0 +1,325 @@
+//! What agents write in the RingCentral app: a post in a chat of ours becomes an SMS to the contact, once, in order.
+//!
+//! The rule: a post and what became of it are written in one transaction, under the post's id, so that an event that comes twice,
+//! or is found by reading the chat, changes nothing. Our own posts come back as echoes; they are known by their reference.
+
+use super::notice;
+use crate::clock::Now;
+use crate::db::{Db, Result, Tx};
+use crate::messaging::outbound::{self, AgentReply};
+use crate::ringcentral::events::{self, PostBody};
+use crate::ringcentral::{self, Call, Client, Group, Leave, Outcome};
+use crate::types::{AccountId, Change, ConnectionId, ConversationId, LineId, MessageId, Timestamp};
+use crate::work::wait_for;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Events that one transaction works off.
+const BATCH: i64 = 100;
+/// Chats that are read at a time, when events may have been lost.
+const CHATS: i64 = 8;
+/// A chat that is being read is left to another worker after this time.
+const READING: Duration = Duration::from_secs(60);
+const CALL: Duration = Duration::from_secs(15);
+
+/// Works off events and reads chats; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Agents {
+    db: Db,
+    now: Now,
+    client: Client,
+}
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+struct Chat {
+    line_id: LineId,
+    conversation_id: ConversationId,
+    account_id: AccountId,
+    is_ringcentral: bool,
+    /// The line's account still uses this connection.
+    is_ours: bool,
+}
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+struct Unread {
+    connection_id: ConnectionId,
+    chat_id: String,
+    made_at: Timestamp,
+    read_up_to: Option<String>,
+}
+
+impl Agents {
+    /// A worker of events.
+    pub fn new(db: Db, now: Now, client: Client) -> Self {
+        Self { db, now, client }
+    }
+
+    /// Works until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut bell = self.db.changes();
+        while !stop.is_cancelled() {
+            match self.step().await {
+                Ok(0) => {
+                    let idle = wait_for(&mut bell, Change::EventDue, Duration::from_secs(1));
+                    tokio::select! { () = idle => {}, () = stop.cancelled() => {} }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "events could not be worked off");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    /// Works off what waits now, and says how much it was.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn step(&self) -> Result<usize> {
+        let mut count = 0;
+        for connection in events::waiting_connections(&self.db).await? {
+            count += self.work_off(connection).await?;
+        }
+        for (connection, known_at) in events::gaps(&self.db).await? {
+            self.look_for_news(connection, known_at).await?;
+        }
+        count += self.read_chats().await?;
+        count += notice::step(&self.db, &self.now, &self.client).await?;
+        Ok(count)
+    }
+
+    async fn work_off(&self, connection: ConnectionId) -> Result<usize> {
+        self.db
+            .work(async |tx| {
+                let waiting = events::take(tx, connection, BATCH).await?;
+                for event in &waiting {
+                    // Other filters are kept for the rooms that will read them.
+                    if !event.event.contains("/posts") {
+                        continue;
+                    }
+                    match serde_json::from_str::<PostBody>(event.body.as_deref().unwrap_or_default()) {
+                        Ok(post) => self.apply(tx, connection, &post).await?,
+                        Err(error) => tracing::warn!(%error, %connection, "an event of a post could not be read"),
+                    }
+                }
+                events::done(tx, connection, &waiting).await?;
+                Ok::<_, crate::db::Error>(waiting.len())
+            })
+            .await
+    }
+
+    /// One post, as an event or a list shows it.
+    async fn apply(&self, tx: &mut Tx, connection: ConnectionId, post: &PostBody) -> Result<()> {
+        let at = self.now.at();
+        match post.event_type.as_deref() {
+            None | Some("PostAdded") => {}
+            Some("PostChanged") => {
+                tx.run("update agent_post set edited_at = $3 where connection_id = $1 and post_id = $2", (connection, post.id.clone(), at))
+                    .await?;
+                return Ok(());
+            }
+            Some("PostRemoved") => {
+                tx.run(
+                    "update agent_post set removed_at = $3 where connection_id = $1 and post_id = $2",
+                    (connection, post.id.clone(), at),
+                )
+                .await?;
+                return Ok(());
+            }
+            Some(_) => return Ok(()),
+        }
+        let Some(chat_id) = post.group_id.clone() else { return Ok(()) };
+        if post.kind.as_deref().is_some_and(|kind| kind != "TextMessage") {
+            return Ok(());
+        }
+        let chat: Option<Chat> = tx
+            .opt(
+                "select h.line_id, h.conversation_id, l.account_id, l.integration_type = 'ringcentral' as is_ringcentral,
+                   exists (select 1 from connection c where c.id = h.connection_id and c.account_id = l.account_id) as is_ours
+                 from chat h
+                 join line l on l.id = h.line_id
+                 where h.connection_id = $1 and h.chat_id = $2",
+                (connection, chat_id.clone()),
+            )
+            .await?;
+        let Some(chat) = chat else { return Ok(()) };
+        tx.run(
+            "update chat set read_up_to = $3
+             where connection_id = $1 and chat_id = $2 and (read_up_to is null or read_up_to < $3)",
+            (connection, chat_id.clone(), post.creation_time.clone().unwrap_or_default()),
+        )
+        .await?;
+        if is_echo(tx, &chat, post).await? {
+            return Ok(());
+        }
+        let (outcome, word) = self.answer(tx, &chat, post).await?;
+        let new = tx
+            .run(
+                "insert into agent_post (line_id, post_id, conversation_id, account_id, connection_id, chat_id, creator_id, outcome, seen_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                (
+                    chat.line_id,
+                    post.id.clone(),
+                    chat.conversation_id,
+                    chat.account_id,
+                    connection,
+                    chat_id.clone(),
+                    post.creator_id.clone().unwrap_or_default(),
+                    outcome,
+                    at,
+                ),
+            )
+            .await?;
+        debug_assert_eq!(new, 1, "a post that was seen before is an echo or known");
+        if let Some(word) = word {
+            notice::write(tx, &self.now, chat.line_id, connection, &chat_id, word).await?;
+        }
+        metrics::counter!("switchyard_agent_posts_total", "outcome" => outcome).increment(1);
+        Ok(())
+    }
+
+    /// Sends what the agent wrote, or says why not.
+    async fn answer(&self, tx: &mut Tx, chat: &Chat, post: &PostBody) -> Result<(&'static str, Option<&'static str>)> {
+        if !chat.is_ours {
+            return Ok(("moved", Some("This conversation's line belongs to another account now. Nothing was sent to the contact.")));
+        }
+        if !chat.is_ringcentral {
+            return Ok((
+                "not_connected",
+                Some("This conversation's line is no longer connected to RingCentral. Nothing was sent to the contact."),
+            ));
+        }
+        let text = plain(post);
+        if text.is_empty() {
+            return Ok(("empty", None));
+        }
+        match outbound::reply_as_agent(tx, &self.now, chat.line_id, chat.account_id, chat.conversation_id, &text).await? {
+            AgentReply::Sent(messages) => {
+                self.stands_in_chat(tx, chat, &messages, &post.id).await?;
+                Ok(("sent", None))
+            }
+            AgentReply::OptedOut => {
+                Ok(("opted_out", Some("The contact has opted out of text messages. Nothing was sent until they write START.")))
+            }
+        }
+    }
+
+    /// What an agent wrote stands in RingCentral already.
+    async fn stands_in_chat(&self, tx: &mut Tx, chat: &Chat, messages: &[MessageId], post: &str) -> Result<()> {
+        for message in messages {
+            tx.run(
+                "insert into sync_entry (line_id, message_id, account_id, conversation_id, state, inbound, alone, post_id, posted_at)
+                 values ($1, $2, $3, $4, 'posted', false, false, $5, $6)",
+                (chat.line_id, *message, chat.account_id, chat.conversation_id, post.to_owned(), self.now.at()),
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Asks which chats of a connection have news, and has those read that we have not seen it of.
+    async fn look_for_news(&self, connection: ConnectionId, known_at: Timestamp) -> Result<()> {
+        let Some(found) = ringcentral::find(&self.db, Some(connection), AccountId(Uuid::nil())).await? else { return Ok(()) };
+        if !matches!(ringcentral::ask_leave(&self.db, &self.now, &found, Call::Other(Group::Light)).await?, Leave::Granted { .. }) {
+            return Ok(());
+        }
+        let recent = match self.client.recent_chats(&found, CALL).await {
+            Outcome::Accepted(recent) => recent,
+            // The next look at the subscription asks again.
+            _ => Vec::new(),
+        };
+        self.db
+            .work(async |tx| {
+                for (chat, changed) in &recent {
+                    tx.run(
+                        "update chat set catch_up_at = $3
+                         where connection_id = $1 and chat_id = $2 and catch_up_at is null
+                           and ($4 is null or read_up_to is null or read_up_to < $4)",
+                        (connection, chat.clone(), self.now.at(), changed.clone()),
+                    )
+                    .await?;
+                }
+                events::gap_is_seen_to(tx, connection, known_at).await
+            })
+            .await
+    }
+
+    /// Reads the chats that may have posts we were not told of.
+    async fn read_chats(&self) -> Result<usize> {
+        let at = self.now.at();
+        let unread: Vec<Unread> = self
+            .db
+            .work(async |tx| {
+                tx.all(
+                    "update chat set catch_up_at = $2
+                     where (connection_id, chat_id) in (
+                       select connection_id, chat_id from chat where catch_up_at <= $1 order by catch_up_at limit $3)
+                       and catch_up_at <= $1
+                     returning connection_id, chat_id, made_at, read_up_to",
+                    (at, at.plus(READING), CHATS),
+                )
+                .await
+            })
+            .await?;
+        let mut count = 0;
+        for chat in unread {
+            let Some(connection) = ringcentral::find(&self.db, Some(chat.connection_id), AccountId(Uuid::nil())).await? else { continue };
+            if !matches!(ringcentral::ask_leave(&self.db, &self.now, &connection, Call::Other(Group::Medium)).await?, Leave::Granted { .. })
+            {
+                continue;
+            }
+            let since = chat.read_up_to.unwrap_or_else(|| chat.made_at.rfc3339());
+            let Outcome::Accepted(mut posts) = self.client.posts_since(&connection, &chat.chat_id, &since, CALL).await else { continue };
+            // Newest first: they are worked off in the order in which they were written.
+            posts.reverse();
+            self.db
+                .work(async |tx| {
+                    // As for events: one worker at a time works a connection's posts off.
+                    events::take(tx, connection.id, 0).await?;
+                    for post in &posts {
+                        let post = PostBody { group_id: Some(chat.chat_id.clone()), ..post.clone() };
+                        self.apply(tx, connection.id, &post).await?;
+                    }
+                    tx.run(
+                        "update chat set catch_up_at = null where connection_id = $1 and chat_id = $2",
+                        (connection.id, chat.chat_id.clone()),
+                    )
+                    .await
+                })
+                .await?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+/// Whether a post is ours, or known already: by its id, or by the reference that stands in it.
+async fn is_echo(tx: &mut Tx, chat: &Chat, post: &PostBody) -> Result<bool> {
+    let reference = post.text.as_deref().and_then(super::compose::reference_in);
+    let (known,): (bool,) = tx
+        .one(
+            "select exists (select 1 from agent_post where line_id = $1 and post_id = $2)
+                 or exists (select 1 from intent where line_id = $1 and conversation_id = $3 and (reference = $4 or post_id = $2))
+                 or exists (select 1 from notice where line_id = $1 and reference = $4)",
+            (chat.line_id, post.id.clone(), chat.conversation_id, reference.map(str::to_owned)),
+        )
+        .await?;
+    Ok(known)
+}
+
+/// What the contact gets of a post: names in place of mentions, and the names of files, which the carrier cannot take.
+fn plain(post: &PostBody) -> String {
+    let mut text = post.text.clone().unwrap_or_default();
+    for mention in post.mentions.iter().flatten() {
+        let (Some(id), Some(name)) = (&mention.id, &mention.name) else { continue };
+        for kind in ["Person", "Team", "Link", "File", "Event", "Task", "Note", "Card"] {
+            text = text.replace(&format!("![:{kind}]({id})"), name);
+        }
+    }
+    for file in post.attachments.iter().flatten() {
+        text.push_str(&format!("\n[file: {}]", file.name.as_deref().unwrap_or("without a name")));
+    }
+    text.trim().to_owned()
+}
