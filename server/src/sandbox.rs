@@ -1,32 +1,48 @@
-//! The sandbox: RingCentral's small subset and a carrier with handsets, so that the whole product runs without either.
+//! The sandbox: RingCentral as its own SDKs know it, and a carrier with handsets, so that the whole product runs without either.
 //!
 //! It keeps a state and a journal of its own and knows nothing of Switchyard's tables: what it journals is the verdict on what
 //! really arrived. The one rule: a call and its effect are journaled in one step, before the answer leaves.
 
+mod agent;
 mod answer;
+mod asked;
 pub mod carrier;
+mod chat;
+mod chats;
 mod control;
+mod delivery;
+mod event;
 mod fault;
+mod filter;
 mod id;
 mod journal;
 mod limits;
 mod markup;
 mod pages;
+mod paging;
+mod people;
 mod picture;
+mod posts;
 mod ringcentral;
 mod state;
+mod subscription;
+mod subscriptions;
+mod teams;
 mod token;
 mod webhooks;
 
 #[cfg(test)]
 mod tests;
 
+pub use agent::{AgentFile, AgentPost};
 pub use carrier::{CarrierMessage, HandsetSummary, HandsetText, Media, Sent};
+pub use chat::{Attachment, ChatKind, ChatSummary, Post};
 pub use fault::{ArmedFault, Fault, On, What};
 pub use id::{Id, Text};
 pub use journal::{Entry, Kind};
 pub use limits::Limits;
-pub use state::{ChatSummary, Post};
+pub use people::Person;
+pub use subscription::Subscription;
 pub use token::{Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_JWT, DEFAULT_OWNER, DEMO_PREFIX};
 pub use webhooks::{SIGNATURE, sign};
 
@@ -101,6 +117,21 @@ pub enum SandboxError {
     /// A fault that can never match.
     #[error("a fault `refuse_text` needs `text_contains`")]
     NothingToRefuse,
+    /// A fault that such calls cannot meet.
+    #[error("this fault is not for these calls: the faults of events are `on` `event`, `refuse_handshake` is `on` `subscribe`")]
+    MisplacedFault,
+    /// No chat has this id.
+    #[error("there is no chat {0}")]
+    UnknownChat(String),
+    /// No post in the chat has this id.
+    #[error("there is no such post in this chat")]
+    UnknownPost,
+    /// An agent who is not in the chat.
+    #[error("{0} is not a member of this chat")]
+    NotAMember(String),
+    /// No subscription has this id.
+    #[error("there is no subscription {0}")]
+    UnknownSubscription(String),
     /// The journal could not be read or opened.
     #[error("the sandbox's journal cannot be used: {0}")]
     Journal(#[from] std::io::Error),
@@ -120,6 +151,8 @@ struct Inner {
     carrier_key: String,
     /// Rung when a webhook waits to be sent.
     bell: Notify,
+    /// Rung when an event does.
+    event_bell: Notify,
     /// Ends the answers that are held back for good, so that a shutdown is not held up by them.
     ended: CancellationToken,
 }
@@ -137,6 +170,7 @@ impl Sandbox {
             carrier_name: config.carrier_name,
             carrier_key: config.carrier_key,
             bell: Notify::new(),
+            event_bell: Notify::new(),
             ended: CancellationToken::new(),
         })))
     }
@@ -174,6 +208,9 @@ impl Sandbox {
     pub fn arm(&self, fault: Fault) -> Result<u64, SandboxError> {
         if fault.what == What::RefuseText && fault.text_contains.as_deref().unwrap_or_default().is_empty() {
             return Err(SandboxError::NothingToRefuse);
+        }
+        if !fault.what.fits(fault.on) {
+            return Err(SandboxError::MisplacedFault);
         }
         Ok(self.locked(|core, _| core.faults.arm(fault)))
     }
@@ -224,6 +261,61 @@ impl Sandbox {
         self.locked(|core, _| core.desk.ttl = ttl);
     }
 
+    /// How long the refresh tokens live that are given out from now on.
+    pub fn set_refresh_ttl(&self, ttl: Duration) {
+        self.locked(|core, _| core.desk.refresh_ttl = ttl);
+    }
+
+    /// Every subscription that lives, blacklisted ones too, the oldest first.
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        self.locked(|core, _| {
+            let mut all: Vec<_> = core.subscriptions.iter().cloned().collect();
+            all.sort_by_key(|one| one.created_at);
+            all
+        })
+    }
+
+    /// Blacklists a subscription at once, as after ten minutes of failing deliveries; what waited for it is lost.
+    pub fn blacklist(&self, id: &str, reason: &str) -> Result<(), SandboxError> {
+        self.locked(|core, now| {
+            let one = core.subscriptions.get(id).cloned().ok_or_else(|| SandboxError::UnknownSubscription(id.to_owned()))?;
+            core.blacklist(one, reason, now);
+            Ok(())
+        })
+    }
+
+    /// Ends a subscription at once, as at its expiry.
+    pub fn expire_subscription(&self, id: &str) -> Result<(), SandboxError> {
+        self.locked(|core, now| {
+            let mut one = core.subscriptions.get(id).cloned().ok_or_else(|| SandboxError::UnknownSubscription(id.to_owned()))?;
+            one.expires_at = now;
+            core.change(Change::Subscribed(one));
+            core.settle(now);
+            Ok(())
+        })
+    }
+
+    /// How long an address may fail before its subscription is blacklisted; 0 = at its first failure.
+    pub fn set_patience(&self, patience: Duration) {
+        self.locked(|core, _| core.subscriptions.patience = patience);
+    }
+
+    /// How many events may be under way to one address. One (as at the start) keeps them in order.
+    pub fn set_events_at_once(&self, at_once: usize) {
+        self.locked(|core, _| core.events.at_once = at_once.max(1));
+        self.0.event_bell.notify_one();
+    }
+
+    /// How many events wait to be sent.
+    pub fn waiting_events(&self) -> usize {
+        self.locked(|core, _| core.events.waiting())
+    }
+
+    /// Says who somebody is, or (`known: false`) that nobody has this id. Kept in the journal.
+    pub fn know_person(&self, person: Person) {
+        self.locked(|core, _| core.change(Change::PersonKnown(person)));
+    }
+
     /// Sets where webhooks go; those that waited for an address are sent.
     pub fn set_webhook_base(&self, base: &str) {
         self.locked(|core, _| core.carrier.webhook_base = Some(base.trim_end_matches('/').to_owned()));
@@ -257,11 +349,19 @@ impl Sandbox {
         let now = self.0.clock.now();
         core.settle(now);
         let result = f(&mut core, now);
-        let waiting = core.carrier.take_bell();
+        let (waiting, happened) = (core.carrier.take_bell(), core.events.take_bell());
         drop(core);
         if waiting {
             self.0.bell.notify_one();
         }
+        if happened {
+            self.0.event_bell.notify_one();
+        }
         result
+    }
+
+    /// A random UUID as text.
+    fn uuid(&self) -> String {
+        uuid::Builder::from_random_bytes(self.0.rng.bytes()).into_uuid().to_string()
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Call {
     pub entry: Entry,
     /// What its rate is counted by, once the caller is known.
     pub budget: Option<Budget>,
+    /// The app of the caller's token.
+    pub app: Option<Text>,
     /// The app that asks for a token, once its secret was seen to be right.
     pub client: Option<Client>,
     /// What a fault wants of the carrier: to report this SMS as failed.
@@ -40,6 +42,7 @@ impl Call {
         Self {
             entry: Entry::new(kind, Timestamp(0)),
             budget: None,
+            app: None,
             client: None,
             undeliverable: None,
             headers: Vec::new(),
@@ -99,6 +102,26 @@ impl Answer {
         )
     }
 
+    /// 404: this parameter names nothing that is there, or nothing that the caller may see.
+    pub fn missing(parameter: &str) -> Self {
+        Self::parameter(404, "CMN-102", &format!("Resource for parameter [{parameter}] is not found"), parameter, None)
+    }
+
+    /// 400: this parameter cannot have this value.
+    pub fn invalid(parameter: &str, value: Option<&str>) -> Self {
+        Self::parameter(400, "CMN-101", &format!("Parameter [{parameter}] value is invalid"), parameter, value)
+    }
+
+    /// 400: the body is no JSON, or not this call's.
+    pub fn unreadable() -> Self {
+        Self::error(400, "CMN-103", "The JSON body cannot be read")
+    }
+
+    /// The status of refusals by permission is published, their code is not: an inference.
+    pub fn forbidden(message: &str) -> Self {
+        Self::error(403, "InsufficientPermissions", message)
+    }
+
     /// The carrier's error body.
     pub fn carrier_error(status: u16, code: &str, message: &str) -> Self {
         Self::refused(status, json!({ "error": { "code": code, "message": message } }))
@@ -155,6 +178,25 @@ impl Way {
 }
 
 impl Sandbox {
+    /// Lets a call in that has an errand to do before it is answered; `Err` is the answer of one that is refused. A call that was
+    /// let in goes on to [`Sandbox::answer`] with nothing left to check.
+    pub(super) fn admit(
+        &self,
+        mut call: Call,
+        check: impl FnOnce(&mut Core, &mut Call, Timestamp) -> Result<(), Answer>,
+    ) -> Result<Call, Box<Response>> {
+        let refused = self.locked(|core, now| {
+            call.entry.at = now;
+            let refused = check(core, &mut call, now).err()?;
+            core.record(Entry { status: refused.status, ..call.entry.clone() }, None);
+            Some(refused)
+        });
+        match refused {
+            None => Ok(call),
+            Some(refused) => Err(Box::new(self.respond(call, refused))),
+        }
+    }
+
     /// Takes a call through: `check` says who it is and may refuse, then the call meets its fault, then `act` answers it.
     pub(super) async fn answer(
         &self,
@@ -245,7 +287,15 @@ fn with_fault(
             call.undeliverable = Some(error);
             (act(core, call, now), Way::AtOnce)
         }
+        What::RefuseHandshake => (handshake_failed("WebHook server response is invalid"), Way::AtOnce),
+        // Only events meet these, see `What::fits`.
+        What::DelayEvent { .. } | What::DoubleEvent | What::DropEvent | What::OvertakeEvent => (act(core, call, now), Way::AtOnce),
     }
+}
+
+/// RingCentral's answer when an address does not take its handshake.
+pub(super) fn handshake_failed(message: &str) -> Answer {
+    Answer::error(400, "SUB-525", message)
 }
 
 /// RingCentral's answer at the daily limit.

@@ -7,12 +7,18 @@
 //!   "delay_ms"}` or `{"repeat_id"}`: `{"id", "webhook_status"}`
 //! - `GET limits`, `POST limits` `{"posts_per_minute", "posts_per_day"}`: both are set; null or left out = without limit
 //! - `POST clients` `{"client_id", "client_secret", "jwt", "owner_extension_id"}`
-//! - `POST tokens/expire`; `POST tokens/ttl` `{"seconds"}`
+//! - `POST tokens/expire`; `POST tokens/ttl` `{"seconds", "refresh_seconds"}`
+//! - `GET subscriptions`: with how many events wait; `POST subscriptions/settings` `{"patience_seconds", "events_at_once"}`: each may
+//!   be left out; `POST subscriptions/{id}/blacklist`, `POST subscriptions/{id}/expire`: now
+//! - `POST agents/post` `{"chat_id", "text", "agent_id", "files": [{"name", "uri"}]}`; `POST agents/edit` `{"chat_id", "post_id",
+//!   "text"}`; `POST agents/delete` `{"chat_id", "post_id"}`
+//! - `POST people` `{"id", "first_name", "last_name", "email", "known"}`: who somebody is, or that nobody has this id
+//! - `POST events/message-store` `{"owner", "type", "new_ids", "updated"}`, `POST events/telephony` `{"owner", "session"}`: `{"made"}`
 //! - `POST webhooks` `{"base", "own_base", "deliver_statuses"}`: each may be left out
 //!
 //! The one rule: it needs no key, so the sandbox's port is for the machine itself and its tests.
 
-use super::{Client, Fault, HandsetText, Limits, Sandbox, SandboxError};
+use super::{AgentPost, Client, Fault, HandsetText, Limits, Person, Post, Sandbox, SandboxError, Text};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -37,13 +43,23 @@ pub(super) fn routes() -> Router<Sandbox> {
         .route("/tokens/expire", post(expire))
         .route("/tokens/ttl", post(set_ttl))
         .route("/webhooks", post(set_webhooks))
+        .route("/subscriptions", get(subscriptions))
+        .route("/subscriptions/settings", post(set_subscriptions))
+        .route("/subscriptions/{id}/blacklist", post(blacklist))
+        .route("/subscriptions/{id}/expire", post(expire_subscription))
+        .route("/agents/post", post(agent_post))
+        .route("/agents/edit", post(agent_edit))
+        .route("/agents/delete", post(agent_delete))
+        .route("/people", post(know_person))
+        .route("/events/message-store", post(message_store_event))
+        .route("/events/telephony", post(telephony_event))
 }
 
 impl IntoResponse for SandboxError {
     fn into_response(self) -> Response {
         let status = match &self {
-            Self::NotANumber(_) | Self::NothingToRefuse => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::UnknownMessage(_) => StatusCode::NOT_FOUND,
+            Self::NotANumber(_) | Self::NothingToRefuse | Self::MisplacedFault | Self::NotAMember(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::UnknownMessage(_) | Self::UnknownChat(_) | Self::UnknownPost | Self::UnknownSubscription(_) => StatusCode::NOT_FOUND,
             Self::Journal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, Json(json!({ "error": self.to_string() }))).into_response()
@@ -144,11 +160,17 @@ async fn expire(State(sandbox): State<Sandbox>) -> StatusCode {
 
 #[derive(Deserialize)]
 struct Ttl {
-    seconds: u64,
+    seconds: Option<u64>,
+    refresh_seconds: Option<u64>,
 }
 
 async fn set_ttl(State(sandbox): State<Sandbox>, Json(ttl): Json<Ttl>) -> StatusCode {
-    sandbox.set_token_ttl(Duration::from_secs(ttl.seconds));
+    if let Some(seconds) = ttl.seconds {
+        sandbox.set_token_ttl(Duration::from_secs(seconds));
+    }
+    if let Some(seconds) = ttl.refresh_seconds {
+        sandbox.set_refresh_ttl(Duration::from_secs(seconds));
+    }
     StatusCode::NO_CONTENT
 }
 
@@ -170,4 +192,87 @@ async fn set_webhooks(State(sandbox): State<Sandbox>, Json(webhooks): Json<Webho
         sandbox.set_deliver_statuses(deliver);
     }
     StatusCode::NO_CONTENT
+}
+
+async fn subscriptions(State(sandbox): State<Sandbox>) -> Json<Value> {
+    Json(json!({ "subscriptions": sandbox.subscriptions(), "waiting_events": sandbox.waiting_events() }))
+}
+
+#[derive(Deserialize)]
+struct SubscriptionSettings {
+    patience_seconds: Option<u64>,
+    events_at_once: Option<usize>,
+}
+
+async fn set_subscriptions(State(sandbox): State<Sandbox>, Json(settings): Json<SubscriptionSettings>) -> StatusCode {
+    if let Some(seconds) = settings.patience_seconds {
+        sandbox.set_patience(Duration::from_secs(seconds));
+    }
+    if let Some(at_once) = settings.events_at_once {
+        sandbox.set_events_at_once(at_once);
+    }
+    StatusCode::NO_CONTENT
+}
+
+async fn blacklist(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Result<StatusCode, SandboxError> {
+    sandbox.blacklist(&id, "The sandbox was told to")?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn expire_subscription(State(sandbox): State<Sandbox>, Path(id): Path<String>) -> Result<StatusCode, SandboxError> {
+    sandbox.expire_subscription(&id)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn agent_post(State(sandbox): State<Sandbox>, Json(new): Json<AgentPost>) -> Result<Json<Post>, SandboxError> {
+    Ok(Json(sandbox.agent_post(new)?))
+}
+
+#[derive(Deserialize)]
+struct AgentChange {
+    chat_id: String,
+    post_id: String,
+    #[serde(default)]
+    text: String,
+}
+
+async fn agent_edit(State(sandbox): State<Sandbox>, Json(change): Json<AgentChange>) -> Result<Json<Post>, SandboxError> {
+    Ok(Json(sandbox.agent_edit(&change.chat_id, &change.post_id, &change.text)?))
+}
+
+async fn agent_delete(State(sandbox): State<Sandbox>, Json(change): Json<AgentChange>) -> Result<StatusCode, SandboxError> {
+    sandbox.agent_delete(&change.chat_id, &change.post_id)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn know_person(State(sandbox): State<Sandbox>, Json(person): Json<Person>) -> StatusCode {
+    sandbox.know_person(person);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+struct MessageStore {
+    owner: Option<Text>,
+    #[serde(rename = "type")]
+    of: String,
+    #[serde(default)]
+    new_ids: Vec<Text>,
+    #[serde(default)]
+    updated: usize,
+}
+
+async fn message_store_event(State(sandbox): State<Sandbox>, Json(event): Json<MessageStore>) -> Json<Value> {
+    let made = sandbox.message_store_event(event.owner.as_ref(), &event.of, &event.new_ids, event.updated);
+    Json(json!({ "made": made }))
+}
+
+#[derive(Deserialize)]
+struct Telephony {
+    owner: Option<Text>,
+    #[serde(default)]
+    session: Value,
+}
+
+async fn telephony_event(State(sandbox): State<Sandbox>, Json(event): Json<Telephony>) -> Json<Value> {
+    Json(json!({ "made": sandbox.telephony_event(event.owner.as_ref(), &event.session) }))
 }

@@ -23,6 +23,14 @@ pub enum On {
     Sms,
     /// Asking for a token.
     Token,
+    /// Editing a post.
+    Edit,
+    /// Making a subscription.
+    Subscribe,
+    /// Renewing or changing a subscription.
+    Renew,
+    /// Telling a subscriber of an event. Not a call: only the faults of events fit.
+    Event,
 }
 
 impl On {
@@ -35,6 +43,10 @@ impl On {
             Kind::PostDelete => Some(Self::Delete),
             Kind::Sms => Some(Self::Sms),
             Kind::Token => Some(Self::Token),
+            Kind::PostPatch => Some(Self::Edit),
+            Kind::Subscribe => Some(Self::Subscribe),
+            Kind::SubscriptionPut | Kind::SubscriptionRenew => Some(Self::Renew),
+            Kind::EventDelivery => Some(Self::Event),
             _ => None,
         }
     }
@@ -90,6 +102,30 @@ pub enum What {
         /// What the delivery status says.
         error: String,
     },
+    /// Subscribing only: the address is said to have answered the handshake wrongly; it is not called.
+    RefuseHandshake,
+    /// Events only: goes out this much later by the sandbox's clock; those behind it overtake it.
+    DelayEvent {
+        /// How much later, in milliseconds.
+        ms: u64,
+    },
+    /// Events only: goes out twice, with the same `uuid`.
+    DoubleEvent,
+    /// Events only: never goes out. The journal has it as `event_dropped`.
+    DropEvent,
+    /// Events only: goes out behind the next event to the same address (after five seconds without one).
+    OvertakeEvent,
+}
+
+impl What {
+    /// Whether such calls can meet it.
+    pub(super) fn fits(&self, on: On) -> bool {
+        match self {
+            Self::RefuseHandshake => on == On::Subscribe,
+            Self::DelayEvent { .. } | Self::DoubleEvent | Self::DropEvent | Self::OvertakeEvent => on == On::Event,
+            _ => on != On::Event,
+        }
+    }
 }
 
 /// A fault to arm. In JSON: `{"on":"post","fault":"lose_answer","times":2}`.
@@ -169,6 +205,12 @@ impl Faults {
         let before = self.armed.len();
         self.armed.retain(|armed| armed.id != id);
         self.armed.len() < before
+    }
+
+    /// Whether the next call that subscribes meets [`What::RefuseHandshake`].
+    pub fn refuses_handshake(&self) -> bool {
+        let next = self.armed.iter().find(|armed| armed.fault.on == On::Subscribe);
+        next.is_some_and(|armed| armed.fault.what == What::RefuseHandshake)
     }
 
     /// The first fault that this call meets; it has then one call less to come.

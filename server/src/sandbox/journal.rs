@@ -38,6 +38,58 @@ pub enum Kind {
     PostGet,
     /// RingCentral: a post was deleted.
     PostDelete,
+    /// RingCentral: a post was edited.
+    PostPatch,
+    /// RingCentral: a session was revoked.
+    Revoke,
+    /// RingCentral: a team was renamed or described anew.
+    TeamPatch,
+    /// RingCentral: people were added to a team.
+    TeamAdd,
+    /// RingCentral: people were removed from a team.
+    TeamRemove,
+    /// RingCentral: a team was joined.
+    TeamJoin,
+    /// RingCentral: a team was left.
+    TeamLeave,
+    /// RingCentral: a conversation was opened or made.
+    Conversation,
+    /// RingCentral: people were looked up.
+    Person,
+    /// RingCentral: a company was looked up.
+    Company,
+    /// RingCentral: a subscription was made.
+    Subscribe,
+    /// RingCentral: subscriptions were listed.
+    SubscriptionList,
+    /// RingCentral: one subscription was read.
+    SubscriptionGet,
+    /// RingCentral: a subscription was changed.
+    SubscriptionPut,
+    /// RingCentral: a subscription was renewed.
+    SubscriptionRenew,
+    /// RingCentral: a subscription was deleted.
+    SubscriptionDelete,
+    /// RingCentral: something was asked for that is not there.
+    Unknown,
+    /// A subscription reached its end. Not a call.
+    SubscriptionExpired,
+    /// A subscription was blacklisted, for the reason in `text`. Not a call.
+    SubscriptionBlacklisted,
+    /// RingCentral called an address (in `to`) to see whether it takes events.
+    Handshake,
+    /// RingCentral called an address with an event; `text` says which.
+    EventDelivery,
+    /// An event was lost (fault `drop_event`). Not a call.
+    EventDropped,
+    /// An agent joined a chat in order to write in it. Not a call.
+    AgentJoin,
+    /// An agent wrote in a chat. Not a call.
+    AgentPost,
+    /// An agent edited a post. Not a call.
+    AgentEdit,
+    /// An agent deleted a post. Not a call.
+    AgentDelete,
     /// What an earlier call was accepted for has now appeared (fault `accept_late`). Not a call.
     Appeared,
     /// Carrier: an SMS was handed over.
@@ -48,6 +100,23 @@ pub enum Kind {
     InboundWebhook,
     /// The carrier called the product with what became of an SMS.
     StatusWebhook,
+}
+
+impl Kind {
+    /// Whether it is a call that was made to RingCentral, signing in and out left aside.
+    pub fn is_ringcentral_call(self) -> bool {
+        use Kind::*;
+        !matches!(
+            self,
+            // Signing in and out.
+            Token | Revoke
+            // The carrier's.
+            | Sms | HandsetText | InboundWebhook | StatusWebhook
+            // What RingCentral does, and what happens in it.
+            | Appeared | SubscriptionExpired | SubscriptionBlacklisted | Handshake | EventDelivery | EventDropped
+            | AgentJoin | AgentPost | AgentEdit | AgentDelete
+        )
+    }
 }
 
 /// One line of the journal. In JSON, fields that say nothing are left out.
@@ -68,6 +137,12 @@ pub struct Entry {
     /// The post, as named in the call or as created by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_id: Option<Id>,
+    /// The subscription, as named in the call or as made by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription_id: Option<Text>,
+    /// The `uuid` of an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<Text>,
     /// The carrier's id of an SMS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<Text>,
@@ -80,7 +155,7 @@ pub struct Entry {
     /// Who it was sent to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Text>,
-    /// The text of a post or SMS; the name of a team; the page token of a list.
+    /// The text of a post or SMS; the name of a team; the page token of a list; the name of an event; why one was blacklisted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Text>,
     /// The HTTP status of the answer, or the one that a lost answer would have had; 0 when there was none.
@@ -96,7 +171,7 @@ pub struct Entry {
 
 impl Entry {
     /// An entry to be filled in; its number is given when it is recorded.
-    pub(super) fn new(kind: Kind, at: Timestamp) -> Self {
+    pub fn new(kind: Kind, at: Timestamp) -> Self {
         Self {
             n: 0,
             at,
@@ -104,6 +179,8 @@ impl Entry {
             owner: None,
             chat_id: None,
             post_id: None,
+            subscription_id: None,
+            event_id: None,
             message_id: None,
             reference: None,
             from: None,

@@ -81,6 +81,16 @@ fn enclosed<'a>(text: &'a str, mark: &str, tag: &'static str) -> Option<(&'stati
     shown.then_some((tag, inside, &inner[end + mark.len()..]))
 }
 
+/// The kinds and ids of all that a text mentions.
+pub(super) fn mentions(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    const KINDS: [&str; 8] = ["Person", "Team", "File", "Link", "Event", "Task", "Note", "Card"];
+    text.match_indices("![:").filter_map(|(at, _)| {
+        let (kind, rest) = text[at + 3..].split_once("](")?;
+        let (id, _) = rest.split_once(')')?;
+        (KINDS.contains(&kind) && !id.contains(char::is_whitespace)).then_some((kind, id))
+    })
+}
+
 /// `![:Person](id)` and its like.
 fn mention(text: &str) -> Option<(&str, &str)> {
     let (kind, rest) = text.strip_prefix("![:")?.split_once("](")?;

@@ -3,7 +3,7 @@
 //! The one rule: everything that came from outside goes through `markup`.
 
 use super::markup::{escape, render};
-use super::{CarrierMessage, ChatSummary, HandsetText, Post, Sandbox, SandboxError, picture};
+use super::{AgentPost, CarrierMessage, ChatSummary, HandsetText, Post, Sandbox, SandboxError, picture};
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -19,6 +19,7 @@ const SHOWN: usize = 300;
 pub(super) fn routes() -> Router<Sandbox> {
     Router::new()
         .route("/", get(chats))
+        .route("/chats/{id}/say", post(say))
         .route("/handsets", get(handsets))
         .route("/handsets/{number}", get(handset))
         .route("/handsets/{number}/send", post(send))
@@ -127,8 +128,9 @@ fn chat_pane(view: &View, chat: &ChatSummary, newest_first: &[Post]) -> String {
     for post in newest_first.iter().rev() {
         let _ = write!(
             out,
-            "<li id=\"p{}\"><div class=\"by\"><b>Switchyard</b> <time>{}</time></div><div class=\"text\">{}</div></li>",
+            "<li id=\"p{}\"><div class=\"by\"><b>{}</b> <time>{}</time></div><div class=\"text\">{}</div></li>",
             post.id,
+            if post.creator_id == chat.creator_id { "Switchyard".into() } else { escape(&format!("Agent {}", post.creator_id)) },
             post.created_at.minute(),
             render(&post.text),
         );
@@ -137,7 +139,23 @@ fn chat_pane(view: &View, chat: &ChatSummary, newest_first: &[Post]) -> String {
         out.push_str("<li class=\"empty\">No posts in this chat.</li>");
     }
     out.push_str("</ol>");
+    let _ = write!(
+        out,
+        "<form class=\"reply\" method=\"post\" action=\"/chats/{id}/say\"><label>Text <textarea name=\"text\" rows=\"2\" required>\
+         </textarea></label><button>Post as an agent</button></form>",
+    );
     out
+}
+
+#[derive(Deserialize)]
+struct Say {
+    text: String,
+}
+
+/// What an agent types; the product hears of it as an event.
+async fn say(State(sandbox): State<Sandbox>, Path(id): Path<String>, Form(said): Form<Say>) -> Result<Redirect, SandboxError> {
+    sandbox.agent_post(AgentPost { chat_id: id.clone(), text: said.text.replace("\r\n", "\n"), ..AgentPost::default() })?;
+    Ok(Redirect::to(&format!("/?chat={}", encode(&id))))
 }
 
 fn handset_list(sandbox: &Sandbox, search: &str, open: &str) -> String {

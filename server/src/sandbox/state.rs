@@ -3,112 +3,18 @@
 //! The one rule: every lasting change is a [`Change`], applied in one place, so that the journal alone brings the state back.
 
 use super::carrier::{Carrier, CarrierMessage};
+use super::chat::{Chat, ChatSummary, Post, Team};
+use super::event::{Events, News};
 use super::fault::Faults;
 use super::journal::{Entry, Journal, Kind};
 use super::limits::{Limits, RateLimits};
+use super::people::{People, Person};
+use super::subscription::{Book, Subscription};
 use super::token::{Client, TokenDesk};
 use super::{Id, SandboxConfig, SandboxError, Text};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use switchyard::types::Timestamp;
-
-/// A team as it was created.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Team {
-    pub id: Id,
-    pub name: Text,
-    pub description: Option<Text>,
-    pub public: bool,
-    pub creator: Text,
-    /// The creator first.
-    pub members: Vec<Text>,
-    pub created_at: Timestamp,
-}
-
-/// One post in a chat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Post {
-    /// The post's id.
-    pub id: Id,
-    /// The chat it stands in.
-    pub chat_id: Id,
-    /// Its text, as it was posted.
-    pub text: Text,
-    /// The extension id of its author.
-    pub creator_id: Text,
-    /// When it appeared; microseconds since 1970 in JSON.
-    pub created_at: Timestamp,
-}
-
-/// A chat, as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChatSummary {
-    /// The chat's id.
-    pub id: Id,
-    /// The team's name.
-    pub name: Text,
-    /// The team's description.
-    pub description: Option<Text>,
-    /// The extension id of who created it.
-    pub creator_id: Text,
-    /// Whether it is archived.
-    pub archived: bool,
-    /// When it was created; microseconds since 1970 in JSON.
-    pub created_at: Timestamp,
-    /// How many posts it has.
-    pub posts: usize,
-    /// When the newest post appeared.
-    pub last_post_at: Option<Timestamp>,
-}
-
-/// A chat and its posts.
-pub(super) struct Chat {
-    pub team: Team,
-    pub archived: bool,
-    pub modified_at: Timestamp,
-    /// By the order in which they appeared, which for a late one is not the order of ids.
-    posts: BTreeMap<u64, Post>,
-    places: HashMap<Id, u64>,
-    next_place: u64,
-}
-
-impl Chat {
-    fn new(team: Team) -> Self {
-        let modified_at = team.created_at;
-        Self { team, archived: false, modified_at, posts: BTreeMap::new(), places: HashMap::new(), next_place: 1 }
-    }
-
-    /// Oldest first.
-    pub fn posts(&self) -> impl DoubleEndedIterator<Item = &Post> {
-        self.posts.values()
-    }
-
-    /// With their places, oldest first, those from `start` up to but not including `end`.
-    pub fn places(&self, start: u64, end: u64) -> impl DoubleEndedIterator<Item = (u64, &Post)> {
-        self.posts.range(start.min(end)..end).map(|(place, post)| (*place, post))
-    }
-
-    pub fn post(&self, id: Id) -> Option<&Post> {
-        self.places.get(&id).and_then(|place| self.posts.get(place))
-    }
-
-    pub fn has_member(&self, owner: &Text) -> bool {
-        self.team.public || self.team.members.contains(owner)
-    }
-
-    pub fn summary(&self) -> ChatSummary {
-        ChatSummary {
-            id: self.team.id,
-            name: self.team.name.clone(),
-            description: self.team.description.clone(),
-            creator_id: self.team.creator.clone(),
-            archived: self.archived,
-            created_at: self.team.created_at,
-            posts: self.posts.len(),
-            last_post_at: self.posts.last_key_value().map(|(_, post)| post.created_at),
-        }
-    }
-}
 
 /// A lasting change, as the journal's file keeps it.
 #[derive(Serialize, Deserialize)]
@@ -124,10 +30,39 @@ pub(super) enum Change {
     TeamDeleted {
         chat_id: Id,
     },
+    TeamEdited {
+        chat_id: Id,
+        name: Text,
+        description: Option<Text>,
+        public: bool,
+        at: Timestamp,
+    },
+    MembersAdded {
+        chat_id: Id,
+        members: Vec<Text>,
+        at: Timestamp,
+    },
+    MembersRemoved {
+        chat_id: Id,
+        members: Vec<Text>,
+        at: Timestamp,
+    },
     PostAdded(Post),
+    PostEdited {
+        chat_id: Id,
+        post_id: Id,
+        text: Text,
+        at: Timestamp,
+    },
     PostDeleted {
         chat_id: Id,
         post_id: Id,
+    },
+    PersonKnown(Person),
+    /// Made, renewed, changed or blacklisted.
+    Subscribed(Subscription),
+    Unsubscribed {
+        id: Text,
     },
     MessageAdded(CarrierMessage),
     /// A message's webhook was answered with a 2xx.
@@ -151,9 +86,13 @@ impl Change {
     fn ids(&self) -> (Option<Id>, Option<Id>) {
         match self {
             Self::TeamCreated(team) => (Some(team.id), None),
-            Self::TeamStatus { chat_id, .. } | Self::TeamDeleted { chat_id } => (Some(*chat_id), None),
+            Self::TeamStatus { chat_id, .. }
+            | Self::TeamEdited { chat_id, .. }
+            | Self::MembersAdded { chat_id, .. }
+            | Self::MembersRemoved { chat_id, .. }
+            | Self::TeamDeleted { chat_id } => (Some(*chat_id), None),
             Self::PostAdded(post) => (Some(post.chat_id), Some(post.id)),
-            Self::PostDeleted { chat_id, post_id } => (Some(*chat_id), Some(*post_id)),
+            Self::PostEdited { chat_id, post_id, .. } | Self::PostDeleted { chat_id, post_id } => (Some(*chat_id), Some(*post_id)),
             _ => (None, None),
         }
     }
@@ -166,6 +105,9 @@ pub(super) struct Core {
     pub limits: RateLimits,
     pub desk: TokenDesk,
     pub carrier: Carrier,
+    pub people: People,
+    pub subscriptions: Book,
+    pub events: Events,
     /// By id, which is by age.
     pub chats: BTreeMap<Id, Chat>,
     /// The chats that each user is a member of.
@@ -184,6 +126,9 @@ impl Core {
             limits: RateLimits::new(Limits { posts_per_minute: config.posts_per_minute, posts_per_day: config.posts_per_day }),
             desk: TokenDesk::new(config.token_ttl),
             carrier: Carrier::new(config.webhook_base.clone(), config.own_base.clone(), config.deliver_statuses),
+            people: People::default(),
+            subscriptions: Book::default(),
+            events: Events::default(),
             chats: BTreeMap::new(),
             chats_of: HashMap::new(),
             late: BTreeMap::new(),
@@ -216,7 +161,7 @@ impl Core {
         let (now, sms) = (entry.at, entry.kind == Kind::Sms);
         self.journal.record(entry, change.as_ref());
         let Some(change) = change else { return };
-        self.apply(change);
+        self.make(change, now);
         if sms {
             self.carrier.queue_latest(now);
         }
@@ -226,6 +171,20 @@ impl Core {
     pub fn change(&mut self, change: Change) {
         self.journal.note(&change);
         self.apply(change);
+    }
+
+    /// Makes a change, and tells those who subscribed to it.
+    fn make(&mut self, change: Change, now: Timestamp) {
+        // What is late is news when it appears.
+        let news = match &change {
+            _ if self.subscriptions.is_empty() => None,
+            Change::Appeared { due, key } => self.late.get(&(*due, *key)).and_then(|change| News::of(self, change)),
+            change => News::of(self, change),
+        };
+        self.apply(change);
+        if let Some(news) = news {
+            self.announce(news, now);
+        }
     }
 
     /// Lets everything show whose time has come.
@@ -239,6 +198,7 @@ impl Core {
             self.record(entry, Some(Change::Appeared { due, key }));
         }
         self.carrier.settle(now);
+        self.settle_subscriptions(now);
     }
 
     /// The chat, if this user may see it.
@@ -266,31 +226,57 @@ impl Core {
                     (chat.archived, chat.modified_at) = (archived, at);
                 }
             }
-            Change::TeamDeleted { chat_id } => {
-                if let Some(chat) = self.chats.remove(&chat_id) {
-                    for member in &chat.team.members {
-                        if let Some(chats) = self.chats_of.get_mut(member) {
-                            chats.remove(&chat_id);
+            Change::TeamEdited { chat_id, name, description, public, at } => {
+                if let Some(chat) = self.chats.get_mut(&chat_id) {
+                    (chat.team.name, chat.team.description, chat.team.public) = (name, description, public);
+                    chat.modified_at = at;
+                }
+            }
+            Change::MembersAdded { chat_id, members, at } => {
+                if let Some(chat) = self.chats.get_mut(&chat_id) {
+                    for member in members {
+                        self.chats_of.entry(member.clone()).or_default().insert(chat_id);
+                        if !chat.team.members.contains(&member) {
+                            chat.team.members.push(member);
                         }
                     }
+                    chat.modified_at = at;
+                }
+            }
+            Change::MembersRemoved { chat_id, members, at } => {
+                if let Some(chat) = self.chats.get_mut(&chat_id) {
+                    chat.team.members.retain(|member| !members.contains(member));
+                    chat.modified_at = at;
+                }
+                self.leave(chat_id, &members);
+            }
+            Change::TeamDeleted { chat_id } => {
+                if let Some(chat) = self.chats.remove(&chat_id) {
+                    self.leave(chat_id, &chat.team.members);
                 }
             }
             Change::PostAdded(post) => {
                 self.seen(post.id);
                 self.limits.posted(&post.creator_id, post.created_at);
                 if let Some(chat) = self.chats.get_mut(&post.chat_id) {
-                    chat.modified_at = post.created_at;
-                    chat.places.insert(post.id, chat.next_place);
-                    chat.posts.insert(chat.next_place, post);
-                    chat.next_place += 1;
+                    chat.add(post);
+                }
+            }
+            Change::PostEdited { chat_id, post_id, text, at } => {
+                if let Some(chat) = self.chats.get_mut(&chat_id) {
+                    chat.edit(post_id, text, at);
                 }
             }
             Change::PostDeleted { chat_id, post_id } => {
-                if let Some(chat) = self.chats.get_mut(&chat_id)
-                    && let Some(place) = chat.places.remove(&post_id)
-                {
-                    chat.posts.remove(&place);
+                if let Some(chat) = self.chats.get_mut(&chat_id) {
+                    chat.remove(post_id);
                 }
+            }
+            Change::PersonKnown(person) => self.people.know(person),
+            Change::Subscribed(subscription) => self.subscriptions.put(subscription),
+            Change::Unsubscribed { id } => {
+                self.subscriptions.remove(&id);
+                self.events.forget(&id);
             }
             Change::MessageAdded(message) => {
                 if let Some(id) = message.number() {
@@ -307,6 +293,14 @@ impl Core {
                 if let Some(change) = self.late.remove(&(due, key)) {
                     self.apply(change);
                 }
+            }
+        }
+    }
+
+    fn leave(&mut self, chat_id: Id, members: &[Text]) {
+        for member in members {
+            if let Some(chats) = self.chats_of.get_mut(member) {
+                chats.remove(&chat_id);
             }
         }
     }

@@ -39,34 +39,38 @@ pub fn sign(secret: &str, at: Timestamp, body: &[u8]) -> String {
 }
 
 impl Sandbox {
-    /// Starts the task that sends webhooks. At shutdown it ends, and with it every answer that a fault holds back for good.
+    /// Starts the task that sends webhooks and events. At shutdown it ends, and with it every answer that a fault holds back for good.
     pub fn spawn_webhooks(&self, shutdown: CancellationToken) -> JoinHandle<()> {
         let sandbox = self.clone();
         tokio::spawn(async move {
-            let mut running = JoinSet::new();
-            loop {
-                while running.len() < AT_ONCE
-                    && let Some(webhook) = sandbox.due_webhook()
-                {
-                    let sandbox = sandbox.clone();
-                    running.spawn(async move { sandbox.try_webhook(webhook).await });
-                }
-                let pause = sandbox.pause();
-                tokio::select! {
-                    () = shutdown.cancelled() => break,
-                    Some(_) = running.join_next() => {}
-                    () = sandbox.0.bell.notified() => {}
-                    () = tokio::time::sleep(pause), if running.len() < AT_ONCE => {}
-                }
-            }
+            tokio::join!(sandbox.run_webhooks(&shutdown), sandbox.run_events(&shutdown));
             sandbox.0.ended.cancel();
         })
     }
 
-    /// Sends every webhook whose time has come, one after the other, and returns how many were answered with a 2xx. For tests that
+    async fn run_webhooks(&self, shutdown: &CancellationToken) {
+        let mut running = JoinSet::new();
+        loop {
+            while running.len() < AT_ONCE
+                && let Some(webhook) = self.due_webhook()
+            {
+                let sandbox = self.clone();
+                running.spawn(async move { sandbox.try_webhook(webhook).await });
+            }
+            let pause = self.pause();
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(_) = running.join_next() => {}
+                () = self.0.bell.notified() => {}
+                () = tokio::time::sleep(pause), if running.len() < AT_ONCE => {}
+            }
+        }
+    }
+
+    /// Sends every webhook and event whose time has come, one after the other, and returns how many were taken. For tests that
     /// move the clock and do not start the task.
     pub async fn deliver_due(&self) -> usize {
-        let mut answered = 0;
+        let mut answered = self.deliver_events().await;
         while let Some(webhook) = self.due_webhook() {
             let status = self.try_webhook(webhook).await;
             answered += usize::from(status.is_some_and(|status| (200..300).contains(&status)));

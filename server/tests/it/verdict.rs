@@ -39,7 +39,7 @@ pub fn standing_posts(journal: &[Entry]) -> Vec<&Entry> {
             Kind::Post if entry.appears_at.is_some() => late.push(entry),
             Kind::Post => standing.push(entry),
             Kind::Appeared => standing.extend(late.iter().copied().filter(|post| post.post_id.is_some() && post.post_id == entry.post_id)),
-            Kind::PostDelete => standing.retain(|post| post.post_id != entry.post_id),
+            Kind::PostDelete | Kind::AgentDelete => standing.retain(|post| post.post_id != entry.post_id),
             _ => {}
         }
     }
@@ -56,8 +56,7 @@ pub fn chats_of(journal: &[Entry], contact: &str) -> Vec<Id> {
 
 /// The calls that RingCentral had, of any kind but signing in.
 pub fn ringcentral_calls(journal: &[Entry]) -> usize {
-    let carriers = [Kind::Token, Kind::Sms, Kind::HandsetText, Kind::InboundWebhook, Kind::StatusWebhook, Kind::Appeared];
-    journal.iter().filter(|entry| !carriers.contains(&entry.kind)).count()
+    journal.iter().filter(|entry| entry.kind.is_ringcentral_call()).count()
 }
 
 /// The texts that a handset received, each time it did.
@@ -116,21 +115,12 @@ pub fn assert_good(sandbox: &Sandbox, said: &Said) {
 fn the_verdict_sees_what_is_lost_doubled_disordered_and_astray() {
     use switchyard::types::Timestamp;
     let entry = |kind, chat: u64, post: u64, text: &str| Entry {
-        n: 0,
-        at: Timestamp(0),
-        kind,
-        owner: None,
         chat_id: Some(Id(chat)),
         post_id: Some(Id(post)),
-        message_id: None,
-        reference: None,
-        from: None,
-        to: None,
         text: Some(text.into()),
         status: 201,
         accepted: true,
-        answer_lost: false,
-        appears_at: None,
+        ..Entry::new(kind, Timestamp(0))
     };
     let journal = [
         entry(Kind::Team, 1, 0, "Ada (+1 202 555 0120)"),
