@@ -1,5 +1,5 @@
 # The commands a newcomer needs. Everything they need they install themselves: see .ci/setup.
-.PHONY: run test check bench build setup
+.PHONY: run test check bench sdk-check build setup
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
@@ -38,3 +38,18 @@ bench: setup
 	WASM_BROTLI_BYTES=$$(node -e 'const fs = require("fs"), z = require("zlib"); console.log(z.brotliCompressSync(fs.readFileSync("target/site/pkg/switchyard.wasm")).length)')
 	export WASM_BROTLI_BYTES
 	.ci/postgres run cargo bench --package server --bench speed
+
+## make sdk-check  drives the sandbox with RingCentral's own SDKs: two for JavaScript, one for Python
+sdk-check:
+	. .ci/env.sh
+	cargo build --package server
+	cd end2end/sdk
+	cmp -s package.json node_modules/.package.stamp || {
+	  npm install --silent --no-audit --no-fund --no-package-lock
+	  cp package.json node_modules/.package.stamp
+	}
+	cd ../..
+	python=target/sdk-check/bin/python
+	[ -x $$python ] || python3 -m venv target/sdk-check
+	$$python -c 'import ringcentral' 2>/dev/null || $$python -m pip install --quiet --requirement end2end/sdk/requirements.txt
+	node end2end/sdk-check.mjs target/debug/switchyard $$python
