@@ -14,7 +14,9 @@ use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Arguments, Database, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type, query_as_with, query_with};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 pub use sqlx::Error;
 /// A database result; rooms put their own error in place of [`Error`].
@@ -40,6 +42,9 @@ enum Pools {
 pub struct Db {
     pools: Pools,
     bell: Bell,
+    /// What background work waits for before it writes.
+    background: Arc<Semaphore>,
+    is_background: bool,
 }
 
 #[derive(Debug)]
@@ -189,7 +194,8 @@ impl Db {
                 .max_connections(connections.max(2))
                 .acquire_timeout(Duration::from_secs(10))
                 .test_before_acquire(false);
-            return Ok(Db { pools: Pools::Postgres(pool.connect_with(options).await?), bell });
+            let pools = Pools::Postgres(pool.connect_with(options).await?);
+            return Ok(Db { pools, bell, background: Arc::new(Semaphore::new(4)), is_background: false });
         }
         let file = url
             .parse::<SqliteConnectOptions>()?
@@ -206,7 +212,14 @@ impl Db {
         let pool = |n| SqlitePoolOptions::new().max_connections(n).test_before_acquire(false).idle_timeout(None).max_lifetime(None);
         let write = pool(1).acquire_timeout(Duration::from_secs(30)).connect_with(file.clone()).await?;
         let read = pool(connections.max(2)).connect_with(file.pragma("query_only", "on")).await?;
-        Ok(Db { pools: Pools::Sqlite { read, write }, bell })
+        Ok(Db { pools: Pools::Sqlite { read, write }, bell, background: Arc::new(Semaphore::new(1)), is_background: false })
+    }
+
+    /// The same database for work that nobody waits for: of its transactions only a few are open or waiting at a time, so that a
+    /// person or a carrier never waits behind a queue of them.
+    #[must_use]
+    pub fn in_background(&self) -> Db {
+        Db { is_background: true, ..self.clone() }
     }
 
     /// Which engine this is.
@@ -233,6 +246,7 @@ impl Db {
     /// # Errors
     /// What `unit` answers, or what the database says at begin or commit. After a failed commit nothing is written.
     pub async fn work<T, E: From<Error>>(&self, unit: impl AsyncFnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E> {
+        let _turn = if self.is_background { self.background.acquire().await.ok() } else { None };
         let open = match &self.pools {
             // Immediate: a transaction that reads first and writes later could otherwise fail as “busy” without waiting.
             Pools::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
@@ -250,13 +264,14 @@ impl Db {
                 open.commit().await?;
                 self.bell.ring(&tx.changes);
             }
-            // Through the database, so that every process hears it, this one too.
             Open::Postgres(mut open) => {
-                for part in tx.changes.chunks(bell::CHANGES_PER_NOTICE) {
-                    let text = serde_json::to_string(part).unwrap_or_default();
-                    sqlx::query("select pg_notify('switchyard', $1)").bind(text).execute(&mut *open).await?;
+                // A process that does not listen, such as the shell's, tells others in the transaction itself.
+                if !self.bell.rings_elsewhere() {
+                    bell::notify(&mut open, &tx.changes).await?;
                 }
                 open.commit().await?;
+                self.bell.ring(&tx.changes);
+                self.bell.ring_elsewhere(&tx.changes);
             }
         }
         Ok(())

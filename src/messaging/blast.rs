@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Recipients that one transaction records; on SQLite it must leave room for other writers.
-const BATCH: usize = 1_000;
+const BATCH: usize = 500;
 /// Recipients a blast may have.
 pub const MOST: usize = 500_000;
 
@@ -212,6 +212,7 @@ async fn make_due(tx: &mut Tx, at: Timestamp) -> Result<bool> {
 
 /// Records blasts until told to stop.
 pub async fn run(db: Db, now: Now, stop: CancellationToken) {
+    let db = db.in_background();
     let mut bell = db.changes();
     while !stop.is_cancelled() {
         match record_next(&db, &now).await {

@@ -377,6 +377,7 @@ async fn send_due(db: &Db, now: &Now, carrier: &Carrier, recorder: &Recorder, mo
 
 /// Sends what is due, a batch at a time, until told to stop; then finishes the calls under way. `per_second` paces all of it.
 pub async fn run(db: Db, now: Now, carrier: Carrier, per_second: u32, stop: CancellationToken) {
+    let db = db.in_background();
     let mut bell = db.changes();
     let recorder = recorder(&db, &now);
     // A tenth of a second's worth at a time keeps the pace even.

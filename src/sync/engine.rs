@@ -141,6 +141,7 @@ pub(super) fn new_reference(now: &Now) -> String {
 impl Engine {
     /// An engine on this database and client. Its recorder runs on the current tokio runtime.
     pub fn new(db: Db, now: Now, client: Client, config: EngineConfig) -> Self {
+        let db = db.in_background();
         let recorder = {
             let (db, now) = (db.clone(), now.clone());
             let fenced = config.broken != Some(Guard::Fence);

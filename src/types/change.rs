@@ -4,7 +4,7 @@ use crate::types::{AccountId, ConversationId, LineId};
 use serde::{Deserialize, Serialize};
 
 /// Something that changed, as ids: whoever may see it reads it anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Change {
     /// A line's facts.
