@@ -8,7 +8,7 @@ use serde::Serialize;
 use server::sandbox::{Sandbox, SandboxConfig};
 use std::time::{Duration, Instant};
 use switchyard::clock::{Clock, Now, Rng};
-use switchyard::db::Db;
+use switchyard::db::{Db, Sql};
 use switchyard::directory::{accounts, lines};
 use switchyard::messaging::blast;
 use switchyard::messaging::inbound::{Incoming, Received, receive};
@@ -54,12 +54,15 @@ struct World {
     _folder: Option<tempdir::Folder>,
 }
 
+/// Where figures and databases are written: cargo runs a bench in its package's folder.
+const OUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
+
 /// A folder that goes with its owner.
 mod tempdir {
     pub struct Folder(pub std::path::PathBuf);
     impl Folder {
         pub fn new(name: &str) -> Self {
-            let path = std::path::Path::new("target/bench").join(format!("{name}-{}", std::process::id()));
+            let path = std::path::Path::new(super::OUT).join(format!("{name}-{}", std::process::id()));
             std::fs::create_dir_all(&path).unwrap();
             Self(path)
         }
@@ -236,6 +239,7 @@ impl Bench {
                 blast::take_as_staff(&w.db, &w.now, &w.member.permit().unwrap(), line, "Sale!", &recipients).await.unwrap();
                 while blast::record_next(&w.db, &w.now).await.unwrap() {}
             }
+            w.settle().await;
             let see = w.member.permit().unwrap();
             let (mut first, mut deep, mut own) = (Vec::new(), Vec::new(), Vec::new());
             let mut cursor = None;
@@ -269,6 +273,12 @@ impl Bench {
 }
 
 impl World {
+    /// What the engines do by themselves a minute after so many rows came: PostgreSQL's autovacuum analyzes.
+    async fn settle(&self) {
+        let statistics = Sql { sqlite: "pragma optimize", postgres: "analyze" };
+        self.db.work(async |tx| tx.run(statistics, ()).await).await.unwrap();
+    }
+
     async fn end(self) {
         self.stop.cancel();
         self.db.close().await;
@@ -397,7 +407,7 @@ async fn main() {
         only: std::env::var("ONLY").ok().filter(|o| !o.is_empty()),
         figures: Vec::new(),
     };
-    std::fs::create_dir_all("target/bench").unwrap();
+    std::fs::create_dir_all(OUT).unwrap();
     for engine in ["sqlite", "postgres"] {
         if bench.wants("hold") {
             bench.hold(engine).await;
@@ -412,6 +422,6 @@ async fn main() {
     if bench.wants("wasm") {
         bench.wasm();
     }
-    std::fs::write("target/bench/results.json", serde_json::to_string_pretty(&bench.figures).unwrap()).unwrap();
+    std::fs::write(format!("{OUT}/results.json"), serde_json::to_string_pretty(&bench.figures).unwrap()).unwrap();
     println!("written: target/bench/results.json");
 }
