@@ -8,10 +8,12 @@ mod budget;
 mod client;
 mod connection;
 pub mod events;
+mod staff_acts;
 pub mod subscription;
 mod token;
 
 pub use answer::{Outcome, Refusal};
 pub use budget::{Call, Group, Leave, ask_leave};
 pub use client::{Client, Post};
+pub use staff_acts::{list, pause, renew_secrets, resume, test};
 pub use connection::{Connection, NewConnection, connect, connected, find, is_connected};

@@ -9,6 +9,7 @@ mod messaging;
 mod page;
 mod phone;
 mod problem;
+mod ringcentral;
 mod staff;
 mod timestamp;
 
@@ -19,6 +20,7 @@ pub use messaging::*;
 pub use page::*;
 pub use phone::*;
 pub use problem::*;
+pub use ringcentral::*;
 pub use staff::*;
 pub use timestamp::*;
 

@@ -8,6 +8,8 @@ use crate::types::{ConnectionId, Timestamp};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// A paused connection is asked about again after this time; resuming it wakes its lanes earlier.
+const PAUSED: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The rate group of a call (API description, `x-throttling-group`).
@@ -94,6 +96,9 @@ struct Day {
 /// What the database says.
 pub async fn ask_leave(db: &Db, now: &Now, connection: &Connection, call: Call) -> Result<Leave> {
     let at = now.at();
+    if connection.paused_at.is_some() {
+        return Ok(Leave::Wait { until: at.plus(PAUSED) });
+    }
     let group = if let Call::Other(group) = call { group } else { Group::Medium };
     let is_post = !matches!(call, Call::Other(_));
     let known: Vec<GroupRow> =

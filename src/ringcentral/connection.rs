@@ -4,7 +4,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Tx, is_duplicate};
 use crate::secret::Keyring;
 use crate::staff::{Entry, Permit, may, record};
-use crate::types::{AccountId, ConnectionId, Problem};
+use crate::types::{AccountId, ConnectionId, Problem, Timestamp};
 use std::collections::HashSet;
 
 /// Where the secrets stand; a sealed one opens nowhere else.
@@ -30,6 +30,8 @@ pub struct Connection {
     pub posts_per_minute: Option<i64>,
     /// Posts a day; `None` for no limit.
     pub posts_per_day: Option<i64>,
+    /// Staff paused it: nobody calls.
+    pub paused_at: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -136,7 +138,7 @@ pub async fn is_connected(tx: &mut Tx, account: AccountId) -> Result<bool> {
 /// What the database says.
 pub async fn find(db: &Db, id: Option<ConnectionId>, account: AccountId) -> Result<Option<Connection>> {
     db.opt(
-        "select id, account_id, base_url, client_id, client_secret, jwt, posts_per_minute, posts_per_day
+        "select id, account_id, base_url, client_id, client_secret, jwt, posts_per_minute, posts_per_day, paused_at
          from connection
          where (id = $1) or ($1 is null and account_id = $2)",
         (id, account),

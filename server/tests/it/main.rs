@@ -8,6 +8,7 @@
 mod harness;
 mod verdict;
 
+mod agents;
 mod api;
 mod blasts;
 mod crash;

@@ -1,0 +1,283 @@
+//! What agents write in the RingCentral app: once to the contact, in order, never an echo; and the subscription that tells us of it.
+
+use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
+use crate::verdict::{chats_of, received};
+use server::sandbox::{AgentFile, AgentPost, Fault, Kind, On, What};
+use std::time::Duration;
+use switchyard::ringcentral::Client;
+use switchyard::ringcentral::subscription::Subscriptions;
+use switchyard::sync::Agents;
+use switchyard::types::IntegrationType::{Inbox, Ringcentral};
+use switchyard::types::{MessageState, Origin};
+
+on_both_engines![
+    an_agents_post_becomes_an_sms_once,
+    our_own_posts_are_not_sent_as_sms,
+    a_repeated_or_late_event_changes_nothing,
+    agents_posts_are_sent_in_the_order_in_which_they_were_written,
+    an_opted_out_contact_gets_nothing_and_the_agent_a_notice,
+    a_line_that_left_ringcentral_sends_nothing_and_says_so,
+    a_file_is_named_and_a_mention_is_read_as_a_name,
+    edits_and_deletions_are_recorded_and_not_sent,
+    lost_events_are_caught_up_with,
+    a_blacklisted_or_expired_subscription_is_made_anew_and_only_one_lives,
+    a_lost_answer_leaves_no_second_subscription,
+    a_subscription_is_renewed_before_it_expires,
+    a_forged_event_is_refused,
+    a_burst_of_a_thousand_events_is_accepted_without_loss,
+];
+
+struct Desk<'a> {
+    app: &'a TestApp,
+    agents: Agents,
+    subscriptions: Subscriptions,
+    line: TestLine,
+    chat: String,
+}
+
+impl<'a> Desk<'a> {
+    /// A conversation that stands in RingCentral, with its connection subscribed.
+    async fn open(app: &'a TestApp) -> Desk<'a> {
+        let line = app.line(Ringcentral).await;
+        let client = Client::new(app.http.clone(), app.db.clone(), app.now.clone(), keys());
+        let agents = Agents::new(app.db.clone(), app.now.clone(), client.clone());
+        let subscriptions = Subscriptions::new(client, &app.url);
+        subscriptions.step().await.unwrap();
+        assert_eq!(app.sandbox.subscriptions().len(), 1);
+        app.reply(&contact(1), &line, &app.text("Hello")).await;
+        app.work().await;
+        let chat = chats_of(&app.sandbox.journal(0), &contact(1))[0].to_string();
+        let desk = Desk { app, agents, subscriptions, line, chat };
+        desk.settle().await;
+        desk
+    }
+
+    fn writes(&self, text: &str) -> String {
+        let post = AgentPost { chat_id: self.chat.clone(), text: text.to_owned(), ..AgentPost::default() };
+        self.app.sandbox.agent_post(post).unwrap().id.to_string()
+    }
+
+    /// Delivers events, works them off, and sends what comes of it.
+    async fn settle(&self) {
+        loop {
+            let done = self.app.sandbox.deliver_due().await + self.agents.step().await.unwrap() + self.app.send_outbox().await;
+            if done == 0 {
+                return;
+            }
+        }
+    }
+
+    fn phone(&self) -> Vec<String> {
+        received(&self.app.sandbox.journal(0), &contact(1)).iter().map(ToString::to_string).collect()
+    }
+
+    /// What we posted that is no message: notices.
+    fn notices(&self) -> Vec<String> {
+        let posts = self.app.sandbox.posts(&self.chat);
+        posts.iter().map(|post| post.text.to_string()).filter(|text| text.contains("Nothing was sent")).collect()
+    }
+}
+
+async fn an_agents_post_becomes_an_sms_once(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let text = app.text("Yes, at ten");
+    let post = desk.writes(&text);
+    desk.settle().await;
+    assert_eq!(desk.phone(), [text.clone()]);
+    let row = app.timeline(&desk.line, &contact(1)).await.into_iter().find(|row| row.body == text).unwrap();
+    assert_eq!(row.origin, Some(Origin::Agent));
+    assert_eq!(row.post_id, Some(post));
+    assert!(matches!(row.state, MessageState::Accepted | MessageState::Delivered));
+    app.work().await;
+    desk.settle().await;
+    assert_eq!(desk.phone(), [text], "it is not posted again, nor sent again");
+}
+
+async fn our_own_posts_are_not_sent_as_sms(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.send(&desk.line, &contact(1), &app.text("From the program")).await;
+    app.work().await;
+    let sent = desk.phone().len();
+    app.reply(&contact(1), &desk.line, &app.text("Thanks")).await;
+    app.work().await;
+    desk.settle().await;
+    assert_eq!(desk.phone().len(), sent, "history and reply came back as events and went nowhere");
+}
+
+async fn a_repeated_or_late_event_changes_nothing(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.sandbox.arm(Fault::new(On::Event, What::DoubleEvent).times(1)).unwrap();
+    let (first, second) = (app.text("One"), app.text("Two"));
+    desk.writes(&first);
+    desk.writes(&second);
+    desk.settle().await;
+    assert_eq!(desk.phone(), [first, second]);
+}
+
+async fn agents_posts_are_sent_in_the_order_in_which_they_were_written(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let texts: Vec<String> = (0..20).map(|_| app.text("Line")).collect();
+    for text in &texts {
+        desk.writes(text);
+    }
+    desk.settle().await;
+    assert_eq!(desk.phone(), texts);
+}
+
+async fn an_opted_out_contact_gets_nothing_and_the_agent_a_notice(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.reply(&contact(1), &desk.line, "STOP").await;
+    app.work().await;
+    let before = desk.phone();
+    desk.writes(&app.text("But wait"));
+    desk.settle().await;
+    assert_eq!(desk.phone(), before);
+    assert_eq!(desk.notices().len(), 1);
+    assert!(desk.notices()[0].contains("opted out"));
+    desk.settle().await;
+    assert_eq!(desk.notices().len(), 1, "and one notice only, which is no agent's post either");
+}
+
+async fn a_line_that_left_ringcentral_sends_nothing_and_says_so(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.set_type(&desk.line, Inbox).await;
+    desk.writes(&app.text("Still there?"));
+    desk.settle().await;
+    assert!(desk.phone().is_empty());
+    assert_eq!(desk.notices().len(), 1);
+}
+
+async fn a_file_is_named_and_a_mention_is_read_as_a_name(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let text = app.text("The price list");
+    let files = vec![AgentFile { name: "prices.pdf".into(), uri: None }];
+    app.sandbox.agent_post(AgentPost { chat_id: desk.chat.clone(), text: text.clone(), files, ..AgentPost::default() }).unwrap();
+    desk.settle().await;
+    assert_eq!(desk.phone(), [format!("{text}\n[file: prices.pdf]")]);
+}
+
+async fn edits_and_deletions_are_recorded_and_not_sent(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let text = app.text("At nine");
+    let post = desk.writes(&text);
+    desk.settle().await;
+    app.sandbox.agent_edit(&desk.chat, &post, "At ten").unwrap();
+    app.sandbox.agent_delete(&desk.chat, &post).unwrap();
+    desk.settle().await;
+    assert_eq!(desk.phone(), [text]);
+    let (edited, removed): (bool, bool) = app
+        .db
+        .one("select edited_at is not null, removed_at is not null from agent_post where line_id = $1", [desk.line.id])
+        .await
+        .unwrap();
+    assert!(edited && removed);
+}
+
+async fn lost_events_are_caught_up_with(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let texts: Vec<String> = (0..3).map(|_| app.text("Lost")).collect();
+    app.sandbox.arm(Fault::new(On::Event, What::DropEvent).times(0)).unwrap();
+    for text in &texts {
+        desk.writes(text);
+    }
+    desk.settle().await;
+    assert!(desk.phone().is_empty(), "nobody was told");
+    app.sandbox.disarm();
+    app.pass(11 * 60);
+    desk.subscriptions.step().await.unwrap();
+    desk.settle().await;
+    assert_eq!(desk.phone(), texts, "the look on schedule finds them, in order");
+    app.pass(11 * 60);
+    desk.subscriptions.step().await.unwrap();
+    desk.settle().await;
+    assert_eq!(desk.phone(), texts, "once");
+}
+
+async fn a_blacklisted_or_expired_subscription_is_made_anew_and_only_one_lives(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let first = app.sandbox.subscriptions()[0].id.clone();
+    app.sandbox.blacklist(&first, "it failed").unwrap();
+    app.pass(11 * 60);
+    desk.subscriptions.step().await.unwrap();
+    let alive = app.sandbox.subscriptions();
+    assert_eq!(alive.len(), 1);
+    assert_ne!(alive[0].id, first);
+    app.sandbox.expire_subscription(&alive[0].id.clone()).unwrap();
+    app.pass(11 * 60);
+    desk.subscriptions.step().await.unwrap();
+    assert_eq!(app.sandbox.subscriptions().len(), 1);
+    let text = app.text("Back");
+    desk.writes(&text);
+    desk.settle().await;
+    assert_eq!(desk.phone(), [text]);
+}
+
+async fn a_lost_answer_leaves_no_second_subscription(app: &TestApp) {
+    app.line(Ringcentral).await;
+    let client = Client::new(app.http.clone(), app.db.clone(), app.now.clone(), keys());
+    let subscriptions = Subscriptions::new(client, &app.url);
+    app.sandbox.arm(Fault::new(On::Subscribe, What::LoseAnswer { hang: false })).unwrap();
+    for _ in 0..3 {
+        subscriptions.step().await.unwrap();
+        app.pass(600);
+    }
+    assert_eq!(app.sandbox.subscriptions().len(), 1);
+    let made = app.sandbox.journal(0).iter().filter(|entry| entry.kind == Kind::Subscribe && entry.accepted).count();
+    assert_eq!(made, 1, "the one whose answer was lost is taken over");
+}
+
+async fn a_subscription_is_renewed_before_it_expires(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let first = app.sandbox.subscriptions()[0].clone();
+    for _ in 0..20 {
+        app.pass(12 * 60 * 60);
+        desk.subscriptions.step().await.unwrap();
+    }
+    let now = app.sandbox.subscriptions();
+    assert_eq!(now.len(), 1);
+    assert_eq!(now[0].id, first.id, "the same one, renewed");
+    assert!(now[0].expires_at.since(app.now.at()) > Duration::from_secs(24 * 60 * 60));
+}
+
+async fn a_forged_event_is_refused(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let address = app.sandbox.subscriptions()[0].address.to_string();
+    let event = serde_json::json!({
+        "uuid": "1", "event": "/team-messaging/v1/posts",
+        "body": { "id": "99", "groupId": desk.chat, "type": "TextMessage", "text": "Forged", "eventType": "PostAdded" },
+    });
+    let send = async |address: &str, token: Option<&str>| {
+        let mut request = app.http.post(address).json(&event);
+        if let Some(token) = token {
+            request = request.header("verification-token", token);
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(send(&address, None).await, 401);
+    assert_eq!(send(&address, Some("guessed")).await, 401);
+    assert_eq!(send(&format!("{}/webhooks/ringcentral/guessed", app.url), Some("guessed")).await, 404);
+    desk.settle().await;
+    assert!(desk.phone().is_empty());
+}
+
+async fn a_burst_of_a_thousand_events_is_accepted_without_loss(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let one = app.sandbox.subscriptions()[0].clone();
+    let token = one.verification_token.unwrap().to_string();
+    let sends = (0..1_000).map(|n| {
+        let event = serde_json::json!({
+            "uuid": format!("burst-{n}"), "event": "/team-messaging/v1/posts",
+            "body": { "id": format!("9{n:05}"), "groupId": desk.chat, "type": "TextMessage", "text": format!("burst {n}"),
+                      "creatorId": "700", "attachments": null, "mentions": null, "eventType": "PostAdded" },
+        });
+        let request = app.http.post(one.address.to_string()).header("verification-token", &token).json(&event);
+        async move { request.send().await.unwrap().status().as_u16() }
+    });
+    let answers = futures_util::future::join_all(sends).await;
+    assert!(answers.iter().all(|status| *status == 200));
+    desk.settle().await;
+    let mut texts = desk.phone();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), 1_000);
+}
