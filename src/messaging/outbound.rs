@@ -15,6 +15,7 @@ use crate::work::{Batcher, backoff, wait_for};
 use futures_util::stream::{self, StreamExt};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The longest message: ten SMS parts of GSM text (153 characters each), rounded.
 pub const LONGEST: usize = 1_600;
@@ -153,11 +154,24 @@ pub async fn reply_as_agent(
     if !consent::opted_out(tx, line, std::slice::from_ref(&number)).await?.is_empty() {
         return Ok(AgentReply::OptedOut);
     }
+    // Ids of one millisecond are in no order; what one agent writes is, so each id is above those that still wait.
+    let newest: Option<(MessageId,)> = tx
+        .opt(
+            "select id from message
+             where line_id = $1 and conversation_id = $2 and due_at is not null and origin = 'agent'
+             order by id desc
+             limit 1",
+            (line, conversation),
+        )
+        .await?;
+    let mut last = newest.map(|(id,)| id);
     let mut ids: Vec<MessageId> = Vec::new();
     let mut rows = Vec::new();
     let chars: Vec<char> = text.chars().filter(|c| *c != '\0').collect();
     for part in chars.chunks(LONGEST) {
-        let id = MessageId(now.id_at(at));
+        let drawn = MessageId(now.id_at(at));
+        let id = last.map_or(drawn, |last| drawn.max(MessageId(Uuid::from_u128(last.0.as_u128() + 1))));
+        last = Some(id);
         ids.push(id);
         rows.push(Outgoing {
             line_id: line,
@@ -171,9 +185,6 @@ pub async fn reply_as_agent(
             blast_id: None,
         });
     }
-    // Ids of one millisecond are in no order; the parts are.
-    ids.sort_unstable();
-    rows.iter_mut().zip(&ids).for_each(|(row, id)| row.id = *id);
     queue(tx, at, &rows).await?;
     tx.run("update conversation set last_at = $3 where line_id = $1 and id = $2", (line, conversation, at)).await?;
     tx.tell(Change::Conversation { account_id: account, line_id: line, conversation_id: conversation });
@@ -237,20 +248,51 @@ struct Due {
     opted_out: bool,
 }
 
-/// Claims what is due by moving its time on: a worker that dies leaves it to be tried again.
-const CLAIM_DUE: Sql = Sql {
+/// Claims what is due by moving its time on: a worker that dies leaves it to be tried again. What an agent writes waits for what he
+/// wrote to this contact before.
+const CLAIM_TALK: Sql = Sql {
     sqlite: "update message as m set due_at = $2, attempts = m.attempts + 1
-             from (select line_id, id from message where due_at <= $1 order by due_at, line_id, id limit $3) d
+             from (select n.line_id, n.id from message n
+                   where n.due_at <= $1 and n.blast_id is null
+                     and (n.origin <> 'agent' or not exists (
+                       select 1 from message e
+                       where e.line_id = n.line_id and e.conversation_id = n.conversation_id and e.due_at is not null
+                         and e.origin = 'agent' and e.id < n.id))
+                   order by n.due_at, n.line_id, n.id limit $3) d
              where m.line_id = d.line_id and m.id = d.id
              returning line_id, id",
     postgres: "update message as m set due_at = $2, attempts = m.attempts + 1
-               from (select line_id, id from message where due_at <= $1 order by due_at, line_id, id limit $3 for update skip locked) d
+               from (select n.line_id, n.id from message n
+                     where n.due_at <= $1 and n.blast_id is null
+                       and (n.origin <> 'agent' or not exists (
+                         select 1 from message e
+                         where e.line_id = n.line_id and e.conversation_id = n.conversation_id and e.due_at is not null
+                           and e.origin = 'agent' and e.id < n.id))
+                     order by n.due_at, n.line_id, n.id limit $3 for update skip locked) d
+               where m.line_id = d.line_id and m.id = d.id
+               returning m.line_id, m.id",
+};
+
+/// The same for blasts, which take what room is left.
+const CLAIM_BLAST: Sql = Sql {
+    sqlite: "update message as m set due_at = $2, attempts = m.attempts + 1
+             from (select line_id, id from message
+                   where due_at <= $1 and blast_id is not null order by due_at, line_id, id limit $3) d
+             where m.line_id = d.line_id and m.id = d.id
+             returning line_id, id",
+    postgres: "update message as m set due_at = $2, attempts = m.attempts + 1
+               from (select line_id, id from message
+                     where due_at <= $1 and blast_id is not null order by due_at, line_id, id limit $3 for update skip locked) d
                where m.line_id = d.line_id and m.id = d.id
                returning m.line_id, m.id",
 };
 
 async fn claim(tx: &mut Tx, at: Timestamp, most: i64) -> Result<Vec<Due>> {
-    let claimed: Vec<(LineId, MessageId)> = tx.all(CLAIM_DUE, (at, at.plus(CLAIM), most)).await?;
+    let mut claimed: Vec<(LineId, MessageId)> = tx.all(CLAIM_TALK, (at, at.plus(CLAIM), most)).await?;
+    let left = most - i64::try_from(claimed.len()).unwrap_or(most);
+    if left > 0 {
+        claimed.extend(tx.all::<(LineId, MessageId)>(CLAIM_BLAST, (at, at.plus(CLAIM), left)).await?);
+    }
     if claimed.is_empty() {
         return Ok(Vec::new());
     }

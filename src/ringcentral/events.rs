@@ -193,12 +193,11 @@ pub async fn gap_is_seen_to(tx: &mut Tx, connection: ConnectionId, known_at: Tim
     Ok(())
 }
 
-/// Forgets worked-off events that are old.
+/// Forgets worked-off events that are old; says how many.
 ///
 /// # Errors
 /// What the database says.
-pub async fn forget_old(db: &Db, now: &Now) -> Result<()> {
+pub async fn forget_old(db: &Db, now: &Now) -> Result<u64> {
     let before = now.at().minus(KEPT);
-    db.work(async |tx| tx.run("delete from ringcentral_event where received_at < $1 and state = 'done'", [before]).await).await?;
-    Ok(())
+    db.work(async |tx| tx.run("delete from ringcentral_event where received_at < $1 and state = 'done'", [before]).await).await
 }

@@ -121,22 +121,25 @@ pub async fn list(
 /// Takes the row's lock, if the permit holds there and nobody was first.
 async fn changes(tx: &mut Tx, permit: &Permit<may::ManageDirectory>, id: ConnectionId, version: i64) -> Result<AccountId, Problem> {
     let scope = permit.scope();
-    let found: Option<(AccountId, bool)> = tx
+    // A write first: it takes the lock, so that two who saw the same version cannot both pass.
+    let found: Option<(AccountId, i64)> = tx
         .opt(
-            "update connection set version = case when version = $2 then version + 1 else version end
-             where id = $1 and ($3 or account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
-             returning account_id, version = $2 + 1",
-            (id, version, scope.everywhere, scope.staff, scope.permission),
+            "update connection set version = version
+             where id = $1 and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
+             returning account_id, version",
+            (id, scope.everywhere, scope.staff, scope.permission),
         )
         .await?;
-    match found {
-        None => Err(Problem::not_found("There is no such connection, or it belongs to an account that you do not look after.")),
-        Some((_, false)) => Err(Problem::conflict("Somebody else has just changed this connection. Look again, then decide.")),
-        Some((account, true)) => Ok(account),
+    let (account, current) =
+        found.ok_or_else(|| Problem::not_found("There is no such connection, or it belongs to an account that you do not look after."))?;
+    if current != version {
+        return Err(Problem::conflict("Somebody else has just changed this connection. Look again, then decide."));
     }
+    tx.run("update connection set version = version + 1 where id = $1", [id]).await?;
+    Ok(account)
 }
 
-fn entry(action: &'static str, account: AccountId, id: ConnectionId) -> Entry {
+fn entry(action: &'static str, account: AccountId, id: ConnectionId) -> Entry<'static> {
     Entry { action, account_id: Some(account), subject_id: Some(id.0), ..Entry::default() }
 }
 

@@ -94,15 +94,18 @@ impl Agents {
         self.db
             .work(async |tx| {
                 let waiting = events::take(tx, connection, BATCH).await?;
-                for event in &waiting {
-                    // Other filters are kept for the rooms that will read them.
-                    if !event.event.contains("/posts") {
-                        continue;
-                    }
+                let mut posts = Vec::new();
+                // Other filters are kept for the rooms that will read them.
+                for event in waiting.iter().filter(|event| event.event.contains("/posts")) {
                     match serde_json::from_str::<PostBody>(event.body.as_deref().unwrap_or_default()) {
-                        Ok(post) => self.apply(tx, connection, &post).await?,
+                        Ok(post) => posts.push(post),
                         Err(error) => tracing::warn!(%error, %connection, "an event of a post could not be read"),
                     }
+                }
+                // Events overtake each other; ids of posts grow. What happens to one post stays as it came.
+                posts.sort_by_key(|post| post.id.parse::<u64>().unwrap_or(u64::MAX));
+                for post in &posts {
+                    self.apply(tx, connection, post).await?;
                 }
                 events::done(tx, connection, &waiting).await?;
                 Ok::<_, crate::db::Error>(waiting.len())

@@ -83,7 +83,7 @@ async fn an_agents_post_becomes_an_sms_once(app: &TestApp) {
     let text = app.text("Yes, at ten");
     let post = desk.writes(&text);
     desk.settle().await;
-    assert_eq!(desk.phone(), [text.clone()]);
+    assert_eq!(desk.phone(), [text.as_str()]);
     let row = app.timeline(&desk.line, &contact(1)).await.into_iter().find(|row| row.body == text).unwrap();
     assert_eq!(row.origin, Some(Origin::Agent));
     assert_eq!(row.post_id, Some(post));
@@ -175,6 +175,7 @@ async fn edits_and_deletions_are_recorded_and_not_sent(app: &TestApp) {
 
 async fn lost_events_are_caught_up_with(app: &TestApp) {
     let desk = Desk::open(app).await;
+    app.pass(1);
     let texts: Vec<String> = (0..3).map(|_| app.text("Lost")).collect();
     app.sandbox.arm(Fault::new(On::Event, What::DropEvent).times(0)).unwrap();
     for text in &texts {

@@ -65,6 +65,7 @@ fn background(app: &TestApp) -> tokio::task::JoinSet<()> {
         engine: EngineConfig::default(),
         http: app.http.clone(),
         keys: keys(),
+        webhook_base: app.url.clone(),
     };
     workers.start(&app.db, &app.now, &app.stop)
 }

@@ -113,7 +113,7 @@ impl Engine {
                 tx.run(
                     "update lane set chat_id = $3, chat_reference = null, chat_asked_at = null, connection_id = $4
                      where line_id = $1 and conversation_id = $2",
-                    (claim.line_id, claim.conversation_id, chat, connection.id),
+                    (claim.line_id, claim.conversation_id, chat.clone(), connection.id),
                 )
                 .await?;
                 tx.run(
