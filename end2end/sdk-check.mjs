@@ -83,8 +83,8 @@ async function extensible(hook) {
   const rc = new RingCentral({ server, clientId: 'rc-ex', clientSecret: 'rc-ex-secret' });
   let chat;
   await check('@rc-ex/core signs in', async () => {
-    const token = await rc.authorize({ jwt: 'rc-ex-jwt' });
-    assert.equal(token.token_type, 'bearer');
+    await rc.authorize({ jwt: 'rc-ex-jwt' });
+    assert.equal(rc.token.token_type, 'bearer');
     assert.equal((await rc.restapi().account().extension().get()).id, 62000001);
   });
   await check('@rc-ex/core refreshes; the old access token dies at once', async () => {
@@ -95,7 +95,7 @@ async function extensible(hook) {
     assert.equal(dead.status, 401);
     await rc.restapi().account().extension().get();
   });
-  const tm = rc.teamMessaging();
+  const tm = rc.teamMessaging().v1();
   await check('@rc-ex/core makes a team and a conversation', async () => {
     const team = await tm.teams().post({ name: 'Ada', members: [{ id: '701' }] });
     chat = tm.chats(team.id);
@@ -149,14 +149,28 @@ async function extensible(hook) {
     assert.equal((await refused(rc.restapi().subscription(subscription.id).get())).response.status, 404);
   });
   await check('@rc-ex/core hits the limit and recovers', async () => {
-    await control('faults', { on: 'post', fault: 'status', status: 429, retry_after: 1 });
+    await control('limits', { posts_per_minute: 2, posts_per_day: 2500 });
+    await control('limits/window', { seconds: 1 });
+    await chat.posts().post({ text: 'first' });
+    await chat.posts().post({ text: 'second' });
     const limited = await refused(chat.posts().post({ text: 'too many' }));
     assert.equal(limited.response.status, 429);
     assert.equal(limited.response.headers['retry-after'], '1');
     assert.equal(limited.response.headers['x-rate-limit-group'], 'medium');
+    assert.equal(limited.response.headers['x-rate-limit-remaining'], '0');
     assert.equal(limited.response.data.errors[0].errorCode, 'CMN-301');
     await new Promise((later) => setTimeout(later, 1_100));
-    await chat.posts().post({ text: 'again' });
+    await chat.posts().post({ text: 'third' });
+    await control('limits/window', { seconds: 60 });
+    await control('limits', { posts_per_minute: 40, posts_per_day: 2500 });
+    const texts = (await chat.posts().list({ recordCount: 3 })).records.map((post) => post.text);
+    assert.deepEqual(texts, ['third', 'second', 'first']);
+  });
+  await check('@rc-ex/core is told of the daily limit by a 500', async () => {
+    await control('faults', { on: 'post', fault: 'daily_limit' });
+    const limited = await refused(chat.posts().post({ text: 'too many today' }));
+    assert.equal(limited.response.status, 500);
+    assert.match(limited.response.data.message, /exceeded your limits/);
   });
   await check('@rc-ex/core signs out', async () => {
     await rc.revoke();
@@ -238,7 +252,6 @@ try {
   await extensible(hook);
   await classic(hook);
   await inPython(hook);
-  hook.server.close();
   console.log(`${checks} passed, 0 failed`);
 } catch (error) {
   console.error(error);
@@ -247,4 +260,5 @@ try {
 } finally {
   sandbox.kill('SIGTERM');
   await ended;
+  process.exit(); // the address for events still listens
 }

@@ -235,6 +235,11 @@ impl Sandbox {
         self.locked(|core, _| core.limits.set(limits));
     }
 
+    /// Within what time requests are counted, which is also the usual penalty (a minute at the start).
+    pub fn set_window(&self, window: Duration) {
+        self.locked(|core, _| core.limits.set_window(window));
+    }
+
     /// The limits in force.
     pub fn limits(&self) -> Limits {
         self.locked(|core, _| core.limits.now())

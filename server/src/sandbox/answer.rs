@@ -131,7 +131,7 @@ impl Answer {
     pub fn too_many(call: &mut Call, excess: &TooMany) -> Self {
         if let (Some(limit), Some((.., group))) = (excess.limit, &call.budget) {
             let word = group.word();
-            rate_headers(call, word, limit, 0);
+            rate_headers(call, word, limit, 0, excess.window);
         }
         call.header(header::RETRY_AFTER, excess.retry_after.as_secs());
         Self::error(429, "CMN-301", "Request rate exceeded")
@@ -148,7 +148,7 @@ pub(super) fn count(core: &mut Core, call: &mut Call, budget: Budget, now: Times
     let group = budget.2.word();
     call.budget = Some(budget);
     match standing {
-        Ok(Some(standing)) => rate_headers(call, group, standing.limit, standing.remaining),
+        Ok(Some(standing)) => rate_headers(call, group, standing.limit, standing.remaining, standing.window),
         Ok(None) => {}
         Err(excess) => return Err(Answer::too_many(call, &excess)),
     }
@@ -156,11 +156,11 @@ pub(super) fn count(core: &mut Core, call: &mut Call, budget: Budget, now: Times
 }
 
 /// Adds RingCentral's four headers about the caller's rate.
-fn rate_headers(call: &mut Call, group: &str, limit: u32, remaining: u32) {
+fn rate_headers(call: &mut Call, group: &str, limit: u32, remaining: u32, window: Duration) {
     call.header(HeaderName::from_static("x-rate-limit-group"), group);
     call.header(HeaderName::from_static("x-rate-limit-limit"), limit);
     call.header(HeaderName::from_static("x-rate-limit-remaining"), remaining);
-    call.header(HeaderName::from_static("x-rate-limit-window"), 60);
+    call.header(HeaderName::from_static("x-rate-limit-window"), window.as_secs());
 }
 
 /// How the answer goes out.
@@ -325,7 +325,7 @@ fn refusal(core: &mut Core, call: &mut Call, now: Timestamp, status: u16, retry_
     let length = Duration::from_secs(retry_after.unwrap_or(60));
     let excess = match &call.budget {
         Some(budget) => core.limits.penalise(budget, now, length),
-        None => TooMany { retry_after: length, limit: None },
+        None => TooMany { retry_after: length, limit: None, window: length },
     };
     let mut answer = Answer::too_many(call, &excess);
     if retry_after.is_none() {
@@ -333,6 +333,10 @@ fn refusal(core: &mut Core, call: &mut Call, now: Timestamp, status: u16, retry_
     }
     if let Some(code) = code {
         answer = Answer::error(429, code, "Request rate exceeded");
+    }
+    // A limit of the whole account: it says nothing of the caller's own standing.
+    if code == Some("CMN-310") {
+        call.headers.retain(|(name, _)| !name.as_str().starts_with("x-rate-limit"));
     }
     answer
 }

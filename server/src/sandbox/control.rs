@@ -6,6 +6,7 @@
 //! - `GET handsets?search=&limit=M`, `GET handsets/{number}`; `POST handsets/send` `{"from", "to", "text", "others", "media",
 //!   "delay_ms"}` or `{"repeat_id"}`: `{"id", "webhook_status"}`
 //! - `GET limits`, `POST limits` `{"posts_per_minute", "posts_per_day"}`: both are set; null or left out = without limit
+//! - `POST limits/window` `{"seconds"}`: requests are counted within it, and it is the usual penalty (60 s at the start)
 //! - `POST clients` `{"client_id", "client_secret", "jwt", "owner_extension_id"}`
 //! - `POST tokens/expire`; `POST tokens/ttl` `{"seconds", "refresh_seconds"}`
 //! - `GET subscriptions`: with how many events wait; `POST subscriptions/settings` `{"patience_seconds", "events_at_once"}`: each may
@@ -39,6 +40,7 @@ pub(super) fn routes() -> Router<Sandbox> {
         .route("/handsets/{number}", get(handset))
         .route("/handsets/send", post(send))
         .route("/limits", get(limits).post(set_limits))
+        .route("/limits/window", post(set_window))
         .route("/clients", post(register))
         .route("/tokens/expire", post(expire))
         .route("/tokens/ttl", post(set_ttl))
@@ -145,6 +147,16 @@ async fn limits(State(sandbox): State<Sandbox>) -> Json<Limits> {
 
 async fn set_limits(State(sandbox): State<Sandbox>, Json(limits): Json<Limits>) -> StatusCode {
     sandbox.set_limits(limits);
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Deserialize)]
+struct Seconds {
+    seconds: u64,
+}
+
+async fn set_window(State(sandbox): State<Sandbox>, Json(window): Json<Seconds>) -> StatusCode {
+    sandbox.set_window(Duration::from_secs(window.seconds));
     StatusCode::NO_CONTENT
 }
 

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 use switchyard::types::Timestamp;
 
-/// The window in which requests are counted, and the usual penalty.
+/// The window in which requests are counted, and the usual penalty, unless the control API shortens it.
 const WINDOW: Duration = Duration::from_secs(60);
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -49,12 +49,14 @@ pub(super) type Budget = (Text, Text, Group);
 pub(super) struct Standing {
     pub limit: u32,
     pub remaining: u32,
+    pub window: Duration,
 }
 
 /// A request too many: come back after this long. The standing is missing where no limit is set and a fault alone refused.
 pub(super) struct TooMany {
     pub retry_after: Duration,
     pub limit: Option<u32>,
+    pub window: Duration,
 }
 
 #[derive(Default)]
@@ -71,13 +73,14 @@ struct Penalty {
 /// The meters of all users.
 pub(super) struct RateLimits {
     limits: Limits,
+    window: Duration,
     meters: HashMap<Budget, Meter>,
     posts: HashMap<Text, (i64, u32)>,
 }
 
 impl RateLimits {
     pub fn new(limits: Limits) -> Self {
-        Self { limits, meters: HashMap::new(), posts: HashMap::new() }
+        Self { limits, window: WINDOW, meters: HashMap::new(), posts: HashMap::new() }
     }
 
     pub fn now(&self) -> Limits {
@@ -85,7 +88,12 @@ impl RateLimits {
     }
 
     pub fn set(&mut self, limits: Limits) {
-        *self = Self::new(limits);
+        *self = Self { window: self.window, ..Self::new(limits) };
+    }
+
+    /// Sets the window and the usual penalty; what was counted and any penalty is forgotten.
+    pub fn set_window(&mut self, window: Duration) {
+        *self = Self { window, ..Self::new(self.limits) };
     }
 
     fn limit(&self, group: Group) -> Option<u32> {
@@ -99,7 +107,7 @@ impl RateLimits {
 
     /// Counts a request. `Ok(None)` where there is no limit.
     pub fn request(&mut self, budget: &Budget, now: Timestamp) -> Result<Option<Standing>, TooMany> {
-        let limit = self.limit(budget.2);
+        let (limit, window) = (self.limit(budget.2), self.window);
         if limit.is_none() && self.meters.is_empty() {
             return Ok(None);
         }
@@ -107,28 +115,28 @@ impl RateLimits {
         if let Some(penalty) = &mut meter.penalty {
             if now < penalty.until {
                 penalty.until = now.plus(penalty.length);
-                return Err(TooMany { retry_after: penalty.length, limit });
+                return Err(TooMany { retry_after: penalty.length, limit, window });
             }
             meter.penalty = None;
         }
         let Some(limit) = limit else { return Ok(None) };
-        while meter.requests.front().is_some_and(|first| now.since(*first) >= WINDOW) {
+        while meter.requests.front().is_some_and(|first| now.since(*first) >= window) {
             meter.requests.pop_front();
         }
         let used = u32::try_from(meter.requests.len()).unwrap_or(u32::MAX);
         if used >= limit {
-            meter.penalty = Some(Penalty { until: now.plus(WINDOW), length: WINDOW });
-            return Err(TooMany { retry_after: WINDOW, limit: Some(limit) });
+            meter.penalty = Some(Penalty { until: now.plus(window), length: window });
+            return Err(TooMany { retry_after: window, limit: Some(limit), window });
         }
         meter.requests.push_back(now);
-        Ok(Some(Standing { limit, remaining: limit - used - 1 }))
+        Ok(Some(Standing { limit, remaining: limit - used - 1, window }))
     }
 
     /// Starts a penalty by hand (a fault), with the same trap as a real one.
     pub fn penalise(&mut self, budget: &Budget, now: Timestamp, length: Duration) -> TooMany {
         let limit = self.limit(budget.2);
         self.meters.entry(budget.clone()).or_default().penalty = Some(Penalty { until: now.plus(length), length });
-        TooMany { retry_after: length, limit }
+        TooMany { retry_after: length, limit, window: self.window }
     }
 
     /// Whether this user may make one more post today.

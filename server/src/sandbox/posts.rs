@@ -224,7 +224,7 @@ pub(super) fn post_json(post: &Post) -> Value {
         "id": post.id,
         "groupId": post.chat_id,
         "type": "TextMessage",
-        "text": post.text,
+        "text": Some(&post.text).filter(|text| !text.is_empty()),
         "creatorId": post.creator_id,
         "addedPersonIds": null,
         "creationTime": post.created_at.rfc3339(),

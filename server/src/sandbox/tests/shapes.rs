@@ -202,6 +202,27 @@ async fn every_answer_is_as_ringcentral_describes_it() {
     holder.call(Method::GET, &format!("{tm}/chats"), None, 429).await;
 }
 
+#[test]
+fn a_wrong_answer_is_seen() {
+    let Some(description) = Description::open() else { return };
+    let right = json!({ "id": "1", "text": "x", "creationTime": "2026-01-01T00:00:00.000Z", "activity": null });
+    let with = |name: &str, value: Value| {
+        let mut body = right.clone();
+        body[name] = value;
+        body
+    };
+    let seen = |status, body: &Value| {
+        let hold = || description.hold(&Method::GET, "/team-messaging/v1/chats/1/posts/1", status, body);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(hold)).is_err()
+    };
+    assert!(!seen(200, &right));
+    for (name, value) in [("id", json!(1)), ("creationTime", json!("yesterday")), ("type", json!("Letter")), ("mentions", json!("none"))] {
+        assert!(seen(200, &with(name, value)), "{name}");
+    }
+    assert!(seen(202, &right), "a status that is not described");
+    assert!(seen(404, &json!({ "message": "gone" })), "an error without its list");
+}
+
 /// An event as the platform's guide prints it, held against one of ours: the same names, and values of the same kinds.
 fn same_names(theirs: &Value, ours: &Value, place: &str) {
     let (Value::Object(theirs), Value::Object(ours)) = (theirs, ours) else { return };

@@ -102,3 +102,13 @@ async fn a_token_may_stand_in_the_query_and_every_answer_says_how_often_one_may_
         assert_eq!(read(request.send().await.unwrap()).await["errors"][0]["errorCode"], code);
     }
 }
+
+#[tokio::test]
+async fn the_limit_of_a_whole_account_says_nothing_of_the_callers_own() {
+    let bench = Bench::start(config()).await;
+    let fault = What::Status { status: 429, retry_after: None, code: Some("CMN-310".into()) };
+    bench.sandbox.arm(Fault::new(On::List, fault)).unwrap();
+    let refused = bench.get(CHATS).await;
+    assert_eq!((header(&refused, "x-rate-limit-group"), header(&refused, "retry-after")), ("", ""));
+    assert_eq!(read(refused).await["errors"][0]["errorCode"], "CMN-310");
+}
