@@ -59,8 +59,8 @@ pub async fn list(
              where l.number > $1
                and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
                and ($5 = '%%' or l.search like $5 or l.number like $6)
-               and ($7 is null or l.account_id = $7)
-               and ($8 is null or l.integration_type = $8)
+               and (l.account_id = $7 or $7 is null)
+               and (l.integration_type = $8 or $8 is null)
              order by l.number
              limit $9",
             (

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
 mod harness;
+mod source;
 mod verdict;
 
 mod agents;
@@ -17,5 +18,6 @@ mod guards;
 mod house;
 mod messages;
 mod schema;
+mod statements;
 mod type_change;
 mod webhooks;

@@ -123,7 +123,7 @@ impl Engine {
 pub(super) async fn holds(tx: &mut Tx, claim: &Claim, fence: Option<i64>) -> Result<bool> {
     let run = tx
         .run(
-            "update lane set lease_until = lease_until where line_id = $1 and conversation_id = $2 and ($3 is null or fence = $3)",
+            "update lane set lease_until = lease_until where line_id = $1 and conversation_id = $2 and (fence = $3 or $3 is null)",
             (claim.line_id, claim.conversation_id, fence),
         )
         .await?;
@@ -136,7 +136,8 @@ pub(super) async fn holds(tx: &mut Tx, claim: &Claim, fence: Option<i64>) -> Res
 /// Ends the lease; a lane with something to deliver is due again at `due`.
 pub(super) async fn free(tx: &mut Tx, claim: &Claim, due: Timestamp) -> Result<()> {
     tx.run(
-        "update lane set lease_until = null, due_at = case when queued > 0 then $3 end where line_id = $1 and conversation_id = $2",
+        "update lane set lease_until = null, due_at = case when queued > 0 then cast($3 as bigint) end
+         where line_id = $1 and conversation_id = $2",
         (claim.line_id, claim.conversation_id, due),
     )
     .await?;
