@@ -1,8 +1,10 @@
-//! A real process dies as by SIGKILL between intent, call and record, in each place, and is started again. Lost and doubled are
-//! counted from the sandbox's journal alone.
+//! A real process dies as by SIGKILL between intent, call and record, in each place, and is started again; or another one, which
+//! shares the lanes with it, takes over. Lost and doubled are counted from the sandbox's journal alone.
 
-use crate::harness::{SECRET_KEY, keys};
-use server::sandbox::{Kind, SIGNATURE, Sandbox, SandboxConfig, sign};
+use crate::harness::{DbEngine, SECRET_KEY, contact, keys, with_database};
+use crate::verdict::{GOOD, Said, received, verdict};
+use futures_util::future::join_all;
+use server::sandbox::{Fault, Kind, On, SIGNATURE, Sandbox, SandboxConfig, What, sign};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use switchyard::clock::{Clock, Now};
@@ -12,18 +14,18 @@ use switchyard::messaging::blast;
 use switchyard::ringcentral::{self, NewConnection};
 use switchyard::staff::{self, Member, Passwords};
 use switchyard::types::{IntegrationType, PhoneNumber};
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 const SECRET: &str = "crash-test-webhook-secret";
 const LINE: &str = "+12025550101";
 const CONTACT: &str = "+12025550150";
+const BLAST: &str = "Sale on Saturday";
 /// How long the whole story may take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 struct Story {
-    folder: TempDir,
+    database: String,
     sandbox: Sandbox,
     sandbox_url: String,
     http: reqwest::Client,
@@ -42,8 +44,8 @@ impl Drop for Process {
 }
 
 impl Story {
-    /// A line on RingCentral, its contact, and one held message of a blast that is still to be recorded.
-    async fn begin() -> Story {
+    /// A line on RingCentral, its contacts, and a blast to them that is still to be recorded.
+    async fn begin(database: &str, contacts: &[String]) -> Story {
         let http = server::application::http_client().expect("an HTTP client");
         let mut config = SandboxConfig::new(Clock::System, http.clone());
         (config.posts_per_minute, config.posts_per_day, config.deliver_statuses) = (None, None, false);
@@ -56,7 +58,7 @@ impl Story {
         let free = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = free.local_addr().expect("bound").port();
         drop(free);
-        let story = Story { folder: TempDir::new().expect("a folder"), sandbox, sandbox_url, http, port, stop };
+        let story = Story { database: database.to_owned(), sandbox, sandbox_url, http, port, stop };
 
         let db = story.open().await;
         db.migrate().await.expect("migrated");
@@ -77,25 +79,22 @@ impl Story {
         };
         ringcentral::connect(&db, &now, &keys(), &permit, account, new).await.expect("connected");
         let line = lines::add(&db, &now, &permit, account, LINE, "Front desk", IntegrationType::Ringcentral).await.expect("added");
-        let recipients = [PhoneNumber::parse(CONTACT).expect("valid")];
-        blast::take_as_staff(&db, &now, &ada.permit().expect("may"), line, "Sale on Saturday", &recipients).await.expect("taken");
+        let recipients: Vec<_> = contacts.iter().map(|number| PhoneNumber::parse(number).expect("valid")).collect();
+        blast::take_as_staff(&db, &now, &ada.permit().expect("may"), line, BLAST, &recipients).await.expect("taken");
         db.close().await;
         story
     }
 
     async fn open(&self) -> Db {
-        Db::open(&self.database(), 2).await.expect("opened")
+        Db::open(&self.database, 2).await.expect("opened")
     }
 
-    fn database(&self) -> String {
-        format!("sqlite:{}", self.folder.path().join("crash.db").display())
-    }
-
-    fn start(&self, die_at: Option<&str>) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_switchyard"));
-        command
-            .arg("serve")
-            .env("DATABASE_URL", self.database())
+    /// Starts `serve` or `work`.
+    fn start(&self, command: &str, die_at: Option<&str>) -> Process {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_switchyard"));
+        process
+            .arg(command)
+            .env("DATABASE_URL", &self.database)
             .env("LISTEN", format!("127.0.0.1:{}", self.port))
             .env("CARRIER_URL", format!("{}/carrier", self.sandbox_url))
             .env("CARRIER_KEY", "sandbox-carrier-key")
@@ -108,14 +107,15 @@ impl Story {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         if let Some(point) = die_at {
-            command.env("SWITCHYARD_DIE_AT", point);
+            process.env("SWITCHYARD_DIE_AT", point);
         }
-        Process(command.spawn().expect("started"))
+        Process(process.spawn().expect("started"))
     }
 
-    /// The contact writes; the carrier repeats until it has an answer, as carriers do.
-    async fn contact_writes(&self) {
-        let body = serde_json::json!({ "id": "in-1", "from": CONTACT, "to": [LINE], "text": "Yes please", "media": [] }).to_string();
+    /// A contact writes; the carrier repeats until it has an answer, as carriers do.
+    async fn writes(&self, contact: &str, text: &str) {
+        let id = format!("in-{contact}");
+        let body = serde_json::json!({ "id": id, "from": contact, "to": [LINE], "text": text, "media": [] }).to_string();
         self.until("the webhook is answered", async || {
             let request = self
                 .http
@@ -128,6 +128,33 @@ impl Story {
         .await;
     }
 
+    /// Waits until the carrier's answers about so many messages are recorded: before, nothing is releasable.
+    async fn until_releasable(&self, count: usize) {
+        let db = self.open().await;
+        self.until("the blast is releasable", async || {
+            let held: Vec<(i64,)> =
+                db.all("select accepted_at from sync_entry where accepted_at is not null", ()).await.unwrap_or_default();
+            held.len() >= count
+        })
+        .await;
+        db.close().await;
+    }
+
+    /// Waits until nothing is queued any more.
+    async fn until_drained(&self) {
+        let db = self.open().await;
+        self.until("the lanes are empty", async || {
+            let open: Result<Vec<(i64,)>, _> = db.all("select queued from lane where queued > 0", ()).await;
+            open.is_ok_and(|open| open.is_empty())
+        })
+        .await;
+        db.close().await;
+    }
+
+    fn count(&self, of: impl Fn(Kind) -> bool) -> usize {
+        self.sandbox.journal(0).into_iter().filter(|entry| of(entry.kind) && entry.accepted).count()
+    }
+
     async fn until(&self, what: &str, met: impl AsyncFn() -> bool) {
         let began = Instant::now();
         while !met().await {
@@ -135,36 +162,15 @@ impl Story {
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     }
-
-    /// The posts that had effect, in order, each by what it says.
-    fn posted(&self) -> Vec<&'static str> {
-        let accepted = self.sandbox.journal(0).into_iter().filter(|e| e.kind == Kind::Post && e.accepted);
-        accepted
-            .flat_map(|e| {
-                let text = e.text.as_deref().unwrap_or_default().to_owned();
-                ["Sale on Saturday", "Yes please"].into_iter().filter(move |part| text.contains(part))
-            })
-            .collect()
-    }
 }
 
 /// Dies at `point`, is started again, and in the end everything stands in the chat once, in order, and went out as SMS once.
-async fn nothing_lost_nothing_twice(point: &str, dies_before_the_reply: bool) {
-    let story = Story::begin().await;
-    let mut dying = story.start(Some(point));
+async fn nothing_lost_nothing_twice(database: &str, point: &str, dies_before_the_reply: bool) {
+    let story = Story::begin(database, &[CONTACT.to_owned()]).await;
+    let mut dying = story.start("serve", Some(point));
     if !dies_before_the_reply {
-        story.until("the blast is sent", async || story.sandbox.journal(0).iter().any(|e| e.kind == Kind::Sms && e.accepted)).await;
-        // The carrier's answer must be recorded too, or nothing is releasable yet.
-        let db = story.open().await;
-        story
-            .until("the blast is releasable", async || {
-                let held: Vec<(i64,)> =
-                    db.all("select accepted_at from sync_entry where accepted_at is not null", ()).await.unwrap_or_default();
-                !held.is_empty()
-            })
-            .await;
-        db.close().await;
-        story.contact_writes().await;
+        story.until_releasable(1).await;
+        story.writes(CONTACT, "Yes please").await;
     }
     let began = Instant::now();
     while dying.0.try_wait().expect("waited").is_none() {
@@ -173,40 +179,37 @@ async fn nothing_lost_nothing_twice(point: &str, dies_before_the_reply: bool) {
     }
     drop(dying);
 
-    let _again = story.start(None);
+    let _again = story.start("serve", None);
     if dies_before_the_reply {
-        let db = story.open().await;
-        story
-            .until("the blast is releasable", async || {
-                let held: Vec<(i64,)> =
-                    db.all("select accepted_at from sync_entry where accepted_at is not null", ()).await.unwrap_or_default();
-                !held.is_empty()
-            })
-            .await;
-        db.close().await;
-        story.contact_writes().await;
+        story.until_releasable(1).await;
+        story.writes(CONTACT, "Yes please").await;
     }
-    story.until("both stand in the chat", async || story.posted().len() >= 2).await;
-    let db = story.open().await;
-    story
-        .until("the lane is empty", async || {
-            let open: Vec<(i64,)> = db.all("select queued from lane where queued > 0", ()).await.unwrap_or_default();
-            open.is_empty()
-        })
-        .await;
-    db.close().await;
-    assert_eq!(story.posted(), ["Sale on Saturday", "Yes please"], "died at {point}");
-    let sms = story.sandbox.journal(0).iter().filter(|e| e.kind == Kind::Sms && e.accepted).count();
-    assert_eq!(sms, 1, "the SMS went out once");
+    story.until("both stand in the chat", async || story.count(|kind| kind == Kind::Post) >= 2).await;
+    story.until_drained().await;
+    let mut said = Said::default();
+    said.then(CONTACT, BLAST);
+    said.then(CONTACT, "Yes please");
+    assert_eq!(verdict(&story.sandbox, &said), GOOD, "died at {point}");
+    assert_eq!(received(&story.sandbox.journal(0), CONTACT), [BLAST], "the SMS went out once");
     assert_eq!(story.sandbox.chats().len(), 1, "one conversation, one chat");
     story.stop.cancel();
 }
 
 macro_rules! crashes { ($($name:ident: $point:literal $(, $before:literal)?;)+) => { $(
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn $name() {
-        let dies_before_the_reply = false $(|| $before)?;
-        nothing_lost_nothing_twice($point, dies_before_the_reply).await;
+    mod $name {
+        use super::*;
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn sqlite() {
+            let dies_before_the_reply = false $(|| $before)?;
+            with_database(DbEngine::Sqlite, async |url: &str| nothing_lost_nothing_twice(url, $point, dies_before_the_reply).await).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn postgres() {
+            let dies_before_the_reply = false $(|| $before)?;
+            with_database(DbEngine::Postgres, async |url: &str| nothing_lost_nothing_twice(url, $point, dies_before_the_reply).await).await;
+        }
     }
 )+ } }
 
@@ -218,4 +221,45 @@ crashes! {
     a_crash_between_intent_and_call: "intent";
     a_crash_between_call_and_record: "called";
     a_crash_after_the_record: "recorded";
+}
+
+/// Two processes share the lanes; one is killed amid its calls; the other one takes over what it held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_killed_amid_its_calls_is_taken_over_by_another_process() {
+    with_database(DbEngine::Postgres, async |url: &str| {
+        let contacts: Vec<String> = (0..80).map(contact).collect();
+        let story = Story::begin(url, &contacts).await;
+        let _stays = story.start("serve", None);
+        let mut killed = story.start("work", None);
+        story.until_releasable(contacts.len()).await;
+        for on in [On::Team, On::Post] {
+            story.sandbox.arm(Fault::new(on, What::Slow { ms: 900 }).times(0)).expect("armed");
+        }
+        let reply = |contact: &str| format!("Yes please, {contact}.");
+        let (story_at, reply_of) = (&story, &reply);
+        join_all(contacts.iter().map(async |contact| story_at.writes(contact, &reply_of(contact)).await)).await;
+
+        // A process works at most 32 lanes at a time: beyond that both are at it.
+        story.until("both are at work", async || story.count(|kind| matches!(kind, Kind::Team | Kind::Post)) > 64).await;
+        assert!(killed.0.try_wait().expect("waited").is_none(), "it works");
+        killed.0.kill().expect("killed");
+        killed.0.wait().expect("gone");
+        story.sandbox.disarm();
+
+        story.until("the lanes were worked", async || story.count(|kind| kind == Kind::Post) >= 2 * contacts.len()).await;
+        story.until_drained().await;
+        let mut said = Said::default();
+        for contact in &contacts {
+            said.then(contact, BLAST);
+            said.then(contact, &reply(contact));
+        }
+        assert_eq!(verdict(&story.sandbox, &said), GOOD);
+        let journal = story.sandbox.journal(0);
+        assert!(contacts.iter().all(|contact| received(&journal, contact) == [BLAST]), "each SMS went out once");
+        assert_eq!(story.sandbox.chats().len(), contacts.len(), "one chat for each");
+        let looked = story.count(|kind| matches!(kind, Kind::ChatList | Kind::PostList));
+        assert!(looked > 0, "what was under way when it died was looked up");
+        story.stop.cancel();
+    })
+    .await;
 }
