@@ -129,7 +129,7 @@ pub struct TestApp {
     /// An administrator.
     pub staff: Member,
     pub stop: CancellationToken,
-    sandbox_url: String,
+    pub sandbox_url: String,
     numbers: AtomicU32,
     texts: AtomicU32,
     home: Home,
@@ -408,7 +408,8 @@ impl TestApp {
     }
 }
 
-async fn serve(router: axum::Router, stop: &CancellationToken) -> String {
+/// Serves this on a free port; says where.
+pub async fn serve(router: axum::Router, stop: &CancellationToken) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(application::serve(listener, router, stop.clone()));

@@ -14,22 +14,23 @@ use switchyard::types::{
 use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 
-const PASSWORD: &str = "a long enough password";
+pub const PASSWORD: &str = "a long enough password";
 
-struct House {
+/// The house, and what a test builds in it.
+pub struct House {
     db: Db,
     now: Now,
     passwords: Passwords,
     admin: Member,
 }
 
-fn house(app: &TestApp) -> House {
+pub fn house(app: &TestApp) -> House {
     let passwords = Passwords::new(app.now.rng.clone()).unwrap();
     House { db: app.db.clone(), now: app.now.clone(), passwords, admin: app.staff.clone() }
 }
 
 impl House {
-    async fn account(&self, name: &str) -> AccountId {
+    pub async fn account(&self, name: &str) -> AccountId {
         accounts::add(&self.db, &self.now, &self.admin.permit().unwrap(), name, true, true).await.unwrap()
     }
 
@@ -50,18 +51,18 @@ impl House {
         ringcentral::connect(&self.db, &self.now, &keys(), &self.admin.permit().unwrap(), account, new).await.unwrap();
     }
 
-    async fn role(&self, name: &str) -> RoleId {
+    pub async fn role(&self, name: &str) -> RoleId {
         staff::roles(&self.db).await.unwrap().into_iter().find(|r| r.name == name).unwrap().id
     }
 
-    async fn member(&self, email: &str, role: RoleId) -> Member {
+    pub async fn member(&self, email: &str, role: RoleId) -> Member {
         let invited = staff::invite(&self.db, &self.now, &self.admin.permit().unwrap(), email, "Somebody", role).await.unwrap();
         let id = staff::accept(&self.db, &self.now, &self.passwords, &invited.token, PASSWORD.into()).await.unwrap();
         Member::load(&self.db, id).await.unwrap().unwrap()
     }
 
     /// A member with every permission, but on one account only.
-    async fn member_of(&self, account: AccountId) -> Member {
+    pub async fn member_of(&self, account: AccountId) -> Member {
         let role = RoleId(self.now.id());
         let now = self.now.at();
         self.db

@@ -13,6 +13,7 @@ mod agents;
 mod api;
 mod blasts;
 mod crash;
+mod doors;
 mod faults;
 mod guards;
 mod house;

@@ -1,0 +1,327 @@
+//! Every server function and every route, asked by nobody, by every role, and by somebody who may do everything, but on another
+//! account only. One that is in the code and not in these tables fails the test; so does an answer that tells a stranger anything.
+
+use crate::harness::{SECRET, TestApp, TestLine, contact, on_both_engines, serve};
+use crate::house::{PASSWORD, house};
+use crate::source::{Token, files};
+use reqwest::{Method, Response, StatusCode};
+use server::application::{self, Site};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use switchyard::directory::{accounts, people};
+use switchyard::staff::{Member, SessionRows};
+use switchyard::types::IntegrationType::Ringcentral;
+use switchyard::types::{ConversationId, MessageId, ResponderId, RoleId, StaffId, UserId};
+use time::OffsetDateTime;
+use tower_sessions::SessionStore;
+use tower_sessions::session::{Id, Record};
+
+on_both_engines![
+    every_server_function_answers_each_person_as_the_table_says,
+    every_route_answers_each_person_as_the_table_says,
+    an_accounts_program_reaches_its_own_account_only,
+];
+
+/// Nobody · a viewer · support · who may do everything, on another account only · an administrator.
+const PEOPLE: [&str; 5] = ["nobody", "viewer", "support", "elsewhere", "administrator"];
+/// Whoever asks has an answer within this time.
+const LONGEST_ANSWER: Duration = Duration::from_secs(20);
+/// Nobody and elsewhere: they must learn nothing of the account.
+const STRANGERS: [usize; 2] = [0, 3];
+/// What only the account's data says.
+const SECRETS: [&str; 6] = ["zq7", "Account 0", "2025550100", "202 555 0100", "2025550121", "202 555 0121"];
+
+/// A server function's path below `/fn/`, what it is sent, and the status that each of [`PEOPLE`] gets. They ask in this order; 409
+/// and 404 of the administrator say that support did it already.
+#[rustfmt::skip]
+const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
+    // Whoever comes.
+    ("sign-in",                   "email=sam@example.com&password={password}&next=/lines",             [200, 200, 200, 200, 200]),
+    ("sign-out",                  "",                                                                  [200, 200, 200, 200, 200]),
+    ("theme",                     "theme=dark",                                                        [200, 200, 200, 200, 200]),
+    ("invitation",                "token=of-nobody",                                                   [404, 404, 404, 404, 404]),
+    ("invitation/accept",         "token=of-nobody&password={password}",                               [404, 404, 404, 404, 404]),
+    // Whoever is signed in.
+    ("me",                        "",                                                                  [401, 200, 200, 200, 200]),
+    // The directory; a list shows what is within the person's scope.
+    ("accounts/list",             "search=",                                                           [401, 200, 200, 200, 200]),
+    ("accounts/offered",          "",                                                                  [401, 200, 200, 200, 200]),
+    ("accounts/add",              "name=New {n}",                                                      [401, 403, 200, 403, 200]),
+    ("lines/list",                "search=",                                                           [401, 200, 200, 200, 200]),
+    ("lines/get",                 "id={line}",                                                         [401, 200, 200, 404, 200]),
+    ("lines/history",             "id={line}",                                                         [401, 200, 200, 200, 200]),
+    ("lines/add",                 "account={account}&number=+1202555019{n}&label=New&integration_type=none", [401, 403, 200, 404, 200]),
+    ("lines/access",              "line={line}&user={user}&access=true",                               [401, 403, 200, 404, 200]),
+    ("lines/responders/add",      "line={line}&keyword=word{n}&reply=Yes",                             [401, 403, 200, 404, 200]),
+    ("lines/responders/remove",   "line={line}&responder={responder}",                                 [401, 403, 200, 404, 404]),
+    ("lines/type/preview",        "id={line}&to=inbox",                                                [401, 403, 200, 404, 200]),
+    ("lines/type/set",            "id={line}&to=inbox&version=0&confirm=0100",                         [401, 403, 409, 404, 409]),
+    // Messages.
+    ("lines/conversations",       "id={line}",                                                         [401, 200, 200, 200, 200]),
+    ("conversations/get",         "line={line}&id={conversation}",                                     [401, 200, 200, 404, 200]),
+    ("conversations/retry",       "line={line}&conversation={conversation}",                           [401, 403, 409, 404, 409]),
+    ("conversations/skip",        "line={line}&message={message}",                                     [401, 403, 200, 404, 409]),
+    ("conversations/restore",     "line={line}&message={message}",                                     [401, 403, 200, 404, 409]),
+    ("sync/list",                 "",                                                                  [401, 200, 200, 200, 200]),
+    ("sync/lines",                "account={account}",                                                 [401, 200, 200, 200, 200]),
+    // Staff are nobody's account: who may see or manage them does so on the whole platform or not at all.
+    ("staff/list",                "",                                                                  [401, 403, 403, 200, 200]),
+    ("staff/roles",               "",                                                                  [401, 403, 403, 200, 200]),
+    ("staff/invite",              "email=new{n}@example.com&name=New&role={role}",                     [401, 403, 403, 403, 200]),
+    ("staff/invited",             "",                                                                  [401, 403, 403, 200, 200]),
+    ("staff/disable",             "id={victim}",                                                       [401, 403, 403, 403, 200]),
+    // The simulator, where a sandbox runs.
+    ("simulator/stage",           "line={line}&contact={conversation}",                                [401, 403, 200, 200, 200]),
+    ("simulator/scene",           "line={line}&contact={conversation}",                                [401, 403, 200, 404, 200]),
+    ("simulator/blast",           "line={line}&contact={conversation}",                                [401, 403, 200, 404, 200]),
+    ("simulator/reply",           "line={line}&contact={conversation}&text=Yes",                       [401, 403, 200, 404, 200]),
+    ("simulator/fault",           "mischief=lose_answer",                                              [401, 403, 200, 200, 200]),
+    ("simulator/disarm",          "",                                                                  [401, 403, 200, 200, 200]),
+];
+
+/// A route, and the status that each of [`PEOPLE`] gets. 302 leads nobody to the sign-in page.
+#[rustfmt::skip]
+const ROUTES: &[(&str, &str, [u16; 5])] = &[
+    // Pages. What a page shows is what its server functions answer.
+    ("GET",  "/",                                        [302, 302, 302, 302, 302]),
+    ("GET",  "/sign-in",                                 [200, 302, 302, 302, 302]),
+    ("GET",  "/invitation",                              [404, 404, 404, 404, 404]),
+    ("GET",  "/lines",                                   [302, 200, 200, 200, 200]),
+    ("GET",  "/lines/new",                               [302, 200, 200, 200, 200]),
+    ("GET",  "/lines/{id}",                              [302, 200, 200, 404, 200]),
+    ("GET",  "/lines/{id}/type",                         [302, 403, 200, 404, 200]),
+    ("GET",  "/lines/{id}/conversations",                [302, 200, 200, 404, 200]),
+    ("GET",  "/lines/{id}/conversations/{conversation}", [302, 200, 200, 404, 200]),
+    ("GET",  "/sync",                                    [302, 200, 200, 200, 200]),
+    ("GET",  "/simulator",                               [302, 403, 200, 200, 200]),
+    ("GET",  "/accounts",                                [302, 200, 200, 200, 200]),
+    ("GET",  "/accounts/new",                            [302, 200, 200, 200, 200]),
+    ("GET",  "/staff",                                   [302, 403, 403, 200, 200]),
+    ("GET",  "/staff/new",                               [302, 403, 403, 200, 200]),
+    ("GET",  "/nothing/here",                            [302, 404, 404, 404, 404]),
+    // Files, and the stream of events.
+    ("GET",  "/lines.csv",                               [302, 200, 200, 200, 200]),
+    ("GET",  "/sync.csv",                                [302, 200, 200, 200, 200]),
+    ("GET",  "/events",                                  [401, 200, 200, 200, 200]),
+    ("GET",  "/favicon.svg",                             [404, 404, 404, 404, 404]),
+    // Machines: a member's session opens nothing here.
+    ("POST", "/api/v1/messages",                         [401, 401, 401, 401, 401]),
+    ("GET",  "/api/v1/lines/{line}/messages/{id}",       [401, 401, 401, 401, 401]),
+    ("POST", "/api/v1/blasts",                           [401, 401, 401, 401, 401]),
+    ("GET",  "/api/v1/lines/{line}/blasts/{id}",         [401, 401, 401, 401, 401]),
+    ("GET",  "/api",                                     [404, 404, 404, 404, 404]),
+    ("GET",  "/api/{*rest}",                             [404, 404, 404, 404, 404]),
+    ("POST", "/webhooks/carrier/{carrier}/messages",     [401, 401, 401, 401, 401]),
+    ("POST", "/webhooks/carrier/{carrier}/status",       [401, 401, 401, 401, 401]),
+    ("GET",  "/healthz",                                 [200, 200, 200, 200, 200]),
+    ("GET",  "/readyz",                                  [200, 200, 200, 200, 200]),
+    ("GET",  "/metrics",                                 [200, 200, 200, 200, 200]),
+];
+/// In the table and no route of its own: what answers when nothing else does.
+const FALLBACK: &str = "/nothing/here";
+
+/// The application with everybody in it, and one line with a conversation.
+struct Doors<'a> {
+    app: &'a TestApp,
+    url: String,
+    line: TestLine,
+    account: String,
+    conversation: ConversationId,
+    message: MessageId,
+    user: UserId,
+    role: RoleId,
+    responder: ResponderId,
+    victim: StaffId,
+    /// As [`PEOPLE`].
+    people: [Option<Member>; 5],
+    /// A bearer token of the account elsewhere.
+    token_elsewhere: String,
+}
+
+impl<'a> Doors<'a> {
+    async fn open(app: &'a TestApp) -> Doors<'a> {
+        let site = Site {
+            public_url: "http://console.test".to_owned(),
+            site_root: "target/none".to_owned(),
+            sandbox_url: Some(app.sandbox_url.clone()),
+            secrets: vec![("sandbox".to_owned(), SECRET.to_owned())],
+        };
+        let url = serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await;
+        let (db, now, h) = (&app.db, &app.now, house(app));
+        let line = app.line(Ringcentral).await;
+        let shown = accounts::list(db, &app.staff.permit().unwrap(), "", None, 50).await.unwrap();
+        let account = shown.rows[0].id;
+        let user = people::add_user(db, now, &app.staff.permit().unwrap(), account, "Grace zq7", "grace.zq7@example.com").await.unwrap();
+        let number = switchyard::types::PhoneNumber::parse(&contact(1)).unwrap();
+        people::name_contact(db, &app.staff.permit().unwrap(), account, &number, "Vera zq7").await.unwrap();
+        let responder = people::add_responder(db, now, &app.staff.permit().unwrap(), line.id, "zq7 hours", "Always").await.unwrap();
+        // A chat that stands, and a message that is held.
+        app.reply(&contact(1), &line, "Hello zq7").await;
+        app.work().await;
+        app.send(&line, &contact(1), "Your order zq7 is ready").await;
+        app.work().await;
+        let conversation = app.conversation(&line, &contact(1)).await.id;
+        let message = app.timeline(&line, &contact(1)).await.last().unwrap().id;
+
+        let elsewhere = h.account("Elsewhere").await;
+        let token_elsewhere = accounts::add_api_token(db, now, &app.staff.permit().unwrap(), elsewhere, "program").await.unwrap();
+        let people = [
+            None,
+            Some(h.member("vera@example.com", h.role("Viewer").await).await),
+            Some(h.member("sam@example.com", h.role("Support").await).await),
+            Some(h.member_of(elsewhere).await),
+            Some(app.staff.clone()),
+        ];
+        let victim = h.member("victim@example.com", h.role("Viewer").await).await.id();
+        let (account, role) = (account.to_string(), h.role("Viewer").await);
+        Doors { app, url, line, account, conversation, message, user, role, responder, victim, people, token_elsewhere }
+    }
+
+    /// The cookie of a new session of this person; signing out ends only this one.
+    async fn cookie(&self, person: usize) -> Option<String> {
+        let member = self.people[person].as_ref()?;
+        let data = [("staff", serde_json::to_value(member.id()).unwrap()), ("since", serde_json::to_value(self.app.now.at()).unwrap())];
+        let expiry = OffsetDateTime::from_unix_timestamp(self.app.now.at().0 / 1_000_000 + 3_600).unwrap();
+        let data = data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let mut record = Record { id: Id::default(), data, expiry_date: expiry };
+        SessionRows::new(self.app.db.clone(), self.app.now.clock.clone()).create(&mut record).await.unwrap();
+        Some(format!("switchyard={}", record.id))
+    }
+
+    async fn ask(&self, person: usize, method: Method, path: &str, form: &str, site: &str) -> Response {
+        let filled = |text: &str| {
+            text.replace("{line}", &self.line.id.to_string())
+                .replace("{account}", &self.account)
+                .replace("{conversation}", &self.conversation.to_string())
+                .replace("{message}", &self.message.to_string())
+                .replace("{user}", &self.user.to_string())
+                .replace("{role}", &self.role.to_string())
+                .replace("{responder}", &self.responder.to_string())
+                .replace("{victim}", &self.victim.to_string())
+                .replace("{password}", PASSWORD)
+                .replace("{n}", &person.to_string())
+        };
+        let form: Vec<(String, String)> =
+            form.split('&').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), filled(value))).collect();
+        let mut request = self.app.http.request(method.clone(), format!("{}{}", self.url, filled(path)));
+        request = request.header("accept", "application/json").header("sec-fetch-site", site);
+        if let Some(cookie) = self.cookie(person).await {
+            request = request.header("cookie", cookie);
+        }
+        if method == Method::POST {
+            request = request.form(&form);
+        }
+        let answer = tokio::time::timeout(LONGEST_ANSWER, request.send()).await;
+        answer.unwrap_or_else(|_| panic!("{method} {path}: {} has no answer", PEOPLE[person])).unwrap()
+    }
+
+    /// Asks everybody; says where the answers part from the table, and whether the administrator was told a secret.
+    async fn ask_all(&self, method: Method, path: &str, form: &str, wanted: [u16; 5]) -> (Vec<String>, bool) {
+        let (mut wrong, mut told) = (Vec::new(), false);
+        for (person, wanted) in wanted.into_iter().enumerate() {
+            let answer = self.ask(person, method.clone(), path, form, "same-origin").await;
+            let (status, headers) = (answer.status().as_u16(), format!("{:?}", answer.headers()));
+            // A stream of events has no end.
+            let text = if path == "/events" { String::new() } else { answer.text().await.unwrap() };
+            let secret = SECRETS.into_iter().find(|secret| text.contains(secret) || headers.contains(secret));
+            if status != wanted {
+                wrong.push(format!("{path}: {} gets {status}, the table says {wanted}: {}", PEOPLE[person], &text[..text.len().min(300)]));
+            }
+            if let Some(secret) = secret.filter(|_| STRANGERS.contains(&person)) {
+                wrong.push(format!("{path}: {} is told {secret}: {text}", PEOPLE[person]));
+            }
+            told |= person == 4 && secret.is_some();
+        }
+        (wrong, told)
+    }
+}
+
+fn report(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{} answers are not as the table says:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+async fn every_server_function_answers_each_person_as_the_table_says(app: &TestApp) {
+    let in_code: BTreeSet<(String, Method)> =
+        leptos::server_fn::axum::server_fn_paths().map(|(path, method)| (path.to_owned(), method)).collect();
+    let in_table: BTreeSet<(String, Method)> = FUNCTIONS.iter().map(|(path, ..)| (format!("/fn/{path}"), Method::POST)).collect();
+    assert!(in_code.len() > 30, "the functions are registered");
+    assert_eq!(in_code, in_table, "the code left, the table right");
+
+    let doors = Doors::open(app).await;
+    let (mut wrong, mut telling) = (Vec::new(), 0);
+    for (path, form, wanted) in FUNCTIONS {
+        let path = format!("/fn/{path}");
+        // Another site's page cannot have the browser do it, whoever it belongs to; and nothing changes on GET.
+        let foreign = doors.ask(4, Method::POST, &path, form, "cross-site").await.status();
+        assert_eq!(foreign, StatusCode::FORBIDDEN, "{path} from another site");
+        let read = doors.ask(4, Method::GET, &path, "", "same-origin").await.status();
+        assert!(matches!(read, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED), "GET {path}: {read}");
+        let (parts, told) = doors.ask_all(Method::POST, &path, form, *wanted).await;
+        wrong.extend(parts);
+        telling += usize::from(told);
+    }
+    report(&wrong);
+    assert!(telling >= 8, "the secrets are ones that answers tell: {telling} did");
+}
+
+/// The first texts of calls such as `.route("/path", …)`.
+fn routes_in(tokens: &[Token]) -> impl Iterator<Item = &str> {
+    let calls = tokens.windows(4).filter(|t| t[0].is(".") && t[2].is("("));
+    calls.filter(|t| ["route", "route_service", "nest_service", "nest"].iter().any(|name| t[1].is(name))).filter_map(|t| t[3].text())
+}
+
+async fn every_route_answers_each_person_as_the_table_says(app: &TestApp) {
+    let files = files("server/src");
+    let files = files.iter().filter(|(path, _)| !path.contains("/sandbox"));
+    let mut in_code: BTreeSet<String> = files.flat_map(|(_, tokens)| routes_in(tokens)).map(ToOwned::to_owned).collect();
+    assert!(in_code.len() > 10, "the routes were read");
+    let pages = leptos_axum::generate_route_list(app::App);
+    assert!(pages.len() > 10, "the pages were read");
+    in_code.extend(pages.iter().map(|page| page.path().to_owned()));
+    let in_table: BTreeSet<String> = ROUTES.iter().map(|(_, path, _)| (*path).to_owned()).filter(|path| path != FALLBACK).collect();
+    assert_eq!(in_code, in_table, "the code left, the table right");
+
+    let doors = Doors::open(app).await;
+    let (mut wrong, mut telling) = (Vec::new(), 0);
+    for (method, route, wanted) in ROUTES {
+        let path = route.replace("/lines/{id}", "/lines/{line}").replace("{id}", "{message}").replace("{carrier}", "sandbox");
+        let path = path.replace("{*rest}", "v2").replace("/type", "/type?to=inbox");
+        let (parts, told) = doors.ask_all(method.parse().unwrap(), &path, "", *wanted).await;
+        wrong.extend(parts);
+        telling += usize::from(told);
+    }
+    report(&wrong);
+    assert!(telling >= 8, "the secrets are ones that answers tell: {telling} did");
+}
+
+async fn an_accounts_program_reaches_its_own_account_only(app: &TestApp) {
+    let doors = Doors::open(app).await;
+    let line = doors.line.id;
+    let blast = app.blast(&doors.line, &[contact(2)], "Sale zq7").await["id"].as_str().unwrap().to_owned();
+    let send = serde_json::json!({ "line": line, "to": contact(3), "text": "Hello" });
+    let mass = serde_json::json!({ "line": line, "recipients": [contact(3)], "text": "Hello" });
+    // Without a token · with a stranger's · with another account's · with its own.
+    let tokens = ["", "sw_of-nobody", doors.token_elsewhere.as_str(), doors.line.token.as_str()];
+    // Another account's line is as unknown as one that nobody has: a field that is wrong.
+    let table = [
+        (Method::POST, "/api/v1/messages".to_owned(), Some(&send), [401, 401, 422, 201]),
+        (Method::POST, "/api/v1/blasts".to_owned(), Some(&mass), [401, 401, 422, 202]),
+        (Method::GET, format!("/api/v1/lines/{line}/messages/{}", doors.message), None, [401, 401, 404, 200]),
+        (Method::GET, format!("/api/v1/lines/{line}/blasts/{blast}"), None, [401, 401, 404, 200]),
+    ];
+    for (method, path, body, wanted) in table {
+        for (token, wanted) in tokens.into_iter().zip(wanted) {
+            let mut request = app.http.request(method.clone(), format!("{}{path}", doors.url));
+            if !token.is_empty() {
+                request = request.bearer_auth(token);
+            }
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), wanted, "{path}");
+            let text = answer.text().await.unwrap();
+            assert!(wanted < 300 || !SECRETS.iter().any(|secret| text.contains(secret)), "{path}: {text}");
+        }
+    }
+}
