@@ -8,6 +8,7 @@ use leptos::leptos_dom::helpers::window_event_listener_untyped;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsCast;
+use leptos_router::hooks::use_location;
 use serde::Deserialize;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use switchyard::types::Change;
 
 /// What comes within this time of each other is read once.
 const GATHER: Duration = Duration::from_millis(400);
+/// So many different changes are remembered one by one while a page is being loaded.
+const REMEMBERED: usize = 100;
 
 /// The script that keeps the stream; it stands in the document.
 #[cfg(feature = "ssr")]
@@ -29,14 +32,27 @@ struct Live {
     waiting: RwSignal<bool>,
     /// The stream is interrupted.
     lost: RwSignal<bool>,
+    /// What was heard since the page was asked for: some of it may have come after its rows were read and before it listened.
+    since: StoredValue<Vec<Heard>>,
 }
 
 /// What the stream says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
     One(Change),
     /// Changes may have been missed.
     Anything,
     Lost,
+}
+
+impl Heard {
+    fn concerns(self, relevant: impl Fn(Change) -> bool) -> bool {
+        match self {
+            Self::One(change) => relevant(change),
+            Self::Anything => true,
+            Self::Lost => false,
+        }
+    }
 }
 
 /// The stream's own words beside the changes.
@@ -59,13 +75,30 @@ fn heard(event: &web_sys::Event) -> Option<Heard> {
 
 /// Asks for the stream as long as the frame stands, and makes it known to the screens within.
 pub fn provide_live() {
-    let live = Live { still: RwSignal::new(false), waiting: RwSignal::new(false), lost: RwSignal::new(false) };
+    let live = Live {
+        still: RwSignal::new(false),
+        waiting: RwSignal::new(false),
+        lost: RwSignal::new(false),
+        since: StoredValue::new(Vec::new()),
+    };
     provide_context(live);
+    let here = use_location();
+    Effect::new(move |_| {
+        here.pathname.track();
+        here.search.track();
+        live.since.update_value(Vec::clear);
+    });
     Effect::new(move |_| {
         let listener = window_event_listener_untyped("switchyard:change", move |event| {
-            if let Some(heard) = heard(&event) {
-                live.lost.set(matches!(heard, Heard::Lost));
-            }
+            let Some(heard) = heard(&event) else { return };
+            live.lost.set(heard == Heard::Lost);
+            live.since.update_value(|since| {
+                if since.len() >= REMEMBERED {
+                    *since = vec![Heard::Anything];
+                } else if !since.contains(&heard) {
+                    since.push(heard);
+                }
+            });
         });
         ask("on");
         on_cleanup(move || {
@@ -92,13 +125,11 @@ pub fn on_change(relevant: impl Fn(Change) -> bool + 'static, read: impl Fn() + 
     let relevant = Rc::new(relevant);
     Effect::new(move |_| {
         let relevant = relevant.clone();
+        if live.since.with_value(|since| since.iter().any(|heard| heard.concerns(&*relevant))) {
+            changed.set(true);
+        }
         let listener = window_event_listener_untyped("switchyard:change", move |event| {
-            let concerns = match heard(&event) {
-                Some(Heard::One(change)) => relevant(change),
-                Some(Heard::Anything) => true,
-                Some(Heard::Lost) | None => false,
-            };
-            if concerns {
+            if heard(&event).is_some_and(|heard| heard.concerns(&*relevant)) {
                 changed.try_set(true);
             }
         });
