@@ -21,6 +21,16 @@ export async function as(browser: Browser, role: Role, options: Parameters<Brows
   return context.newPage();
 }
 
+/** A text from somebody's handset, by way of the carrier; `media` are links, or names of pictures that the sandbox paints. */
+export async function fromHandset(text: { from: string; to: string; text: string; others?: string[]; media?: string[] }): Promise<void> {
+  const answer = await fetch(`${product().sandbox}/sandbox/v1/handsets/send`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(text),
+  });
+  expect(await answer.json()).toMatchObject({ webhook_status: 200 });
+}
+
 /** Waits until the page answers to scripts: before that a click is a plain form post or link, which works too. */
 export async function ready(page: Page): Promise<void> {
   await page.waitForFunction(() => document.documentElement.dataset.ready === 'true');

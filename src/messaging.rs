@@ -10,6 +10,7 @@ pub mod idempotency;
 pub mod inbound;
 pub mod outbound;
 pub mod timeline;
+pub mod unknown;
 
 use crate::db::{Db, Result};
 use crate::types::LineId;

@@ -8,7 +8,7 @@ use crate::lines::{ConversationsPage, LinePage, LinesPage, NewLinePage, TypeChan
 use crate::sign_in::SignInPage;
 use crate::simulator::SimulatorPage;
 use crate::staff::{NewMemberPage, StaffPage};
-use crate::sync::SyncPage;
+use crate::sync::{SyncPage, UnknownPage};
 use crate::ui::FaultView;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -75,6 +75,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/lines/:id/conversations") view=ConversationsPage ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/conversations/:conversation") view=ConversationPage ssr=SsrMode::Async />
                     <Route path=path!("/sync") view=SyncPage ssr=SsrMode::Async />
+                    <Route path=path!("/sync/unknown") view=UnknownPage ssr=SsrMode::Async />
                     <Route path=path!("/simulator") view=SimulatorPage ssr=SsrMode::Async />
                     <Route path=path!("/accounts") view=AccountsPage ssr=SsrMode::Async />
                     <Route path=path!("/accounts/new") view=NewAccountPage ssr=SsrMode::Async />

@@ -2,7 +2,10 @@
 //!
 //! The rule: a press acts on the message or lane that the reader sees; the verb asks again whether it still is as it was shown.
 
+mod content;
 mod timeline;
+
+pub use content::{attachments, group_text};
 
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};

@@ -3,8 +3,10 @@
 //! The rule: a number in a tile and the list that it leads to are read by the same service verbs, within the reader's scope.
 
 mod badge;
+mod unknown;
 
 pub use badge::{SyncBadge, SyncReason};
+pub use unknown::UnknownPage;
 
 use crate::fault::{Fault, Reply};
 use crate::lines::offered_accounts;
@@ -23,6 +25,7 @@ use switchyard::types::{AccountId, Change, Cursor, LineId, LineRow, PhoneNumber,
 use {
     crate::context::{permit, services},
     switchyard::directory,
+    switchyard::messaging,
     switchyard::staff::may,
     switchyard::sync,
     switchyard::types::{LineFilter, Page, SyncFilter},
@@ -40,6 +43,8 @@ const OFFERED: usize = 500;
 pub struct Board {
     /// Across the platform, whatever the list is narrowed to.
     pub counts: SyncCounts,
+    /// Messages to numbers that are no line; `None` for who may not see them.
+    pub unknown: Option<i64>,
     /// The conversations that are not in sync, trouble first.
     pub rows: Vec<SyncRow>,
     /// Where the next page begins.
@@ -58,7 +63,7 @@ pub async fn sync_board(
     let db = services()?.db;
     let filter = SyncFilter { account, line, trouble };
     let Page { rows, next } = sync::list(&db, &permit, &filter, after.as_ref(), PAGE).await?;
-    Ok(Board { counts: sync::counts(&db, &permit).await?, rows, next })
+    Ok(Board { counts: sync::counts(&db, &permit).await?, unknown: messaging::unknown::count(&db, &permit).await?, rows, next })
 }
 
 /// The lines that the filter offers: those of the account, or the one that the list is narrowed to.
@@ -140,7 +145,7 @@ pub fn SyncPage() -> impl IntoView {
             {move || Suspend::new(async move {
                 match board.await {
                     (asked, Ok(first)) => {
-                        let followed = follow(first, is_of_a_conversation, move || read(asked.clone()));
+                        let followed = follow(first, concerns_sync, move || read(asked.clone()));
                         let is_part = Signal::derive(move || !(account.get().is_empty() && line.get().is_empty()));
                         let is_narrowed = Signal::derive(move || is_part.get() || !state.get().is_empty());
                         view! {
@@ -156,9 +161,9 @@ pub fn SyncPage() -> impl IntoView {
     }
 }
 
-/// Whether a change can be about how far a conversation is in sync.
-pub fn is_of_a_conversation(change: Change) -> bool {
-    matches!(change, Change::Conversation { .. } | Change::Conversations { .. })
+/// Whether a change can be about what this screen shows.
+fn concerns_sync(change: Change) -> bool {
+    matches!(change, Change::Conversation { .. } | Change::Conversations { .. } | Change::Line { .. } | Change::UnknownLine)
 }
 
 fn name(of: Trouble) -> &'static str {
@@ -177,42 +182,66 @@ fn clear(select: &str) {
     }
 }
 
-/// The three counts; each leads to its conversations, across the platform.
+/// The counts: each of the three leads to its conversations, across the platform, and a fourth to what came in for no line.
 #[component]
 fn Tiles(followed: Followed<Board>, chosen: Signal<String>, is_part: Signal<bool>) -> impl IntoView {
-    let tile = move |of: Trouble, means: &'static str, tone: &'static str| {
-        let is_chosen = move || chosen.with(|chosen| chosen == of.as_str());
-        let count = move || {
-            followed.now.with(|board| {
-                let count = match of {
-                    Trouble::Held => board.counts.held,
-                    Trouble::Delivering => board.counts.delivering,
-                    Trouble::Stalled => board.counts.stalled,
-                };
-                at_least(count, board.counts.cap)
+    let of_trouble = move |of: Trouble, means: &'static str, tone: &'static str| {
+        let is_chosen = Signal::derive(move || chosen.with(|chosen| chosen == of.as_str()));
+        let count = Signal::derive(move || {
+            followed.now.with(|board| match of {
+                Trouble::Held => board.counts.held,
+                Trouble::Delivering => board.counts.delivering,
+                Trouble::Stalled => board.counts.stalled,
             })
-        };
-        let href = move || if is_chosen() { "/sync".to_owned() } else { format!("/sync?state={}", of.as_str()) };
-        view! {
-            <li>
-                <a href=href class=format!("tile {tone}") aria-current=move || is_chosen().then_some("true")>
-                    <span class="font-medium">{name(of)}</span>
-                    <span class="text-2xl leading-tight font-semibold">{count}</span>
-                    <span class="muted hidden text-xs sm:block">{means}</span>
-                </a>
-            </li>
-        }
+        });
+        let href = Signal::derive(move || if is_chosen.get() { "/sync".to_owned() } else { format!("/sync?state={}", of.as_str()) });
+        tile(name(of), means, tone, href, is_chosen, shown(followed, count))
     };
+    let sees_unknown = Memo::new(move |_| followed.now.with(|board| board.unknown.is_some()));
+    let unknown = Signal::derive(move || followed.now.with(|board| board.unknown.unwrap_or_default()));
     view! {
-        <ul class="mb-4 grid grid-cols-3 gap-2 sm:gap-3" aria-label="Conversations that are not in sync, across the platform">
-            {tile(Trouble::Stalled, "Deliveries fail; they are tried again", "tile-bad")}
-            {tile(Trouble::Delivering, "On their way into RingCentral", "tile-info")}
-            {tile(Trouble::Held, "Waiting for the contact’s next reply", "tile-plain")}
+        <ul class="mb-4 grid grid-cols-2 gap-2 sm:auto-cols-fr sm:grid-flow-col sm:grid-cols-none sm:gap-3" aria-label="What is not in sync, across the platform">
+            {of_trouble(Trouble::Stalled, "Deliveries fail; they are tried again", "tile-bad")}
+            {of_trouble(Trouble::Delivering, "On their way into RingCentral", "tile-info")}
+            {of_trouble(Trouble::Held, "Waiting for the contact’s next reply", "tile-plain")}
+            <Show when=move || sees_unknown.get()>
+                {tile(
+                    "Unknown lines",
+                    "Messages to numbers of no account",
+                    "tile-none",
+                    Signal::stored("/sync/unknown".to_owned()),
+                    Signal::stored(false),
+                    shown(followed, unknown),
+                )}
+            </Show>
         </ul>
         <Show when=move || is_part.get()>
             <p class="muted mb-2 text-xs">"The counts above are of all accounts; the list below is narrowed."</p>
         </Show>
     }
+}
+
+fn tile(
+    name: &'static str,
+    means: &'static str,
+    tone: &'static str,
+    href: Signal<String>,
+    is_chosen: Signal<bool>,
+    count: Signal<String>,
+) -> impl IntoView {
+    view! {
+        <li>
+            <a href=href class=format!("tile {tone}") aria-current=move || is_chosen.get().then_some("true")>
+                <span class="font-medium">{name}</span>
+                <span class="text-2xl leading-tight font-semibold">{count}</span>
+                <span class="muted hidden text-xs sm:block">{means}</span>
+            </a>
+        </li>
+    }
+}
+
+fn shown(followed: Followed<Board>, count: Signal<i64>) -> Signal<String> {
+    Signal::derive(move || at_least(count.get(), followed.now.with(|board| board.counts.cap)))
 }
 
 /// `12`, or `≥ 1,000` where counting stopped.

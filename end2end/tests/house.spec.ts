@@ -120,6 +120,8 @@ test('every page is read without JavaScript', async ({ browser }) => {
   await expect(page.getByText('Lakeside Dental').first()).toBeVisible();
   await page.goto('/sync');
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  await page.goto('/sync/unknown');
+  await expect(page.getByText('I get no answer on this number')).toBeVisible();
 });
 
 for (const theme of ['light', 'dark'] as const) {

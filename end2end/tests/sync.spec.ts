@@ -137,7 +137,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await ready(page);
       await accessible(page);
       const conversation = await page.locator('[data-row-link]').first().getAttribute('href');
-      for (const path of [conversation!, conversation!.replace(/\/[^/]*$/, ''), '/simulator']) {
+      for (const path of [conversation!, conversation!.replace(/\/[^/]*$/, ''), '/sync/unknown', '/simulator']) {
         await page.goto(path);
         await ready(page);
         await accessible(page);

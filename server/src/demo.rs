@@ -176,11 +176,35 @@ pub async fn fill(db: &Db, now: &Now, keys: &Keyring, sandbox: &str) -> Result<(
         }
         talk(db, &past, account, line, &line_number, kind, &numbers).await?;
     }
+    stray(db, now).await?;
     // Something to look at in Sync: a blast that is held until somebody answers.
     let Some((_, line, ..)) = made.first() else { return Ok(()) };
     let recipients: Vec<PhoneNumber> = (100..140).map(number).collect();
     let text = "Lakeside Dental: we have free places for a check-up next week. Reply YES and we call you.";
     blast::take_as_staff(db, now, &member.permit()?, *line, text, &recipients).await?;
+    Ok(())
+}
+
+/// A few messages to a number that nobody has added as a line.
+async fn stray(db: &Db, now: &Now) -> Result<(), Problem> {
+    let texts = [
+        "Hello? I get no answer on this number",
+        "Is this still the salon? I would like to move my appointment",
+        "Do you have time on Friday?",
+    ];
+    let strays: Vec<Incoming> = (0..)
+        .zip(texts)
+        .map(|(n, text)| Incoming {
+            carrier_id: format!("demo-stray-{n}"),
+            from: number(150 + n),
+            to: number(90),
+            others: Vec::new(),
+            body: text.to_owned(),
+            media: Vec::new(),
+            sent_at: Some(now.at().minus(Duration::from_secs(120))),
+        })
+        .collect();
+    receive(db, now, &strays).await?;
     Ok(())
 }
 

@@ -64,10 +64,10 @@ async fn next(s: &mut Stream) -> Option<Event> {
         };
         match heard {
             Err(_) | Ok(Ok(Change::Staff)) => s.member = still_signed_in(s).await?,
+            // Only the program itself hears of these.
+            Ok(Ok(Change::LaneDue | Change::OutboxDue)) => {}
             Ok(Ok(change)) => {
-                if let Some(account) = change.account()
-                    && sees(s, account).await?
-                {
+                if sees(s, change.account()).await? {
                     return Event::default().json_data(change).ok();
                 }
             }
@@ -84,12 +84,14 @@ async fn still_signed_in(s: &Stream) -> Option<Member> {
     Member::load(&s.events.services.db, id).await.ok()?
 }
 
-async fn sees(s: &Stream, account: AccountId) -> Option<bool> {
+/// What belongs to no account is for who looks after all of them.
+async fn sees(s: &Stream, account: Option<AccountId>) -> Option<bool> {
     let permit: Permit<may::SeeDirectory> = s.member.permit().ok()?;
     let scope = permit.scope();
     if scope.everywhere {
         return Some(true);
     }
+    let Some(account) = account else { return Some(false) };
     let found: Option<(AccountId,)> = s
         .events
         .services

@@ -45,6 +45,11 @@ pub(crate) fn json(rows: &(impl Serialize + ?Sized)) -> String {
     serde_json::to_string(rows).unwrap_or_else(|_| "[]".to_owned())
 }
 
+/// Attachments or the other numbers of a group text as a column holds them.
+pub(super) fn list_as_stored<T: Serialize>(list: &[T]) -> Option<String> {
+    (!list.is_empty()).then(|| json(list))
+}
+
 #[derive(Debug, Clone, Copy, sqlx::FromRow)]
 pub(super) struct Route {
     pub(super) id: LineId,
@@ -91,7 +96,7 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
         let mut strays = Vec::new();
         for (incoming, answer) in batch.iter().zip(&mut answers) {
             let Some(route) = routes.get(&incoming.to) else {
-                strays.push((now.id_at(at), &incoming.carrier_id, &incoming.from, &incoming.to, &incoming.body, at));
+                strays.push(incoming);
                 continue;
             };
             let key = (route.id, incoming.carrier_id.as_str());
@@ -110,7 +115,7 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
         ids.sort_unstable();
         new.iter_mut().zip(ids).for_each(|(m, id)| m.id = id);
 
-        keep_strays(tx, &strays).await?;
+        super::unknown::keep(tx, now, at, &strays).await?;
         let given: Vec<consent::Given> = last_word(&new, at);
         consent::write(tx, &given).await?;
         let routed: Vec<(LineId, AccountId, &PhoneNumber)> = new
@@ -164,22 +169,6 @@ async fn known_already(tx: &mut Tx, batch: &[Incoming], routes: &HashMap<PhoneNu
     Ok(rows.into_iter().collect())
 }
 
-async fn keep_strays(tx: &mut Tx, strays: &[impl Serialize]) -> Result<()> {
-    if strays.is_empty() {
-        return Ok(());
-    }
-    tx.run(
-        "insert into unknown_inbound (id, carrier_id, from_number, to_number, body, received_at)
-         select unhex(j.value->>0, '-'), j.value->>1, j.value->>2, j.value->>3, j.value->>4, cast(j.value->>5 as bigint)
-         from json_each($1) j
-         where true
-         on conflict do nothing",
-        [json(&strays)],
-    )
-    .await?;
-    Ok(())
-}
-
 /// The consent that the batch's keywords give: for each line and number the last word counts.
 fn last_word(new: &[New<'_>], at: Timestamp) -> Vec<consent::Given> {
     let mut last: HashMap<(LineId, &PhoneNumber), consent::Given> = HashMap::new();
@@ -231,8 +220,6 @@ async fn record(tx: &mut Tx, at: Timestamp, new: &[New<'_>]) -> Result<()> {
     let rows: Vec<_> = new
         .iter()
         .map(|m| {
-            let media = (!m.incoming.media.is_empty()).then(|| json(&m.incoming.media));
-            let others = (!m.incoming.others.is_empty()).then(|| json(&m.incoming.others));
             (
                 m.route.id,
                 m.id,
@@ -240,8 +227,8 @@ async fn record(tx: &mut Tx, at: Timestamp, new: &[New<'_>]) -> Result<()> {
                 m.conversation,
                 &m.incoming.from,
                 &m.incoming.body,
-                others,
-                media,
+                list_as_stored(&m.incoming.others),
+                list_as_stored(&m.incoming.media),
                 &m.incoming.carrier_id,
                 m.incoming.sent_at,
                 at,

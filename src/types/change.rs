@@ -30,6 +30,8 @@ pub enum Change {
         /// The line.
         line_id: LineId,
     },
+    /// A message came in for a number that is no line of ours.
+    UnknownLine,
     /// A lane has deliveries to make: workers wake up.
     LaneDue,
     /// A message waits to be sent: senders wake up.
@@ -41,13 +43,13 @@ pub enum Change {
 }
 
 impl Change {
-    /// The account whose people may hear of it; `None` for what only the program itself hears.
+    /// The account whose people may hear of it; `None` for what belongs to no account.
     pub fn account(self) -> Option<AccountId> {
         match self {
             Self::Line { account_id, .. } | Self::Conversation { account_id, .. } | Self::Conversations { account_id, .. } => {
                 Some(account_id)
             }
-            Self::LaneDue | Self::OutboxDue | Self::EventDue | Self::Staff => None,
+Self::UnknownLine | Self::LaneDue | Self::OutboxDue | Self::EventDue | Self::Staff => None,
         }
     }
 }

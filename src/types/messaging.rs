@@ -273,6 +273,27 @@ pub struct TimelineRow {
     pub reason: Option<String>,
 }
 
+/// A message that came in for a number that was no line of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct UnknownRow {
+    /// The number that was texted.
+    pub to: PhoneNumber,
+    /// Who texted it.
+    pub from: PhoneNumber,
+    /// The other numbers of a group text.
+    pub others: Vec<PhoneNumber>,
+    /// What it says.
+    pub body: String,
+    /// Its attachments.
+    pub media: Vec<Media>,
+    /// The carrier's time.
+    pub sent_at: Option<Timestamp>,
+    /// When it came in.
+    pub received_at: Timestamp,
+    /// The line, if the number has become one since.
+    pub line: Option<LineId>,
+}
+
 /// An attachment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Media {

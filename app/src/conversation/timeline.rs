@@ -1,10 +1,10 @@
 //! The messages of a conversation, the newest at the bottom: on one side what was written, on the other whether RingCentral has it.
 
-use super::{Conversation, RestoreMessage, SkipMessage, read_after};
+use super::{Conversation, RestoreMessage, SkipMessage, attachments, group_text, read_after};
 use crate::live::Followed;
 use crate::ui::{Badge, Button, ConfirmFold, Empty, FormFault, Look, SendForm, Sending, Time, Tone, fault_of, toast_on_success, waits};
 use leptos::prelude::*;
-use switchyard::types::{ConversationId, Direction, EntryState, LineId, MessageState, Origin, PhoneNumber, TimelineRow};
+use switchyard::types::{ConversationId, Direction, EntryState, LineId, MessageState, Origin, TimelineRow};
 
 /// A row of the list: a message, or the line below which RingCentral knows of nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -103,22 +103,6 @@ fn Message(row: TimelineRow, line: LineId, skip: Sending, restore: Sending, may_
     let who = if inbound { "Contact" } else { row.origin.map_or("Message", Origin::name) };
     let at = row.accepted_at.unwrap_or(row.created_at);
     let tone = if inbound { Tone::Info } else { Tone::Plain };
-    let media = row
-        .media
-        .iter()
-        .enumerate()
-        .map(|(n, media)| {
-            let kind = media.content_type.split('/').next().filter(|kind| !kind.is_empty()).unwrap_or("file").to_owned();
-            let text = format!("Attachment {} ({kind})", n + 1);
-            view! {
-                <li>
-                    <a class="text-link" href=media.url.clone() rel="external noreferrer" target="_blank">{text}</a>
-                </li>
-            }
-        })
-        .collect_view();
-    let group = (!row.others.is_empty())
-        .then(|| format!("Group text, also to {}", row.others.iter().map(PhoneNumber::readable).collect::<Vec<_>>().join(", ")));
     let act = may_manage.then(|| acts(&row, line, skip, restore));
     view! {
         <li class="message" class:message-in=inbound class:message-missing=missing>
@@ -131,8 +115,8 @@ fn Message(row: TimelineRow, line: LineId, skip: Sending, restore: Sending, may_
                     <span class="sr-only">{if inbound { "from the contact" } else { "to the contact" }}</span>
                 </header>
                 <p class="break-words whitespace-pre-line">{row.body.clone()}</p>
-                {(!row.media.is_empty()).then(|| view! { <ul class="mt-1 flex flex-wrap gap-x-3">{media}</ul> })}
-                {group.map(|group| view! { <p class="muted mt-1 text-xs">{group}</p> })}
+                {attachments(&row.media)}
+                {group_text(&row.others)}
                 <p class="mt-1 text-xs">{sms(&row)}</p>
             </article>
             <div class="message-state">{entry(&row)} {act}</div>

@@ -32,7 +32,7 @@ pub fn NewLinePage() -> impl IntoView {
     let accounts = load(|| (), |()| offered_accounts());
     let action = Sending::to::<AddLine>();
     let fault = fault_of(action);
-    let account = query_field("account");
+    let (account, number) = (query_field("account"), query_field("number"));
     let types = IntegrationType::ALL.iter().map(|of| Choice::new(of.as_str(), of.name())).collect::<Vec<_>>();
     let types = StoredValue::new(types);
     view! {
@@ -62,7 +62,7 @@ pub fn NewLinePage() -> impl IntoView {
                                         <FormFault fault=fault fields=&["number", "label", "integration_type"] />
                                         <Select label="Account" name="account" choices=accounts value=account />
                                         <Field
-                                            label="Number" name="number" kind="tel" inputmode="tel"
+                                            label="Number" name="number" kind="tel" inputmode="tel" value=number.get_untracked()
                                             help="With + and the country code, as in +1 202 555 0143, or a short code." error=field_error(fault, "number")
                                         />
                                         <Field

@@ -4,7 +4,7 @@ use crate::harness::{TestApp, keys, on_both_engines};
 use switchyard::clock::Now;
 use switchyard::db::Db;
 use switchyard::directory::{accounts, integration, lines, people};
-use switchyard::messaging::blast;
+use switchyard::messaging::{blast, unknown};
 use switchyard::ringcentral::{self, NewConnection};
 use switchyard::staff::{self, Member, Passwords, SessionRows, may};
 use switchyard::sync;
@@ -192,7 +192,9 @@ async fn no_verb_reaches_another_accounts_rows(app: &TestApp) {
     assert!(sync::list(db, &read, &SyncFilter { line: Some(line), ..SyncFilter::default() }, None, 50).await.unwrap().rows.is_empty());
     assert!(sync::conversations_of_line(db, &read, line, None, 50).await.unwrap().rows.is_empty());
     assert!(sync::timeline(db, &read, line, conversation, None, 50).await.unwrap().rows.is_empty());
+    assert_eq!(unknown::count(db, &read).await.unwrap(), None);
 
+    is_hidden(unknown::list(db, &read, None, None, 50).await);
     is_hidden(lines::get(db, &see, line).await);
     is_hidden(sync::find_conversation(db, &read, line, conversation).await);
     is_hidden(integration::preview(db, &set_type, line, IntegrationType::None).await);

@@ -21,4 +21,5 @@ mod messages;
 mod schema;
 mod statements;
 mod type_change;
+mod unknown;
 mod webhooks;

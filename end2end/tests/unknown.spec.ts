@@ -1,0 +1,71 @@
+// Messages to unknown lines: shown as they come in, found by the number that was texted, and over once the number is a line.
+import { as, expect, fromHandset, ready, test } from '../product';
+
+const texted = '+16465550170';
+const shown = '+1 646 555 0170';
+
+test('a message to an unknown line is shown, found by its number, and over once the number is a line', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  await page.goto('/sync');
+  await ready(page);
+  const tile = page.getByRole('link', { name: /^Unknown lines/ });
+  const before = Number(await tile.locator('span').nth(1).innerText());
+  await tile.click();
+  await expect(page.getByRole('heading', { name: 'Messages to unknown lines' })).toBeVisible();
+
+  // It comes while somebody looks.
+  await fromHandset({ from: '+16465550171', to: texted, text: 'Is anybody there?', others: ['+16465550172'], media: ['card'] });
+  const row = page.getByRole('row').filter({ hasText: shown });
+  await expect(row).toContainText('Is anybody there?');
+  await expect(row).toContainText('Group text, also to +1 646 555 0172');
+  await expect(row.getByRole('link', { name: 'Attachment 1 (image)' })).toHaveAttribute('href', /^http/);
+  await expect(row.locator('time').first()).toHaveAttribute('title', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/);
+
+  await page.getByRole('searchbox').fill('646 555');
+  await page.keyboard.press('Enter');
+  await expect(page.getByText('Write the whole number that was texted')).toBeVisible();
+  await page.getByRole('searchbox').fill('+1 (646) 555-0170');
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/q=/);
+  await expect(page.getByRole('row')).toHaveCount(2);
+
+  await row.getByRole('link', { name: 'Add as a line' }).click();
+  await expect(page.getByLabel('Number')).toHaveValue(texted);
+  await page.getByLabel('Label').fill('Found line');
+  await page.getByLabel('Integration type').selectOption({ label: 'Inbox' });
+  await page.getByRole('button', { name: 'Add line' }).click();
+  await expect(page.getByText('The line was added.')).toBeVisible();
+  await page.goto('/sync');
+  await expect(tile.locator('span').nth(1)).toHaveText(String(before));
+  await page.goto('/sync/unknown');
+  await expect(row.getByRole('link', { name: 'Now a line' })).toBeVisible();
+});
+
+test('what comes in while a page is being loaded is not missed', async ({ browser }) => {
+  const page = await as(browser, 'viewer');
+  await page.goto('/sync');
+  await ready(page);
+  await expect(page.getByRole('status').filter({ hasText: 'Live' })).toBeVisible();
+  await page.route('**/fn/sync/unknown', async (route) => {
+    const read = await route.fetch();
+    const heard = page.evaluate(() => new Promise<void>((done) => addEventListener('switchyard:change', () => done(), { once: true })));
+    await fromHandset({ from: '+16465550171', to: '+16465550174', text: 'Between reading and showing' });
+    await heard;
+    await route.fulfill({ response: read });
+  }, { times: 1 });
+  await page.getByRole('link', { name: /^Unknown lines/ }).click();
+  await expect(page.getByText('Between reading and showing')).toBeVisible();
+});
+
+test('messages to unknown lines are read page by page', async ({ browser }) => {
+  const page = await as(browser, 'viewer');
+  for (let n = 0; n < 51; n++) await fromHandset({ from: '+16465550171', to: '+16465550173', text: `Page me ${n}` });
+  await page.goto('/sync/unknown?q=%2B16465550173');
+  await expect(page.getByText('Page me 50', { exact: true })).toBeVisible();
+  await page.getByRole('link', { name: 'Next page' }).click();
+  await expect(page.getByText('Page me 0', { exact: true })).toBeVisible();
+  await expect(page.getByRole('row')).toHaveCount(2);
+  await expect(page.getByRole('link', { name: 'Add as a line' }), 'a viewer adds no lines').toHaveCount(0);
+  await page.getByRole('link', { name: 'First page' }).click();
+  await expect(page.getByText('Page me 50', { exact: true })).toBeVisible();
+});

@@ -1,0 +1,124 @@
+//! Messages to unknown lines: what came in for a number that was no line of ours, kept whole and shown, so that somebody adds
+//! the line.
+//!
+//! The rule: they belong to no account, so only who looks after all accounts sees them.
+
+use super::inbound::{Incoming, json, list_as_stored};
+use super::timeline::{media, others};
+use crate::clock::Now;
+use crate::db::{Db, Result, Tx};
+use crate::staff::{Permit, may};
+use crate::types::{Change, Cursor, LineId, Page, PhoneNumber, Problem, Timestamp, UnknownRow};
+use uuid::Uuid;
+
+/// Counting looks at so many, the newest ones: a number that has become a line is no trouble any more.
+pub const COUNTED: i64 = 1_000;
+
+/// Keeps messages that no line takes, each once.
+pub(super) async fn keep(tx: &mut Tx, now: &Now, at: Timestamp, strays: &[&Incoming]) -> Result<()> {
+    if strays.is_empty() {
+        return Ok(());
+    }
+    // Ids of one millisecond are in no order; arrival order is.
+    let mut ids: Vec<Uuid> = strays.iter().map(|_| now.id_at(at)).collect();
+    ids.sort_unstable();
+    let rows: Vec<_> = strays
+        .iter()
+        .zip(ids)
+        .map(|(m, id)| (id, &m.carrier_id, &m.from, &m.to, list_as_stored(&m.others), &m.body, list_as_stored(&m.media), m.sent_at, at))
+        .collect();
+    let kept = tx
+        .run(
+            "insert into unknown_inbound (id, carrier_id, from_number, to_number, others, body, media, carrier_at, received_at)
+             select unhex(j.value->>0, '-'), j.value->>1, j.value->>2, j.value->>3, j.value->>4, j.value->>5, j.value->>6,
+               cast(j.value->>7 as bigint), cast(j.value->>8 as bigint)
+             from json_each($1) j
+             where true
+             on conflict do nothing",
+            [json(&rows)],
+        )
+        .await?;
+    if kept > 0 {
+        tx.tell(Change::UnknownLine);
+    }
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    to_number: PhoneNumber,
+    from_number: PhoneNumber,
+    others: Option<String>,
+    body: String,
+    media: Option<String>,
+    carrier_at: Option<Timestamp>,
+    received_at: Timestamp,
+    line: Option<LineId>,
+}
+
+macro_rules! list_sql {
+    ($narrow:literal) => {
+        concat!(
+            "select u.id, u.to_number, u.from_number, u.others, u.body, u.media, u.carrier_at, u.received_at, l.id as line
+             from unknown_inbound u
+             left join line l on l.number = u.to_number
+             where u.id < $1 ",
+            $narrow,
+            "order by u.id desc
+             limit $2"
+        )
+    };
+}
+
+/// Messages to unknown lines, the newest first; `to` narrows them to one number.
+///
+/// # Errors
+/// `Forbidden` for who does not look after all accounts; what the database says.
+pub async fn list(
+    db: &Db,
+    permit: &Permit<may::SeeMessages>,
+    to: Option<&PhoneNumber>,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<UnknownRow>, Problem> {
+    if !permit.scope().everywhere {
+        return Err(Problem::forbidden("Messages to unknown lines belong to no account, so only who looks after all accounts sees them."));
+    }
+    let before = after.and_then(Cursor::key::<Uuid>).unwrap_or(Uuid::max());
+    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    // One text for each way of narrowing, so that each walks an index of its own.
+    let rows: Vec<Row> = match to {
+        Some(to) => db.all(list_sql!("and u.to_number = $3 "), (before, most, to.clone())).await?,
+        None => db.all(list_sql!(""), (before, most)).await?,
+    };
+    Ok(Page::of(rows, limit, |row| row.id).map(|row| UnknownRow {
+        to: row.to_number,
+        from: row.from_number,
+        others: others(row.others.as_deref()),
+        body: row.body,
+        media: media(row.media.as_deref()),
+        sent_at: row.carrier_at,
+        received_at: row.received_at,
+        line: row.line,
+    }))
+}
+
+/// How many of the newest [`COUNTED`] went to a number that still is no line; `None` for who may not see them.
+///
+/// # Errors
+/// What the database says.
+pub async fn count(db: &Db, permit: &Permit<may::SeeMessages>) -> Result<Option<i64>> {
+    if !permit.scope().everywhere {
+        return Ok(None);
+    }
+    let (count,): (i64,) = db
+        .one(
+            "select count(*)
+             from (select to_number from unknown_inbound order by id desc limit $1) u
+             where not exists (select 1 from line l where l.number = u.to_number)",
+            [COUNTED],
+        )
+        .await?;
+    Ok(Some(count))
+}
