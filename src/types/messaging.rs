@@ -76,6 +76,19 @@ words! {
     }
 }
 
+impl EntryState {
+    /// As staff call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Held => "Held",
+            Self::Queued => "Queued",
+            Self::Posted => "Posted",
+            Self::Skipped => "Skipped",
+            Self::Failed => "Refused",
+        }
+    }
+}
+
 words! {
     /// How far a blast is.
     BlastState {

@@ -145,13 +145,14 @@ fn sms(row: &TimelineRow) -> impl IntoView + use<> {
 /// Whether RingCentral has it.
 fn entry(row: &TimelineRow) -> impl IntoView + use<> {
     let Some(state) = row.entry else { return view! { <span class="muted text-xs">"Not for RingCentral"</span> }.into_any() };
-    let (tone, word) = match state {
-        EntryState::Posted => (Tone::Good, "Posted".to_owned()),
-        EntryState::Held => (Tone::Warning, "Held".to_owned()),
-        EntryState::Queued => (Tone::Info, row.seq.map_or_else(|| "Queued".to_owned(), |seq| format!("Queued as no. {seq}"))),
-        EntryState::Skipped => (Tone::Plain, "Skipped".to_owned()),
-        EntryState::Failed => (Tone::Bad, "Refused".to_owned()),
+    let tone = match state {
+        EntryState::Posted => Tone::Good,
+        EntryState::Held => Tone::Warning,
+        EntryState::Queued => Tone::Info,
+        EntryState::Skipped => Tone::Plain,
+        EntryState::Failed => Tone::Bad,
     };
+    let place = row.seq.filter(|_| state == EntryState::Queued).map(|seq| format!(" as no. {seq}"));
     let note = match state {
         EntryState::Posted => {
             let post = row.post_id.clone().map(|post| view! { <span class="block">"Post " <span class="break-all">{post}</span></span> });
@@ -164,7 +165,7 @@ fn entry(row: &TimelineRow) -> impl IntoView + use<> {
         EntryState::Skipped | EntryState::Failed => row.reason.clone().unwrap_or_default().into_any(),
     };
     view! {
-        <Badge tone=tone>{word}</Badge>
+        <Badge tone=tone>{state.name()} {place}</Badge>
         <span class="muted text-xs break-words">{note}</span>
     }
     .into_any()

@@ -13,7 +13,7 @@ use switchyard::types::{Change, Cursor, LineDetail, LineId, Page, Permission, Ti
 
 #[cfg(feature = "ssr")]
 use {
-    super::parts::in_words,
+    super::words::in_words,
     crate::context::{permit, services},
     switchyard::staff::{self, may},
 };

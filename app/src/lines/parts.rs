@@ -14,10 +14,8 @@ use switchyard::types::{IntegrationType, LineId, LineUser, Page, Permission, Res
 #[cfg(feature = "ssr")]
 use {
     crate::context::{permit, services},
-    serde_json::Value,
     switchyard::directory,
     switchyard::staff::may,
-    switchyard::types::AuditRow,
 };
 
 /// Gives a person access to a line, or takes it away.
@@ -318,50 +316,4 @@ fn change(row: HistoryRow) -> impl IntoView {
             <Cell of="After">{row.after.unwrap_or_else(|| "–".to_owned())}</Cell>
         </tr>
     }
-}
-
-/// An entry of the audit as a person reads it.
-#[cfg(feature = "ssr")]
-pub(super) fn in_words(row: AuditRow) -> HistoryRow {
-    let parse = |json: Option<String>| json.and_then(|json| serde_json::from_str::<Value>(&json).ok()).unwrap_or_default();
-    let (before, after) = (parse(row.before), parse(row.after));
-    let word = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
-    let type_name = |value: &Value| word(value, "integration_type").map(|of| super::type_of(&of).map_or(of, |of| of.name().to_owned()));
-    let (text, before, after) = match row.action.as_str() {
-        "line.add" => {
-            let label = word(&after, "label").unwrap_or_default();
-            (format!("Added the line as “{label}”"), None, type_name(&after))
-        }
-        "line.integration_type" => {
-            let skipped = after.get("held_now_skipped").and_then(Value::as_i64).filter(|n| *n > 0);
-            let text = "Set the integration type".to_owned();
-            let to = type_name(&after).map(|to| skipped.map_or_else(|| to.clone(), |n| format!("{to}; {n} held messages became skipped")));
-            (text, type_name(&before), to)
-        }
-        "line.access" => {
-            let state = |value: &Value| {
-                value.get("access").and_then(Value::as_bool).map(|access| if access { "Has access" } else { "No access" }.to_owned())
-            };
-            let person = word(&after, "person").unwrap_or_default();
-            (format!("Changed the access of {person}"), state(&before), state(&after))
-        }
-        "line.add_responder" => {
-            let keyword = word(&after, "keyword").unwrap_or_default();
-            (format!("Added the responder “{keyword}”"), None, word(&after, "reply"))
-        }
-        "line.remove_responder" => {
-            let keyword = word(&before, "keyword").unwrap_or_default();
-            (format!("Removed the responder “{keyword}”"), word(&before, "reply"), None)
-        }
-        other => (other.replace(['.', '_'], " "), fields(&before), fields(&after)),
-    };
-    HistoryRow { at: row.at, actor: row.actor, text, before, after }
-}
-
-/// The fields of an entry that has no words of its own yet.
-#[cfg(feature = "ssr")]
-fn fields(value: &Value) -> Option<String> {
-    let fields = value.as_object()?;
-    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-    Some(fields.iter().map(|(name, value)| format!("{}: {}", name.replace('_', " "), shown(value))).collect::<Vec<_>>().join(", "))
 }

@@ -1,0 +1,114 @@
+//! The audit of a line in words, as a person reads it.
+//!
+//! The rule: every action that can stand in a line's history has a sentence here; a test looks for the actions in the services.
+
+use super::line::HistoryRow;
+use serde_json::Value;
+use switchyard::types::{AuditRow, EntryState};
+
+/// What was done, what it was before, and what it is since.
+type Words = (String, Option<String>, Option<String>);
+
+/// An entry of the audit.
+pub(super) fn in_words(row: AuditRow) -> HistoryRow {
+    let parse = |json: Option<String>| json.and_then(|json| serde_json::from_str::<Value>(&json).ok()).unwrap_or_default();
+    let (before, after) = (parse(row.before), parse(row.after));
+    // A newer program may have written what this one does not know.
+    let (text, before, after) =
+        sentence(&row.action, &before, &after).unwrap_or_else(|| (row.action.replace(['.', '_'], " "), fields(&before), fields(&after)));
+    HistoryRow { at: row.at, actor: row.actor, text, before, after }
+}
+
+fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
+    Some(match action {
+        "line.add" => (format!("Added the line as “{}”", word(after, "label").unwrap_or_default()), None, type_name(after)),
+        "line.integration_type" => {
+            let skipped = after.get("held_now_skipped").and_then(Value::as_i64).filter(|n| *n > 0);
+            let to = type_name(after).map(|to| skipped.map_or_else(|| to.clone(), |n| format!("{to}; {n} held messages became skipped")));
+            ("Set the integration type".to_owned(), type_name(before), to)
+        }
+        "line.access" => {
+            let state = |value: &Value| {
+                value.get("access").and_then(Value::as_bool).map(|access| if access { "Has access" } else { "No access" }.to_owned())
+            };
+            (format!("Changed the access of {}", word(after, "person").unwrap_or_default()), state(before), state(after))
+        }
+        "line.add_responder" => {
+            (format!("Added the responder “{}”", word(after, "keyword").unwrap_or_default()), None, word(after, "reply"))
+        }
+        "line.remove_responder" => {
+            (format!("Removed the responder “{}”", word(before, "keyword").unwrap_or_default()), word(before, "reply"), None)
+        }
+        "blast.take" => {
+            let to = after.get("recipients").and_then(Value::as_i64).unwrap_or_default();
+            (format!("Sent a blast to {to} {}", if to == 1 { "number" } else { "numbers" }), None, None)
+        }
+        "conversation.retry" => ("Had a conversation’s deliveries tried at once".to_owned(), None, None),
+        "message.skip" => ("Skipped a message: it is not posted to RingCentral".to_owned(), state_name(before), state_name(after)),
+        "message.restore" => ("Restored a message that was not posted".to_owned(), state_name(before), state_name(after)),
+        _ => return None,
+    })
+}
+
+fn word(value: &Value, field: &str) -> Option<String> {
+    value.get(field).and_then(Value::as_str).map(ToOwned::to_owned)
+}
+
+fn type_name(value: &Value) -> Option<String> {
+    word(value, "integration_type").map(|of| super::type_of(&of).map_or(of, |of| of.name().to_owned()))
+}
+
+/// How far a message was or is on its way into RingCentral, as the conversation says it.
+fn state_name(value: &Value) -> Option<String> {
+    let state: EntryState = value.as_str()?.parse().ok()?;
+    Some(state.name().to_owned())
+}
+
+/// The fields of an entry that has no words of its own.
+fn fields(value: &Value) -> Option<String> {
+    let fields = value.as_object()?;
+    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    Some(fields.iter().map(|(name, value)| format!("{}: {}", name.replace('_', " "), shown(value))).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// The actions that the services write down: in their source every text of this shape is one.
+    fn actions(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).expect("the services' source") {
+            let path = entry.expect("a file").path();
+            if path.is_dir() {
+                actions(&path, found);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).expect("a source file");
+            let is_action = |text: &&str| {
+                text.split_once('.').is_some_and(|(subject, verb)| {
+                    [subject, verb].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+                })
+            };
+            found.extend(source.split('"').filter(is_action).map(ToOwned::to_owned));
+        }
+    }
+
+    #[test]
+    fn every_action_of_a_lines_history_has_a_sentence() {
+        let mut found = Vec::new();
+        actions(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../src"), &mut found);
+        // Entries about accounts, their people and the staff are of no line.
+        found.retain(|action| !["account.", "user.", "staff."].iter().any(|subject| action.starts_with(subject)));
+        assert!(found.iter().any(|action| action == "blast.take"), "the actions were found: {found:?}");
+        for action in found {
+            assert!(sentence(&action, &Value::Null, &Value::Null).is_some(), "{action} has no sentence");
+        }
+    }
+
+    #[test]
+    fn a_message_is_told_by_its_states() {
+        let (_, before, after) = sentence("message.skip", &Value::from("queued"), &Value::from("skipped")).expect("a sentence");
+        assert_eq!((before.as_deref(), after.as_deref()), (Some("Queued"), Some("Skipped")));
+    }
+}
