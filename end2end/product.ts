@@ -11,7 +11,10 @@ export interface Product {
   sandbox: string;
 }
 
-export const stateFile = (role: Role | 'product') => join(__dirname, 'results', 'state', `${role}.json`);
+/** Where this run keeps what its tests share; the set-up makes it, and another run has another. */
+export const stateFolder = 'SWITCHYARD_E2E_STATE';
+
+export const stateFile = (role: Role | 'product') => join(process.env[stateFolder]!, `${role}.json`);
 
 export const product = (): Product => JSON.parse(readFileSync(stateFile('product'), 'utf8')) as Product;
 

@@ -1,0 +1,89 @@
+// Starts the built binary on free ports with a database of its own, as a person would, and ends what it started.
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, BrowserContext } from '@playwright/test';
+
+const root = join(__dirname, '..');
+const binary = join(root, 'target', 'debug', 'switchyard');
+export const password = 'a long enough password';
+
+export interface Program {
+  url: string;
+  sandbox: string;
+  /** What belongs to this program alone, its database first; gone with its end. */
+  folder: string;
+  /** The first administrator's one-time link. */
+  invitation: string;
+  /** Runs a further command on the same database and answers what it prints. */
+  shell(args: string[]): string;
+  end(): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** `demo` fills its database and brings the sandbox; `serve` is empty and stands alone. */
+export async function start(command: 'demo' | 'serve'): Promise<Program> {
+  const folder = mkdtempSync(join(tmpdir(), 'switchyard-e2e-'));
+  const [port, sandboxPort] = [await freePort(), await freePort()];
+  const url = `http://127.0.0.1:${port}`;
+  const env = {
+    ...process.env,
+    DATABASE_URL: `sqlite:${join(folder, 'switchyard.db')}`,
+    LISTEN: `127.0.0.1:${port}`,
+    SANDBOX_LISTEN: `127.0.0.1:${sandboxPort}`,
+    SMS_PER_SECOND: '500',
+    // 32 zero bytes: a key like any other.
+    SECRET_KEY: 'A'.repeat(43),
+    // The sandbox lists a post at once: nobody need wait for the time that RingCentral is given.
+    RINGCENTRAL_SETTLE_MS: '2000',
+    PUBLIC_URL: url,
+    LOG: 'error',
+  };
+  const child = spawn(binary, [command], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const end = async () => {
+    child.removeAllListeners('exit');
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    if (child.exitCode === null && child.kill('SIGTERM')) await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const invitation = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      child.once('exit', (code) => reject(new Error(`the product ended with ${code} before it was ready`)));
+      child.stdout.on('data', (part: Buffer) => {
+        text += part.toString();
+        const found = /(http\S+\/invitation\?token=\S+)/.exec(text);
+        if (found) resolve(found[1]);
+      });
+    });
+    const shell = (args: string[]) => execFileSync(binary, args, { env, encoding: 'utf8' }).trim();
+    return { url, sandbox: `http://127.0.0.1:${sandboxPort}`, folder, invitation, shell, end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** Accepts an invitation; whose it was is then signed in. */
+export async function accept(browser: Browser, invitation: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<BrowserContext> {
+  const context = await browser.newContext({ baseURL: new URL(invitation).origin, ...options });
+  const page = await context.newPage();
+  await page.goto(invitation);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: /set the password/i }).click();
+  await page.waitForURL(/\/lines/);
+  await page.close();
+  return context;
+}
