@@ -500,7 +500,10 @@ fn numbered<T: Clone>(list: &[T]) -> Vec<(usize, T)> {
 }
 
 fn bubble(text: HandsetText) -> impl IntoView {
-    let pictures = (text.pictures > 0).then(|| view! { <p class="text-xs">{text.pictures} " attachment(s)"</p> });
+    let pictures = (text.pictures > 0).then(|| {
+        let noun = if text.pictures == 1 { " attachment" } else { " attachments" };
+        view! { <p class="text-xs">{text.pictures} {noun}</p> }
+    });
     view! {
         <li class="bubble" class:bubble-own=text.own>
             <p class="break-words whitespace-pre-line">{text.text}</p>

@@ -128,7 +128,7 @@ for (const theme of ['light', 'dark'] as const) {
   test(`no screen has an accessibility violation, ${theme}`, async ({ browser }) => {
     const page = await as(browser, 'administrator', { colorScheme: theme });
     const line = await lineNamed(page, 'Front desk');
-    for (const path of ['/lines', line, `${line}/type?to=none`, '/lines/new', '/accounts', '/staff', '/nowhere']) {
+    for (const path of ['/lines', line, `${line}/type?to=none`, '/lines/new', '/accounts', '/accounts/new', '/staff', '/staff/new', '/nowhere']) {
       await page.goto(path);
       await expect(page.getByRole('heading', { level: 1 }).first()).toBeVisible();
       await accessible(page);

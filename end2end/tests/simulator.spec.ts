@@ -1,5 +1,5 @@
 // The job, watched: a blast makes no post; a reply brings it into that contact's chat, above the reply, and into no other.
-import { accessible, as, expect, product, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, product, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 const figure = (page: Page, label: string) => page.locator('[data-blast] div').filter({ hasText: label }).locator('dd');
@@ -11,7 +11,8 @@ async function stage(page: Page, line: RegExp): Promise<void> {
   const option = page.getByLabel('Line', { exact: true }).locator('option').filter({ hasText: line });
   await page.getByLabel('Line', { exact: true }).selectOption((await option.first().getAttribute('value'))!);
   await expect(page).toHaveURL(/line=/);
-  await expect(page.getByRole('heading', { name: 'The contact’s handset' })).toBeVisible();
+  // The line before stands there until this one has been read.
+  await expect(page.locator('header').filter({ hasText: 'The agent’s chat' })).toContainText(line);
 }
 
 async function replyAs(page: Page, text: string): Promise<void> {
@@ -85,6 +86,74 @@ test('a refused post is marked, does not block the reply, and can be restored', 
   await message.getByRole('button', { name: 'Restore the message' }).click();
   await expect(message.getByText('Posted', { exact: true })).toBeVisible();
   await accessible(page);
+});
+
+test('after a 429 the lane waits and goes on; an armed fault can be disarmed', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await stage(page, /Store 12/);
+  await page.getByRole('button', { name: 'Refuse the next post' }).click();
+  await expect(page.getByText('The next post is refused')).toBeVisible();
+  await page.getByRole('button', { name: 'Disarm all' }).click();
+  await expect(page.getByText('The next post is refused')).toHaveCount(0);
+
+  await page.getByRole('button', { name: 'Answer 429 once' }).click();
+  await expect(page.getByText('The next post gets 429')).toBeVisible();
+  await replyAs(page, 'Asked too often');
+  await expect(page.getByText('The next post gets 429')).toHaveCount(0);
+  await expect(page.getByText(/^(delivering|stalled)/)).toBeVisible();
+  const chat = page.getByRole('region', { name: 'The agent’s chat in RingCentral' });
+  await expect(chat.getByText('Asked too often')).toHaveCount(0);
+  await expect(chat.getByText('Asked too often')).toHaveCount(1, { timeout: 30_000 });
+  await expect(page.getByText('in sync', { exact: true })).toBeVisible();
+});
+
+test('after a lost answer the post is found and not made twice', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await stage(page, /Store 12/);
+  await page.getByRole('button', { name: 'Lose the next answer' }).click();
+  await expect(page.getByText('The next answer is lost')).toBeVisible();
+  await replyAs(page, 'Did you hear me?');
+  await expect(page.getByText('The next answer is lost')).toHaveCount(0);
+  await expect(page.getByText('in sync', { exact: true })).toBeVisible({ timeout: 40_000 });
+  await expect(page.getByRole('region', { name: 'The agent’s chat in RingCentral' }).getByText('Did you hear me?')).toHaveCount(1);
+});
+
+test('pictures and group texts are shown on both sides', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await stage(page, /Store 12/);
+  const chosen = (label: string) => page.getByLabel(label, { exact: true }).locator('option:checked').innerText();
+  const number = (text: string) => /\+1 \d{3} \d{3} \d{4}/.exec(text)![0].replaceAll(' ', '');
+  const [to, from] = [number(await chosen('Line')), number(await chosen('Contact'))];
+  await fromHandset({ from, to, text: 'Here is the label', others: ['+16465550180'], media: ['label', 'box'] });
+  const handset = page.getByRole('region', { name: 'The contact’s handset' });
+  await expect(handset.getByRole('listitem').filter({ hasText: 'Here is the label' })).toContainText('2 attachments');
+  const chat = page.getByRole('region', { name: 'The agent’s chat in RingCentral' });
+  await expect(chat.getByText('Here is the label')).toHaveCount(1);
+
+  await page.getByRole('link', { name: 'The conversation in Switchyard' }).click();
+  const message = page.getByRole('listitem').filter({ hasText: 'Here is the label' });
+  await expect(message).toContainText('Group text, also to +1 646 555 0180');
+  const picture = message.getByRole('link', { name: 'Attachment 2 (image)' });
+  await expect(picture).toHaveAttribute('rel', /noreferrer/);
+  expect((await page.request.get((await picture.getAttribute('href'))!)).ok()).toBe(true);
+});
+
+test('a long conversation is read on to its beginning and back', async ({ browser }) => {
+  const page = await as(browser, 'viewer');
+  await page.goto('/lines?q=Store+14');
+  const line = page.locator('[data-row-link]').first();
+  const [to, path] = [(await line.innerText()).replaceAll(' ', ''), await line.getAttribute('href')];
+  for (let n = 0; n < 51; n++) await fromHandset({ from: '+16465550181', to, text: `Line ${n} of many` });
+  await page.goto(`${path}/conversations`);
+  await page.getByRole('link', { name: '+1 646 555 0181' }).click();
+  await expect(page.getByText('Line 50 of many')).toBeVisible();
+  await expect(page.getByText('Line 0 of many')).toHaveCount(0);
+  await page.getByRole('link', { name: 'Older' }).click();
+  await expect(page.getByText('Line 0 of many')).toBeVisible();
+  await expect(page.getByText('Line 50 of many')).toHaveCount(0);
+  await expect(page.getByRole('link', { name: 'Older' })).toHaveCount(0);
+  await page.getByRole('link', { name: 'Newest' }).click();
+  await expect(page.getByText('Line 50 of many')).toBeVisible();
 });
 
 test('who may not send messages is not offered the simulator', async ({ browser }) => {
