@@ -175,7 +175,7 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, is_older: bool, m
             </Show>
         </PageHead>
         <FormFault fault=fault_of(retry) />
-        <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_18rem]">
+        <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
             <Timeline id=id line=line_id page=page followed=followed is_older=is_older may_manage=may_manage />
             <div class="row-start-1 min-w-0 lg:col-start-2">
                 <Panel title="Facts">
@@ -220,13 +220,15 @@ fn in_words(of: &SyncState) -> impl IntoView + use<> {
     let messages = |count: i64| if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
     let text = match of {
         SyncState::NotConnected => "The line is not set to RingCentral".to_owned(),
-        SyncState::InSync => "RingCentral has every message".to_owned(),
+        SyncState::InSync => "Nothing is held or on its way".to_owned(),
         SyncState::Held { count } => format!("{} held until the contact’s next reply", messages(*count)),
         SyncState::Delivering { count } => format!("{} on the way into RingCentral", messages(*count)),
         SyncState::Stalled { .. } => "Deliveries fail; they are tried again".to_owned(),
     };
     view! {
         {text}
-        <SyncReason of=of.clone() />
+        <p>
+            <SyncReason of=of.clone() />
+        </p>
     }
 }

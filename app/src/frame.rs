@@ -134,7 +134,7 @@ pub fn Frame(
                     </div>
                 </div>
             </header>
-            <main id="main" node_ref=main tabindex="-1" class="mx-auto w-full max-w-6xl min-w-0 px-4 py-5 sm:px-6 lg:px-8 lg:py-7">
+            <main id="main" node_ref=main tabindex="-1" class="mx-auto w-full max-w-7xl min-w-0 px-4 py-5 sm:px-6 lg:px-8 lg:py-7">
                 {children()}
             </main>
         </div>

@@ -390,9 +390,9 @@ fn BlastPanel(line: LineId, contact: Option<ConversationId>, effect: Signal<Opti
     let action = Sending::to::<SendBlast>();
     let figure = |label: &'static str, value: String| {
         view! {
-            <div class="flex flex-col-reverse">
+            <div class="flex flex-col-reverse justify-end">
                 <dt class="muted text-xs">{label}</dt>
-                <dd class="text-xl leading-tight font-semibold">{value}</dd>
+                <dd class="text-lg leading-tight font-semibold whitespace-nowrap sm:text-xl">{value}</dd>
             </div>
         }
     };

@@ -175,7 +175,7 @@ pub fn NewMemberPage() -> impl IntoView {
                 {move || Suspend::new(async move {
                     let earlier = earlier.await.ok().flatten();
                     view! {
-                        <div role="status">
+                        <div role="status" class="empty:absolute">
                             {move || {
                                 let link = made_link().or_else(|| earlier.clone());
                                 link.map(|link| {

@@ -107,7 +107,7 @@ pub fn SyncPage() -> impl IntoView {
             </ButtonLink>
         </PageHead>
         <FilterBar>
-            <div class="w-full sm:w-52" on:change=move |_| clear("line")>
+            <div class="w-[calc(50%-0.25rem)] sm:w-52" on:change=move |_| clear("line")>
                 <Suspense>
                     {move || Suspend::new(async move {
                         let accounts = accounts.await.unwrap_or_default();
@@ -137,7 +137,7 @@ pub fn SyncPage() -> impl IntoView {
                         })
                 })}
             </Transition>
-            <div class="w-full sm:w-40">
+            <div class="w-[calc(50%-0.25rem)] sm:w-40">
                 <Select label="State" name="state" choices=states() value=state bare=true />
             </div>
         </FilterBar>
@@ -274,7 +274,7 @@ fn List(followed: Followed<Board>, is_narrowed: Signal<bool>) -> impl IntoView {
                     when=move || is_narrowed.get()
                     fallback=|| {
                         view! {
-                            <Empty title="Everything is in sync">"RingCentral knows of every message on every RingCentral line."</Empty>
+                            <Empty title="Everything is in sync">"Nothing is held, on its way or stalled on any RingCentral line."</Empty>
                         }
                     }
                 >
@@ -315,7 +315,9 @@ fn row(row: SyncRow) -> impl IntoView {
                 {contact(row.contact, row.number, format!("/lines/{}/conversations/{}", row.line_id, row.conversation_id))}
             </Cell>
             <Cell of="Sync">
-                <SyncBadge of=row.sync.clone() />
+                <span class="me-1.5">
+                    <SyncBadge of=row.sync.clone() />
+                </span>
                 <SyncReason of=row.sync />
             </Cell>
             <Cell of="Line">{row.line}</Cell>

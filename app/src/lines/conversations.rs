@@ -71,7 +71,9 @@ fn whole(line: LineRow, after: Option<Cursor>, first: Page<ConversationRow>) -> 
             <tr role="row">
                 <Cell of="Contact">{contact(row.contact, row.number, format!("/lines/{id}/conversations/{}", row.id))}</Cell>
                 <Cell of="Sync">
-                    <SyncBadge of=row.sync.clone() />
+                    <span class="me-1.5">
+                        <SyncBadge of=row.sync.clone() />
+                    </span>
                     <SyncReason of=row.sync />
                 </Cell>
                 <Cell of="Last message">

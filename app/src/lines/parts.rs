@@ -124,12 +124,15 @@ pub fn Access(
             let control = if may {
                 let (verb, name) = (if user.access { "Remove" } else { "Give" }, user.name.clone());
                 view! {
-                    <SendForm action=action>
-                        <input type="hidden" name="line" value=id.to_string() />
-                        <input type="hidden" name="user" value=user.id.to_string() />
-                        <input type="hidden" name="access" value=(!user.access).to_string() />
-                        <Button look=Look::Quiet>{verb} <span class="sr-only">" access of " {name}</span></Button>
-                    </SendForm>
+                    // As wide for either word, so that the states stand below each other.
+                    <div class="-me-3 w-20 text-end">
+                        <SendForm action=action>
+                            <input type="hidden" name="line" value=id.to_string() />
+                            <input type="hidden" name="user" value=user.id.to_string() />
+                            <input type="hidden" name="access" value=(!user.access).to_string() />
+                            <Button look=Look::Quiet>{verb} <span class="sr-only">" access of " {name}</span></Button>
+                        </SendForm>
+                    </div>
                 }
                 .into_any()
             } else {
@@ -138,14 +141,15 @@ pub fn Access(
             view! {
                 <li class="flex items-center justify-between gap-3 px-4 py-2">
                     <div class="min-w-0">
-                        <p class="truncate font-medium">{user.name}</p>
-                        <p class="muted truncate text-xs">{user.email}</p>
+                        <p class="font-medium wrap-anywhere">{user.name}</p>
+                        <p class="muted text-xs wrap-anywhere">{user.email}</p>
                     </div>
                     <div class="flex shrink-0 items-center gap-2">
-                        {if user.access {
-                            view! { <Badge tone=Tone::Good>"Has access"</Badge> }
-                        } else {
-                            view! { <Badge>"No access"</Badge> }
+                        {match (user.access, may) {
+                            (true, _) => Some(view! { <Badge tone=Tone::Good>"Has access"</Badge> }),
+                            (false, false) => Some(view! { <Badge>"No access"</Badge> }),
+                            // The button says it.
+                            (false, true) => None,
                         }} {control}
                     </div>
                 </li>
@@ -310,7 +314,9 @@ fn change(row: HistoryRow) -> impl IntoView {
             <Cell of="When">
                 <Time at=row.at />
             </Cell>
-            <Cell of="Who">{row.actor}</Cell>
+            <Cell of="Who">
+                <span class="sm:inline-block sm:min-w-36">{row.actor}</span>
+            </Cell>
             <Cell of="What">{row.text}</Cell>
             <Cell of="Before">{row.before.unwrap_or_else(|| "–".to_owned())}</Cell>
             <Cell of="After">{row.after.unwrap_or_else(|| "–".to_owned())}</Cell>

@@ -28,7 +28,7 @@ pub fn SyncReason(
 ) -> impl IntoView {
     match of {
         SyncState::Stalled { since, why } => Some(view! {
-            <span class="muted block text-xs">"Since " <Time at=since /> {(!why.is_empty()).then(|| format!(": {why}"))}</span>
+            <span class="muted block text-xs sm:inline">"Since " <Time at=since /> {(!why.is_empty()).then(|| format!(": {why}"))}</span>
         }),
         _ => None,
     }

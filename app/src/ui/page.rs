@@ -48,7 +48,7 @@ pub fn PageHead(
                     <h1 class="text-xl font-semibold">{title}</h1>
                     {beside.run()}
                 </div>
-                <div class="flex flex-wrap gap-2">{children.map(|children| children())}</div>
+                <div class="flex flex-wrap gap-2 empty:hidden">{children.map(|children| children())}</div>
             </div>
         </div>
     }
