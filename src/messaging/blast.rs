@@ -195,7 +195,7 @@ async fn make_due(tx: &mut Tx, at: Timestamp) -> Result<bool> {
     let Some((line, blast, up_to)) = recorded else { return Ok(false) };
     let due: Vec<(MessageId,)> = tx
         .all(
-            "update message set due_at = case when state = 'queued' then $5 end
+            "update message set due_at = case when state = 'queued' then cast($5 as bigint) end
              where line_id = $1 and id in (
                select id from message where line_id = $1 and blast_id = $2 and id > $3 order by id limit $4)
              returning id",

@@ -239,7 +239,7 @@ impl Agents {
                     tx.run(
                         "update chat set catch_up_at = $3
                          where connection_id = $1 and chat_id = $2 and catch_up_at is null
-                           and ($4 is null or read_up_to is null or read_up_to < $4)",
+                           and (read_up_to < $4 or read_up_to is null or $4 is null)",
                         (connection, chat.clone(), self.now.at(), changed.clone()),
                     )
                     .await?;

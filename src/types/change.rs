@@ -49,7 +49,7 @@ impl Change {
             Self::Line { account_id, .. } | Self::Conversation { account_id, .. } | Self::Conversations { account_id, .. } => {
                 Some(account_id)
             }
-Self::UnknownLine | Self::LaneDue | Self::OutboxDue | Self::EventDue | Self::Staff => None,
+            Self::UnknownLine | Self::LaneDue | Self::OutboxDue | Self::EventDue | Self::Staff => None,
         }
     }
 }

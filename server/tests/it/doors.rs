@@ -1,7 +1,7 @@
 //! Every server function and every route, asked by nobody, by every role, and by somebody who may do everything, but on another
 //! account only. One that is in the code and not in these tables fails the test; so does an answer that tells a stranger anything.
 
-use crate::harness::{SECRET, TestApp, TestLine, contact, on_both_engines, serve};
+use crate::harness::{SECRET, TestApp, TestLine, contact, keys, on_both_engines, serve};
 use crate::house::{PASSWORD, house};
 use crate::source::{Token, files};
 use reqwest::{Method, Response, StatusCode};
@@ -64,6 +64,7 @@ const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("conversations/restore",     "line={line}&message={message}",                                     [401, 403, 200, 404, 409]),
     ("sync/list",                 "",                                                                  [401, 200, 200, 200, 200]),
     ("sync/lines",                "account={account}",                                                 [401, 200, 200, 200, 200]),
+    ("sync/unknown",              "",                                                                  [401, 200, 200, 403, 200]),
     // Staff are nobody's account: who may see or manage them does so on the whole platform or not at all.
     ("staff/list",                "",                                                                  [401, 403, 403, 200, 200]),
     ("staff/roles",               "",                                                                  [401, 403, 403, 200, 200]),
@@ -93,6 +94,7 @@ const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/lines/{id}/conversations",                [302, 200, 200, 404, 200]),
     ("GET",  "/lines/{id}/conversations/{conversation}", [302, 200, 200, 404, 200]),
     ("GET",  "/sync",                                    [302, 200, 200, 200, 200]),
+    ("GET",  "/sync/unknown",                            [302, 200, 200, 403, 200]),
     ("GET",  "/simulator",                               [302, 403, 200, 200, 200]),
     ("GET",  "/accounts",                                [302, 200, 200, 200, 200]),
     ("GET",  "/accounts/new",                            [302, 200, 200, 200, 200]),
@@ -113,6 +115,7 @@ const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/api/{*rest}",                             [404, 404, 404, 404, 404]),
     ("POST", "/webhooks/carrier/{carrier}/messages",     [401, 401, 401, 401, 401]),
     ("POST", "/webhooks/carrier/{carrier}/status",       [401, 401, 401, 401, 401]),
+    ("POST", "/webhooks/ringcentral/{hook}",             [404, 404, 404, 404, 404]),
     ("GET",  "/healthz",                                 [200, 200, 200, 200, 200]),
     ("GET",  "/readyz",                                  [200, 200, 200, 200, 200]),
     ("GET",  "/metrics",                                 [200, 200, 200, 200, 200]),
@@ -145,6 +148,7 @@ impl<'a> Doors<'a> {
             site_root: "target/none".to_owned(),
             sandbox_url: Some(app.sandbox_url.clone()),
             secrets: vec![("sandbox".to_owned(), SECRET.to_owned())],
+            keys: keys(),
         };
         let url = serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await;
         let (db, now, h) = (&app.db, &app.now, house(app));
