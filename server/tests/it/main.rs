@@ -18,6 +18,7 @@ mod faults;
 mod guards;
 mod house;
 mod messages;
+mod property;
 mod schema;
 mod statements;
 mod type_change;
