@@ -207,7 +207,7 @@ fn Tiles(followed: Followed<Board>, chosen: Signal<String>, is_part: Signal<bool
             <Show when=move || sees_unknown.get()>
                 {tile(
                     "Unknown lines",
-                    "Messages to numbers of no account",
+                    "To numbers of no account",
                     "tile-none",
                     Signal::stored("/sync/unknown".to_owned()),
                     Signal::stored(false),

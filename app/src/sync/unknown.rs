@@ -72,41 +72,33 @@ fn concerns_unknown(change: Change) -> bool {
 
 #[component]
 fn List(followed: Followed<Page<UnknownRow>>, searched: Signal<String>, me: Me) -> impl IntoView {
-    let nothing = Memo::new(move |_| followed.now.with(|page| page.rows.is_empty()));
-    let next = Memo::new(move |_| followed.now.with(|page| page.next.clone()));
     let may_add = me.may(Permission::ManageDirectory);
+    // A page is short and seldom changes: it is painted anew as a whole.
+    let rows = move || {
+        let messages = followed.now.with(|page| page.rows.clone());
+        match (messages.is_empty(), searched.with(String::is_empty)) {
+            (false, _) => view! {
+                <Table label="Messages to unknown lines" head=&["To", "From", "Message", "Received", ""]>
+                    {messages.into_iter().map(|message| row(message, may_add).into_any()).collect_view()}
+                </Table>
+            }
+            .into_any(),
+            (true, true) => view! {
+                <Empty title="No messages to unknown lines">"Every message that came in was for a line of an account."</Empty>
+            }
+            .into_any(),
+            (true, false) => view! {
+                <Empty title="Nothing came in for this number">
+                    <span>"Write the whole number that was texted, as in +1 202 555 0143, or a short code."</span>
+                    <ButtonLink href="/sync/unknown">"Show all"</ButtonLink>
+                </Empty>
+            }
+            .into_any(),
+        }
+    };
     view! {
-        <div class="panel">
-            <Show
-                when=move || nothing.get()
-                fallback=move || {
-                    view! {
-                        <Table label="Messages to unknown lines" head=&["To", "From", "Message", "Received", ""]>
-                            <For
-                                each=move || followed.now.with(|page| page.rows.clone())
-                                key=Clone::clone
-                                children=move |message| row(message, may_add)
-                            />
-                        </Table>
-                    }
-                }
-            >
-                <Show
-                    when=move || searched.with(String::is_empty)
-                    fallback=|| {
-                        view! {
-                            <Empty title="Nothing came in for this number">
-                                <span>"Write the whole number that was texted, as in +1 202 555 0143, or a short code."</span>
-                                <ButtonLink href="/sync/unknown">"Show all"</ButtonLink>
-                            </Empty>
-                        }
-                    }
-                >
-                    <Empty title="No messages to unknown lines">"Every message that came in was for a line of an account."</Empty>
-                </Show>
-            </Show>
-        </div>
-        {move || view! { <Pager label="Pages of messages" next=next.get() /> }}
+        <div class="panel">{rows}</div>
+        {move || view! { <Pager label="Pages of messages" next=followed.now.with(|page| page.next.clone()) /> }}
     }
 }
 
