@@ -19,9 +19,10 @@ use axum::routing::get;
 use leptos::context::use_context;
 use leptos::nonce::use_nonce;
 use leptos::prelude::LeptosOptions;
-use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions, generate_route_list};
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 use switchyard::staff::{Member, SessionRows};
 use switchyard::types::{StaffId, Timestamp};
@@ -43,6 +44,13 @@ const LARGEST_FORM: usize = 256 * 1024;
 const FUNCTIONS: &str = "/fn/";
 /// Pages for who is not signed in.
 const OPEN: [&str; 2] = ["/sign-in", "/invitation"];
+
+/// The pages' routes. They are listed once: while Leptos does it, a page that is rendered elsewhere in the process would wait for its
+/// data for ever (leptos-rs/leptos, issue 4773).
+pub fn pages() -> Vec<AxumRouteListing> {
+    static PAGES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| generate_route_list(App));
+    PAGES.clone()
+}
 
 /// The console: pages, server functions, files, and `more` routes that stand behind the same session.
 pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router {
@@ -67,7 +75,7 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .with_path("/")
         .with_expiry(Expiry::OnInactivity(tower_sessions::cookie::time::Duration::hours(IDLE_HOURS)));
     let pages = Router::new()
-        .leptos_routes_with_context(&leptos, generate_route_list(App), context, document)
+        .leptos_routes_with_context(&leptos, pages(), context, document)
         .with_state(leptos)
         .route("/", get(|| async { found("/lines") }))
         .route("/lines.csv", get(lines_csv::download).with_state(services.clone()))

@@ -279,7 +279,7 @@ async fn every_route_answers_each_person_as_the_table_says(app: &TestApp) {
     let files = files.iter().filter(|(path, _)| !path.contains("/sandbox"));
     let mut in_code: BTreeSet<String> = files.flat_map(|(_, tokens)| routes_in(tokens)).map(ToOwned::to_owned).collect();
     assert!(in_code.len() > 10, "the routes were read");
-    let pages = leptos_axum::generate_route_list(app::App);
+    let pages = server::console::pages();
     assert!(pages.len() > 10, "the pages were read");
     in_code.extend(pages.iter().map(|page| page.path().to_owned()));
     let in_table: BTreeSet<String> = ROUTES.iter().map(|(_, path, _)| (*path).to_owned()).filter(|path| path != FALLBACK).collect();
