@@ -37,7 +37,7 @@ bench: setup
 	cargo leptos build --release --frontend-only
 	WASM_BROTLI_BYTES=$$(node -e 'const fs = require("fs"), z = require("zlib"); console.log(z.brotliCompressSync(fs.readFileSync("target/site/pkg/switchyard.wasm")).length)')
 	export WASM_BROTLI_BYTES
-	.ci/postgres run cargo bench --package server --bench speed
+	.ci/postgres run cargo run --release --package bench
 
 ## make sdk-check  drives the sandbox with RingCentral's own SDKs: two for JavaScript, one for Python
 sdk-check:

@@ -54,7 +54,7 @@ struct World {
     _folder: Option<tempdir::Folder>,
 }
 
-/// Where figures and databases are written: cargo runs a bench in its package's folder.
+/// Where figures and databases are written, whatever folder it is started in.
 const OUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench");
 
 /// A folder that goes with its owner.
