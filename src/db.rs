@@ -16,7 +16,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Arguments, Database, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type, query_as_with, query_with};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use sqlx::Error;
 /// A database result; rooms put their own error in place of [`Error`].
@@ -118,8 +118,8 @@ bind_tuples!(; A; A B; A B C; A B C D; A B C D E; A B C D E F; A B C D E F G; A 
     A B C D E F G H I J K L M N; A B C D E F G H I J K L M N O; A B C D E F G H I J K L M N O P;);
 
 /// The verbs, written once and compiled for each engine: `$l` and `$p` are what sqlx runs the statement on.
-macro_rules! verbs { ($Room:ty, $me:ident: $Me:ty, $on:expr, $lite:pat => $l:expr, $pg:pat => $p:expr) => { impl $Room {
-    verbs! { @ $me: $Me, $on, $lite => $l, $pg => $p;
+macro_rules! verbs { ($Room:ty, $me:ident: $Me:ty, $turn:expr, $on:expr, $lite:pat => $l:expr, $pg:pat => $p:expr) => { impl $Room {
+    verbs! { @ $me: $Me, $turn, $on, $lite => $l, $pg => $p;
         /// Exactly one row.
         ///
         /// # Errors
@@ -146,18 +146,19 @@ macro_rules! verbs { ($Room:ty, $me:ident: $Me:ty, $on:expr, $lite:pat => $l:exp
         stream::once(async { rows }).try_flatten().boxed()
     }
 } };
-(@ $me:ident: $Me:ty, $on:expr, $lite:pat => $l:expr, $pg:pat => $p:expr; $($(#[$doc:meta])+ $verb:ident $fetch:ident $Out:ty;)+) => { $(
+(@ $me:ident: $Me:ty, $turn:expr, $on:expr, $lite:pat => $l:expr, $pg:pat => $p:expr; $($(#[$doc:meta])+ $verb:ident $fetch:ident $Out:ty;)+) => { $(
     $(#[$doc])+
     pub async fn $verb<'s, T: Row>($me: $Me, sql: impl Into<Sql>, args: impl Args) -> Result<$Out> {
         let sql = sql.into();
+        let _turn = $turn;
         match $on {
             $lite => query_as_with(sql.sqlite, Bind::<Sqlite>::bind(args)?).$fetch($l).await,
             $pg => query_as_with(sql.postgres, Bind::<Postgres>::bind(args)?).$fetch($p).await,
         }
     }
 )+ } }
-verbs!(Db, self: &'s Self, &self.pools, Pools::Sqlite { read, .. } => read, Pools::Postgres(pool) => pool);
-verbs!(Tx, self: &'s mut Self, &mut self.open, Open::Sqlite(tx) => &mut **tx, Open::Postgres(tx) => &mut **tx);
+verbs!(Db, self: &'s Self, self.turn_to_read().await, &self.pools, Pools::Sqlite { read, .. } => read, Pools::Postgres(pool) => pool);
+verbs!(Tx, self: &'s mut Self, (), &mut self.open, Open::Sqlite(tx) => &mut **tx, Open::Postgres(tx) => &mut **tx);
 
 impl Tx {
     /// Runs a write and says how many rows it touched.
@@ -195,7 +196,7 @@ impl Db {
                 .acquire_timeout(Duration::from_secs(10))
                 .test_before_acquire(false);
             let pools = Pools::Postgres(pool.connect_with(options).await?);
-            return Ok(Db { pools, bell, background: Arc::new(Semaphore::new(4)), is_background: false });
+            return Ok(Db { pools, bell, background: Arc::new(Semaphore::new(2)), is_background: false });
         }
         let file = url
             .parse::<SqliteConnectOptions>()?
@@ -246,7 +247,7 @@ impl Db {
     /// # Errors
     /// What `unit` answers, or what the database says at begin or commit. After a failed commit nothing is written.
     pub async fn work<T, E: From<Error>>(&self, unit: impl AsyncFnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E> {
-        let _turn = if self.is_background { self.background.acquire().await.ok() } else { None };
+        let _turn = self.turn().await;
         let open = match &self.pools {
             // Immediate: a transaction that reads first and writes later could otherwise fail as “busy” without waiting.
             Pools::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
@@ -256,6 +257,16 @@ impl Db {
         let out = unit(&mut tx).await?;
         self.commit(tx).await?;
         Ok(out)
+    }
+
+    /// Background work waits here; everything else passes.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        if self.is_background { self.background.acquire().await.ok() } else { None }
+    }
+
+    /// SQLite's readers are in nobody's way; PostgreSQL's take its processors.
+    async fn turn_to_read(&self) -> Option<SemaphorePermit<'_>> {
+        if self.engine() == Engine::Postgres { self.turn().await } else { None }
     }
 
     async fn commit(&self, tx: Tx) -> Result<()> {

@@ -146,7 +146,8 @@ impl Engine {
             let (db, now) = (db.clone(), now.clone());
             let fenced = config.broken != Some(Guard::Fence);
             Batcher::start(
-                128,
+                // On SQLite a carrier's webhook waits while these are written.
+                32,
                 move |posted| {
                     let (db, now) = (db.clone(), now.clone());
                     async move { record::record_posted(&db, &now, posted, fenced).await }
