@@ -8,8 +8,8 @@ use crate::types::{AccountId, ConnectionId, Problem, Timestamp};
 use std::collections::HashSet;
 
 /// Where the secrets stand; a sealed one opens nowhere else.
-pub(super) const CLIENT_SECRET: &str = "connection.client_secret";
-pub(super) const JWT: &str = "connection.jwt";
+pub(super) const CLIENT_SECRET: &str = "connection:client_secret";
+pub(super) const JWT: &str = "connection:jwt";
 
 /// A connection as a worker needs it.
 #[derive(Clone, sqlx::FromRow)]

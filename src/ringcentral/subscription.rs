@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_secs(10 * 60);
 const LEASE: Duration = Duration::from_secs(90);
 const CALL: Duration = Duration::from_secs(15);
 
-const COLUMN: &str = "subscription.verification_token";
+const COLUMN: &str = "subscription:verification_token";
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 struct Claim {

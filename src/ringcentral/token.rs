@@ -23,7 +23,7 @@ const EARLY: Duration = Duration::from_secs(120);
 /// When the answer does not say how long a token lasts (developer guide: access tokens last an hour).
 const LASTS: Duration = Duration::from_secs(3_600);
 
-const COLUMN: &str = "connection_token.access_token";
+const COLUMN: &str = "connection_token:access_token";
 
 /// A token in the memory of this process.
 #[derive(Clone)]
