@@ -202,10 +202,10 @@ async fn make_due(tx: &mut Tx, at: Timestamp) -> Result<bool> {
             (line, blast, up_to.unwrap_or(MessageId(uuid::Uuid::nil())), i64::try_from(BATCH).unwrap_or(i64::MAX), at),
         )
         .await?;
-    match due.into_iter().max() {
-        Some((last,)) => tx.run("update blast set due_up_to = $3 where line_id = $1 and id = $2", (line, blast, last)).await?,
-        None => tx.run("update blast set state = 'sending' where line_id = $1 and id = $2", (line, blast)).await?,
-    };
+    let (count, last) = (due.len(), due.into_iter().map(|(id,)| id).max());
+    let state = if count < BATCH { BlastState::Sending } else { BlastState::Recording };
+    tx.run("update blast set due_up_to = coalesce($3, due_up_to), state = $4 where line_id = $1 and id = $2", (line, blast, last, state))
+        .await?;
     tx.tell(Change::OutboxDue);
     Ok(true)
 }

@@ -44,7 +44,7 @@ enum Step {
     SetType { line: usize, to: IntegrationType },
     /// Staff are impatient with every conversation of a line.
     Retry { line: usize },
-    /// A worker records one chunk of a blast.
+    /// A worker records a blast, or makes a recorded one due.
     Record,
     /// A worker sends what is due.
     SendOutbox,
@@ -123,6 +123,8 @@ struct Story<'a> {
     did: Vec<(u64, Did)>,
     /// Blasts that are taken and not recorded yet.
     blasts: Vec<(usize, Vec<String>, String)>,
+    /// The blast before these is recorded and not yet due.
+    is_recorded: bool,
     /// Every text that is unique.
     texts: Vec<String>,
     refused: BTreeSet<String>,
@@ -155,6 +157,7 @@ impl<'a> Story<'a> {
             kinds,
             did,
             blasts: Vec::new(),
+            is_recorded: false,
             texts: Vec::new(),
             refused: BTreeSet::new(),
             inbound: Vec::new(),
@@ -220,7 +223,9 @@ impl<'a> Story<'a> {
             }
             Step::Record => {
                 app.now.clock.advance(Duration::from_millis(10));
-                if blast::record_next(&app.db, &app.now).await.unwrap() {
+                // One step records a blast as small as these, the next makes it due.
+                if blast::record_next(&app.db, &app.now).await.unwrap() && !std::mem::take(&mut self.is_recorded) {
+                    self.is_recorded = true;
                     let (line, contacts, text) = self.blasts.remove(0);
                     for contact in contacts {
                         self.note(Did::Recorded { line, contact, text: text.clone(), at: app.now.at() });
