@@ -143,7 +143,7 @@ pub struct TestLine {
     /// The bearer token of the account's program.
     pub token: String,
     /// The account's RingCentral app; its secret and credential are the same.
-    client: String,
+    pub client: String,
 }
 
 /// A contact's number: 0 to 79 are numbers reserved for fiction, further ones are too long to be anybody's.

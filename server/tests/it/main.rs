@@ -12,6 +12,7 @@ mod verdict;
 mod agents;
 mod api;
 mod blasts;
+mod connections;
 mod crash;
 mod doors;
 mod faults;
