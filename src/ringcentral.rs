@@ -1,4 +1,4 @@
-//! RingCentral: an account's connection, its budget of calls, and the client.
+//! RingCentral: an account's connection, its token and budget of calls, the client, the webhook subscription and its events.
 //!
 //! The rule of this room: no call is made outside the connection's budget, and an answer is sorted into what is certain
 //! (accepted, refused, not taken) and what is not ([`Outcome::Unknown`]), since a repeated post would be a second post.
