@@ -14,6 +14,6 @@ mod token;
 
 pub use answer::{Outcome, Refusal};
 pub use budget::{Call, Group, Leave, ask_leave};
-pub use client::{Client, Post};
+pub use client::Client;
 pub use connection::{Connection, NewConnection, connect, connected, find, is_connected};
 pub use staff_acts::{list, pause, renew_secrets, resume, test};

@@ -3,6 +3,7 @@
 //! The rule: a page is for who is signed in, and only this site's own pages may have the browser change something. What a member
 //! may do is not decided here but by each server function's permit.
 
+mod csv;
 mod lines_csv;
 mod sync_csv;
 

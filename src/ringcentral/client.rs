@@ -24,20 +24,6 @@ const PAGE: usize = 250;
 /// Pages that a look-up reads at most.
 const MOST_PAGES: usize = 40;
 
-/// A post as far as we need it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Post {
-    /// Its id.
-    #[serde(deserialize_with = "text_or_number")]
-    pub id: String,
-    /// What it says; a removed one has none.
-    #[serde(default)]
-    pub text: Option<String>,
-    /// RFC 3339; always the time of the call.
-    #[serde(default, rename = "creationTime")]
-    pub creation_time: Option<String>,
-}
-
 #[derive(Deserialize)]
 struct Chat {
     #[serde(deserialize_with = "text_or_number")]
@@ -148,7 +134,7 @@ impl Client {
     pub async fn create_post(&self, at: &Connection, chat: &str, text: &str, limit: Duration) -> Outcome<String> {
         let body = serde_json::json!({ "text": text });
         let path = format!("/team-messaging/v1/chats/{chat}/posts");
-        match self.change(at, Request::post(&path, &body), limit, |post: Post| post.id).await {
+        match self.change(at, Request::post(&path, &body), limit, |post: PostBody| post.id).await {
             // An archived team is refused like a missing permission; only the chat itself tells which it is.
             Outcome::Refused(Refusal::Forbidden(_)) if self.is_archived(at, chat, limit).await => Outcome::Refused(Refusal::ChatGone),
             ended => ended,
@@ -177,23 +163,19 @@ impl Client {
     }
 
     /// The posts of a chat that carry `reference`, newest first, not older than `since`, through all pages.
-    pub async fn find_posts(&self, at: &Connection, chat: &str, reference: &str, since: Timestamp, limit: Duration) -> Outcome<Vec<Post>> {
-        let path = format!("/team-messaging/v1/chats/{chat}/posts?recordCount={PAGE}");
-        let oldest = since.rfc3339();
-        let mut found = Vec::new();
-        let done = self
-            .pages(at, &path, limit, |post: Post| {
-                let too_old = post.creation_time.as_deref().is_some_and(|time| time < oldest.as_str());
-                if post.text.as_deref().is_some_and(|text| text.contains(reference)) {
-                    found.push(post);
-                }
-                !too_old
-            })
-            .await;
-        match done {
-            Ok(()) => Outcome::Accepted(found),
-            Err(outcome) => outcome.cast(),
+    pub async fn find_posts(
+        &self,
+        at: &Connection,
+        chat: &str,
+        reference: &str,
+        since: Timestamp,
+        limit: Duration,
+    ) -> Outcome<Vec<PostBody>> {
+        let mut found = self.posts_since(at, chat, &since.rfc3339(), limit).await;
+        if let Outcome::Accepted(posts) = &mut found {
+            posts.retain(|post| post.text.as_deref().is_some_and(|text| text.contains(reference)));
         }
+        found
     }
 
     /// The posts of a chat, newest first, not older than `since`.

@@ -1,0 +1,70 @@
+//! CSV files (RFC 4180) of what a page lists, read page by page, so that any size fits in memory.
+
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use switchyard::db::Error;
+use switchyard::staff::{Member, Permit, may};
+use switchyard::types::{Cursor, Page, Problem};
+
+/// Rows read at a time.
+pub(super) const PAGE: usize = 1_000;
+
+/// The permit of who asks for a file, or the answer that they get instead.
+#[allow(clippy::result_large_err, reason = "the error is the answer itself")]
+pub(super) fn permit<P: may::May>(member: Option<Member>) -> Result<Permit<P>, Response> {
+    member.ok_or(Problem::SignedOut).and_then(|member| member.permit()).map_err(|problem| {
+        let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::FORBIDDEN);
+        (status, format!("{problem}\n")).into_response()
+    })
+}
+
+/// A file of this name: a line that names the columns, then the rows of every page that `read` gives. An error ends the download
+/// short, which the browser reports as a failed one.
+pub(super) fn file<R, F>(
+    name: &'static str,
+    columns: &'static str,
+    read: impl Fn(Option<Cursor>) -> F + Send + 'static,
+    fields: fn(&R) -> Vec<String>,
+) -> Response
+where
+    R: Send + 'static,
+    F: Future<Output = Result<Page<R>, Error>> + Send + 'static,
+{
+    let pages = stream::try_unfold(Some((None, true)), move |next| {
+        let reading = next.map(|(after, is_first): (Option<Cursor>, bool)| (read(after), is_first));
+        async move {
+            let Some((page, is_first)) = reading else { return Ok(None) };
+            let page = page.await?;
+            let mut text = if is_first { format!("{columns}\r\n") } else { String::new() };
+            for row in &page.rows {
+                text.push_str(&fields(row).join(","));
+                text.push_str("\r\n");
+            }
+            Ok::<_, Error>(Some((text, page.next.map(|next| (Some(next), false)))))
+        }
+    });
+    let named = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    (named, Body::from_stream(pages)).into_response()
+}
+
+/// A field in quotes. One that a spreadsheet would take for a formula gets an apostrophe (OWASP, CSV injection).
+pub(super) fn quoted(field: &str) -> String {
+    let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    format!("\"{}{}\"", if formula { "'" } else { "" }, field.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_label_is_neither_broken_nor_run() {
+        assert_eq!(quoted("Front desk, \"north\""), "\"Front desk, \"\"north\"\"\"");
+        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
+    }
+}
