@@ -5,18 +5,13 @@
 mod chat;
 #[cfg(feature = "ssr")]
 mod sandbox;
+mod stand;
 
-use crate::conversation::concerns_line;
 use crate::fault::{Fault, Reply};
-use crate::live::{Followed, follow};
-use crate::sync::SyncBadge;
-use crate::ui::{
-    Badge, Button, ButtonLink, Choice, Empty, FaultView, FilterBar, FormFault, Loading, Look, Number, PageHead, Select, SendForm, Sending,
-    TextArea, Time, Tone, fault_of, field_error, load, query_field, toast_on_success, waits,
-};
-use leptos::html;
+use crate::ui::{ButtonLink, Choice, Empty, FaultView, FilterBar, Loading, PageHead, Select, load, query_field};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
+use stand::{BlastPanel, Stand};
 use switchyard::types::{BlastId, BlastRow, ConversationDetail, ConversationId, ConversationRow, LineId, LineRow, PhoneNumber, Timestamp};
 
 #[cfg(feature = "ssr")]
@@ -76,6 +71,8 @@ pub struct ChatPost {
     pub at: Timestamp,
     /// It brings the blast.
     pub is_blast: bool,
+    /// An agent wrote it, and not Switchyard.
+    pub is_agents: bool,
 }
 
 /// What became of a blast, counted from the sandbox's journal.
@@ -192,8 +189,14 @@ pub async fn read_scene(
         None => None,
     };
     let carries = |text: &str| blast.as_ref().is_some_and(|blast| text.contains(&blast.body));
-    let chat = chat.map(|posts| {
-        posts.into_iter().map(|post| ChatPost { is_blast: carries(&post.text), text: post.text, at: post.created_at }).collect()
+    let chat = chat.map(|(made_by, posts)| {
+        let shown = |post: sandbox::Post| ChatPost {
+            is_blast: carries(&post.text),
+            is_agents: post.creator_id != made_by,
+            text: post.text,
+            at: post.created_at,
+        };
+        posts.into_iter().map(shown).collect()
     });
     let armed = sandbox.armed().await?.iter().filter_map(in_words).map(ToOwned::to_owned).collect();
     let blast = match blast {
@@ -358,274 +361,4 @@ fn Whole(stage: Stage, sent: (Option<BlastId>, u64)) -> impl IntoView {
 
 fn named(name: Option<&str>, number: &PhoneNumber) -> String {
     name.map_or_else(|| number.readable(), |name| format!("{name} · {}", number.readable()))
-}
-
-/// One conversation: the blast, both sides, and what can be made to go wrong.
-#[component]
-fn Stand(line: LineId, contact: ConversationId, first: Scene, sent: (Option<BlastId>, u64)) -> impl IntoView {
-    let (blast, mark) = sent;
-    let detail = first.detail.clone();
-    let page = format!("/lines/{line}/conversations/{contact}");
-    // The blast's posts may turn up in any chat of the line.
-    let followed = follow(first, move |change| concerns_line(change, line), move || read_scene(line, contact, blast, mark));
-    let state = move || followed.now.with(|scene| scene.detail.sync.clone());
-    view! {
-        <BlastPanel line=line contact=Some(contact) effect=Signal::derive(move || followed.now.with(|scene| scene.blast.clone())) />
-        <div class="my-3 flex flex-wrap items-center gap-x-3 gap-y-1">
-            <span class="font-semibold">{named(detail.contact.as_deref(), &detail.number)}</span>
-            {move || view! { <SyncBadge of=state() /> }}
-            <a class="text-link" href=page>"The conversation in Switchyard"</a>
-        </div>
-        <div class="grid items-stretch gap-4 lg:grid-cols-2">
-            <Handset line=line contact=contact followed=followed />
-            <Chat followed=followed />
-        </div>
-        <Faults followed=followed />
-    }
-}
-
-/// Sends the blast and counts what becomes of it.
-#[component]
-fn BlastPanel(line: LineId, contact: Option<ConversationId>, effect: Signal<Option<BlastEffect>>) -> impl IntoView {
-    let action = Sending::to::<SendBlast>();
-    let figure = |label: &'static str, value: String| {
-        view! {
-            <div class="flex flex-col-reverse justify-end">
-                <dt class="muted text-xs">{label}</dt>
-                <dd class="text-lg leading-tight font-semibold whitespace-nowrap sm:text-xl">{value}</dd>
-            </div>
-        }
-    };
-    view! {
-        <section class="panel flex flex-wrap items-center gap-x-10 gap-y-4 p-4" aria-labelledby="blast">
-            <div class="flex min-w-0 flex-1 basis-80 flex-col items-start gap-2">
-                <h2 id="blast" class="font-semibold">"Blast"</h2>
-                <p class="muted text-xs">
-                    "The SMS go out at once. RingCentral hears of them contact by contact, when one replies: the blast then stands above the reply, in that chat and nowhere else."
-                </p>
-                <FormFault fault=fault_of(action) />
-                <SendForm action=action>
-                    <input type="hidden" name="line" value=line.to_string() />
-                    {contact.map(|contact| view! { <input type="hidden" name="contact" value=contact.to_string() /> })}
-                    <Button look=Look::Main pending=waits(action)>
-                        "Send a blast to "
-                        {RECIPIENTS}
-                        " contacts"
-                    </Button>
-                </SendForm>
-            </div>
-            <div role="status" class="flex-1 basis-80">
-                {move || match effect.get() {
-                    Some(effect) => {
-                        let (sms, wanted) = (effect.sms, effect.blast.recipients - effect.blast.opted_out - effect.blast.duplicates);
-                        view! {
-                            <dl class="grid grid-cols-3 gap-4" data-blast="">
-                                {figure("SMS sent", format!("{sms} of {wanted}"))} {figure("Posts that carry it", effect.posts.to_string())}
-                                {figure("Chats touched", effect.chats.to_string())}
-                            </dl>
-                        }
-                            .into_any()
-                    }
-                    None => view! { <p class="muted text-xs">"No blast was sent from here yet. Its figures appear here."</p> }.into_any(),
-                }}
-            </div>
-        </section>
-    }
-}
-
-/// The contact's handset, and the reply.
-#[component]
-fn Handset(line: LineId, contact: ConversationId, followed: Followed<Scene>) -> impl IntoView {
-    let action = Sending::to::<SendReply>();
-    let fault = fault_of(action);
-    let form = NodeRef::<html::Form>::new();
-    action.on_success(move || {
-        followed.read_again();
-        if let Some(form) = form.get_untracked() {
-            form.reset();
-        }
-    });
-    let nothing = Memo::new(move |_| followed.now.with(|scene| scene.handset.is_empty()));
-    let number = followed.now.with_untracked(|scene| scene.detail.number.clone());
-    view! {
-        <section class="panel flex min-w-0 flex-col">
-            <header class="border-b border-base-300 px-4 py-3">
-                <h2 id="handset" class="font-semibold">"The contact’s handset"</h2>
-                <p class="muted text-xs">
-                    <Number number=number />
-                </p>
-            </header>
-            <div class="flex h-72 flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="handset">
-                <Show
-                    when=move || nothing.get()
-                    fallback=move || {
-                        view! {
-                            <ol class="flex flex-col gap-2 p-4">
-                                <For
-                                    each=move || followed.now.with(|scene| numbered(&scene.handset))
-                                    key=Clone::clone
-                                    children=|(_, text)| bubble(text)
-                                />
-                            </ol>
-                        }
-                    }
-                >
-                    <div class="my-auto">
-                        <Empty title="No texts">"Send a blast, or write as the contact."</Empty>
-                    </div>
-                </Show>
-            </div>
-            <div class="border-t border-base-300 p-4">
-                <SendForm action=action node_ref=form>
-                    <div class="flex flex-col gap-3">
-                        <FormFault fault=fault fields=&["text"] />
-                        <input type="hidden" name="line" value=line.to_string() />
-                        <input type="hidden" name="contact" value=contact.to_string() />
-                        <TextArea label="Reply as the contact" name="text" rows=2 error=field_error(fault, "text") />
-                        <div>
-                            <Button look=Look::Main pending=waits(action)>
-                                "Send reply"
-                            </Button>
-                        </div>
-                    </div>
-                </SendForm>
-            </div>
-        </section>
-    }
-}
-
-/// With their places: the same text may stand there twice.
-fn numbered<T: Clone>(list: &[T]) -> Vec<(usize, T)> {
-    list.iter().cloned().enumerate().collect()
-}
-
-fn bubble(text: HandsetText) -> impl IntoView {
-    let pictures = (text.pictures > 0).then(|| {
-        let noun = if text.pictures == 1 { " attachment" } else { " attachments" };
-        view! { <p class="text-xs">{text.pictures} {noun}</p> }
-    });
-    view! {
-        <li class="bubble" class:bubble-own=text.own>
-            <p class="break-words whitespace-pre-line">{text.text}</p>
-            {pictures}
-            <p class="muted mt-0.5 text-xs">
-                <span class="sr-only">{if text.own { "Written by the contact, " } else { "Received, " }}</span>
-                <Time at=text.at />
-            </p>
-            {text.failure.map(|why| view! { <p class="text-error text-xs">"Not delivered: " {why}</p> })}
-        </li>
-    }
-}
-
-/// The agent's chat.
-#[component]
-fn Chat(followed: Followed<Scene>) -> impl IntoView {
-    let nothing = Memo::new(move |_| followed.now.with(|scene| scene.chat.as_ref().is_none_or(Vec::is_empty)));
-    let detail = followed.now.with_untracked(|scene| scene.detail.clone());
-    view! {
-        <section class="panel flex min-w-0 flex-col">
-            <header class="border-b border-base-300 px-4 py-3">
-                <h2 id="chat" class="font-semibold">"The agent’s chat in RingCentral"</h2>
-                <p class="muted text-xs">{detail.account} " · " {detail.line}</p>
-            </header>
-            <div class="flex h-72 grow flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="chat">
-                <Show
-                    when=move || nothing.get()
-                    fallback=move || {
-                        view! {
-                            <ol class="flex flex-col gap-1 p-3" data-chat="">
-                                <For
-                                    each=move || followed.now.with(|scene| numbered(scene.chat.as_deref().unwrap_or_default()))
-                                    key=Clone::clone
-                                    children=|(_, post)| agents_post(post)
-                                />
-                            </ol>
-                        }
-                    }
-                >
-                    <div class="my-auto">
-                        <Empty title="No posts">"RingCentral knows nothing of this contact. A chat appears with their first reply."</Empty>
-                    </div>
-                </Show>
-            </div>
-        </section>
-    }
-}
-
-fn agents_post(post: ChatPost) -> impl IntoView {
-    view! {
-        <li class="post" class:post-blast=post.is_blast>
-            <p class="mb-0.5 flex flex-wrap items-center gap-2 text-xs">
-                <span class="font-semibold">"Switchyard"</span>
-                <span class="muted">
-                    <Time at=post.at />
-                </span>
-                {post.is_blast.then(|| view! { <Badge tone=Tone::Info>"This blast"</Badge> })}
-            </p>
-            <div class="break-words">{chat::post(&post.text)}</div>
-        </li>
-    }
-}
-
-/// What the sandbox can be told to do wrong.
-#[component]
-fn Faults(followed: Followed<Scene>) -> impl IntoView {
-    let arming = Sending::to::<ArmFault>();
-    let disarming = Sending::to::<DisarmFaults>();
-    arming.on_answer(move || followed.read_again());
-    disarming.on_answer(move || followed.read_again());
-    toast_on_success(arming, "Armed. Now reply as the contact.");
-    let mischief = |word: &'static str, label: &'static str, what: &'static str| {
-        view! {
-            <li class="flex flex-col items-start gap-1.5">
-                <button type="submit" name="mischief" value=word class="btn btn-sm h-9 border-base-300 bg-base-100 text-sm font-medium">
-                    {label}
-                </button>
-                <p class="muted text-xs">{what}</p>
-            </li>
-        }
-    };
-    view! {
-        <section class="panel mt-4" aria-labelledby="faults">
-            <header class="border-b border-base-300 px-4 py-3">
-                <h2 id="faults" class="font-semibold">"Make RingCentral fail"</h2>
-                <p class="muted text-xs">"Each is for the next post of any conversation. Arm one, then reply as the contact."</p>
-            </header>
-            <div class="p-4">
-                <FormFault fault=fault_of(arming) />
-                <SendForm action=arming>
-                    <ul class="grid gap-4 sm:grid-cols-3">
-                        {mischief(
-                            "lose_answer",
-                            "Lose the next answer",
-                            "The post is accepted, but nobody tells us. Switchyard waits until it has settled, looks for it, and does not post it twice. Takes half a minute.",
-                        )}
-                        {mischief("too_many", "Answer 429 once", "RingCentral is called too often. Nobody calls for 15 seconds; then the lane goes on in sequence.")}
-                        {mischief(
-                            "refuse",
-                            "Refuse the next post",
-                            "A bundle is halved until the refused message is alone. It is marked as refused and never blocks those behind it.",
-                        )}
-                    </ul>
-                </SendForm>
-                <div role="status">
-                    {move || {
-                        let armed = followed.now.with(|scene| scene.armed.clone());
-                        (!armed.is_empty())
-                            .then(|| {
-                                view! {
-                                    <div class="mt-4 flex flex-wrap items-center gap-2 border-t border-base-300 pt-3">
-                                        <span class="font-medium">"Armed:"</span>
-                                        {armed.into_iter().map(|text| view! { <Badge tone=Tone::Warning>{text}</Badge> }).collect_view()}
-                                        <SendForm action=disarming>
-                                            <Button look=Look::Quiet>"Disarm all"</Button>
-                                        </SendForm>
-                                    </div>
-                                }
-                            })
-                    }}
-                </div>
-            </div>
-        </section>
-    }
 }

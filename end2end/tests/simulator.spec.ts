@@ -51,6 +51,24 @@ test('a blast is held; a reply brings it into that chat, above the reply, and no
   expect(entries.filter((entry) => entry.kind === 'sms' && entry.text?.includes(code))).toHaveLength(200);
 });
 
+test('what an agent writes in RingCentral is on the handset, and the chat says who wrote what', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await stage(page, /Recalls/);
+  const question = 'Shall I bring the X-rays along?';
+  await replyAs(page, question);
+  const chat = page.getByRole('region', { name: 'The agent’s chat in RingCentral' });
+  await expect(chat.getByRole('listitem').filter({ hasText: question })).toContainText('Switchyard');
+
+  const control = `${product().sandbox}/sandbox/v1`;
+  const { chats } = (await (await page.request.get(`${control}/chats`)).json()) as { chats: { id: string; last_post_at: number }[] };
+  // Newest first by their posts: the question has just been made into one.
+  const newest = chats.sort((a, b) => b.last_post_at - a.last_post_at)[0];
+  const answer = 'Please do, and come ten minutes early.';
+  await page.request.post(`${control}/agents/post`, { data: { chat_id: newest.id, text: answer } });
+  await expect(page.getByRole('region', { name: 'The contact’s handset' }).getByText(answer)).toHaveCount(1);
+  await expect(chat.getByRole('listitem').filter({ hasText: answer })).toContainText('Agent');
+});
+
 test('what is being typed stays while figures change around it', async ({ browser }) => {
   const page = await as(browser, 'support');
   await stage(page, /Store 12/);

@@ -29,6 +29,7 @@ pub(super) struct Text {
 /// A post in a chat.
 #[derive(Debug, Deserialize)]
 pub(super) struct Post {
+    pub(super) creator_id: String,
     pub(super) text: String,
     pub(super) created_at: Timestamp,
 }
@@ -83,17 +84,22 @@ impl Sandbox {
         Ok(self.get::<Handset>(&path).await?.map(|handset| handset.messages).unwrap_or_default())
     }
 
-    /// The posts of a chat, the oldest first; `None` when there is no such chat.
-    pub(super) async fn chat(&self, id: &str) -> Result<Option<Vec<Post>>, Problem> {
+    /// Who made a chat, which is Switchyard, and its posts, the oldest first; `None` when there is no such chat.
+    pub(super) async fn chat(&self, id: &str) -> Result<Option<(String, Vec<Post>)>, Problem> {
         #[derive(Deserialize)]
         struct Chat {
+            creator_id: String,
+        }
+        #[derive(Deserialize)]
+        struct Whole {
+            chat: Chat,
             posts: Vec<Post>,
         }
         // An id of ours is made of digits; anything else names no chat and must not become a path.
         if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Ok(None);
         }
-        Ok(self.get::<Chat>(&format!("chats/{id}")).await?.map(|chat| chat.posts))
+        Ok(self.get::<Whole>(&format!("chats/{id}")).await?.map(|whole| (whole.chat.creator_id, whole.posts)))
     }
 
     /// The journal's entries after number `after`, and the last one's number.
