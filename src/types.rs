@@ -4,6 +4,7 @@
 
 mod change;
 mod directory;
+mod figures;
 mod id;
 mod messaging;
 mod page;
@@ -15,6 +16,7 @@ mod timestamp;
 
 pub use change::*;
 pub use directory::*;
+pub use figures::*;
 pub use id::*;
 pub use messaging::*;
 pub use page::*;

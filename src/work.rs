@@ -5,7 +5,8 @@ pub mod faults;
 
 pub use batcher::{Batcher, Stopped};
 
-use crate::clock::Rng;
+use crate::clock::{Now, Rng};
+use crate::db::{Db, Result};
 use crate::types::Change;
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -16,6 +17,18 @@ pub fn backoff(attempts: i64, most: Duration, rng: &Rng) -> Duration {
     let doubled = Duration::from_secs(1 << attempts.clamp(0, 12)).min(most);
     let spread = u64::try_from(doubled.as_millis() / 5).unwrap_or(0);
     doubled + Duration::from_millis(rng.below(spread + 1))
+}
+
+/// Whether this process is the one of all that does a chore now; it is due again after `every`.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_my_turn(db: &Db, now: &Now, chore: &'static str, every: Duration) -> Result<bool> {
+    let at = now.at();
+    let turns = db
+        .work(async |tx| tx.run("update chore set due_at = $3 where name = $1 and due_at <= $2", (chore, at, at.plus(every))).await)
+        .await?;
+    Ok(turns == 1)
 }
 
 /// Waits until `wanted` is told, or until `at_most` has passed: wake-ups may be lost, so nobody relies on them alone.

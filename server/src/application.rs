@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use switchyard::clock::Now;
 use switchyard::db::{Db, Engine as DbEngine};
+use switchyard::figures;
 use switchyard::messaging::carrier::Carrier;
 use switchyard::messaging::{blast, idempotency, outbound};
 use switchyard::ringcentral::Client;
@@ -24,6 +25,7 @@ use switchyard::ringcentral::subscription::Subscriptions;
 use switchyard::secret::Keyring;
 use switchyard::staff::{self, Passwords, SessionRows};
 use switchyard::sync::{self, Agents, Engine, EngineConfig};
+use switchyard::work::is_my_turn;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -96,12 +98,14 @@ impl Workers {
             tasks.spawn(outbound::run(db.clone(), now.clone(), carrier, self.sms_per_second, stop.clone()));
         }
         tasks.spawn(prune(db.clone(), now.clone(), stop.clone()));
+        tasks.spawn(figures::run(db.clone(), now.clone(), stop.clone()));
         tasks
     }
 }
 
-/// Forgets what is no longer needed, every few minutes.
+/// Forgets what is no longer needed, every few minutes, one process for all.
 async fn prune(db: Db, now: Now, stop: CancellationToken) {
+    let db = db.in_background();
     let sessions = SessionRows::new(db.clone(), now.clock.clone());
     let mut every = tokio::time::interval(Duration::from_secs(300));
     loop {
@@ -109,7 +113,11 @@ async fn prune(db: Db, now: Now, stop: CancellationToken) {
             _ = every.tick() => {}
             () = stop.cancelled() => return,
         }
+        if !is_my_turn(&db, &now, "prune", Duration::from_secs(240)).await.unwrap_or(false) {
+            continue;
+        }
         let done = [
+            figures::forget_old(&db, &now).await,
             sessions.prune().await,
             staff::sign_in_history_is_pruned(&db, &now).await,
             idempotency::forget_old(&db, &now).await,

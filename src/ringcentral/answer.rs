@@ -4,7 +4,7 @@
 //! Unknown fields, null fields and missing bodies are all survived.
 
 use super::budget::Group;
-use crate::types::Timestamp;
+use crate::types::{FailureKind, Timestamp};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use std::time::Duration;
@@ -141,6 +141,20 @@ impl<T> Outcome<T> {
             Self::Unreachable(text) => Outcome::Unreachable(text),
             Self::Unknown(text) => Outcome::Unknown(text),
         }
+    }
+
+    /// What kind of failure it is; `None` for success.
+    pub fn failure(&self) -> Option<FailureKind> {
+        Some(match self {
+            Self::Accepted(_) => return None,
+            Self::Refused(Refusal::ChatGone) => FailureKind::ChatGone,
+            Self::Refused(Refusal::SignIn(_)) => FailureKind::SignIn,
+            Self::Refused(Refusal::Forbidden(_)) => FailureKind::Forbidden,
+            Self::Refused(Refusal::Content(_)) => FailureKind::Content,
+            Self::Parked { .. } => FailureKind::Limit,
+            Self::Unreachable(_) => FailureKind::Unreachable,
+            Self::Unknown(_) => FailureKind::Unclear,
+        })
     }
 
     /// What went wrong, in words.

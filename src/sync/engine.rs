@@ -1,9 +1,11 @@
 //! The delivery engine: claims a lane that is due, makes one post, writes down how it ended, and lets the lane go.
 //!
-//! One lease covers one post. The intent is committed before the call; the call ends before the lease. After an ambiguous end
-//! the next holder waits for the settle time, looks the reference up, and only then posts again.
+//! One lease covers one post. It is short, and renewed by a heartbeat while its holder lives, so that the lanes of a dead worker
+//! go on within seconds. The intent, with the call's deadline, is committed before the call. After an ambiguous end the next
+//! holder waits until that deadline and the settle time have passed, looks the reference up, and only then posts again.
 
 mod chat;
+mod heartbeat;
 mod lease;
 mod record;
 mod settle;
@@ -14,9 +16,10 @@ use crate::db::{Db, Result};
 use crate::messaging::inbound::json;
 use crate::messaging::timeline;
 use crate::ringcentral::{self, Call, Client, Connection, Group, Leave};
-use crate::types::{AccountId, Change, ConnectionId, ConversationId, IntentId, LineId, MessageId, Timestamp};
+use crate::types::{AccountId, Change, ConnectionId, ConversationId, FailureKind, IntentId, LineId, MessageId, Timestamp};
 use crate::work::faults::{self, Guard};
 use crate::work::{Batcher, wait_for};
+use heartbeat::InHand;
 use lease::holds;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -43,6 +46,8 @@ pub struct EngineConfig {
     pub call: Duration,
     /// An accepted post is listed within this time; assumed, not documented.
     pub settle: Duration,
+    /// A lane whose worker gave no sign of life for this long is free for another one.
+    pub lease: Duration,
     /// Lanes worked at the same time.
     pub lanes: usize,
     /// The longest pause between two tries.
@@ -58,6 +63,7 @@ impl Default for EngineConfig {
         Self {
             call: Duration::from_secs(15),
             settle: Duration::from_secs(20),
+            lease: Duration::from_secs(6),
             lanes: 32,
             longest_pause: Duration::from_secs(300),
             public_url: String::new(),
@@ -74,6 +80,7 @@ pub struct Engine {
     client: Client,
     config: EngineConfig,
     recorder: Batcher<Posted, Result<(), String>>,
+    in_hand: InHand,
 }
 
 /// A lane under lease.
@@ -155,11 +162,17 @@ impl Engine {
                 |error: crate::db::Error| Err(error.to_string()),
             )
         };
-        Self { db, now, client, config, recorder }
+        Self { db, now, client, config, recorder, in_hand: InHand::default() }
     }
 
     /// Works until told to stop, then finishes the posts under way and gives back the leases.
     pub async fn run(self, stop: CancellationToken) {
+        let heart = tokio::spawn(self.clone().beat());
+        self.work(stop).await;
+        heart.abort();
+    }
+
+    async fn work(&self, stop: CancellationToken) {
         let mut bell = self.db.changes();
         let mut under_way = JoinSet::new();
         loop {
@@ -213,6 +226,7 @@ impl Engine {
     /// One post of a claimed lane, from looking to writing down. A failure of ours is logged, and the lease runs out by itself.
     async fn deliver(&self, claim: Claim) {
         let (line, conversation) = (claim.line_id, claim.conversation_id);
+        let _in_hand = self.in_hand.take(&claim, self.now.at());
         let done = async {
             match self.prepare(claim).await? {
                 Next::Post(prepared) => self.carry_out(*prepared).await,
@@ -237,15 +251,17 @@ impl Engine {
                 (claim.line_id, claim.conversation_id),
             )
             .await?;
-        // An open intent is settled against the connection that is written in it.
-        let wanted = open.as_ref().map(|i| i.connection_id).or(claim.connection_id);
+        // An open intent is settled against the connection that is written in it, anything else is posted through the account's own.
+        let wanted = open.as_ref().map(|i| i.connection_id);
         let Some(connection) = ringcentral::find(&self.db, wanted, claim.account_id).await? else {
-            return self.later(&claim, None, "the account has no connection to RingCentral", STALLED_AT_ONCE).await;
+            let why = "the account has no connection to RingCentral";
+            return self.later(&claim, None, (FailureKind::NoConnection, why), STALLED_AT_ONCE).await;
         };
         if let Some(open) = open {
             return self.settle(claim, connection, open).await;
         }
-        let Some(chat_id) = claim.chat_id.clone() else { return self.find_or_make_chat(claim, connection).await };
+        let chat = claim.chat_id.clone().filter(|_| claim.connection_id == Some(connection.id));
+        let Some(chat_id) = chat else { return self.find_or_make_chat(claim, connection).await };
 
         let queued = self.queued(&claim).await?;
         if queued.is_empty() {
@@ -277,13 +293,16 @@ impl Engine {
     /// What the database says; the intent then stays open, and the next holder settles it.
     pub async fn carry_out(&self, prepared: Prepared) -> Result<()> {
         let written_first = self.config.broken != Some(Guard::Intent);
-        if written_first && !self.write_intent(&prepared).await? {
+        let deadline = self.now.at().plus(self.config.call);
+        if written_first && !self.write_intent(&prepared, deadline).await? {
             return Ok(());
         }
         faults::point("intent");
-        let outcome = self.client.create_post(&prepared.connection, &prepared.chat_id, &prepared.text, self.config.call).await;
+        // However long the commit took: the call ends by the deadline that the next holder goes by.
+        let limit = deadline.since(self.now.at());
+        let outcome = self.client.create_post(&prepared.connection, &prepared.chat_id, &prepared.text, limit).await;
         faults::point("called");
-        if !written_first && !self.write_intent(&prepared).await? {
+        if !written_first && !self.write_intent(&prepared, deadline).await? {
             return Ok(());
         }
         let done = self.record(prepared.claim, prepared.intent, outcome).await;
@@ -310,7 +329,7 @@ impl Engine {
     }
 
     /// Commits the intent under the fence; `false` when the lease was lost meanwhile.
-    async fn write_intent(&self, p: &Prepared) -> Result<bool> {
+    async fn write_intent(&self, p: &Prepared, deadline: Timestamp) -> Result<bool> {
         let at = self.now.at();
         let fence = self.fence(&p.claim);
         self.db
@@ -332,7 +351,7 @@ impl Engine {
                         p.reference.clone(),
                         p.text.clone(),
                         at,
-                        at.plus(self.config.call),
+                        deadline,
                     ),
                 )
                 .await?;

@@ -45,14 +45,17 @@ type Key = (LineId, ConversationId);
 
 /// Finds or makes the lanes and takes their locks.
 const LOCK_LANES: &str =
-    "insert into lane (line_id, conversation_id, account_id, next_seq, held, queued, trouble, changed_at, fence, attempts, left_out)
+    "insert into lane (line_id, conversation_id, account_id, next_seq, held, queued, trouble, changed_at, fence, attempts, left_out,
+       held_since)
      select unhex(j.value->>0, '-'), unhex(j.value->>1, '-'), unhex(j.value->>2, '-'), 1, cast(j.value->>3 as bigint), 0,
-       case when cast(j.value->>3 as bigint) > 0 then 1 else 0 end, cast(j.value->>4 as bigint), 0, 0, 0
+       case when cast(j.value->>3 as bigint) > 0 then 1 else 0 end, cast(j.value->>4 as bigint), 0, 0, 0,
+       case when cast(j.value->>3 as bigint) > 0 then cast(j.value->>4 as bigint) end
      from json_each($1) j
      where true
      on conflict (line_id, conversation_id) do update
      set held = lane.held + excluded.held,
          trouble = case when lane.trouble < excluded.trouble then excluded.trouble else lane.trouble end,
+         held_since = coalesce(lane.held_since, excluded.held_since),
          changed_at = excluded.changed_at
      returning line_id, conversation_id, next_seq, held";
 
@@ -153,6 +156,8 @@ pub(super) async fn shift(tx: &mut Tx, at: Timestamp, moves: impl IntoIterator<I
              stalled_since = case when l.queued + d.queued > 0 then l.stalled_since end,
              stalled_reason = case when l.queued + d.queued > 0 then l.stalled_reason end,
              due_at = case when l.queued + d.queued > 0 then coalesce(l.due_at, $2) end,
+             held_since = case when l.held + d.held > 0 then coalesce(l.held_since, $2) end,
+             queued_since = case when l.queued + d.queued > 0 then coalesce(l.queued_since, $2) end,
              changed_at = $2
          from (select unhex(j.value->>0, '-') as line_id, unhex(j.value->>1, '-') as conversation_id,
                  cast(j.value->>2 as bigint) as held, cast(j.value->>3 as bigint) as queued
@@ -283,7 +288,7 @@ pub async fn skip_held_of_line(tx: &mut Tx, now: &Now, line: LineId, to: Integra
         )
         .await?;
     tx.run(
-        "update lane set held = 0, trouble = case when trouble = 1 then 0 else trouble end, changed_at = $2
+        "update lane set held = 0, held_since = null, trouble = case when trouble = 1 then 0 else trouble end, changed_at = $2
          where line_id = $1 and held > 0",
         (line, at),
     )

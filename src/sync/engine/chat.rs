@@ -10,7 +10,11 @@ use crate::work::faults;
 
 impl Engine {
     /// Finds the chat that was asked for, or asks for one, by the same rules as a post: reference first, then the call.
-    pub(super) async fn find_or_make_chat(&self, claim: Claim, connection: Connection) -> Result<Next> {
+    pub(super) async fn find_or_make_chat(&self, mut claim: Claim, connection: Connection) -> Result<Next> {
+        if claim.connection_id != Some(connection.id) {
+            // What was asked for elsewhere says nothing here.
+            (claim.chat_reference, claim.chat_asked_at) = (None, None);
+        }
         if let Some(asked) = claim.chat_asked_at {
             let settled_at = asked.plus(self.config.call + self.config.settle);
             if self.now.at() < settled_at {
@@ -78,7 +82,8 @@ impl Engine {
                     return Ok(false);
                 }
                 tx.run(
-                    "update lane set chat_reference = $3, chat_asked_at = $4, connection_id = $5 where line_id = $1 and conversation_id = $2",
+                    "update lane set chat_id = null, chat_reference = $3, chat_asked_at = $4, connection_id = $5
+                     where line_id = $1 and conversation_id = $2",
                     (claim.line_id, claim.conversation_id, reference, at, connection.id),
                 )
                 .await?;

@@ -2,8 +2,9 @@
 
 use super::{Claim, Engine, Next, STALLED_AFTER, STALLED_AT_ONCE};
 use crate::db::{Result, Sql, Tx};
+use crate::figures::{self, Counter};
 use crate::ringcentral::Outcome;
-use crate::types::{Change, Timestamp};
+use crate::types::{Change, FailureKind, Timestamp};
 use crate::work::backoff;
 use crate::work::faults::{self, Guard};
 use std::time::Duration;
@@ -38,8 +39,7 @@ impl Engine {
     /// What the database says.
     pub async fn claim(&self, most: usize) -> Result<Vec<Claim>> {
         let at = self.now.at();
-        // The call ends before the lease: sign-in, look-up and post each within their limit.
-        let until = at.plus(self.config.call * 4);
+        let until = at.plus(self.config.lease);
         let claim = if self.config.broken == Some(Guard::LaneLock) { CLAIM_WITHOUT_LOCK.into() } else { CLAIM };
         let claims = self.db.work(async |tx| tx.all(claim, (at, until, i64::try_from(most).unwrap_or(1))).await).await?;
         if !claims.is_empty() {
@@ -60,24 +60,31 @@ impl Engine {
         let pause = backoff(claim.attempts, self.config.longest_pause, &self.now.rng);
         // A refusal does not go away by itself: somebody has to see it now.
         let stalled_after = if matches!(ended, Outcome::Refused(_)) { STALLED_AT_ONCE } else { STALLED_AFTER };
+        let Some(kind) = ended.failure() else { return Ok(()) };
         let (due, why) = match ended {
             Outcome::Parked { until, .. } => {
-                self.let_go(claim, until).await?;
-                return Ok(());
+                self.db.work(async |tx| figures::count(tx, at, [(claim.account_id, Counter::Failed(kind))]).await).await?;
+                return self.let_go(claim, until).await;
             }
             Outcome::Refused(refusal) => (at.plus(pause.max(Duration::from_secs(30))), refusal.to_string()),
             Outcome::Unreachable(why) => (at.plus(pause), why),
             Outcome::Unknown(why) => (at.plus(self.config.call + self.config.settle), why),
-            Outcome::Accepted(_) => (at, String::new()),
+            Outcome::Accepted(_) => return Ok(()),
         };
         metrics::counter!("switchyard_delivery_failures_total").increment(1);
         tracing::info!(line = %claim.line_id, conversation = %claim.conversation_id, certain, %why, "a delivery did not succeed");
-        self.later(claim, Some(due), &why, stalled_after).await?;
+        self.later(claim, Some(due), (kind, &why), stalled_after).await?;
         Ok(())
     }
 
     /// Lets the lane go after a failure, to be tried again; marks it stalled with its `stalled_after`th failure in a row.
-    pub(super) async fn later(&self, claim: &Claim, due: Option<Timestamp>, why: &str, stalled_after: i64) -> Result<Next> {
+    pub(super) async fn later(
+        &self,
+        claim: &Claim,
+        due: Option<Timestamp>,
+        (kind, why): (FailureKind, &str),
+        stalled_after: i64,
+    ) -> Result<Next> {
         let at = self.now.at();
         let due = due.unwrap_or_else(|| at.plus(backoff(claim.attempts + 3, self.config.longest_pause, &self.now.rng)));
         let (fence, why) = (self.fence(claim), why.to_owned());
@@ -99,7 +106,7 @@ impl Engine {
                 )
                 .await?;
                 tell(tx, claim);
-                Ok::<_, crate::db::Error>(())
+                figures::count(tx, at, [(claim.account_id, Counter::Failed(kind))]).await
             })
             .await?;
         Ok(Next::Nothing)

@@ -4,10 +4,11 @@ use super::lease::{free, holds, tell};
 use super::{Claim, Engine, Posted, WATCH};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
+use crate::figures::{self, Counter};
 use crate::messaging::inbound::json;
 use crate::ringcentral::{Outcome, Refusal};
 use crate::sync::lane::shift;
-use crate::types::{Change, ConversationId, IntentId, LineId, MessageId, Timestamp};
+use crate::types::{Change, ConversationId, FailureKind, IntentId, LineId, MessageId, Timestamp};
 
 impl Engine {
     /// Writes down how a post ended.
@@ -81,7 +82,7 @@ impl Engine {
                 free(tx, claim, at).await?;
                 tx.tell(Change::LaneDue);
                 tell(tx, claim);
-                Ok::<_, crate::db::Error>(())
+                figures::count(tx, at, [(claim.account_id, Counter::Failed(FailureKind::Content))]).await
             })
             .await
     }
@@ -103,7 +104,7 @@ impl Engine {
                 .await?;
                 free(tx, claim, at).await?;
                 tx.tell(Change::LaneDue);
-                Ok::<_, crate::db::Error>(())
+                figures::count(tx, at, [(claim.account_id, Counter::Failed(FailureKind::ChatGone))]).await
             })
             .await
     }
@@ -122,7 +123,9 @@ async fn withdraw(tx: &mut Tx, claim: &Claim, intent: IntentId, state: &'static 
 }
 
 /// Writes posts down, many in one transaction; those of stale holders are left to the next one.
-pub(super) async fn record_posted(db: &Db, now: &Now, posted: Vec<Posted>, fenced: bool) -> Result<Vec<Result<(), String>>> {
+pub(super) async fn record_posted(db: &Db, now: &Now, mut posted: Vec<Posted>, fenced: bool) -> Result<Vec<Result<(), String>>> {
+    // Lanes are always locked in the order of their keys.
+    posted.sort_unstable_by_key(|p| (p.claim.line_id, p.claim.conversation_id));
     db.work(async |tx| {
         let at = now.at();
         let leases: Vec<_> =
@@ -167,6 +170,8 @@ pub(super) async fn record_posted(db: &Db, now: &Now, posted: Vec<Posted>, fence
             tell(tx, &p.claim);
         }
         tx.tell(Change::LaneDue);
+        let counted = posted.iter().filter(|p| ours.contains(&(p.claim.line_id, p.claim.conversation_id)));
+        figures::count(tx, at, counted.map(|p| (p.claim.account_id, Counter::Posted))).await?;
         Ok(vec![Ok(()); posted.len()])
     })
     .await
