@@ -178,9 +178,7 @@ pub async fn run(db: Db, now: Now, stop: CancellationToken) {
             _ = every.tick() => {}
             () = stop.cancelled() => return,
         }
-        let done = async {
-            if crate::work::is_my_turn(&db, &now, "sample", MINUTE).await? { sample(&db, &now).await } else { Ok(()) }
-        };
+        let done = async { if crate::work::is_my_turn(&db, &now, "sample", MINUTE).await? { sample(&db, &now).await } else { Ok(()) } };
         if let Err(error) = done.await {
             tracing::warn!(%error, "what waits could not be sampled");
         }

@@ -11,9 +11,11 @@ pub mod events;
 mod staff_acts;
 pub mod subscription;
 mod token;
+mod view;
 
 pub use answer::{Outcome, Refusal};
 pub use budget::{Call, Group, Leave, ask_leave};
-pub use client::Client;
+pub use client::{Client, Membership};
 pub use connection::{Connection, NewConnection, connect, connected, find, is_connected};
-pub use staff_acts::{list, pause, renew_secrets, resume, test};
+pub use staff_acts::{pause, remove, renew_secrets, resume, test, try_people_again};
+pub use view::{deliveries, get, list, of_account};

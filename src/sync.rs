@@ -8,6 +8,7 @@ mod agents;
 pub mod compose;
 mod engine;
 mod lane;
+mod members;
 mod notice;
 mod staff_acts;
 mod view;
@@ -15,5 +16,8 @@ mod view;
 pub use agents::Agents;
 pub use engine::{Claim, Engine, EngineConfig, Next, Prepared};
 pub use lane::{Arrival, Hold, arrive, hold, not_sent, releasable, skip_held_of_line};
+pub use members::{access_changed, people_changed};
 pub use staff_acts::{restore, retry_now, skip};
-pub use view::{Backlog, LineCounts, backlog, conversations_of_line, counts, counts_of_line, find_conversation, list, timeline};
+pub use view::{
+    Backlog, LineCounts, backlog, conversations_of_line, counts, counts_of_line, find_conversation, list, timeline, unsent_posts,
+};

@@ -103,6 +103,7 @@ pub async fn set_access(
         if changed == 0 {
             return Ok(());
         }
+        crate::sync::access_changed(tx, now.at(), line).await?;
         tx.tell(Change::Line { account_id: account, line_id: line });
         let entry =
             Entry { action: "line.access", account_id: Some(account), line_id: Some(line), subject_id: Some(user.0), ..Entry::default() };

@@ -12,42 +12,16 @@ const MINUTE: Duration = Duration::from_secs(60);
 const PAUSED: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The rate group of a call (API description, `x-throttling-group`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Group {
-    /// Reading one thing: 50 a minute.
-    Light,
-    /// Lists, and most of what changes something: 40 a minute.
-    Medium,
-    /// Call logs and files: 10 a minute.
-    Heavy,
-    /// Signing in: 5 a minute.
-    Auth,
-    /// No group of RingCentral's: what the daily limit of posts parks.
-    Posting,
-}
+pub use crate::types::RateGroup as Group;
 
-impl Group {
-    /// As it stands in the database and in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Light => "light",
-            Self::Medium => "medium",
-            Self::Heavy => "heavy",
-            Self::Auth => "auth",
-            Self::Posting => "posting",
-        }
-    }
-
-    /// Calls a minute until RingCentral says otherwise (developer guide, rate limits).
-    fn documented(self) -> Option<i64> {
-        match self {
-            Self::Light => Some(50),
-            Self::Heavy => Some(10),
-            Self::Auth => Some(5),
-            // Configured per connection.
-            Self::Medium | Self::Posting => None,
-        }
+/// Calls a minute until RingCentral says otherwise (developer guide, rate limits).
+pub(super) fn documented(group: Group) -> Option<i64> {
+    match group {
+        Group::Light => Some(50),
+        Group::Heavy => Some(10),
+        Group::Auth => Some(5),
+        // Configured per connection.
+        Group::Medium | Group::Posting => None,
     }
 }
 
@@ -60,6 +34,8 @@ pub enum Call {
     History,
     /// Anything but a post.
     Other(Group),
+    /// The same, of which nobody waits for the end: it leaves half of each minute to the others.
+    Unhurried(Group),
 }
 
 /// Whether a call may be made.
@@ -99,17 +75,19 @@ pub async fn ask_leave(db: &Db, now: &Now, connection: &Connection, call: Call) 
     if connection.paused_at.is_some() {
         return Ok(Leave::Wait { until: at.plus(PAUSED) });
     }
-    let group = if let Call::Other(group) = call { group } else { Group::Medium };
-    let is_post = !matches!(call, Call::Other(_));
+    let (group, is_post) = match call {
+        Call::Incoming | Call::History => (Group::Medium, true),
+        Call::Other(group) | Call::Unhurried(group) => (group, false),
+    };
     let known: Vec<GroupRow> =
         db.all("select name, calls, parked_until from connection_group where connection_id = $1", [connection.id]).await?;
-    let counts = |row: &&GroupRow| row.name == group.name() || (is_post && row.name == Group::Posting.name());
+    let counts = |row: &&GroupRow| row.name == group.as_str() || (is_post && row.name == Group::Posting.as_str());
     let parked = known.iter().filter(counts).filter_map(|row| row.parked_until).filter(|until| *until > at).max();
     if let Some(until) = parked {
         return Ok(Leave::Wait { until });
     }
-    let told = known.iter().find(|row| row.name == group.name()).and_then(|row| row.calls);
-    let configured = if group == Group::Medium { connection.posts_per_minute } else { group.documented() };
+    let told = known.iter().find(|row| row.name == group.as_str()).and_then(|row| row.calls);
+    let configured = if group == Group::Medium { connection.posts_per_minute } else { documented(group) };
     // What is configured may be less than RingCentral allows, to leave room for other programs; it cannot be more.
     let most = configured.into_iter().chain(told).min();
     let per_day = connection.posts_per_day.filter(|_| is_post);
@@ -135,15 +113,19 @@ pub async fn ask_leave(db: &Db, now: &Now, connection: &Connection, call: Call) 
         }
         tx.run("delete from connection_call where connection_id = $1 and at <= $2", (connection.id, at.minus(MINUTE))).await?;
         let (used, oldest): (i64, Option<Timestamp>) = tx
-            .one("select count(*), min(at) from connection_call where connection_id = $1 and name = $2", (connection.id, group.name()))
+            .one("select count(*), min(at) from connection_call where connection_id = $1 and name = $2", (connection.id, group.as_str()))
             .await?;
-        let open_to_me = if call == Call::History { most - most / 4 } else { most };
+        let open_to_me = match call {
+            Call::Incoming | Call::Other(_) => most,
+            Call::History => most - most / 4,
+            Call::Unhurried(_) => most - most / 2,
+        };
         if used >= open_to_me {
             return Ok(Leave::Wait { until: oldest.unwrap_or(at).plus(MINUTE).plus(Duration::from_millis(1)) });
         }
         tx.run(
             "insert into connection_call (connection_id, id, name, at) values ($1, $2, $3, $4)",
-            (connection.id, now.id(), group.name(), at),
+            (connection.id, now.id(), group.as_str(), at),
         )
         .await?;
         if is_post {
@@ -165,7 +147,7 @@ pub async fn park(db: &Db, connection: ConnectionId, group: Group, until: Timest
             "insert into connection_group (connection_id, name, parked_until, parked_reason) values ($1, $2, $3, $4)
              on conflict (connection_id, name) do update set parked_until = excluded.parked_until, parked_reason = excluded.parked_reason
              where connection_group.parked_until is null or connection_group.parked_until < excluded.parked_until",
-            (connection, group.name(), until, reason.to_owned()),
+            (connection, group.as_str(), until, reason.to_owned()),
         )
         .await?;
         Ok(())
@@ -183,7 +165,7 @@ pub(super) async fn learn(db: &Db, connection: ConnectionId, group: Group, calls
         tx.run(
             "insert into connection_group (connection_id, name, calls, window_seconds) values ($1, $2, $3, $4)
              on conflict (connection_id, name) do update set calls = excluded.calls, window_seconds = excluded.window_seconds",
-            (connection, group.name(), (calls * 60 / seconds).max(1), seconds),
+            (connection, group.as_str(), (calls * 60 / seconds).max(1), seconds),
         )
         .await?;
         Ok(())

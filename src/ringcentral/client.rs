@@ -21,6 +21,8 @@ use tokio::sync::Mutex;
 
 /// Posts a page (API description: at most 250).
 const PAGE: usize = 250;
+/// The same error again within this time is written down once.
+const SAME_ERROR: Duration = Duration::from_secs(30);
 /// Pages that a look-up reads at most.
 const MOST_PAGES: usize = 40;
 
@@ -83,6 +85,8 @@ pub struct Client {
     pub(super) tokens: Arc<Mutex<HashMap<ConnectionId, Slot<Token>>>>,
     /// What the rate limits were last said to be.
     limits: Arc<Mutex<Limits>>,
+    /// What went wrong last.
+    errors: Arc<Mutex<HashMap<ConnectionId, (Timestamp, String)>>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -93,6 +97,19 @@ impl std::fmt::Debug for Client {
 
 pub(super) fn left(end: Instant) -> Duration {
     end.saturating_duration_since(Instant::now())
+}
+
+/// What becomes of people in a team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// They are members from now on.
+    Add,
+    /// They are no longer.
+    Remove,
+}
+
+fn by_email(people: &[&str]) -> serde_json::Value {
+    people.iter().map(|email| serde_json::json!({ "email": email })).collect()
 }
 
 /// A call, before it is signed.
@@ -121,13 +138,29 @@ impl<'a> Request<'a> {
 impl Client {
     /// A client on this HTTP stack, which shares tokens and rate limits with other processes through the database.
     pub fn new(http: reqwest::Client, db: Db, now: Now, keys: Keyring) -> Self {
-        Self { http, db, now, keys, tokens: Arc::default(), limits: Arc::default() }
+        Self { http, db, now, keys, tokens: Arc::default(), limits: Arc::default(), errors: Arc::default() }
     }
 
     /// Makes a team with this name; `description` carries our reference, by which [`Client::find_team`] knows it again.
-    pub async fn create_team(&self, at: &Connection, name: &str, description: &str, limit: Duration) -> Outcome<String> {
-        let body = serde_json::json!({ "name": name, "description": description, "public": false });
+    /// Who makes a team is in it; `members` are others, by their e-mail addresses. One whom RingCentral does not know refuses it all.
+    pub async fn create_team(&self, at: &Connection, name: &str, description: &str, members: &[&str], limit: Duration) -> Outcome<String> {
+        let body = serde_json::json!({ "name": name, "description": description, "public": false, "members": by_email(members) });
         self.change(at, Request::post("/team-messaging/v1/teams", &body), limit, |chat: Chat| chat.id).await
+    }
+
+    /// Adds people to a team, or removes them, by their e-mail addresses.
+    pub async fn change_members(&self, at: &Connection, chat: &str, what: Membership, members: &[&str], limit: Duration) -> Outcome<()> {
+        let body = serde_json::json!({ "members": by_email(members) });
+        let verb = match what {
+            Membership::Add => "add",
+            Membership::Remove => "remove",
+        };
+        let path = format!("/team-messaging/v1/teams/{chat}/{verb}");
+        match self.send(at, Request::post(&path, &body), limit).await {
+            Ok(answer) if answer.status.is_success() => Outcome::Accepted(()),
+            Ok(answer) => self.sort(at, Group::Medium, &answer).await,
+            Err(outcome) => outcome,
+        }
     }
 
     /// Makes a post in a chat.
@@ -279,6 +312,34 @@ impl Client {
 
     /// What an answer other than success means. What it says of the limits is written down for all workers.
     pub(super) async fn sort<T>(&self, at: &Connection, group: Group, answer: &Answer) -> Outcome<T> {
+        let outcome = self.sorted(at, group, answer).await;
+        // A thing that is not there is an answer like another.
+        if answer.status != StatusCode::NOT_FOUND {
+            self.note_error(at, &outcome).await;
+        }
+        outcome
+    }
+
+    /// Keeps what went wrong last, for people; the same again within half a minute is not written again.
+    pub(super) async fn note_error<T>(&self, at: &Connection, outcome: &Outcome<T>) {
+        let (now, words) = (self.now.at(), outcome.words());
+        {
+            let mut last = self.errors.lock().await;
+            if last.get(&at.id).is_some_and(|(when, text)| *text == words && now.since(*when) < SAME_ERROR) {
+                return;
+            }
+            last.insert(at.id, (now, words.clone()));
+        }
+        let noted = self
+            .db
+            .work(async |tx| tx.run("update connection set last_error = $2, last_error_at = $3 where id = $1", (at.id, words, now)).await)
+            .await;
+        if let Err(error) = noted {
+            tracing::error!(%error, "an error of RingCentral could not be written down");
+        }
+    }
+
+    async fn sorted<T>(&self, at: &Connection, group: Group, answer: &Answer) -> Outcome<T> {
         match answer.sort() {
             Sorted::Wait { group: named, pause, reason } => {
                 let (until, group) = (self.now.at().plus(pause), named.unwrap_or(group));
@@ -317,8 +378,11 @@ impl Client {
     pub(super) async fn read(&self, at: &Connection, group: Group, request: reqwest::RequestBuilder) -> Result<Answer, Outcome<()>> {
         let began = Instant::now();
         let answer = Self::answer(request).await;
+        if let Err(outcome) = &answer {
+            self.note_error(at, outcome).await;
+        }
         let status = answer.as_ref().map_or_else(|_| "none".to_owned(), |answer| answer.status.as_u16().to_string());
-        metrics::counter!("switchyard_ringcentral_calls_total", "group" => group.name(), "status" => status).increment(1);
+        metrics::counter!("switchyard_ringcentral_calls_total", "group" => group.as_str(), "status" => status).increment(1);
         metrics::histogram!("switchyard_ringcentral_call_seconds").record(began.elapsed());
         if let Some((calls, window)) = answer.as_ref().ok().and_then(|answer| answer.limit) {
             self.learn(at, group, calls, window).await;

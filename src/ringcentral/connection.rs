@@ -4,7 +4,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Tx, is_duplicate};
 use crate::secret::Keyring;
 use crate::staff::{Entry, Permit, may, record};
-use crate::types::{AccountId, ConnectionId, Problem, Timestamp};
+use crate::types::{AccountId, Change, ConnectionId, Problem, Timestamp};
 use std::collections::HashSet;
 
 /// Where the secrets stand; a sealed one opens nowhere else.
@@ -63,10 +63,36 @@ impl std::fmt::Debug for NewConnection {
     }
 }
 
+impl NewConnection {
+    fn check(&self) -> Result<(), Problem> {
+        // Secrets travel there: without TLS to this machine only, where a sandbox may run.
+        let is_here = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
+            .iter()
+            .any(|here| self.base_url.strip_prefix(here).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/'])));
+        if !is_here && !self.base_url.starts_with("https://") {
+            return Err(Problem::invalid(
+                "base_url",
+                "Write an address that begins with https://, such as https://platform.ringcentral.com.",
+            ));
+        }
+        for (field, value) in [("client_id", &self.client_id), ("client_secret", &self.client_secret), ("jwt", &self.jwt)] {
+            if value.trim().is_empty() {
+                return Err(Problem::invalid(field, "Fill this in; you find it in RingCentral's developer console."));
+            }
+        }
+        for (field, value) in [("posts_per_minute", self.posts_per_minute), ("posts_per_day", self.posts_per_day)] {
+            if value.is_some_and(|most| most < 1) {
+                return Err(Problem::invalid(field, "Write a number of at least 1."));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Connects an account. Its secrets are sealed before they are written.
 ///
 /// # Errors
-/// `Conflict` when it is connected already, `Forbidden` when the permit holds on named accounts only.
+/// `Invalid` for a bad field, `Conflict` when it is connected already, `NotFound` outside the permit's scope.
 pub async fn connect(
     db: &Db,
     now: &Now,
@@ -75,9 +101,8 @@ pub async fn connect(
     account: AccountId,
     new: NewConnection,
 ) -> Result<ConnectionId, Problem> {
-    if !permit.scope().everywhere {
-        return Err(Problem::forbidden("Only someone whose role holds on all accounts can connect one to RingCentral."));
-    }
+    new.check()?;
+    let scope = permit.scope();
     let id = ConnectionId(now.id());
     db.work(async |tx| {
         let entry = Entry { action: "account.connect", account_id: Some(account), subject_id: Some(id.0), ..Entry::default() };
@@ -86,7 +111,10 @@ pub async fn connect(
             .run(
                 "insert into connection (id, account_id, base_url, client_id, client_secret, jwt, posts_per_minute, posts_per_day,
                    day_started_at, day_calls, created_at, version)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $9, 1)",
+                 select $1, a.id, $3, $4, $5, $6, $7, $8, $9, 0, $9, 1
+                 from account a
+                 where a.id = $2
+                   and ($10 or a.id in (select account_id from staff_scope where staff_id = $11 and permission = $12))",
                 (
                     id,
                     account,
@@ -97,13 +125,19 @@ pub async fn connect(
                     new.posts_per_minute,
                     new.posts_per_day,
                     now.at(),
+                    scope.everywhere,
+                    scope.staff,
+                    scope.permission,
                 ),
             )
             .await;
         match added {
             Err(error) if is_duplicate(&error) => return Err(Problem::conflict("This account is connected already.")),
+            Ok(0) => return Err(Problem::not_found("There is no such account, or you do not look after it.")),
             other => other?,
         };
+        // What waited for a connection goes on.
+        tx.tell(Change::LaneDue);
         record(tx, now, permit.actor(), entry).await?;
         Ok(id)
     })

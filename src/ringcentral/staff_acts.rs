@@ -1,123 +1,20 @@
-//! What staff see of connections, and do about them: pause, resume, test, give new secrets. Each act is audited; secrets are
-//! written, never shown.
+//! What staff do about connections: pause, resume, test, give new secrets, remove. Each act is audited; secrets are written, never
+//! shown.
 
 use super::answer::Outcome;
 use super::budget::{Call, Group, Leave, ask_leave};
 use super::client::{Client, Request};
-use super::connection::{CLIENT_SECRET, JWT, find};
+use super::connection::{CLIENT_SECRET, Connection, JWT, find};
+use super::subscription;
+use super::view::{KEEPS, stays_because};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::secret::Keyring;
 use crate::staff::{Entry, Permit, may, record};
-use crate::types::{AccountId, Change, ConnectionId, ConnectionRow, ConnectionState, Cursor, Page, Problem, Timestamp};
+use crate::types::{AccountId, Change, ConnectionId, Problem, UserId};
 use std::time::Duration;
 
 const CALL: Duration = Duration::from_secs(10);
-const MINUTE: Duration = Duration::from_secs(60);
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: ConnectionId,
-    account_id: AccountId,
-    account: String,
-    base_url: String,
-    client_id: String,
-    posts_per_minute: Option<i64>,
-    posts_per_day: Option<i64>,
-    posts_this_minute: i64,
-    posts_today: i64,
-    paused_at: Option<Timestamp>,
-    token_until: Option<Timestamp>,
-    refused_until: Option<Timestamp>,
-    refused_reason: Option<String>,
-    parked_until: Option<Timestamp>,
-    parked_reason: Option<String>,
-    subscribed_until: Option<Timestamp>,
-    subscription_error: Option<String>,
-    heard_at: Option<Timestamp>,
-    version: i64,
-}
-
-impl Row {
-    fn shown(self, at: Timestamp) -> ConnectionRow {
-        let refused = self.refused_until.is_some();
-        let state = match (self.paused_at, self.parked_until.filter(|until| *until > at)) {
-            (Some(since), _) => ConnectionState::Paused { since },
-            _ if refused => ConnectionState::Refused { why: self.refused_reason.unwrap_or_default() },
-            (_, Some(until)) => ConnectionState::Waiting { until, why: self.parked_reason.unwrap_or_default() },
-            _ if self.token_until.is_some_and(|until| until > at) => ConnectionState::SignedIn,
-            _ => ConnectionState::Idle,
-        };
-        ConnectionRow {
-            id: self.id,
-            account_id: self.account_id,
-            account: self.account,
-            base_url: self.base_url,
-            client_id: self.client_id,
-            state,
-            posts_this_minute: self.posts_this_minute,
-            posts_per_minute: self.posts_per_minute,
-            posts_today: self.posts_today,
-            posts_per_day: self.posts_per_day,
-            subscribed_until: self.subscribed_until.filter(|until| *until > at),
-            subscription_error: self.subscription_error,
-            heard_at: self.heard_at,
-            version: self.version,
-        }
-    }
-}
-
-/// Connections by their account's name.
-///
-/// # Errors
-/// What the database says.
-pub async fn list(
-    db: &Db,
-    now: &Now,
-    permit: &Permit<may::SeeDirectory>,
-    after: Option<&Cursor>,
-    limit: usize,
-) -> Result<Page<ConnectionRow>> {
-    let scope = permit.scope();
-    let at = now.at();
-    let (name, id) = after.and_then(Cursor::key::<(String, ConnectionId)>).unwrap_or((String::new(), ConnectionId(uuid::Uuid::nil())));
-    let rows: Vec<Row> = db
-        .all(
-            "select c.id, c.account_id, a.name as account, c.base_url, c.client_id, c.posts_per_minute, c.posts_per_day,
-               (select count(*) from connection_call k where k.connection_id = c.id and k.name = 'medium' and k.at > $3) as posts_this_minute,
-               case when c.day_started_at > $4 then c.day_calls else 0 end as posts_today,
-               c.paused_at, t.expires_at as token_until, t.refused_until, t.refused_reason,
-               g.parked_until, g.parked_reason,
-               case when s.remote_id is not null then s.expires_at end as subscribed_until, s.last_error as subscription_error, s.heard_at,
-               c.version
-             from connection c
-             join account a on a.id = c.account_id
-             left join connection_token t on t.connection_id = c.id
-             left join subscription s on s.connection_id = c.id
-             left join connection_group g on g.connection_id = c.id and g.name = (
-               select p.name from connection_group p
-               where p.connection_id = c.id and p.parked_until is not null
-               order by p.parked_until desc limit 1)
-             where (a.name > $1 or (a.name = $1 and c.id > $2))
-               and ($5 or c.account_id in (select account_id from staff_scope where staff_id = $6 and permission = $7))
-             order by a.name, c.id
-             limit $8",
-            (
-                name,
-                id,
-                at.minus(MINUTE),
-                at.minus(Duration::from_secs(24 * 60 * 60)),
-                scope.everywhere,
-                scope.staff,
-                scope.permission,
-                i64::try_from(limit + 1).unwrap_or(i64::MAX),
-            ),
-        )
-        .await?;
-    let page = Page::of(rows, limit, |row| (row.account.clone(), row.id));
-    Ok(page.map(|row| row.shown(at)))
-}
-
 /// Takes the row's lock, if the permit holds there and nobody was first.
 async fn changes(tx: &mut Tx, permit: &Permit<may::ManageDirectory>, id: ConnectionId, version: i64) -> Result<AccountId, Problem> {
     let scope = permit.scope();
@@ -204,6 +101,22 @@ pub async fn renew_secrets(
     .await
 }
 
+async fn within_scope(db: &Db, permit: &Permit<may::ManageDirectory>, id: ConnectionId) -> Result<Connection, Problem> {
+    let scope = permit.scope();
+    let may: Option<(ConnectionId,)> = db
+        .opt(
+            "select id from connection
+             where id = $1 and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+            (id, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    let found = match may {
+        Some(_) => find(db, Some(id), AccountId(uuid::Uuid::nil())).await?,
+        None => None,
+    };
+    found.ok_or_else(|| Problem::not_found("There is no such connection."))
+}
+
 /// Signs in and reads who the connection is at RingCentral: its name, in words. Changes nothing there.
 ///
 /// # Errors
@@ -214,20 +127,7 @@ pub async fn test(client: &Client, permit: &Permit<may::ManageDirectory>, id: Co
         #[serde(default)]
         name: Option<String>,
     }
-    let scope = permit.scope();
-    let may: Option<(ConnectionId,)> = client
-        .db
-        .opt(
-            "select id from connection
-             where id = $1 and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
-            (id, scope.everywhere, scope.staff, scope.permission),
-        )
-        .await?;
-    let found = match may {
-        Some(_) => find(&client.db, Some(id), AccountId(uuid::Uuid::nil())).await?,
-        None => None,
-    };
-    let connection = found.ok_or_else(|| Problem::not_found("There is no such connection."))?;
+    let connection = within_scope(&client.db, permit, id).await?;
     if let Leave::Wait { .. } = ask_leave(&client.db, &client.now, &connection, Call::Other(Group::Light)).await? {
         return Err(Problem::unavailable("The connection is paused or its limit is reached; it cannot be tested now."));
     }
@@ -236,4 +136,56 @@ pub async fn test(client: &Client, permit: &Permit<may::ManageDirectory>, id: Co
         Outcome::Accepted(extension) => Ok(extension.name.unwrap_or_else(|| "an extension without a name".to_owned())),
         other => Err(Problem::unavailable(format!("RingCentral: {}", other.words()))),
     }
+}
+
+/// Tries the people again whom RingCentral did not know by their e-mail address: the chats of their lines are looked at anew.
+///
+/// # Errors
+/// As [`pause`].
+pub async fn try_people_again(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    id: ConnectionId,
+    version: i64,
+) -> Result<(), Problem> {
+    db.work(async |tx| {
+        let account = changes(tx, permit, id, version).await?;
+        let people: Vec<(UserId,)> = tx.all("delete from unknown_person where connection_id = $1 returning user_id", [id]).await?;
+        let people: Vec<UserId> = people.into_iter().map(|(user,)| user).collect();
+        crate::sync::people_changed(tx, now.at(), &people).await?;
+        tx.tell(Change::EventDue);
+        Ok(record(tx, now, permit.actor(), entry("connection.try_people", account, id)).await?)
+    })
+    .await
+}
+
+/// Removes a connection: its subscription at RingCentral first, then what is stored of it, the secrets above all. The history stays.
+/// A subscription that cannot be deleted, since the credential is revoked, say, hinders nothing: it ends by itself.
+///
+/// # Errors
+/// `Conflict` while lines are set to RingCentral or messages are on their way, with what to do; otherwise as [`pause`].
+pub async fn remove(client: &Client, permit: &Permit<may::ManageDirectory>, id: ConnectionId, version: i64) -> Result<(), Problem> {
+    let (db, now) = (&client.db, &client.now);
+    let connection = within_scope(db, permit, id).await?;
+    // Paused first, under the version that was seen: nobody calls or subscribes anew while it is being removed.
+    pause(db, now, permit, id, version).await?;
+    let subscription = subscription::end(client, &connection).await?;
+    db.work(async |tx| {
+        let account = changes(tx, permit, id, version + 1).await?;
+        if let Some(why) = stays_because(tx.one(KEEPS, (account, id)).await?) {
+            return Err(Problem::conflict(why));
+        }
+        tx.run("delete from connection_token where connection_id = $1", [id]).await?;
+        tx.run("delete from connection_group where connection_id = $1", [id]).await?;
+        tx.run("delete from connection_call where connection_id = $1", [id]).await?;
+        tx.run("delete from ringcentral_event where connection_id = $1", [id]).await?;
+        tx.run("delete from subscription where connection_id = $1", [id]).await?;
+        tx.run("delete from unknown_person where connection_id = $1", [id]).await?;
+        tx.run("delete from connection where id = $1", [id]).await?;
+        let before = serde_json::json!({ "base_url": connection.base_url, "client_id": connection.client_id });
+        let entry = entry("connection.remove", account, id).change(before, serde_json::json!({ "subscription": subscription }));
+        Ok(record(tx, now, permit.actor(), entry).await?)
+    })
+    .await
 }

@@ -313,6 +313,18 @@ impl Subscriptions {
     }
 }
 
+/// Deletes a connection's subscription at RingCentral, whether it is paused or not; says in words how that ended.
+pub(super) async fn end(client: &Client, connection: &Connection) -> Result<String> {
+    let known: Option<(Option<String>,)> =
+        client.db.opt("select remote_id from subscription where connection_id = $1", [connection.id]).await?;
+    let Some(id) = known.and_then(|(id,)| id) else { return Ok("there was none".to_owned()) };
+    let ended = client.delete(connection, &format!("/restapi/v1.0/subscription/{id}"), CALL).await;
+    Ok(match ended {
+        Outcome::Accepted(()) => "deleted".to_owned(),
+        other => format!("not deleted, it ends by itself: {}", other.words()),
+    })
+}
+
 /// The connection whose webhook this is, with the token that its events carry.
 ///
 /// # Errors

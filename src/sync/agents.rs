@@ -3,13 +3,13 @@
 //! The rule: a post and what became of it are written in one transaction, under the post's id, so that an event that comes twice,
 //! or is found by reading the chat, changes nothing. Our own posts come back as echoes; they are known by their reference.
 
-use super::notice;
+use super::{members, notice};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::messaging::outbound::{self, AgentReply};
 use crate::ringcentral::events::{self, PostBody};
 use crate::ringcentral::{self, Call, Client, Group, Leave, Outcome};
-use crate::types::{AccountId, Change, ConnectionId, ConversationId, LineId, MessageId, Timestamp};
+use crate::types::{AccountId, AgentOutcome, Change, ConnectionId, ConversationId, LineId, MessageId, Timestamp};
 use crate::work::wait_for;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -87,6 +87,7 @@ impl Agents {
         }
         count += self.read_chats().await?;
         count += notice::step(&self.db, &self.now, &self.client).await?;
+        count += members::step(&self.db, &self.now, &self.client).await?;
         Ok(count)
     }
 
@@ -154,7 +155,7 @@ impl Agents {
             (connection, chat_id.clone(), post.creation_time.clone().unwrap_or_default()),
         )
         .await?;
-        if is_echo(tx, &chat, post).await? {
+        if is_echo(tx, at, &chat, post).await? {
             return Ok(());
         }
         let (outcome, word) = self.answer(tx, &chat, post).await?;
@@ -179,32 +180,35 @@ impl Agents {
         if let Some(word) = word {
             notice::write(tx, &self.now, chat.line_id, connection, &chat_id, word).await?;
         }
-        metrics::counter!("switchyard_agent_posts_total", "outcome" => outcome).increment(1);
+        metrics::counter!("switchyard_agent_posts_total", "outcome" => outcome.as_str()).increment(1);
         Ok(())
     }
 
     /// Sends what the agent wrote, or says why not.
-    async fn answer(&self, tx: &mut Tx, chat: &Chat, post: &PostBody) -> Result<(&'static str, Option<&'static str>)> {
+    async fn answer(&self, tx: &mut Tx, chat: &Chat, post: &PostBody) -> Result<(AgentOutcome, Option<&'static str>)> {
         if !chat.is_ours {
-            return Ok(("moved", Some("This conversation's line belongs to another account now. Nothing was sent to the contact.")));
+            return Ok((
+                AgentOutcome::Moved,
+                Some("This conversation's line belongs to another account now. Nothing was sent to the contact."),
+            ));
         }
         if !chat.is_ringcentral {
             return Ok((
-                "not_connected",
+                AgentOutcome::NotConnected,
                 Some("This conversation's line is no longer connected to RingCentral. Nothing was sent to the contact."),
             ));
         }
         let text = plain(post);
         if text.is_empty() {
-            return Ok(("empty", None));
+            return Ok((AgentOutcome::Empty, None));
         }
         match outbound::reply_as_agent(tx, &self.now, chat.line_id, chat.account_id, chat.conversation_id, &text).await? {
             AgentReply::Sent(messages) => {
                 self.stands_in_chat(tx, chat, &messages, &post.id).await?;
-                Ok(("sent", None))
+                Ok((AgentOutcome::Sent, None))
             }
             AgentReply::OptedOut => {
-                Ok(("opted_out", Some("The contact has opted out of text messages. Nothing was sent until they write START.")))
+                Ok((AgentOutcome::OptedOut, Some("The contact has opted out of text messages. Nothing was sent until they write START.")))
             }
         }
     }
@@ -299,14 +303,23 @@ impl Agents {
 }
 
 /// Whether a post is ours, or known already: by its id, or by the reference that stands in it.
-async fn is_echo(tx: &mut Tx, chat: &Chat, post: &PostBody) -> Result<bool> {
+async fn is_echo(tx: &mut Tx, at: Timestamp, chat: &Chat, post: &PostBody) -> Result<bool> {
     let reference = post.text.as_deref().and_then(super::compose::reference_in);
+    let ours = tx
+        .run(
+            "update intent set echoed_at = coalesce(echoed_at, $5)
+             where line_id = $1 and conversation_id = $3 and (reference = $4 or post_id = $2)",
+            (chat.line_id, post.id.clone(), chat.conversation_id, reference.map(str::to_owned), at),
+        )
+        .await?;
+    if ours > 0 {
+        return Ok(true);
+    }
     let (known,): (bool,) = tx
         .one(
             "select exists (select 1 from agent_post where line_id = $1 and post_id = $2)
-                 or exists (select 1 from intent where line_id = $1 and conversation_id = $3 and (reference = $4 or post_id = $2))
-                 or exists (select 1 from notice where line_id = $1 and reference = $4)",
-            (chat.line_id, post.id.clone(), chat.conversation_id, reference.map(str::to_owned)),
+                 or exists (select 1 from notice where line_id = $1 and reference = $3)",
+            (chat.line_id, post.id.clone(), reference.map(str::to_owned)),
         )
         .await?;
     Ok(known)

@@ -5,8 +5,9 @@ use crate::db::{Db, Result};
 use crate::messaging::timeline::{media, others};
 use crate::staff::{Permit, Scope, may};
 use crate::types::{
-    AccountId, ConversationDetail, ConversationId, ConversationRow, Cursor, Direction, EntryState, IntegrationType, LineId, MessageId,
-    MessageState, Origin, Page, PhoneNumber, Problem, SyncCounts, SyncFilter, SyncRow, SyncState, TimelineRow, Timestamp, Trouble,
+    AccountId, AgentOutcome, ConversationDetail, ConversationId, ConversationRow, Cursor, Direction, EntryState, IntegrationType, LineId,
+    MessageId, MessageState, Origin, Page, PhoneNumber, Problem, SyncCounts, SyncFilter, SyncRow, SyncState, TimelineRow, Timestamp,
+    Trouble, UnsentPost,
 };
 use uuid::Uuid;
 
@@ -196,6 +197,7 @@ struct ConversationListRow {
     queued: Option<i64>,
     stalled_since: Option<Timestamp>,
     stalled_reason: Option<String>,
+    chat_id: Option<String>,
 }
 
 /// A line's conversations, the newest first.
@@ -214,7 +216,8 @@ pub async fn conversations_of_line(
         after.and_then(Cursor::key::<(Timestamp, ConversationId)>).unwrap_or((Timestamp(i64::MAX), ConversationId(Uuid::max())));
     let rows: Vec<ConversationListRow> = db
         .all(
-            "select c.id, c.number, k.name as contact, c.last_at, l.integration_type, n.held, n.queued, n.stalled_since, n.stalled_reason
+            "select c.id, c.number, k.name as contact, c.last_at, l.integration_type, n.held, n.queued, n.stalled_since, n.stalled_reason,
+               n.chat_id
              from conversation c
              join line l on l.id = c.line_id
              left join lane n on n.line_id = c.line_id and n.conversation_id = c.id
@@ -232,6 +235,7 @@ pub async fn conversations_of_line(
         contact: row.contact,
         last_at: row.last_at,
         sync: state(row.integration_type, row.held, row.queued, row.stalled_since, row.stalled_reason),
+        chat_id: row.chat_id,
     }))
 }
 
@@ -314,6 +318,9 @@ struct TimelineSql {
     seq: Option<i64>,
     post_id: Option<String>,
     posted_at: Option<Timestamp>,
+    echoed_at: Option<Timestamp>,
+    edited_at: Option<Timestamp>,
+    removed_at: Option<Timestamp>,
     reason: Option<String>,
 }
 
@@ -333,10 +340,12 @@ pub async fn timeline(
     let rows: Vec<TimelineSql> = db
         .all(
             "select m.id, m.direction, m.origin, m.body, m.media, m.others, m.state, m.error, m.created_at, m.accepted_at,
-               e.state as entry, e.seq, e.post_id, e.posted_at, e.reason
+               e.state as entry, e.seq, e.post_id, e.posted_at, i.echoed_at, p.edited_at, p.removed_at, e.reason
              from message m
              join line l on l.id = m.line_id
              left join sync_entry e on e.line_id = m.line_id and e.message_id = m.id
+             left join intent i on i.line_id = e.line_id and i.id = e.intent_id
+             left join agent_post p on p.line_id = e.line_id and p.post_id = e.post_id
              where m.line_id = $1 and m.conversation_id = $2 and m.id < $3
                and ($4 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
              order by m.id desc
@@ -367,6 +376,30 @@ pub async fn timeline(
         seq: row.seq,
         post_id: row.post_id,
         posted_at: row.posted_at,
+        echoed_at: row.echoed_at,
+        edited_at: row.edited_at,
+        removed_at: row.removed_at,
         reason: row.reason,
     }))
+}
+
+/// What agents wrote in a conversation's chats and its contact did not get, the newest first, up to 20.
+///
+/// # Errors
+/// What the database says.
+pub async fn unsent_posts(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, id: ConversationId) -> Result<Vec<UnsentPost>> {
+    let scope = permit.scope();
+    let rows: Vec<(String, AgentOutcome, Timestamp)> = db
+        .all(
+            "select p.post_id, p.outcome, p.seen_at
+             from agent_post p
+             join line l on l.id = p.line_id
+             where p.line_id = $1 and p.conversation_id = $2 and p.outcome <> 'sent'
+               and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+             order by p.seen_at desc
+             limit 20",
+            (line, id, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(post_id, outcome, seen_at)| UnsentPost { post_id, outcome, seen_at }).collect())
 }

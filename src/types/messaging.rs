@@ -222,6 +222,8 @@ pub struct ConversationRow {
     pub last_at: Timestamp,
     /// How far RingCentral is.
     pub sync: SyncState,
+    /// Its chat in RingCentral, if there is one.
+    pub chat_id: Option<String>,
 }
 
 /// A conversation's head.
@@ -282,8 +284,54 @@ pub struct TimelineRow {
     pub post_id: Option<String>,
     /// When that was made.
     pub posted_at: Option<Timestamp>,
+    /// When RingCentral showed us our post, as an event.
+    pub echoed_at: Option<Timestamp>,
+    /// When the agent who wrote it changed it in RingCentral; the contact has it as it was.
+    pub edited_at: Option<Timestamp>,
+    /// When the agent who wrote it deleted it in RingCentral; the contact has it all the same.
+    pub removed_at: Option<Timestamp>,
     /// Why it was skipped or refused.
     pub reason: Option<String>,
+}
+
+words! {
+    /// What became of what an agent wrote in RingCentral.
+    AgentOutcome {
+        /// It was sent to the contact.
+        Sent = "sent",
+        /// The contact has opted out.
+        OptedOut = "opted_out",
+        /// The line was not set to RingCentral.
+        NotConnected = "not_connected",
+        /// The line belonged to another account.
+        Moved = "moved",
+        /// There was nothing to send.
+        Empty = "empty",
+    }
+}
+
+impl AgentOutcome {
+    /// For people.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Sent => "Sent to the contact",
+            Self::OptedOut => "Not sent: the contact has opted out",
+            Self::NotConnected => "Not sent: the line was not set to RingCentral",
+            Self::Moved => "Not sent: the line belonged to another account by then",
+            Self::Empty => "Not sent: there was no text in it",
+        }
+    }
+}
+
+/// A post of an agent's that the contact did not get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsentPost {
+    /// The post in RingCentral.
+    pub post_id: String,
+    /// Why.
+    pub outcome: AgentOutcome,
+    /// When we saw it.
+    pub seen_at: Timestamp,
 }
 
 /// A message that came in for a number that was no line of ours.

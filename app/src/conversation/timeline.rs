@@ -231,6 +231,9 @@ mod tests {
             seq: None,
             post_id: None,
             posted_at: None,
+            echoed_at: None,
+            edited_at: None,
+            removed_at: None,
             reason: None,
         }
     }

@@ -3,9 +3,11 @@
 use super::lease::{free, holds};
 use super::{Claim, Engine, Next, OTHER, new_reference};
 use crate::db::Result;
+use crate::messaging::inbound::json;
 use crate::messaging::timeline;
-use crate::ringcentral::{self, Connection, Leave, Outcome};
-use crate::types::Change;
+use crate::ringcentral::{self, Connection, Leave, Outcome, Refusal};
+use crate::sync::members;
+use crate::types::{Change, UserId};
 use crate::work::faults;
 
 impl Engine {
@@ -47,23 +49,15 @@ impl Engine {
                 }
             }
         }
-        let outcome = match found {
-            Some(chat) => Outcome::Accepted(chat),
-            None => {
-                let reference = claim.chat_reference.clone().unwrap_or_else(|| new_reference(&self.now));
-                if !self.write_chat_intent(&claim, &connection, &reference).await? {
-                    return Ok(Next::Nothing);
-                }
-                faults::point("chat_intent");
-                let name = timeline::contact_name(&self.db, claim.line_id, claim.conversation_id).await?;
-                let about = format!("Text messages with this contact. Made by Switchyard, ref {reference}");
-                let outcome = self.client.create_team(&connection, &name, &about, self.config.call).await;
-                faults::point("chat_called");
-                outcome
-            }
+        let (outcome, added) = match found {
+            Some(chat) => (Outcome::Accepted(chat), Vec::new()),
+            None => match self.make_chat(&claim, &connection).await? {
+                Some(made) => made,
+                None => return Ok(Next::Nothing),
+            },
         };
         match outcome {
-            Outcome::Accepted(chat) => self.chat_known(&claim, &connection, chat).await?,
+            Outcome::Accepted(chat) => self.chat_known(&claim, &connection, chat, &added).await?,
             // Not made for certain: the next try need not look.
             certain @ (Outcome::Refused(_) | Outcome::Parked { .. } | Outcome::Unreachable(_)) => {
                 self.forget_chat_intent(&claim).await?;
@@ -74,7 +68,37 @@ impl Engine {
         Ok(Next::Nothing)
     }
 
-    pub(super) async fn write_chat_intent(&self, claim: &Claim, connection: &Connection, reference: &str) -> Result<bool> {
+    /// Asks for a chat, and says how that ended and whom it was made with; `None` when the lease was lost meanwhile.
+    async fn make_chat(&self, claim: &Claim, connection: &Connection) -> Result<Option<(Outcome<String>, Vec<UserId>)>> {
+        let reference = claim.chat_reference.clone().unwrap_or_else(|| new_reference(&self.now));
+        let about = format!("Text messages with this contact. Made by Switchyard, ref {reference}");
+        let name = timeline::contact_name(&self.db, claim.line_id, claim.conversation_id).await?;
+        let people = members::wanted(&self.db, claim.line_id, connection).await?;
+        let emails: Vec<&str> = people.values().map(String::as_str).collect();
+        // The next holder counts from the intent: whatever is called ends by then.
+        let deadline = self.now.at().plus(self.config.call);
+        let left = || deadline.since(self.now.at());
+        if !self.write_chat_intent(claim, connection, &reference).await? {
+            return Ok(None);
+        }
+        faults::point("chat_intent");
+        let outcome = self.client.create_team(connection, &name, &about, &emails, left()).await;
+        let made = match outcome {
+            // Somebody is unknown there. The conversation does not wait for it: they are added one by one, later.
+            Outcome::Refused(Refusal::Content(_)) if !people.is_empty() => {
+                let outcome = match ringcentral::ask_leave(&self.db, &self.now, connection, OTHER).await? {
+                    Leave::Granted { .. } => self.client.create_team(connection, &name, &about, &[], left()).await,
+                    Leave::Wait { until } => Outcome::Parked { until, reason: "the rate limit is reached".to_owned() },
+                };
+                (outcome, Vec::new())
+            }
+            outcome => (outcome, people.into_keys().collect()),
+        };
+        faults::point("chat_called");
+        Ok(Some(made))
+    }
+
+    async fn write_chat_intent(&self, claim: &Claim, connection: &Connection, reference: &str) -> Result<bool> {
         let (at, fence, reference) = (self.now.at(), self.fence(claim), reference.to_owned());
         self.db
             .work(async |tx| {
@@ -92,7 +116,7 @@ impl Engine {
             .await
     }
 
-    pub(super) async fn forget_chat_intent(&self, claim: &Claim) -> Result<()> {
+    async fn forget_chat_intent(&self, claim: &Claim) -> Result<()> {
         let fence = self.fence(claim);
         self.db
             .work(async |tx| {
@@ -108,7 +132,7 @@ impl Engine {
             .await
     }
 
-    pub(super) async fn chat_known(&self, claim: &Claim, connection: &Connection, chat: String) -> Result<()> {
+    async fn chat_known(&self, claim: &Claim, connection: &Connection, chat: String, members: &[UserId]) -> Result<()> {
         let (at, fence) = (self.now.at(), self.fence(claim));
         self.db
             .work(async |tx| {
@@ -122,11 +146,12 @@ impl Engine {
                 )
                 .await?;
                 tx.run(
-                    "insert into chat (connection_id, chat_id, line_id, conversation_id, made_at) values ($1, $2, $3, $4, $5)
+                    "insert into chat (connection_id, chat_id, line_id, conversation_id, made_at, members) values ($1, $2, $3, $4, $5, $6)
                      on conflict do nothing",
-                    (connection.id, chat, claim.line_id, claim.conversation_id, at),
+                    (connection.id, chat, claim.line_id, claim.conversation_id, at, json(members)),
                 )
                 .await?;
+                members::chat_made(tx, at, claim.line_id).await?;
                 free(tx, claim, at).await?;
                 tx.tell(Change::LaneDue);
                 Ok::<_, crate::db::Error>(())
