@@ -10,6 +10,7 @@ create index line_members_due on line_members (due_at) where due_at is not null;
 alter table chat add column members text collate "C"; -- JSON: the users whom we made members
 alter table chat add column members_version bigint not null default 0;
 alter table chat add column members_due_at bigint; -- it is being looked at, or waits for another try
+alter table lane add column chat_members text collate "C"; -- JSON: with whom the chat was asked for whose answer is not known
 create index chat_members on chat (line_id, members_version);
 insert into line_members (line_id, version, due_at) select distinct line_id, cast(1 as bigint), cast(0 as bigint) from chat;
 

@@ -10,6 +10,7 @@ create index line_members_due on line_members (due_at) where due_at is not null;
 alter table chat add column members text; -- JSON: the users whom we made members
 alter table chat add column members_version integer not null default 0;
 alter table chat add column members_due_at integer; -- it is being looked at, or waits for another try
+alter table lane add column chat_members text; -- JSON: with whom the chat was asked for whose answer is not known
 create index chat_members on chat (line_id, members_version);
 insert into line_members (line_id, version, due_at) select distinct line_id, 1, 0 from chat;
 

@@ -96,6 +96,7 @@ pub struct Claim {
     chat_id: Option<String>,
     chat_reference: Option<String>,
     chat_asked_at: Option<Timestamp>,
+    chat_members: Option<String>,
 }
 
 /// A post that is ready to be written down and made.

@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::messaging::inbound::json;
 use crate::ringcentral::{self, Call, Client, Connection, Group, Leave, Membership, Outcome, Refusal};
-use crate::types::{AccountId, ConnectionId, LineId, Timestamp, UserId};
+use crate::types::{AccountId, Change, ConnectionId, LineId, Timestamp, UserId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -50,6 +50,7 @@ pub async fn access_changed(tx: &mut Tx, at: Timestamp, line: LineId) -> Result<
         (line, at),
     )
     .await?;
+    tx.tell(Change::EventDue);
     Ok(())
 }
 

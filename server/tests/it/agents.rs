@@ -6,9 +6,9 @@ use server::sandbox::{AgentFile, AgentPost, Fault, Kind, On, What};
 use std::time::Duration;
 use switchyard::ringcentral::Client;
 use switchyard::ringcentral::subscription::Subscriptions;
-use switchyard::sync::Agents;
+use switchyard::sync::{self, Agents};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
-use switchyard::types::{MessageState, Origin};
+use switchyard::types::{AgentOutcome, MessageState, Origin};
 
 on_both_engines![
     an_agents_post_becomes_an_sms_once,
@@ -102,6 +102,8 @@ async fn our_own_posts_are_not_sent_as_sms(app: &TestApp) {
     app.work().await;
     desk.settle().await;
     assert_eq!(desk.phone().len(), sent, "history and reply came back as events and went nowhere");
+    let rows = app.timeline(&desk.line, &contact(1)).await;
+    assert!(rows.iter().all(|row| row.echoed_at.is_some()), "and are known to stand there");
 }
 
 async fn a_repeated_or_late_event_changes_nothing(app: &TestApp) {
@@ -136,6 +138,9 @@ async fn an_opted_out_contact_gets_nothing_and_the_agent_a_notice(app: &TestApp)
     assert!(desk.notices()[0].contains("opted out"));
     desk.settle().await;
     assert_eq!(desk.notices().len(), 1, "and one notice only, which is no agent's post either");
+    let conversation = app.conversation(&desk.line, &contact(1)).await.id;
+    let unsent = sync::unsent_posts(&app.db, &app.staff.permit().unwrap(), desk.line.id, conversation).await.unwrap();
+    assert_eq!(unsent.iter().map(|post| post.outcome).collect::<Vec<_>>(), [AgentOutcome::OptedOut]);
 }
 
 async fn a_line_that_left_ringcentral_sends_nothing_and_says_so(app: &TestApp) {
@@ -165,12 +170,8 @@ async fn edits_and_deletions_are_recorded_and_not_sent(app: &TestApp) {
     app.sandbox.agent_delete(&desk.chat, &post).unwrap();
     desk.settle().await;
     assert_eq!(desk.phone(), [text]);
-    let (edited, removed): (bool, bool) = app
-        .db
-        .one("select edited_at is not null, removed_at is not null from agent_post where line_id = $1", [desk.line.id])
-        .await
-        .unwrap();
-    assert!(edited && removed);
+    let row = app.timeline(&desk.line, &contact(1)).await.into_iter().find(|row| row.post_id == Some(post.clone())).unwrap();
+    assert!(row.edited_at.is_some() && row.removed_at.is_some());
 }
 
 async fn lost_events_are_caught_up_with(app: &TestApp) {

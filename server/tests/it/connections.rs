@@ -3,9 +3,12 @@
 use crate::harness::{TestApp, contact, keys, on_both_engines};
 use crate::house::house;
 use crate::verdict::ringcentral_calls;
-use switchyard::ringcentral::{self, Client};
-use switchyard::types::IntegrationType::Ringcentral;
-use switchyard::types::{ConnectionRow, ConnectionState, Problem, SyncState};
+use server::sandbox::{Fault, On, What};
+use switchyard::figures;
+use switchyard::ringcentral::subscription::Subscriptions;
+use switchyard::ringcentral::{self, Client, NewConnection};
+use switchyard::types::IntegrationType::{Inbox, Ringcentral};
+use switchyard::types::{Age, ConnectionDetail, ConnectionRow, ConnectionState, FailureKind, Problem, RateGroup, Span, SyncState};
 
 on_both_engines![
     a_paused_connection_makes_no_call_and_goes_on_when_resumed,
@@ -13,6 +16,10 @@ on_both_engines![
     two_who_change_one_connection_do_not_overwrite_each_other,
     secrets_stand_sealed_and_are_never_shown,
     another_accounts_connection_can_be_neither_seen_nor_changed,
+    a_connection_that_is_needed_stays,
+    a_removed_connection_leaves_no_subscription_and_no_secret_and_history_goes_on_in_the_next,
+    what_went_well_and_what_did_not_can_be_drawn,
+    a_connection_needs_every_field_and_a_safe_address,
 ];
 
 async fn the_connection(app: &TestApp) -> ConnectionRow {
@@ -104,4 +111,119 @@ async fn another_accounts_connection_can_be_neither_seen_nor_changed(app: &TestA
     assert!(matches!(paused, Err(Problem::NotFound { .. })), "{paused:?}");
     let tested = ringcentral::test(&client(app), &stranger.permit().unwrap(), seen.id).await;
     assert!(matches!(tested, Err(Problem::NotFound { .. })), "{tested:?}");
+}
+
+async fn whole(app: &TestApp) -> ConnectionDetail {
+    let id = the_connection(app).await.id;
+    ringcentral::get(&app.db, &app.now, &app.staff.permit().unwrap(), id).await.unwrap()
+}
+
+async fn a_connection_that_is_needed_stays(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let seen = whole(app).await;
+    assert!(seen.stays_because.is_some());
+    let removed = ringcentral::remove(&client(app), &app.staff.permit().unwrap(), seen.row.id, seen.row.version).await;
+    assert!(matches!(removed, Err(Problem::Conflict { .. })), "{removed:?}");
+    // What is on its way keeps it, too.
+    app.reply(&contact(1), &line, &app.text("Hello")).await;
+    app.set_type(&line, Inbox).await;
+    assert!(whole(app).await.stays_because.unwrap().contains("on their way"));
+    let row = the_connection(app).await;
+    if matches!(row.state, ConnectionState::Paused { .. }) {
+        ringcentral::resume(&app.db, &app.now, &app.staff.permit().unwrap(), row.id, row.version).await.unwrap();
+    }
+    app.work().await;
+    assert_eq!(whole(app).await.stays_because, None);
+}
+
+async fn a_removed_connection_leaves_no_subscription_and_no_secret_and_history_goes_on_in_the_next(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    Subscriptions::new(client(app), &app.url).step().await.unwrap();
+    assert_eq!(app.sandbox.subscriptions().len(), 1);
+    app.reply(&contact(1), &line, &app.text("Hello")).await;
+    app.work().await;
+    app.set_type(&line, Inbox).await;
+    let row = the_connection(app).await;
+    ringcentral::remove(&client(app), &app.staff.permit().unwrap(), row.id, row.version).await.unwrap();
+    assert!(app.sandbox.subscriptions().is_empty());
+    let left: Vec<(String,)> = app.db.all("select jwt from connection", ()).await.unwrap();
+    assert!(left.is_empty());
+    let again = ringcentral::remove(&client(app), &app.staff.permit().unwrap(), row.id, row.version).await;
+    assert!(matches!(again, Err(Problem::NotFound { .. })), "{again:?}");
+    // The account is connected anew: what comes next stands in a chat of the new connection.
+    let new = NewConnection {
+        base_url: app.sandbox_url.clone(),
+        client_id: "sandbox-demo-next".into(),
+        client_secret: "sandbox-demo-next".into(),
+        jwt: "sandbox-demo-next".into(),
+        posts_per_minute: None,
+        posts_per_day: None,
+    };
+    ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), row.account_id, new).await.unwrap();
+    app.set_type(&line, Ringcentral).await;
+    app.reply(&contact(1), &line, &app.text("And again")).await;
+    app.work().await;
+    assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
+    let chats = app.sandbox.chats();
+    assert_eq!(chats.iter().map(|chat| chat.posts).collect::<Vec<_>>(), [1, 1], "{chats:?}");
+}
+
+async fn what_went_well_and_what_did_not_can_be_drawn(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    app.sandbox.arm(Fault::new(On::Post, What::LoseAnswer { hang: false })).unwrap();
+    for n in 0..3 {
+        app.reply(&contact(n), &line, &app.text("Hello")).await;
+    }
+    app.work().await;
+    for n in 0..4 {
+        app.send(&line, &contact(n), &app.text("Ready")).await;
+    }
+    app.work().await;
+    figures::sample(&app.db, &app.now).await.unwrap();
+    let id = the_connection(app).await.id;
+    let permit = || app.staff.permit().unwrap();
+    for span in Span::ALL {
+        let drawn = ringcentral::deliveries(&app.db, &app.now, &permit(), id, *span).await.unwrap();
+        assert_eq!(drawn.posted.len(), span.steps());
+        assert_eq!((drawn.posted.iter().sum::<i64>(), drawn.failed.iter().sum::<i64>()), (3, 1), "{span:?}");
+        assert_eq!(drawn.reasons, [(FailureKind::Unclear, 1)]);
+        assert_eq!((drawn.held.last(), drawn.limit), (Some(&4), None));
+        assert_eq!(drawn.waiting.iter().find(|waiting| waiting.age == Age::Minute).map(|w| (w.held, w.queued)), Some((4, 0)));
+    }
+    let seen = whole(app).await;
+    assert!(seen.last_error.is_some_and(|(_, words)| words.contains("answer was lost")));
+    assert_eq!(seen.lines.len(), 1);
+    assert!(seen.budgets.iter().any(|budget| budget.group == RateGroup::Auth && budget.allowed == Some(5)));
+    // Two days later the minutes are forgotten, the hours are kept.
+    app.pass(3 * 24 * 60 * 60);
+    assert!(figures::forget_old(&app.db, &app.now).await.unwrap() > 0);
+    let drawn = ringcentral::deliveries(&app.db, &app.now, &permit(), id, Span::Month).await.unwrap();
+    assert_eq!(drawn.posted.iter().sum::<i64>(), 3);
+    assert!(drawn.waiting.is_empty(), "no sample is so new");
+}
+
+async fn a_connection_needs_every_field_and_a_safe_address(app: &TestApp) {
+    let account = house(app).account("New").await;
+    let good = || NewConnection {
+        base_url: "https://platform.ringcentral.com".into(),
+        client_id: "id".into(),
+        client_secret: "secret".into(),
+        jwt: "jwt".into(),
+        posts_per_minute: Some(40),
+        posts_per_day: Some(2_500),
+    };
+    let connect = async |new| ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), account, new).await;
+    for (field, bad) in [
+        ("base_url", NewConnection { base_url: "http://platform.ringcentral.com".into(), ..good() }),
+        ("base_url", NewConnection { base_url: "http://localhost.example.com".into(), ..good() }),
+        ("client_id", NewConnection { client_id: " ".into(), ..good() }),
+        ("client_secret", NewConnection { client_secret: String::new(), ..good() }),
+        ("jwt", NewConnection { jwt: String::new(), ..good() }),
+        ("posts_per_minute", NewConnection { posts_per_minute: Some(0), ..good() }),
+    ] {
+        let refused = connect(bad).await;
+        assert!(matches!(&refused, Err(Problem::Invalid { field: named, .. }) if named == field), "{field}: {refused:?}");
+    }
+    connect(good()).await.unwrap();
+    assert!(matches!(connect(good()).await, Err(Problem::Conflict { .. })));
 }

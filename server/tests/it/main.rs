@@ -18,6 +18,8 @@ mod doors;
 mod faults;
 mod guards;
 mod house;
+mod leases;
+mod members;
 mod messages;
 mod property;
 mod schema;

@@ -50,7 +50,10 @@ impl Engine {
             }
         }
         let (outcome, added) = match found {
-            Some(chat) => (Outcome::Accepted(chat), Vec::new()),
+            Some(chat) => {
+                let asked_with = claim.chat_members.as_deref().and_then(|list| serde_json::from_str(list).ok());
+                (Outcome::Accepted(chat), asked_with.unwrap_or_default())
+            }
             None => match self.make_chat(&claim, &connection).await? {
                 Some(made) => made,
                 None => return Ok(Next::Nothing),
@@ -78,7 +81,8 @@ impl Engine {
         // The next holder counts from the intent: whatever is called ends by then.
         let deadline = self.now.at().plus(self.config.call);
         let left = || deadline.since(self.now.at());
-        if !self.write_chat_intent(claim, connection, &reference).await? {
+        let members: Vec<UserId> = people.keys().copied().collect();
+        if !self.write_chat_intent(claim, connection, &reference, &members).await? {
             return Ok(None);
         }
         faults::point("chat_intent");
@@ -86,19 +90,22 @@ impl Engine {
         let made = match outcome {
             // Somebody is unknown there. The conversation does not wait for it: they are added one by one, later.
             Outcome::Refused(Refusal::Content(_)) if !people.is_empty() => {
+                if !self.write_chat_intent(claim, connection, &reference, &[]).await? {
+                    return Ok(None);
+                }
                 let outcome = match ringcentral::ask_leave(&self.db, &self.now, connection, OTHER).await? {
                     Leave::Granted { .. } => self.client.create_team(connection, &name, &about, &[], left()).await,
                     Leave::Wait { until } => Outcome::Parked { until, reason: "the rate limit is reached".to_owned() },
                 };
                 (outcome, Vec::new())
             }
-            outcome => (outcome, people.into_keys().collect()),
+            outcome => (outcome, members),
         };
         faults::point("chat_called");
         Ok(Some(made))
     }
 
-    async fn write_chat_intent(&self, claim: &Claim, connection: &Connection, reference: &str) -> Result<bool> {
+    async fn write_chat_intent(&self, claim: &Claim, connection: &Connection, reference: &str, members: &[UserId]) -> Result<bool> {
         let (at, fence, reference) = (self.now.at(), self.fence(claim), reference.to_owned());
         self.db
             .work(async |tx| {
@@ -106,9 +113,9 @@ impl Engine {
                     return Ok(false);
                 }
                 tx.run(
-                    "update lane set chat_id = null, chat_reference = $3, chat_asked_at = $4, connection_id = $5
+                    "update lane set chat_id = null, chat_reference = $3, chat_asked_at = $4, connection_id = $5, chat_members = $6
                      where line_id = $1 and conversation_id = $2",
-                    (claim.line_id, claim.conversation_id, reference, at, connection.id),
+                    (claim.line_id, claim.conversation_id, reference, at, connection.id, json(members)),
                 )
                 .await?;
                 Ok::<_, crate::db::Error>(true)
@@ -140,7 +147,7 @@ impl Engine {
                     return Ok(());
                 }
                 tx.run(
-                    "update lane set chat_id = $3, chat_reference = null, chat_asked_at = null, connection_id = $4
+                    "update lane set chat_id = $3, chat_reference = null, chat_asked_at = null, chat_members = null, connection_id = $4
                      where line_id = $1 and conversation_id = $2",
                     (claim.line_id, claim.conversation_id, chat.clone(), connection.id),
                 )

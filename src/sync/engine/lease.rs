@@ -16,21 +16,22 @@ const CLAIM: Sql = Sql {
                    order by due_at, line_id, conversation_id limit $3) d
              where l.line_id = d.line_id and l.conversation_id = d.conversation_id
              returning line_id, conversation_id, account_id, fence, attempts, left_out, connection_id, chat_id, chat_reference,
-               chat_asked_at",
+               chat_asked_at, chat_members",
     postgres: "update lane as l set fence = l.fence + 1, lease_until = $2
                from (select line_id, conversation_id from lane
                      where due_at <= $1 and (lease_until is null or lease_until <= $1)
                      order by due_at, line_id, conversation_id limit $3 for update skip locked) d
                where l.line_id = d.line_id and l.conversation_id = d.conversation_id
                returning l.line_id, l.conversation_id, l.account_id, l.fence, l.attempts, l.left_out, l.connection_id, l.chat_id,
-                 l.chat_reference, l.chat_asked_at",
+                 l.chat_reference, l.chat_asked_at, l.chat_members",
 };
 
 /// What a test puts in place of [`CLAIM`]: two workers may hold one lane.
 const CLAIM_WITHOUT_LOCK: &str = "update lane set lease_until = $2
      where (line_id, conversation_id) in (
        select line_id, conversation_id from lane where due_at <= $1 order by due_at, line_id, conversation_id limit $3)
-     returning line_id, conversation_id, account_id, fence, attempts, left_out, connection_id, chat_id, chat_reference, chat_asked_at";
+     returning line_id, conversation_id, account_id, fence, attempts, left_out, connection_id, chat_id, chat_reference, chat_asked_at,
+       chat_members";
 
 impl Engine {
     /// Takes leases on lanes that are due.

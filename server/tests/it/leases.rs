@@ -1,0 +1,83 @@
+//! Who works a lane: a dead worker's lanes go on within seconds, a living one keeps its own, and a stale one changes nothing.
+
+use crate::harness::{TestApp, TestLine, contact, eventually, on_both_engines};
+use crate::verdict::{GOOD, Said, verdict};
+use server::sandbox::{Fault, Kind, On, What};
+use switchyard::sync::{EngineConfig, Next};
+use switchyard::types::IntegrationType::Ringcentral;
+use tokio::task::JoinHandle;
+
+on_both_engines![
+    the_lane_of_a_dead_worker_goes_on_within_seconds,
+    a_worker_keeps_its_lane_while_its_heart_beats,
+    a_worker_that_hangs_loses_its_lane_although_its_heart_beats,
+];
+
+/// A chat that stands, and one more message that waits to be posted.
+async fn one_waits(app: &TestApp) -> (TestLine, Said) {
+    let line = app.line(Ringcentral).await;
+    let mut said = Said::default();
+    for n in 0..2 {
+        let text = app.text("Hello");
+        app.reply(&contact(1), &line, &text).await;
+        said.then(&contact(1), &text);
+        if n == 0 {
+            app.work().await;
+        }
+    }
+    (line, said)
+}
+
+async fn the_lane_of_a_dead_worker_goes_on_within_seconds(app: &TestApp) {
+    let (_line, said) = one_waits(app).await;
+    let dead = app.further_engine(EngineConfig::default());
+    let claim = dead.claim(8).await.unwrap().remove(0);
+    let Next::Post(_) = dead.prepare(claim).await.unwrap() else { panic!("it had something to post") };
+    assert!(app.engine.claim(8).await.unwrap().is_empty(), "one lane, one holder");
+    app.pass(7);
+    assert_eq!(app.engine.step().await.unwrap(), 1);
+    assert_eq!(verdict(&app.sandbox, &said), GOOD);
+}
+
+/// A worker in the middle of a call whose answer does not come.
+async fn hanging(app: &TestApp) -> (switchyard::sync::Engine, JoinHandle<()>) {
+    let engine = app.further_engine(EngineConfig::default());
+    app.sandbox.arm(Fault::new(On::Post, What::LoseAnswer { hang: true })).unwrap();
+    let before = app.sandbox.journal(0).len() as u64;
+    let working = engine.clone();
+    let worker = tokio::spawn(async move {
+        working.step().await.unwrap();
+    });
+    eventually("RingCentral has the post", async || app.sandbox.journal(before).iter().any(|e| e.kind == Kind::Post && e.accepted)).await;
+    (engine, worker)
+}
+
+async fn a_worker_keeps_its_lane_while_its_heart_beats(app: &TestApp) {
+    let (_line, said) = one_waits(app).await;
+    let (engine, worker) = hanging(app).await;
+    for _ in 0..4 {
+        app.pass(4);
+        engine.renew_leases().await.unwrap();
+        assert!(app.engine.claim(8).await.unwrap().is_empty());
+    }
+    worker.abort();
+    // Out of its hand: the beat renews it no more.
+    assert!(worker.await.unwrap_err().is_cancelled());
+    app.pass(4);
+    engine.renew_leases().await.unwrap();
+    app.pass(4);
+    assert_eq!(app.engine.claim(8).await.unwrap().len(), 1);
+    app.pass(7);
+    app.work().await;
+    assert_eq!(verdict(&app.sandbox, &said), GOOD);
+}
+
+async fn a_worker_that_hangs_loses_its_lane_although_its_heart_beats(app: &TestApp) {
+    let (_line, said) = one_waits(app).await;
+    let (engine, worker) = hanging(app).await;
+    app.pass(61);
+    engine.renew_leases().await.unwrap();
+    app.work().await;
+    assert_eq!(verdict(&app.sandbox, &said), GOOD);
+    worker.abort();
+}
