@@ -98,6 +98,7 @@ test('a refused post is marked, does not block the reply, and can be restored', 
   await expect(chat.getByText('This one is refused')).toHaveCount(0);
 
   await page.getByRole('link', { name: 'The conversation in Switchyard' }).click();
+  await expect(page.getByRole('heading', { name: 'Messages' })).toBeVisible();
   const message = page.getByRole('listitem').filter({ hasText: 'This one is refused' });
   await expect(message.getByText('Refused', { exact: true })).toBeVisible();
   await message.getByText('Restore…').click();
