@@ -1,8 +1,9 @@
 # The commands a newcomer needs. Everything they need they install themselves: see .ci/setup.
-.PHONY: run test check bench sdk-check build setup
+.PHONY: run test check release-test bench sdk-check build setup
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
+RELEASED_SITE := cargo leptos build --release --frontend-only --split --lib-features split
 
 ## make run    builds, fills a demo and starts everything; DATABASE_URL=postgres://… uses PostgreSQL
 run: build
@@ -21,7 +22,7 @@ check: setup
 	. .ci/env.sh
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --package app --lib --no-default-features --features hydrate --target wasm32-unknown-unknown -- -D warnings
+	cargo clippy --package app --lib --no-default-features --features split --target wasm32-unknown-unknown -- -D warnings
 
 ## make test   every test, on SQLite and on a private PostgreSQL, then Playwright in a real Chromium
 test: build
@@ -31,12 +32,19 @@ test: build
 	.ci/postgres run cargo test --workspace -- --test-threads 6
 	npx playwright test --config end2end/playwright.config.ts
 
+## make release-test  Playwright on the console as a release has it: optimised, each room of screens a file of its own
+release-test: build
+	.ci/setup test
+	. .ci/env.sh
+	$(RELEASED_SITE)
+	npx playwright test --config end2end/playwright.config.ts
+
 ## make bench  the speed figures: SCALE=full for the sizes of the goals, ONLY=hold for one
 bench: setup
 	. .ci/env.sh
-	cargo leptos build --release --frontend-only
-	WASM_BROTLI_BYTES=$$(node -e 'const fs = require("fs"), z = require("zlib"); console.log(z.brotliCompressSync(fs.readFileSync("target/site/pkg/switchyard.wasm")).length)')
-	export WASM_BROTLI_BYTES
+	$(RELEASED_SITE)
+	WASM_BROTLI=$$(node bench/wasm.mjs target/site/pkg)
+	export WASM_BROTLI
 	.ci/postgres run cargo run --release --package bench
 
 ## make sdk-check  drives the sandbox with RingCentral's own SDKs: two for JavaScript, one for Python

@@ -5,6 +5,7 @@ use crate::conversation::ConversationPage;
 use crate::frame::{Frame, FramedRoute};
 use crate::invitation::InvitationPage;
 use crate::lines::{ConversationsPage, LinePage, LinesPage, NewLinePage, TypeChangePage};
+use crate::screen::screen;
 use crate::sign_in::SignInPage;
 use crate::simulator::SimulatorPage;
 use crate::staff::{NewMemberPage, StaffPage};
@@ -16,16 +17,23 @@ use leptos_router::components::{ParentRoute, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 use switchyard::types::Problem;
 
-/// The files that the browser loads, with a version of their content in the URL so that they can be kept for ever.
+#[cfg(feature = "ssr")]
+use std::{collections::HashMap, sync::Arc};
+
+/// The files that the browser loads, in a folder that has a version of their content in its name so that they can be kept for ever.
 #[cfg(feature = "ssr")]
 #[derive(Debug, Clone)]
 pub struct Assets {
+    /// The folder as a browser asks for it, without a slash at the end. The files name each other relative to it.
+    pub folder: String,
     /// The style sheet.
     pub css: String,
     /// The module that starts the WebAssembly.
     pub js: String,
-    /// The WebAssembly.
+    /// The WebAssembly of what every screen needs; of all screens, where it is not split.
     pub wasm: String,
+    /// The files, without `.wasm`, that each room of screens needs besides; see [`crate::screen`].
+    pub rooms: Arc<HashMap<String, Vec<String>>>,
 }
 
 /// The HTML document around the application.
@@ -33,7 +41,9 @@ pub struct Assets {
 pub fn shell(assets: Assets) -> impl IntoView {
     use leptos_meta::MetaTags;
     let nonce = leptos::nonce::use_nonce();
-    let start = format!("import start, {{ hydrate }} from {:?}; start({{ module_or_path: {:?} }}).then(hydrate);", assets.js, assets.wasm);
+    let [css, js, wasm] = [&assets.css, &assets.js, &assets.wasm].map(|file| format!("{}/{file}", assets.folder));
+    let start = format!("import start, {{ hydrate }} from {js:?}; start({{ module_or_path: {wasm:?} }}).then(hydrate);");
+    provide_context(assets);
     view! {
         <!DOCTYPE html>
         <html lang="en" data-theme=crate::frame::theme::chosen()>
@@ -43,9 +53,9 @@ pub fn shell(assets: Assets) -> impl IntoView {
                 <meta name="color-scheme" content="light dark" />
                 <meta name="robots" content="noindex" />
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
-                <link rel="stylesheet" href=assets.css />
-                <link rel="modulepreload" href=assets.js nonce=nonce.clone() />
-                <link rel="preload" href=assets.wasm r#as="fetch" r#type="application/wasm" crossorigin="" />
+                <link rel="stylesheet" href=css />
+                <link rel="modulepreload" href=js nonce=nonce.clone() />
+                <link rel="preload" href=wasm r#as="fetch" r#type="application/wasm" crossorigin="" />
                 <MetaTags />
             </head>
             <body>
@@ -72,15 +82,15 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/lines/new") view=NewLinePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id") view=LinePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/type") view=TypeChangePage ssr=SsrMode::Async />
-                    <Route path=path!("/lines/:id/conversations") view=ConversationsPage ssr=SsrMode::Async />
-                    <Route path=path!("/lines/:id/conversations/:conversation") view=ConversationPage ssr=SsrMode::Async />
-                    <Route path=path!("/sync") view=SyncPage ssr=SsrMode::Async />
-                    <Route path=path!("/sync/unknown") view=UnknownPage ssr=SsrMode::Async />
-                    <Route path=path!("/simulator") view=SimulatorPage ssr=SsrMode::Async />
-                    <Route path=path!("/accounts") view=AccountsPage ssr=SsrMode::Async />
-                    <Route path=path!("/accounts/new") view=NewAccountPage ssr=SsrMode::Async />
-                    <Route path=path!("/staff") view=StaffPage ssr=SsrMode::Async />
-                    <Route path=path!("/staff/new") view=NewMemberPage ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/conversations") view=screen!(conversations, ConversationsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/conversations/:conversation") view=screen!(conversations, ConversationPage) ssr=SsrMode::Async />
+                    <Route path=path!("/sync") view=screen!(sync, SyncPage) ssr=SsrMode::Async />
+                    <Route path=path!("/sync/unknown") view=screen!(sync, UnknownPage) ssr=SsrMode::Async />
+                    <Route path=path!("/simulator") view=screen!(simulator, SimulatorPage) ssr=SsrMode::Async />
+                    <Route path=path!("/accounts") view=screen!(house, AccountsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/accounts/new") view=screen!(house, NewAccountPage) ssr=SsrMode::Async />
+                    <Route path=path!("/staff") view=screen!(house, StaffPage) ssr=SsrMode::Async />
+                    <Route path=path!("/staff/new") view=screen!(house, NewMemberPage) ssr=SsrMode::Async />
                 </ParentRoute>
             </Routes>
         </Router>

@@ -3,7 +3,7 @@
 //! One folder or file per screen: its component, then its server functions. A server function's first line takes the permit,
 //! then it calls the service's verb; nothing changes on GET, and every form works without JavaScript.
 //!
-//! To add a screen: a module with its component, a route in [`app::App`], a link in [`frame`].
+//! To add a screen: a module with its component, a route in [`app::App`] that says whose code it is part of, a link in [`frame`].
 
 #![recursion_limit = "256"]
 
@@ -17,6 +17,7 @@ mod frame;
 mod invitation;
 mod lines;
 mod live;
+mod screen;
 mod sign_in;
 mod simulator;
 mod staff;
@@ -28,14 +29,20 @@ pub use app::App;
 pub use app::{Assets, shell};
 pub use fault::Fault;
 
-/// Takes over the page that the server rendered.
+/// The document has this attribute once the page is taken over. Tests wait for it: before, a click is a plain link or form.
+#[cfg(feature = "hydrate")]
+const READY: &str = "data-ready";
+
+/// Takes over the page that the server rendered, once the code of its screen is there.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
+    use leptos::prelude::document;
     console_error_panic_hook::set_once();
-    leptos::mount::hydrate_body(App);
-    // Tests wait for it: before, a click is a plain link or form.
-    if let Some(root) = leptos::prelude::document().document_element() {
-        let _ = root.set_attribute("data-ready", "true");
-    }
+    wasm_bindgen_futures::spawn_local(async {
+        leptos::mount::hydrate_from_async(leptos::tachys::dom::body(), App).await.forget();
+        if let Some(root) = document().document_element() {
+            let _ = root.set_attribute(READY, "true");
+        }
+    });
 }

@@ -23,13 +23,14 @@ use leptos::prelude::LeptosOptions;
 use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions, generate_route_list};
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use switchyard::staff::{Member, SessionRows};
 use switchyard::types::{StaffId, Timestamp};
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::services::{ServeDir, ServeFile};
+use tower_http::set_header::SetResponseHeaderLayer;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
@@ -55,8 +56,8 @@ pub fn pages() -> Vec<AxumRouteListing> {
 
 /// The console: pages, server functions, files, and `more` routes that stand behind the same session.
 pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router {
-    let files = files(&leptos);
     let assets = assets(&leptos);
+    let files = files(&leptos, &assets);
     let context = {
         let services = services.clone();
         move || {
@@ -97,44 +98,51 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .layer(middleware::map_response_with_state(services, guarded))
 }
 
-/// The built site's files. One that is asked for by the version of its content never changes.
-fn files(leptos: &LeptosOptions) -> Router {
+/// The built site's files. In the folder with the version of their content they never change; in that of another version is nothing.
+fn files(leptos: &LeptosOptions, assets: &Assets) -> Router {
     let root = Path::new(&*leptos.site_root);
-    let built = ServeDir::new(root.join(&*leptos.site_pkg_dir)).precompressed_br().precompressed_gzip();
-    Router::new()
-        .nest_service(&format!("/{}", leptos.site_pkg_dir), built)
-        .route_service("/favicon.svg", ServeFile::new(root.join("favicon.svg")))
-        .layer(middleware::from_fn(kept))
+    let built = || ServeDir::new(root.join(&*leptos.site_pkg_dir)).precompressed_br().precompressed_gzip();
+    let keep = |how: &'static str| SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static(how));
+    let kept = Router::new().nest_service(&assets.folder, built()).layer(middleware::map_response(kept));
+    let plain = Router::new()
+        .nest_service(&format!("/{}", leptos.site_pkg_dir), built())
+        .route_service("/favicon.svg", ServeFile::new(root.join("favicon.svg")));
+    kept.merge(plain.layer(keep("no-cache")))
 }
 
-async fn kept(request: Request, next: Next) -> Response {
-    let versioned = request.uri().query().is_some_and(|query| query.starts_with("v="));
-    let mut response = next.run(request).await;
-    let keep = match (response.status().is_success(), versioned) {
-        (true, true) => "public, max-age=31536000, immutable",
-        _ => "no-cache",
-    };
+async fn kept(mut response: Response) -> Response {
+    let keep = if response.status().is_success() { "public, max-age=31536000, immutable" } else { "no-cache" };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     response
 }
 
-/// The files that a page loads, each with the version of its content. cargo-leptos names the WebAssembly with or without `_bg`.
+/// What the build made, by the names that cargo-leptos gives.
 fn assets(leptos: &LeptosOptions) -> Assets {
     let (package, name) = (&leptos.site_pkg_dir, &leptos.output_name);
     let folder = Path::new(&*leptos.site_root).join(&**package);
-    let versioned = |file: String| match std::fs::read(folder.join(&file)) {
-        Ok(content) => {
-            let hash = Sha256::digest(&content);
-            let version: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            format!("/{package}/{file}?v={version}")
-        }
-        Err(error) => {
-            tracing::warn!(%error, file, "the site is not built: pages can be read but look bare");
-            format!("/{package}/{file}")
-        }
-    };
+    let version = version_of(&folder).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the site is not built: pages can be read but look bare");
+        "none".to_owned()
+    });
+    let (css, js) = (format!("{name}.css"), format!("{name}.js"));
     let wasm = if folder.join(format!("{name}.wasm")).exists() { format!("{name}.wasm") } else { format!("{name}_bg.wasm") };
-    Assets { css: versioned(format!("{name}.css")), js: versioned(format!("{name}.js")), wasm: versioned(wasm) }
+    // The list of an earlier build may still lie there: the program itself says whether it is split.
+    let is_split = std::fs::read_to_string(folder.join(&js)).is_ok_and(|js| js.contains("__wasm_split"));
+    let list = is_split.then(|| std::fs::read(folder.join("__wasm_split_manifest.json")).ok()).flatten();
+    let rooms = list.and_then(|list| serde_json::from_slice(&list).ok()).unwrap_or_default();
+    Assets { folder: format!("/{package}/{version}"), css, js, wasm, rooms: Arc::new(rooms) }
+}
+
+/// One version for all files of a folder, as they name each other.
+fn version_of(folder: &Path) -> std::io::Result<String> {
+    let mut files = std::fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    files.sort();
+    let mut hash = Sha256::new();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|kind| ["css", "js", "wasm"].iter().any(|of| kind == *of))) {
+        hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+        hash.update(std::fs::read(file)?);
+    }
+    Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// What a page may load: this site's own, and of scripts only those with the answer's nonce and what they load.

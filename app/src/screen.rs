@@ -1,0 +1,105 @@
+//! The code of a screen comes to the browser when somebody goes there: screens that are used together form a room, and each room
+//! is a WebAssembly file of its own in a release build (feature `split`).
+//!
+//! The rule: a room that cannot be loaded is no dead end. The page that the server rendered stays as it is, and a way that leads
+//! elsewhere is gone by a full load, as without JavaScript; so a tab that was open during an update finds its way.
+
+use leptos::prelude::*;
+use leptos::wasm_split::SplitLoaderError;
+use leptos_router::ChooseView;
+use std::pin::Pin;
+
+/// What is loaded before it is there.
+type Coming<T> = Pin<Box<dyn Future<Output = Result<T, SplitLoaderError>>>>;
+
+/// A screen of a room, as a route shows it. Made by [`screen!`].
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    /// Whose code it is part of.
+    #[cfg_attr(not(feature = "ssr"), expect(dead_code, reason = "only the server has the list of a room's files"))]
+    pub room: &'static str,
+    /// Loads the room.
+    pub load: fn() -> Coming<()>,
+    /// Shows the screen.
+    pub show: fn() -> Coming<AnyView>,
+}
+
+/// `screen!(room, Page)`: the component `Page`, whose code is in `room`.
+#[cfg(feature = "split")]
+macro_rules! screen {
+    ($room:ident, $page:ident) => {{
+        #[allow(non_snake_case)]
+        mod $page {
+            use leptos::prelude::{AnyView, IntoAny};
+            use leptos::wasm_split::{SplitLoaderError, wasm_split};
+
+            #[wasm_split($room, wasm_split_path = leptos::wasm_split, fallible, preload(load))]
+            pub fn $page() -> Result<AnyView, SplitLoaderError> {
+                Ok(super::$page().into_any())
+            }
+        }
+        $crate::screen::Screen { room: stringify!($room), load: || Box::pin($page::load()), show: || Box::pin($page::$page()) }
+    }};
+}
+
+/// `screen!(room, Page)`: the component `Page`. Not split, it is there already.
+#[cfg(not(feature = "split"))]
+macro_rules! screen {
+    ($room:ident, $page:ident) => {
+        $crate::screen::Screen {
+            room: stringify!($room),
+            load: || Box::pin(async { Ok(()) }),
+            show: || Box::pin(async { Ok(leptos::prelude::IntoAny::into_any($page())) }),
+        }
+    };
+}
+
+pub(crate) use screen;
+
+impl ChooseView for Screen {
+    async fn choose(self) -> AnyView {
+        #[cfg(feature = "ssr")]
+        announce(self.room);
+        match (self.show)().await {
+            Ok(view) => view,
+            Err(_) => never().await,
+        }
+    }
+
+    async fn preload(&self) {
+        if (self.load)().await.is_err() {
+            #[cfg(feature = "hydrate")]
+            leave();
+            never().await
+        }
+    }
+}
+
+/// What is waited for does not come any more.
+async fn never<T>() -> T {
+    std::future::pending().await
+}
+
+/// Has the browser fetch a room's code together with the program and not after it.
+#[cfg(feature = "ssr")]
+fn announce(room: &str) {
+    use leptos_meta::Link;
+    let Some(assets) = use_context::<crate::Assets>() else { return };
+    for file in assets.rooms.get(room).into_iter().flatten() {
+        let href = format!("{}/{file}.wasm", assets.folder);
+        // Rendering puts it into the document's head.
+        let _ = view! { <Link rel="preload" href=href as_="fetch" type_="application/wasm" crossorigin="" /> }.to_html();
+    }
+}
+
+/// Goes by a full load where the router was about to go; not from a page that is not taken over yet, which would load itself for ever.
+#[cfg(feature = "hydrate")]
+fn leave() {
+    let is_taken_over = document().document_element().is_some_and(|root| root.has_attribute(crate::READY));
+    if !is_taken_over {
+        return;
+    }
+    let to = leptos_router::hooks::use_url().with_untracked(|url| format!("{}?{}", url.path(), url.search()));
+    // Fails only for an address that cannot be parsed.
+    let _ = window().location().set_href(to.trim_end_matches('?'));
+}
