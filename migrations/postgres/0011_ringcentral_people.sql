@@ -23,6 +23,16 @@ create table unknown_person (
   primary key (connection_id, user_id)
 );
 
+-- Who a person id of RingCentral's is: people are added to a team by e-mail, and removed by this id alone.
+create table ringcentral_person (
+  connection_id uuid not null references connection (id),
+  person_id text collate "C" not null,
+  email text collate "C" not null,
+  seen_at bigint not null,
+  primary key (connection_id, person_id)
+);
+create index ringcentral_person_email on ringcentral_person (connection_id, email);
+
 -- Our own post came back as an event: RingCentral shows it.
 alter table intent add column echoed_at bigint;
 create index intent_of_conversation on intent (line_id, conversation_id);

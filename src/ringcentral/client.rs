@@ -37,6 +37,14 @@ struct Chat {
     status: Option<String>,
     #[serde(default, rename = "lastModifiedTime")]
     last_modified_time: Option<String>,
+    #[serde(default)]
+    members: Option<Vec<ChatMember>>,
+}
+
+#[derive(Deserialize)]
+struct ChatMember {
+    #[serde(deserialize_with = "text_or_number")]
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -148,19 +156,39 @@ impl Client {
         self.change(at, Request::post("/team-messaging/v1/teams", &body), limit, |chat: Chat| chat.id).await
     }
 
-    /// Adds people to a team, or removes them, by their e-mail addresses.
+    /// Adds people to a team, by their e-mail addresses, or removes them, by their ids alone (API description).
     pub async fn change_members(&self, at: &Connection, chat: &str, what: Membership, members: &[&str], limit: Duration) -> Outcome<()> {
-        let body = serde_json::json!({ "members": by_email(members) });
-        let verb = match what {
-            Membership::Add => "add",
-            Membership::Remove => "remove",
+        let (verb, members) = match what {
+            Membership::Add => ("add", by_email(members)),
+            Membership::Remove => ("remove", members.iter().map(|id| serde_json::json!({ "id": id })).collect()),
         };
+        let body = serde_json::json!({ "members": members });
         let path = format!("/team-messaging/v1/teams/{chat}/{verb}");
         match self.send(at, Request::post(&path, &body), limit).await {
             Ok(answer) if answer.status.is_success() => Outcome::Accepted(()),
             Ok(answer) => self.sort(at, Group::Medium, &answer).await,
             Err(outcome) => outcome,
         }
+    }
+
+    /// The ids of a chat's members.
+    pub async fn chat_members(&self, at: &Connection, chat: &str, limit: Duration) -> Outcome<Vec<String>> {
+        let path = format!("/team-messaging/v1/chats/{chat}");
+        self.change(at, Request::get(Group::Light, &path), limit, |chat: Chat| {
+            chat.members.into_iter().flatten().map(|member| member.id).collect()
+        })
+        .await
+    }
+
+    /// The e-mail address of a person; `None` when it is not shown.
+    pub async fn email_of(&self, at: &Connection, person: &str, limit: Duration) -> Outcome<Option<String>> {
+        #[derive(Deserialize)]
+        struct Person {
+            #[serde(default)]
+            email: Option<String>,
+        }
+        let path = format!("/team-messaging/v1/persons/{person}");
+        self.change(at, Request::get(Group::Light, &path), limit, |person: Person| person.email).await
     }
 
     /// Makes a post in a chat.

@@ -182,6 +182,7 @@ pub async fn remove(client: &Client, permit: &Permit<may::ManageDirectory>, id: 
         tx.run("delete from ringcentral_event where connection_id = $1", [id]).await?;
         tx.run("delete from subscription where connection_id = $1", [id]).await?;
         tx.run("delete from unknown_person where connection_id = $1", [id]).await?;
+        tx.run("delete from ringcentral_person where connection_id = $1", [id]).await?;
         tx.run("delete from connection where id = $1", [id]).await?;
         let before = serde_json::json!({ "base_url": connection.base_url, "client_id": connection.client_id });
         let entry = entry("connection.remove", account, id).change(before, serde_json::json!({ "subscription": subscription }));

@@ -31,14 +31,6 @@ struct Chat {
     members: Option<String>,
 }
 
-/// How looking at a chat ended.
-enum Ended {
-    /// Its members are these, and as they should be.
-    Settled(BTreeSet<UserId>),
-    /// Its members are these; the rest is tried at this time.
-    Later(BTreeSet<UserId>, Timestamp),
-}
-
 /// People were given access to a line, or lost it: its chats follow.
 ///
 /// # Errors
@@ -146,14 +138,18 @@ async fn step_of_line(db: &Db, now: &Now, client: &Client, line: LineId, version
         })
         .await?;
     for chat in &chats {
+        let mut members: BTreeSet<UserId> = chat.members.as_deref().and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
         let ended = match ringcentral::find(db, Some(chat.connection_id), AccountId(uuid::Uuid::nil())).await? {
-            Some(connection) => look_at(db, now, client, line, &connection, chat).await?,
+            Some(connection) => {
+                let wanted = wanted(db, line, &connection).await?;
+                Look { db, now, client, connection: &connection, chat: &chat.chat_id }.settle(&wanted, &mut members).await?
+            }
             // Nobody can call there any more.
-            None => Ended::Settled(BTreeSet::new()),
+            None => Ok(()),
         };
-        let (members, version, due) = match ended {
-            Ended::Settled(members) => (members, Some(version), None),
-            Ended::Later(members, due) => (members, None, Some(due)),
+        let (version, due) = match ended {
+            Ok(()) => (Some(version), None),
+            Err(Wait(until)) => (None, Some(until)),
         };
         db.work(async |tx| {
             tx.run(
@@ -168,70 +164,159 @@ async fn step_of_line(db: &Db, now: &Now, client: &Client, line: LineId, version
     Ok(chats.len())
 }
 
-/// Adds who is missing and removes who should not be there.
-async fn look_at(db: &Db, now: &Now, client: &Client, line: LineId, connection: &Connection, chat: &Chat) -> Result<Ended> {
-    let mut members: BTreeSet<UserId> = chat.members.as_deref().and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
-    let wanted = wanted(db, line, connection).await?;
-    let missing: People = wanted.iter().filter(|(id, _)| !members.contains(*id)).map(|(id, email)| (*id, email.clone())).collect();
-    let too_many: Vec<[UserId; 1]> = members.iter().filter(|id| !wanted.contains_key(*id)).map(|id| [*id]).collect();
-    let too_many: Vec<(UserId, String)> = db
-        .all("select u.id, u.email from json_each($1) j join account_user u on u.id = unhex(j.value->>0, '-')", [json(&too_many)])
-        .await?;
-    // Who lost access goes first.
-    for (what, people) in [(Membership::Remove, too_many.into_iter().collect()), (Membership::Add, missing)] {
-        if let Some(due) = call(db, now, client, connection, chat, what, people, &mut members).await? {
-            return Ok(Ended::Later(members, due));
-        }
-    }
-    Ok(Ended::Settled(members))
+/// Why a chat is left for later; the time when it is tried again.
+struct Wait(Timestamp);
+
+/// What a step on a chat ends with: done, or to be tried again; the database's errors stand outside.
+type Done<T> = Result<std::result::Result<T, Wait>>;
+
+/// Looks after the members of one chat.
+struct Look<'a> {
+    db: &'a Db,
+    now: &'a Now,
+    client: &'a Client,
+    connection: &'a Connection,
+    chat: &'a str,
 }
 
-/// One call for all, and one for each if they are refused together; says when to try again, if something hinders it.
-#[expect(clippy::too_many_arguments, reason = "one loop's body, named")]
-async fn call(
-    db: &Db,
-    now: &Now,
-    client: &Client,
-    connection: &Connection,
-    chat: &Chat,
-    what: Membership,
-    people: People,
-    members: &mut BTreeSet<UserId>,
-) -> Result<Option<Timestamp>> {
-    let mut groups = vec![people];
-    while let Some(people) = groups.pop() {
-        if people.is_empty() {
-            continue;
-        }
-        if let Leave::Wait { until } = ringcentral::ask_leave(db, now, connection, Call::Unhurried(Group::Medium)).await? {
-            return Ok(Some(until));
-        }
-        let emails: Vec<&str> = people.values().map(String::as_str).collect();
-        match client.change_members(connection, &chat.chat_id, what, &emails, CALL).await {
-            Outcome::Accepted(()) => match what {
-                Membership::Add => members.extend(people.keys()),
-                Membership::Remove => members.retain(|id| !people.contains_key(id)),
-            },
-            // One whom RingCentral does not know refuses the call for all.
-            Outcome::Refused(Refusal::Content(_)) if people.len() > 1 => {
-                groups.extend(people.into_iter().map(|person| People::from([person])));
+impl Look<'_> {
+    /// Adds who is missing and removes who should not be there; `members` is kept up to date on the way.
+    async fn settle(&self, wanted: &People, members: &mut BTreeSet<UserId>) -> Done<()> {
+        let missing: People = wanted.iter().filter(|(id, _)| !members.contains(*id)).map(|(id, email)| (*id, email.clone())).collect();
+        let too_many: Vec<[UserId; 1]> = members.iter().filter(|id| !wanted.contains_key(*id)).map(|id| [*id]).collect();
+        // Who lost access goes first.
+        if !too_many.is_empty() {
+            let gone: Vec<(UserId, String)> = self
+                .db
+                .all("select u.id, u.email from json_each($1) j join account_user u on u.id = unhex(j.value->>0, '-')", [json(&too_many)])
+                .await?;
+            let ids = match self.person_ids(gone.into_iter().collect()).await? {
+                Ok(ids) => ids,
+                Err(wait) => return Ok(Err(wait)),
+            };
+            // Whom the chat does not have is out of it already.
+            members.retain(|id| wanted.contains_key(id) || ids.contains_key(id));
+            if let Err(wait) = self.call(Membership::Remove, ids, members).await? {
+                return Ok(Err(wait));
             }
-            Outcome::Refused(Refusal::Content(why)) => {
-                for id in people.keys() {
-                    report(db, now, connection.id, *id, &why).await?;
-                    members.remove(id);
+        }
+        self.call(Membership::Add, missing, members).await
+    }
+
+    /// The ids by which RingCentral knows those of these people who are in the chat, or were asked for before.
+    async fn person_ids(&self, people: People) -> Done<People> {
+        let found = self.known_ids(&people).await?;
+        if found.len() == people.len() {
+            return Ok(Ok(found));
+        }
+        if let Err(wait) = self.leave(Group::Light).await? {
+            return Ok(Err(wait));
+        }
+        let members = match self.client.chat_members(self.connection, self.chat, CALL).await {
+            Outcome::Accepted(members) => members,
+            other => return Ok(self.no_answer(&other).map(|()| found)),
+        };
+        for person in members {
+            let known: Option<(String,)> = self
+                .db
+                .opt(
+                    "select email from ringcentral_person where connection_id = $1 and person_id = $2",
+                    (self.connection.id, person.clone()),
+                )
+                .await?;
+            if known.is_some() {
+                continue;
+            }
+            if let Err(wait) = self.leave(Group::Light).await? {
+                return Ok(Err(wait));
+            }
+            let email = match self.client.email_of(self.connection, &person, CALL).await {
+                Outcome::Accepted(email) => email.unwrap_or_default(),
+                // Nobody: not to be asked for again.
+                Outcome::Refused(Refusal::ChatGone) => String::new(),
+                other => return Ok(self.no_answer(&other).map(|()| found)),
+            };
+            let at = self.now.at();
+            self.db
+                .work(async |tx| {
+                    tx.run(
+                        "insert into ringcentral_person (connection_id, person_id, email, seen_at) values ($1, $2, $3, $4)
+                         on conflict (connection_id, person_id) do update set email = excluded.email, seen_at = excluded.seen_at",
+                        (self.connection.id, person.clone(), email.to_lowercase(), at),
+                    )
+                    .await
+                })
+                .await?;
+        }
+        Ok(Ok(self.known_ids(&people).await?))
+    }
+
+    async fn known_ids(&self, people: &People) -> Result<People> {
+        let mut found = People::new();
+        for (user, email) in people {
+            let id: Option<(String,)> = self
+                .db
+                .opt(
+                    "select person_id from ringcentral_person where connection_id = $1 and email = $2 order by seen_at desc limit 1",
+                    (self.connection.id, email.to_lowercase()),
+                )
+                .await?;
+            found.extend(id.map(|(id,)| (*user, id)));
+        }
+        Ok(found)
+    }
+
+    /// One call for all, and one for each if they are refused together.
+    async fn call(&self, what: Membership, people: People, members: &mut BTreeSet<UserId>) -> Done<()> {
+        let mut groups = vec![people];
+        while let Some(people) = groups.pop() {
+            if people.is_empty() {
+                continue;
+            }
+            if let Err(wait) = self.leave(Group::Medium).await? {
+                return Ok(Err(wait));
+            }
+            let names: Vec<&str> = people.values().map(String::as_str).collect();
+            match self.client.change_members(self.connection, self.chat, what, &names, CALL).await {
+                Outcome::Accepted(()) => match what {
+                    Membership::Add => members.extend(people.keys()),
+                    Membership::Remove => members.retain(|id| !people.contains_key(id)),
+                },
+                // One whom RingCentral does not know refuses the call for all.
+                Outcome::Refused(Refusal::Content(_)) if people.len() > 1 => {
+                    groups.extend(people.into_iter().map(|person| People::from([person])));
                 }
+                Outcome::Refused(Refusal::Content(why)) => {
+                    for id in people.keys() {
+                        report(self.db, self.now, self.connection.id, *id, &why).await?;
+                        members.remove(id);
+                    }
+                }
+                other => return Ok(self.no_answer(&other)),
             }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn leave(&self, group: Group) -> Done<()> {
+        Ok(match ringcentral::ask_leave(self.db, self.now, self.connection, Call::Unhurried(group)).await? {
+            Leave::Granted { .. } => Ok(()),
+            Leave::Wait { until } => Err(Wait(until)),
+        })
+    }
+
+    /// When to try again after a call that did not succeed.
+    fn no_answer<T: std::fmt::Debug>(&self, ended: &Outcome<T>) -> std::result::Result<(), Wait> {
+        match ended {
             // There is nothing to be a member of: the next post finds that out and makes a new chat.
-            Outcome::Refused(Refusal::ChatGone) => return Ok(None),
-            Outcome::Parked { until, .. } => return Ok(Some(until)),
+            Outcome::Refused(Refusal::ChatGone) => Ok(()),
+            Outcome::Parked { until, .. } => Err(Wait(*until)),
             other => {
-                tracing::warn!(chat = chat.chat_id, ended = ?other, "the members of a chat could not be changed");
-                return Ok(Some(now.at().plus(PAUSE)));
+                tracing::warn!(chat = self.chat, ended = ?other, "the members of a chat could not be changed");
+                Err(Wait(self.now.at().plus(PAUSE)))
             }
         }
     }
-    Ok(None)
 }
 
 async fn report(db: &Db, now: &Now, connection: ConnectionId, user: UserId, why: &str) -> Result<()> {

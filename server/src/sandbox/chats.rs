@@ -29,6 +29,11 @@ pub(super) struct NewMember {
 }
 
 impl NewMember {
+    /// Whether it names an id; who is removed from a team is named so and not otherwise (OpenAPI).
+    pub fn has_id(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// The extension ids of all of them, each once, `first` first. That somebody unknown refuses the whole call is an inference.
     pub fn all(core: &Core, given: &[Self], first: Option<&Text>) -> Result<Vec<Text>, Answer> {
         let mut ids: Vec<Text> = first.cloned().into_iter().collect();

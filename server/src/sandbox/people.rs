@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use switchyard::types::Timestamp;
 
 /// Ids in one request (OpenAPI).
@@ -51,6 +52,8 @@ fn known() -> bool {
 pub(super) struct People {
     named: HashMap<Text, Person>,
     by_email: HashMap<String, Text>,
+    /// Whoever was asked for by e-mail: shown with it from then on, until the sandbox ends.
+    asked_for: Mutex<HashMap<Text, String>>,
 }
 
 impl People {
@@ -66,8 +69,9 @@ impl People {
         match self.named.get(id) {
             Some(person) => person.known.then(|| person.clone()),
             None => {
-                let id = id.parse::<u64>().ok()?.to_string().into();
-                Some(Person { id, first_name: None, last_name: None, email: None, known: true })
+                let id: Text = id.parse::<u64>().ok()?.to_string().into();
+                let email = self.asked_for().get(&id).map(|email| email.as_str().into());
+                Some(Person { id, first_name: None, last_name: None, email, known: true })
             }
         }
     }
@@ -80,7 +84,15 @@ impl People {
         }
         let digest = Sha256::digest(email.as_bytes());
         let number = digest.iter().take(4).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-        email.contains('@').then(|| (1_000_000_000 + number).to_string().into())
+        email.contains('@').then(|| {
+            let id: Text = (1_000_000_000 + number).to_string().into();
+            self.asked_for().insert(id.clone(), email);
+            id
+        })
+    }
+
+    fn asked_for(&self) -> MutexGuard<'_, HashMap<Text, String>> {
+        self.asked_for.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -146,7 +146,7 @@ pub(super) async fn add(State(sandbox): State<Sandbox>, Path(chat): Path<String>
 pub(super) async fn remove(State(sandbox): State<Sandbox>, Path(chat): Path<String>, asked: Asked, body: Bytes) -> Response {
     let given: Option<Members> = body_as(&body);
     let act = |core: &Core, chat: &Chat, at| {
-        let Some(given) = given else { return Answer::unreadable() };
+        let Some(given) = given.filter(|given| given.members.iter().all(NewMember::has_id)) else { return Answer::unreadable() };
         match NewMember::all(core, &given.members, None) {
             Ok(members) => Answer::changed(204, None, Change::MembersRemoved { chat_id: chat.team.id, members, at }),
             Err(refused) => refused,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 mod carrier;
 mod messaging;
+mod requests;
 mod shapes;
 mod signin;
 mod subscriptions;

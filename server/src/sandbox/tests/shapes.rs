@@ -19,10 +19,10 @@ fn reference(name: &str) -> Option<PathBuf> {
 }
 
 /// RingCentral's description, as far as a test needs it.
-struct Description(Value);
+pub(super) struct Description(Value);
 
 impl Description {
-    fn open() -> Option<Self> {
+    pub fn open() -> Option<Self> {
         let mut description = serde_json::from_slice(&std::fs::read(reference("openapi-excerpt.json")?).unwrap()).unwrap();
         as_json_schema(&mut description);
         Some(Self(description))
@@ -67,13 +67,99 @@ impl Description {
             assert!(body.is_null(), "{method} {template} {status} is described without a body: {body}");
             return;
         }
+        let wrong = self.wrong(schema, &without_nulls(body));
+        assert!(wrong.is_empty(), "{method} {template} {status}\n{}\n{body:#}", wrong.join("\n"));
+    }
+
+    /// What is wrong with a value by this schema.
+    fn wrong(&self, schema: &Value, value: &Value) -> Vec<String> {
         let whole = json!({ "components": self.0["components"], "allOf": [schema] });
         // OpenAPI 3.0 is nearest to the fourth draft: what stands beside a `$ref` counts for nothing.
         let options = jsonschema::options().with_draft(jsonschema::Draft::Draft4).should_validate_formats(true);
         let validator = options.build(&whole).unwrap();
-        let wrong: Vec<_> =
-            validator.iter_errors(&without_nulls(body)).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        assert!(wrong.is_empty(), "{method} {template} {status}\n{}\n{body:#}", wrong.join("\n"));
+        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    }
+
+    /// Fails unless the description has such a request; says which operation it is.
+    pub fn hold_request(&self, method: &Method, path: &str, content: &str, body: &[u8]) -> String {
+        let template = self.template(path).unwrap_or_else(|| panic!("the description has no {path}"));
+        let name = format!("{method} {template}");
+        let operation = &self.0["paths"][&template][method.as_str().to_lowercase()];
+        assert!(operation.is_object(), "{name} is not described");
+        let mut wrong = Vec::new();
+        let shared = self.0["paths"][&template]["parameters"].as_array().into_iter().flatten();
+        let parameters: Vec<&Value> =
+            operation["parameters"].as_array().into_iter().flatten().chain(shared).map(|parameter| self.resolved(parameter)).collect();
+        let query = path.split_once('?').map(|(_, query)| query).unwrap_or_default();
+        for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let found = parameters.iter().find(|parameter| parameter["in"] == "query" && parameter["name"] == key);
+            let Some(parameter) = found else {
+                wrong.push(format!("no parameter {key}"));
+                continue;
+            };
+            let schema = self.resolved(&parameter["schema"]);
+            let value = match schema["type"].as_str() {
+                Some("integer") => value.parse::<i64>().map(Value::from).unwrap_or(value.into()),
+                Some("boolean") => value.parse::<bool>().map(Value::from).unwrap_or(value.into()),
+                Some("array") => json!([value]),
+                _ => value.into(),
+            };
+            wrong.extend(self.wrong(schema, &value));
+        }
+        let media = &operation["requestBody"]["content"];
+        let kind = content.split(';').next().unwrap_or_default();
+        match (media.get(kind), body) {
+            (None, []) => assert!(operation["requestBody"]["required"] != true, "{name} needs a body"),
+            (None, _) => wrong.push(format!("no body of type {kind}")),
+            (Some(media), body) => {
+                let value: Value = if kind == "application/json" {
+                    serde_json::from_slice(body).unwrap()
+                } else {
+                    let text = std::str::from_utf8(body).unwrap();
+                    let fields = text.split('&').filter_map(|pair| pair.split_once('='));
+                    // What an address makes of a colon.
+                    fields.map(|(key, value)| (key.to_owned(), Value::from(value.replace("%3A", ":")))).collect()
+                };
+                wrong.extend(self.wrong(&media["schema"], &value));
+                self.unknown_names(&media["schema"], &value, "", &mut wrong);
+            }
+        }
+        assert!(wrong.is_empty(), "{name}: {}\n{}", wrong.join("; "), String::from_utf8_lossy(body));
+        name
+    }
+
+    fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
+        value["$ref"].as_str().and_then(|path| self.0.pointer(&path[1..])).unwrap_or(value)
+    }
+
+    /// Every property of a schema, also those of what it is made of.
+    fn properties<'a>(&'a self, schema: &'a Value, found: &mut Vec<(&'a str, &'a Value)>) {
+        let schema = self.resolved(schema);
+        found.extend(schema["properties"].as_object().into_iter().flatten().map(|(name, of)| (name.as_str(), of)));
+        for parts in ["allOf", "oneOf", "anyOf"] {
+            schema[parts].as_array().into_iter().flatten().for_each(|part| self.properties(part, found));
+        }
+    }
+
+    /// Names in a value that the schema does not know: a platform that ignores them would not say so.
+    fn unknown_names(&self, schema: &Value, value: &Value, place: &str, wrong: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                let mut known = Vec::new();
+                self.properties(schema, &mut known);
+                for (name, inner) in map {
+                    match known.iter().find(|(known, _)| known == name) {
+                        Some((_, of)) => self.unknown_names(of, inner, &format!("{place}/{name}"), wrong),
+                        None => wrong.push(format!("{place}/{name} is not known")),
+                    }
+                }
+            }
+            Value::Array(all) => {
+                let items = &self.resolved(schema)["items"];
+                all.iter().for_each(|inner| self.unknown_names(items, inner, place, wrong));
+            }
+            _ => {}
+        }
     }
 }
 
