@@ -111,7 +111,11 @@ async fn accept(hooks: &Hooks, hook: &str, headers: &HeaderMap, body: Body) -> R
             metrics::counter!("switchyard_events_total", "result" => if new { "new" } else { "repeated" }).increment(1);
             Ok(StatusCode::OK.into_response())
         }
-        Ok(Err(error)) => Err(busy(&error)),
+        Ok(Err(error)) => {
+            // Perhaps the connection was removed: looked for anew next time.
+            hooks.0.known.lock().await.remove(hook);
+            Err(busy(&error))
+        }
         Err(stopped) => Err(busy(&stopped.to_string())),
     }
 }
