@@ -14,7 +14,7 @@ mod token;
 mod view;
 
 pub use answer::{Outcome, Refusal};
-pub use budget::{Call, Group, Leave, ask_leave};
+pub use budget::{Budget, Call, Group, Leave, ask_leave};
 pub use client::{Client, Membership};
 pub use connection::{Connection, NewConnection, connect, connected, find, is_connected};
 pub use staff_acts::{pause, remove, renew_secrets, resume, test, try_people_again};

@@ -128,8 +128,7 @@ impl Bench {
     pub(crate) async fn calls(&mut self, engine: &'static str) {
         let Some(w) = world(engine, 1).await else { return };
         let working = tokio::spawn(w.delivery(&w.db).run(w.stop.clone()));
-        let mut n = 0;
-        for held in [0_u64, 1, 10, 100] {
+        for (n, held) in [0_u64, 1, 10, 100].into_iter().enumerate() {
             for _ in 0..held {
                 let to: Vec<PhoneNumber> = vec![number(5_000_000)];
                 let text = "We have free places for a check-up next week. Reply YES and we call you.";
@@ -138,8 +137,7 @@ impl Bench {
             }
             w.carrier_takes_what_is_held().await;
             let before = w.sandbox.journal(0).last().map_or(0, |entry| entry.n);
-            receive(&w.db, &w.now, &[w.incoming(n, 5_000_000)]).await.unwrap();
-            n += 1;
+            receive(&w.db, &w.now, &[w.incoming(n as u64, 5_000_000)]).await.unwrap();
             w.is_drained().await;
             let calls = w.sandbox.journal(before).iter().filter(|entry| is_call(entry)).count();
             if held > 0 {

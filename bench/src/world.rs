@@ -12,7 +12,7 @@ use switchyard::ringcentral::{self, Client, NewConnection};
 use switchyard::secret::{Keyring, new_key};
 use switchyard::staff::{self, Member, Passwords};
 use switchyard::sync::{Engine, EngineConfig};
-use switchyard::types::{AccountId, IntegrationType, LineId, MessageId, PhoneNumber};
+use switchyard::types::{IntegrationType, LineId, MessageId, PhoneNumber};
 use tokio_util::sync::CancellationToken;
 
 /// A database with one account on RingCentral and its lines.
@@ -22,7 +22,6 @@ pub(crate) struct World {
     pub(crate) db: Db,
     pub(crate) now: Now,
     pub(crate) member: Member,
-    pub(crate) account: AccountId,
     pub(crate) lines: Vec<(LineId, PhoneNumber)>,
     pub(crate) sandbox: Sandbox,
     /// Where the database is, for further workers.
@@ -78,7 +77,7 @@ pub(crate) async fn world(engine: &'static str, line_count: u64) -> Option<World
         let id = lines::add(&db, &now, &permit, account, own.expose(), &format!("Line {n}"), IntegrationType::Ringcentral).await.unwrap();
         made.push((id, own));
     }
-    Some(World { engine, durability, db, now, member, account, lines: made, sandbox, url, stop, _folder: folder })
+    Some(World { engine, durability, db, now, member, lines: made, sandbox, url, stop, _folder: folder })
 }
 
 async fn fresh_database(url: &str) -> String {

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    line_id: LineId,
     id: MessageId,
+    conversation_id: ConversationId,
     direction: Direction,
     origin: Option<Origin>,
     body: String,
@@ -30,18 +32,18 @@ pub(crate) fn others(stored: Option<&str>) -> Vec<PhoneNumber> {
     stored.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-/// What a post shows of these messages; `console` is the conversation's page.
+/// What a post shows of these messages; `console` is the address that a conversation's page begins with.
 ///
 /// # Errors
 /// What the database says.
-pub async fn lines(db: &Db, line: LineId, ids: &[MessageId], console: &str) -> Result<HashMap<MessageId, Line>> {
-    let keys: Vec<[MessageId; 1]> = ids.iter().map(|id| [*id]).collect();
+pub async fn lines(db: &Db, messages: &[(LineId, MessageId)], console: &str) -> Result<HashMap<(LineId, MessageId), Line>> {
     let rows: Vec<Row> = db
         .all(
-            "select m.id, m.direction, m.origin, m.body, m.others, m.media, m.state, m.carrier_at, m.created_at, m.accepted_at
-             from json_each($2) j
-             join message m on m.line_id = $1 and m.id = unhex(j.value->>0, '-')",
-            (line, json(&keys)),
+            "select m.line_id, m.id, m.conversation_id, m.direction, m.origin, m.body, m.others, m.media, m.state, m.carrier_at,
+               m.created_at, m.accepted_at
+             from json_each($1) j
+             join message m on m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')",
+            [json(messages)],
         )
         .await?;
     Ok(rows
@@ -56,9 +58,9 @@ pub async fn lines(db: &Db, line: LineId, ids: &[MessageId], console: &str) -> R
                 state: row.state,
                 at: row.accepted_at.unwrap_or(row.created_at),
                 carrier_at: row.carrier_at,
-                console: console.to_owned(),
+                console: format!("{console}/lines/{}/conversations/{}", row.line_id, row.conversation_id),
             };
-            (row.id, shown)
+            ((row.line_id, row.id), shown)
         })
         .collect())
 }

@@ -66,75 +66,98 @@ struct Day {
     day_calls: i64,
 }
 
+/// What is known of a connection's limits, read once for several calls.
+pub struct Budget(Vec<GroupRow>);
+
 /// Asks for one call.
 ///
 /// # Errors
 /// What the database says.
 pub async fn ask_leave(db: &Db, now: &Now, connection: &Connection, call: Call) -> Result<Leave> {
-    let at = now.at();
-    if connection.paused_at.is_some() {
-        return Ok(Leave::Wait { until: at.plus(PAUSED) });
+    Budget::read(db, connection).await?.ask(db, now, connection, call).await
+}
+
+impl Budget {
+    /// Reads what is known now.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn read(db: &Db, connection: &Connection) -> Result<Self> {
+        let known = db.all("select name, calls, parked_until from connection_group where connection_id = $1", [connection.id]).await?;
+        Ok(Self(known))
     }
-    let (group, is_post) = match call {
-        Call::Incoming | Call::History => (Group::Medium, true),
-        Call::Other(group) | Call::Unhurried(group) => (group, false),
-    };
-    let known: Vec<GroupRow> =
-        db.all("select name, calls, parked_until from connection_group where connection_id = $1", [connection.id]).await?;
-    let counts = |row: &&GroupRow| row.name == group.as_str() || (is_post && row.name == Group::Posting.as_str());
-    let parked = known.iter().filter(counts).filter_map(|row| row.parked_until).filter(|until| *until > at).max();
-    if let Some(until) = parked {
-        return Ok(Leave::Wait { until });
-    }
-    let told = known.iter().find(|row| row.name == group.as_str()).and_then(|row| row.calls);
-    let configured = if group == Group::Medium { connection.posts_per_minute } else { documented(group) };
-    // What is configured may be less than RingCentral allows, to leave room for other programs; it cannot be more.
-    let most = configured.into_iter().chain(told).min();
-    let per_day = connection.posts_per_day.filter(|_| is_post);
-    if most.is_none() && per_day.is_none() {
-        return Ok(Leave::Granted { few_left: false });
-    }
-    let most = most.unwrap_or(i64::MAX);
-    db.work(async |tx| {
-        // The write comes first: it takes the row's lock, so that two workers do not count the same calls.
-        let day: Day = tx
-            .one(
-                "update connection
-                 set day_calls = case when day_started_at <= $2 then 0 else day_calls end,
-                     day_started_at = case when day_started_at <= $2 then $3 else day_started_at end
-                 where id = $1
-                 returning day_started_at, day_calls",
-                (connection.id, at.minus(DAY), at),
+
+    /// Asks for one call of this connection.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn ask(&self, db: &Db, now: &Now, connection: &Connection, call: Call) -> Result<Leave> {
+        let at = now.at();
+        if connection.paused_at.is_some() {
+            return Ok(Leave::Wait { until: at.plus(PAUSED) });
+        }
+        let (group, is_post) = match call {
+            Call::Incoming | Call::History => (Group::Medium, true),
+            Call::Other(group) | Call::Unhurried(group) => (group, false),
+        };
+        let counts = |row: &&GroupRow| row.name == group.as_str() || (is_post && row.name == Group::Posting.as_str());
+        let parked = self.0.iter().filter(counts).filter_map(|row| row.parked_until).filter(|until| *until > at).max();
+        if let Some(until) = parked {
+            return Ok(Leave::Wait { until });
+        }
+        let told = self.0.iter().find(|row| row.name == group.as_str()).and_then(|row| row.calls);
+        let configured = if group == Group::Medium { connection.posts_per_minute } else { documented(group) };
+        // What is configured may be less than RingCentral allows, to leave room for other programs; it cannot be more.
+        let most = configured.into_iter().chain(told).min();
+        let per_day = connection.posts_per_day.filter(|_| is_post);
+        if most.is_none() && per_day.is_none() {
+            return Ok(Leave::Granted { few_left: false });
+        }
+        let most = most.unwrap_or(i64::MAX);
+        db.work(async |tx| {
+            // The write comes first: it takes the row's lock, so that two workers do not count the same calls.
+            let day: Day = tx
+                .one(
+                    "update connection
+                     set day_calls = case when day_started_at <= $2 then 0 else day_calls end,
+                         day_started_at = case when day_started_at <= $2 then $3 else day_started_at end
+                     where id = $1
+                     returning day_started_at, day_calls",
+                    (connection.id, at.minus(DAY), at),
+                )
+                .await?;
+            let day_left = per_day.map_or(i64::MAX, |most| most - day.day_calls);
+            if day_left <= 0 {
+                return Ok(Leave::Wait { until: day.day_started_at.plus(DAY) });
+            }
+            tx.run("delete from connection_call where connection_id = $1 and at <= $2", (connection.id, at.minus(MINUTE))).await?;
+            let (used, oldest): (i64, Option<Timestamp>) = tx
+                .one(
+                    "select count(*), min(at) from connection_call where connection_id = $1 and name = $2",
+                    (connection.id, group.as_str()),
+                )
+                .await?;
+            let open_to_me = match call {
+                Call::Incoming | Call::Other(_) => most,
+                Call::History => most - most / 4,
+                Call::Unhurried(_) => most - most / 2,
+            };
+            if used >= open_to_me {
+                return Ok(Leave::Wait { until: oldest.unwrap_or(at).plus(MINUTE).plus(Duration::from_millis(1)) });
+            }
+            tx.run(
+                "insert into connection_call (connection_id, id, name, at) values ($1, $2, $3, $4)",
+                (connection.id, now.id(), group.as_str(), at),
             )
             .await?;
-        let day_left = per_day.map_or(i64::MAX, |most| most - day.day_calls);
-        if day_left <= 0 {
-            return Ok(Leave::Wait { until: day.day_started_at.plus(DAY) });
-        }
-        tx.run("delete from connection_call where connection_id = $1 and at <= $2", (connection.id, at.minus(MINUTE))).await?;
-        let (used, oldest): (i64, Option<Timestamp>) = tx
-            .one("select count(*), min(at) from connection_call where connection_id = $1 and name = $2", (connection.id, group.as_str()))
-            .await?;
-        let open_to_me = match call {
-            Call::Incoming | Call::Other(_) => most,
-            Call::History => most - most / 4,
-            Call::Unhurried(_) => most - most / 2,
-        };
-        if used >= open_to_me {
-            return Ok(Leave::Wait { until: oldest.unwrap_or(at).plus(MINUTE).plus(Duration::from_millis(1)) });
-        }
-        tx.run(
-            "insert into connection_call (connection_id, id, name, at) values ($1, $2, $3, $4)",
-            (connection.id, now.id(), group.as_str(), at),
-        )
-        .await?;
-        if is_post {
-            tx.run("update connection set day_calls = day_calls + 1 where id = $1", [connection.id]).await?;
-        }
-        let few_left = most - used <= most / 4 || per_day.is_some_and(|most| day_left <= most / 10);
-        Ok(Leave::Granted { few_left })
-    })
-    .await
+            if is_post {
+                tx.run("update connection set day_calls = day_calls + 1 where id = $1", [connection.id]).await?;
+            }
+            let few_left = most - used <= most / 4 || per_day.is_some_and(|most| day_left <= most / 10);
+            Ok(Leave::Granted { few_left })
+        })
+        .await
+    }
 }
 
 /// Parks a group of a connection: nobody calls in it before `until`. A later end wins over an earlier one.

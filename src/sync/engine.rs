@@ -7,20 +7,18 @@
 mod chat;
 mod heartbeat;
 mod lease;
+mod look;
 mod record;
 mod settle;
 
-use super::compose::{self, Line};
 use crate::clock::Now;
 use crate::db::{Db, Result};
-use crate::messaging::inbound::json;
-use crate::messaging::timeline;
-use crate::ringcentral::{self, Call, Client, Connection, Group, Leave};
-use crate::types::{AccountId, Change, ConnectionId, ConversationId, FailureKind, IntentId, LineId, MessageId, Timestamp};
+use crate::ringcentral::{Call, Client, Connection, Group};
+use crate::types::{AccountId, Change, ConnectionId, ConversationId, IntentId, LineId, MessageId, Timestamp};
 use crate::work::faults::{self, Guard};
 use crate::work::{Batcher, wait_for};
-use heartbeat::InHand;
-use lease::holds;
+use heartbeat::{Held, InHand};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -130,6 +128,26 @@ struct OpenIntent {
     deadline_at: Timestamp,
 }
 
+/// A lane that needs something else before anything can be posted: an open intent settled, a chat, a connection.
+#[derive(Debug)]
+struct Other {
+    claim: Claim,
+    open: Option<OpenIntent>,
+    connection: Option<Connection>,
+}
+
+/// What remains to be done for a lane.
+enum Work {
+    Post(Box<Prepared>),
+    Other(Box<Other>),
+}
+
+impl Claim {
+    fn key(&self) -> (LineId, ConversationId) {
+        (self.line_id, self.conversation_id)
+    }
+}
+
 /// What comes next for a lane that was looked at.
 #[derive(Debug)]
 pub enum Next {
@@ -187,9 +205,8 @@ impl Engine {
                 })
             };
             let idle = claims.is_empty();
-            for claim in claims {
-                let engine = self.clone();
-                under_way.spawn(async move { engine.deliver(claim).await });
+            for delivery in self.begin(claims).await {
+                under_way.spawn(delivery);
             }
             if stop.is_cancelled() {
                 while under_way.join_next().await.is_some() {}
@@ -220,23 +237,60 @@ impl Engine {
         if count == 0 {
             self.look_for_doubles().await?;
         }
-        futures_util::future::join_all(claims.into_iter().map(|claim| self.deliver(claim))).await;
+        futures_util::future::join_all(self.begin(claims).await).await;
         Ok(count)
     }
 
-    /// One post of a claimed lane, from looking to writing down. A failure of ours is logged, and the lease runs out by itself.
-    async fn deliver(&self, claim: Claim) {
-        let (line, conversation) = (claim.line_id, claim.conversation_id);
-        let _in_hand = self.in_hand.take(&claim, self.now.at());
-        let done = async {
-            match self.prepare(claim).await? {
-                Next::Post(prepared) => self.carry_out(*prepared).await,
-                Next::Nothing => Ok(()),
+    /// What is to be done for claimed lanes, each by itself: their intents are written, all in one transaction, and the calls remain.
+    /// A failure of ours is logged, and the leases run out by themselves.
+    async fn begin(&self, claims: Vec<Claim>) -> Vec<impl Future<Output = ()> + Send + use<>> {
+        let mut hands: HashMap<(LineId, ConversationId), Held> =
+            claims.iter().map(|claim| (claim.key(), self.in_hand.take(claim, self.now.at()))).collect();
+        let deadline = self.now.at().plus(self.config.call);
+        let (ready, others) = match self.look_and_intend(claims.clone(), deadline).await {
+            Ok(found) => found,
+            // One bad lane must not stop the others.
+            Err(error) => {
+                tracing::error!(%error, lanes = claims.len(), "lanes could not be looked at together");
+                let (mut ready, mut others) = (Vec::new(), Vec::new());
+                for claim in claims {
+                    match self.look_and_intend(vec![claim], deadline).await {
+                        Ok((one, other)) => {
+                            ready.extend(one);
+                            others.extend(other);
+                        }
+                        Err(error) => tracing::error!(%error, "a lane could not be looked at"),
+                    }
+                }
+                (ready, others)
             }
         };
-        if let Err(error) = done.await {
-            tracing::error!(%line, %conversation, %error, "a lane could not be worked");
-        }
+        let ready = ready.into_iter().map(|prepared| (prepared.claim.key(), Work::Post(Box::new(prepared))));
+        let others = others.into_iter().map(|other| (other.claim.key(), Work::Other(Box::new(other))));
+        ready
+            .chain(others)
+            .map(|(key, work)| {
+                let (engine, in_hand) = (self.clone(), hands.remove(&key));
+                async move {
+                    let _in_hand = in_hand;
+                    let done = match work {
+                        Work::Post(prepared) => engine.call(*prepared, deadline).await,
+                        Work::Other(other) => engine.see_to(*other).await.map(|_| ()),
+                    };
+                    if let Err(error) = done {
+                        let (line, conversation) = key;
+                        tracing::error!(%line, %conversation, %error, "a lane could not be worked");
+                    }
+                }
+            })
+            .collect()
+    }
+
+    /// Looks at claimed lanes, and writes down the intents of those that are ready.
+    async fn look_and_intend(&self, claims: Vec<Claim>, deadline: Timestamp) -> Result<(Vec<Prepared>, Vec<Other>)> {
+        let (ready, others) = self.look(claims).await?;
+        let ready = if self.config.broken == Some(Guard::Intent) { ready } else { self.write_intents(ready, deadline).await? };
+        Ok((ready, others))
     }
 
     /// Looks at a claimed lane and says what to post, after settling what an earlier holder left open.
@@ -244,48 +298,12 @@ impl Engine {
     /// # Errors
     /// What the database says.
     pub async fn prepare(&self, claim: Claim) -> Result<Next> {
-        let open: Option<OpenIntent> = self
-            .db
-            .opt(
-                "select id, connection_id, chat_id, reference, body, made_at, deadline_at
-                 from intent where line_id = $1 and conversation_id = $2 and state = 'open'",
-                (claim.line_id, claim.conversation_id),
-            )
-            .await?;
-        // An open intent is settled against the connection that is written in it, anything else is posted through the account's own.
-        let wanted = open.as_ref().map(|i| i.connection_id);
-        let Some(connection) = ringcentral::find(&self.db, wanted, claim.account_id).await? else {
-            let why = "the account has no connection to RingCentral";
-            return self.later(&claim, None, (FailureKind::NoConnection, why), STALLED_AT_ONCE).await;
-        };
-        if let Some(open) = open {
-            return self.settle(claim, connection, open).await;
+        let (mut ready, mut others) = self.look(vec![claim]).await?;
+        match (ready.pop(), others.pop()) {
+            (Some(prepared), _) => Ok(Next::Post(Box::new(prepared))),
+            (None, Some(other)) => self.see_to(other).await,
+            (None, None) => Ok(Next::Nothing),
         }
-        let chat = claim.chat_id.clone().filter(|_| claim.connection_id == Some(connection.id));
-        let Some(chat_id) = chat else { return self.find_or_make_chat(claim, connection).await };
-
-        let queued = self.queued(&claim).await?;
-        if queued.is_empty() {
-            // Due at once if something came between looking and letting go.
-            self.let_go(&claim, self.now.at()).await?;
-            return Ok(Next::Nothing);
-        }
-        let call = if queued.iter().any(|(_, _, line)| line.inbound) { Call::Incoming } else { Call::History };
-        let join = match ringcentral::ask_leave(&self.db, &self.now, &connection, call).await? {
-            Leave::Granted { few_left } => few_left,
-            Leave::Wait { until } => {
-                self.let_go(&claim, until).await?;
-                return Ok(Next::Nothing);
-            }
-        };
-        let reference = new_reference(&self.now);
-        let alone: Vec<bool> = queued.iter().map(|(_, alone, _)| *alone).collect();
-        let lines: Vec<Line> = queued.iter().map(|(.., line)| line.clone()).collect();
-        let count = compose::fitting(&lines, &alone, join, claim.left_out, &reference);
-        let text = compose::post(&lines[..count], claim.left_out, &reference);
-        let messages = queued[..count].iter().map(|(id, ..)| *id).collect();
-        let intent = IntentId(self.now.id());
-        Ok(Next::Post(Box::new(Prepared { claim, connection, chat_id, intent, reference, text, messages })))
     }
 
     /// Writes the intent down, makes the post, and writes down how it ended.
@@ -293,79 +311,27 @@ impl Engine {
     /// # Errors
     /// What the database says; the intent then stays open, and the next holder settles it.
     pub async fn carry_out(&self, prepared: Prepared) -> Result<()> {
-        let written_first = self.config.broken != Some(Guard::Intent);
         let deadline = self.now.at().plus(self.config.call);
-        if written_first && !self.write_intent(&prepared, deadline).await? {
-            return Ok(());
+        let ready =
+            if self.config.broken == Some(Guard::Intent) { vec![prepared] } else { self.write_intents(vec![prepared], deadline).await? };
+        for prepared in ready {
+            self.call(prepared, deadline).await?;
         }
+        Ok(())
+    }
+
+    /// Makes a post whose intent is written, and writes down how it ended.
+    async fn call(&self, prepared: Prepared, deadline: Timestamp) -> Result<()> {
         faults::point("intent");
-        // However long the commit took: the call ends by the deadline that the next holder goes by.
+        // However long it took to come here: the call ends by the deadline that the next holder goes by.
         let limit = deadline.since(self.now.at());
         let outcome = self.client.create_post(&prepared.connection, &prepared.chat_id, &prepared.text, limit).await;
         faults::point("called");
-        if !written_first && !self.write_intent(&prepared, deadline).await? {
+        if self.config.broken == Some(Guard::Intent) && self.write_intents(vec![prepared.clone()], deadline).await?.is_empty() {
             return Ok(());
         }
         let done = self.record(prepared.claim, prepared.intent, outcome).await;
         faults::point("recorded");
         done
-    }
-
-    /// The lane's next entries with what they say, in sequence.
-    async fn queued(&self, claim: &Claim) -> Result<Vec<(MessageId, bool, Line)>> {
-        let entries: Vec<(MessageId, bool)> = self
-            .db
-            .all(
-                "select message_id, alone from sync_entry
-                 where line_id = $1 and conversation_id = $2 and state = 'queued'
-                 order by seq
-                 limit $3",
-                (claim.line_id, claim.conversation_id, LOOK_AHEAD),
-            )
-            .await?;
-        let console = format!("{}/lines/{}/conversations/{}", self.config.public_url, claim.line_id, claim.conversation_id);
-        let ids: Vec<MessageId> = entries.iter().map(|(id, _)| *id).collect();
-        let lines = timeline::lines(&self.db, claim.line_id, &ids, &console).await?;
-        Ok(entries.into_iter().filter_map(|(id, alone)| Some((id, alone, lines.get(&id)?.clone()))).collect())
-    }
-
-    /// Commits the intent under the fence; `false` when the lease was lost meanwhile.
-    async fn write_intent(&self, p: &Prepared, deadline: Timestamp) -> Result<bool> {
-        let at = self.now.at();
-        let fence = self.fence(&p.claim);
-        self.db
-            .work(async |tx| {
-                if !holds(tx, &p.claim, fence).await? {
-                    return Ok(false);
-                }
-                tx.run(
-                    "insert into intent (line_id, id, conversation_id, account_id, connection_id, chat_id, reference, body, state, made_at,
-                       deadline_at, calls)
-                     values ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $10, 1)",
-                    (
-                        p.claim.line_id,
-                        p.intent,
-                        p.claim.conversation_id,
-                        p.claim.account_id,
-                        p.connection.id,
-                        p.chat_id.clone(),
-                        p.reference.clone(),
-                        p.text.clone(),
-                        at,
-                        deadline,
-                    ),
-                )
-                .await?;
-                let keys: Vec<[MessageId; 1]> = p.messages.iter().map(|id| [*id]).collect();
-                tx.run(
-                    "update sync_entry as e set intent_id = $2
-                     from json_each($3) j
-                     where e.line_id = $1 and e.message_id = unhex(j.value->>0, '-')",
-                    (p.claim.line_id, p.intent, json(&keys)),
-                )
-                .await?;
-                Ok(true)
-            })
-            .await
     }
 }

@@ -3,10 +3,12 @@
 use super::{Claim, Engine, Next, STALLED_AFTER, STALLED_AT_ONCE};
 use crate::db::{Result, Sql, Tx};
 use crate::figures::{self, Counter};
+use crate::messaging::inbound::json;
 use crate::ringcentral::Outcome;
-use crate::types::{Change, FailureKind, Timestamp};
+use crate::types::{Change, ConversationId, FailureKind, LineId, Timestamp};
 use crate::work::backoff;
 use crate::work::faults::{self, Guard};
+use std::collections::HashSet;
 use std::time::Duration;
 
 const CLAIM: Sql = Sql {
@@ -127,18 +129,25 @@ impl Engine {
     }
 }
 
-/// Whether the lease is still ours; takes the lane's lock.
-pub(super) async fn holds(tx: &mut Tx, claim: &Claim, fence: Option<i64>) -> Result<bool> {
-    let run = tx
-        .run(
-            "update lane set lease_until = lease_until where line_id = $1 and conversation_id = $2 and (fence = $3 or $3 is null)",
-            (claim.line_id, claim.conversation_id, fence),
+/// Which of these leases are still ours, each with its fence; takes the lanes' locks, in the order given.
+pub(super) async fn holds_all(tx: &mut Tx, leases: &[(LineId, ConversationId, Option<i64>)]) -> Result<HashSet<(LineId, ConversationId)>> {
+    let ours: Vec<(LineId, ConversationId)> = tx
+        .all(
+            "update lane as l set lease_until = l.lease_until
+             from json_each($1) j
+             where l.line_id = unhex(j.value->>0, '-') and l.conversation_id = unhex(j.value->>1, '-')
+               and (j.value->>2 is null or l.fence = cast(j.value->>2 as bigint))
+             returning line_id, conversation_id",
+            [json(leases)],
         )
         .await?;
-    if run == 0 {
-        metrics::counter!("switchyard_leases_lost_total").increment(1);
-    }
-    Ok(run == 1)
+    metrics::counter!("switchyard_leases_lost_total").increment((leases.len() - ours.len()) as u64);
+    Ok(ours.into_iter().collect())
+}
+
+/// Whether the lease is still ours; takes the lane's lock.
+pub(super) async fn holds(tx: &mut Tx, claim: &Claim, fence: Option<i64>) -> Result<bool> {
+    Ok(!holds_all(tx, &[(claim.line_id, claim.conversation_id, fence)]).await?.is_empty())
 }
 
 /// Ends the lease; a lane with something to deliver is due again at `due`.

@@ -1,0 +1,188 @@
+//! What claimed lanes need: looked up for all of them at once, and their intents written in one transaction.
+
+use super::lease::holds_all;
+use super::{Claim, Engine, LOOK_AHEAD, Next, OpenIntent, Other, Prepared, STALLED_AT_ONCE, new_reference};
+use crate::db::Result;
+use crate::messaging::inbound::json;
+use crate::messaging::timeline;
+use crate::ringcentral::{self, Budget, Call, Connection, Leave};
+use crate::sync::compose::{self, Line};
+use crate::types::{AccountId, ConnectionId, ConversationId, FailureKind, IntentId, LineId, MessageId, Timestamp};
+use std::collections::HashMap;
+
+type Key = (LineId, ConversationId);
+
+#[derive(sqlx::FromRow)]
+struct OpenRow {
+    line_id: LineId,
+    conversation_id: ConversationId,
+    #[sqlx(flatten)]
+    intent: OpenIntent,
+}
+
+#[derive(sqlx::FromRow)]
+struct Entry {
+    line_id: LineId,
+    conversation_id: ConversationId,
+    message_id: MessageId,
+    alone: bool,
+}
+
+impl Engine {
+    /// Looks at claimed lanes: what is ready to be posted, and what needs something else first. Lanes with nothing to do, or without
+    /// leave to call, are let go.
+    pub(super) async fn look(&self, claims: Vec<Claim>) -> Result<(Vec<Prepared>, Vec<Other>)> {
+        if claims.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let keys: Vec<Key> = claims.iter().map(Claim::key).collect();
+        let mut open: HashMap<Key, OpenIntent> = self.open_intents(&keys).await?;
+        let mut connections: HashMap<AccountId, Option<Connection>> = HashMap::new();
+        let (mut plain, mut others) = (Vec::new(), Vec::new());
+        for claim in claims {
+            // An open intent is settled against the connection that is written in it, anything else is posted through the account's own.
+            let open = open.remove(&claim.key());
+            let connection = match (&open, connections.get(&claim.account_id)) {
+                (Some(open), _) => ringcentral::find(&self.db, Some(open.connection_id), claim.account_id).await?,
+                (None, Some(known)) => known.clone(),
+                (None, None) => {
+                    let found = ringcentral::find(&self.db, None, claim.account_id).await?;
+                    connections.insert(claim.account_id, found.clone());
+                    found
+                }
+            };
+            let chat = claim.chat_id.clone().filter(|_| claim.connection_id == connection.as_ref().map(|c| c.id));
+            match (open, connection, chat) {
+                (None, Some(connection), Some(chat)) => plain.push((claim, connection, chat)),
+                (open, connection, _) => others.push(Other { claim, open, connection }),
+            }
+        }
+        let keys: Vec<Key> = plain.iter().map(|(claim, ..)| claim.key()).collect();
+        let mut queued = self.queued(&keys).await?;
+        let mut budgets: HashMap<ConnectionId, Budget> = HashMap::new();
+        let mut ready = Vec::with_capacity(plain.len());
+        for (claim, connection, chat_id) in plain {
+            let Some(entries) = queued.remove(&claim.key()) else {
+                // Due at once if something came between looking and letting go.
+                self.let_go(&claim, self.now.at()).await?;
+                continue;
+            };
+            let budget = match budgets.get(&connection.id) {
+                Some(known) => known,
+                None => budgets.entry(connection.id).or_insert(Budget::read(&self.db, &connection).await?),
+            };
+            let call = if entries.iter().any(|(.., line)| line.inbound) { Call::Incoming } else { Call::History };
+            match budget.ask(&self.db, &self.now, &connection, call).await? {
+                Leave::Granted { few_left } => ready.push(self.compose(claim, connection, chat_id, &entries, few_left)),
+                Leave::Wait { until } => self.let_go(&claim, until).await?,
+            }
+        }
+        Ok((ready, others))
+    }
+
+    fn compose(&self, claim: Claim, connection: Connection, chat_id: String, entries: &[(MessageId, bool, Line)], join: bool) -> Prepared {
+        let reference = new_reference(&self.now);
+        let alone: Vec<bool> = entries.iter().map(|(_, alone, _)| *alone).collect();
+        let lines: Vec<Line> = entries.iter().map(|(.., line)| line.clone()).collect();
+        let count = compose::fitting(&lines, &alone, join, claim.left_out, &reference);
+        let text = compose::post(&lines[..count], claim.left_out, &reference);
+        let messages = entries[..count].iter().map(|(id, ..)| *id).collect();
+        Prepared { claim, connection, chat_id, intent: IntentId(self.now.id()), reference, text, messages }
+    }
+
+    /// Does what a lane needs before anything can be posted in it.
+    pub(super) async fn see_to(&self, other: Other) -> Result<Next> {
+        let Other { claim, open, connection } = other;
+        match (connection, open) {
+            (None, _) => {
+                let why = "the account has no connection to RingCentral";
+                self.later(&claim, None, (FailureKind::NoConnection, why), STALLED_AT_ONCE).await
+            }
+            (Some(connection), Some(open)) => self.settle(claim, connection, open).await,
+            (Some(connection), None) => self.find_or_make_chat(claim, connection).await,
+        }
+    }
+
+    async fn open_intents(&self, lanes: &[Key]) -> Result<HashMap<Key, OpenIntent>> {
+        let rows: Vec<OpenRow> = self
+            .db
+            .all(
+                "select i.line_id, i.conversation_id, i.id, i.connection_id, i.chat_id, i.reference, i.body, i.made_at, i.deadline_at
+                 from json_each($1) j
+                 join intent i on i.line_id = unhex(j.value->>0, '-') and i.conversation_id = unhex(j.value->>1, '-')
+                 where i.state = 'open'",
+                [json(lanes)],
+            )
+            .await?;
+        Ok(rows.into_iter().map(|row| ((row.line_id, row.conversation_id), row.intent)).collect())
+    }
+
+    /// The lanes' next entries with what they say, in sequence.
+    async fn queued(&self, lanes: &[Key]) -> Result<HashMap<Key, Vec<(MessageId, bool, Line)>>> {
+        let entries: Vec<Entry> = self
+            .db
+            .all(
+                "select n.line_id, n.conversation_id, n.message_id, n.alone
+                 from (select e.line_id, e.conversation_id, e.message_id, e.alone, e.seq,
+                         row_number() over (partition by e.line_id, e.conversation_id order by e.seq) as place
+                       from json_each($1) j
+                       join sync_entry e on e.line_id = unhex(j.value->>0, '-') and e.conversation_id = unhex(j.value->>1, '-')
+                       where e.state = 'queued') n
+                 where n.place <= $2
+                 order by n.line_id, n.conversation_id, n.seq",
+                (json(lanes), LOOK_AHEAD),
+            )
+            .await?;
+        let ids: Vec<(LineId, MessageId)> = entries.iter().map(|entry| (entry.line_id, entry.message_id)).collect();
+        let mut lines = timeline::lines(&self.db, &ids, &self.config.public_url).await?;
+        let mut found: HashMap<Key, Vec<(MessageId, bool, Line)>> = HashMap::new();
+        for entry in entries {
+            let Some(line) = lines.remove(&(entry.line_id, entry.message_id)) else { continue };
+            found.entry((entry.line_id, entry.conversation_id)).or_default().push((entry.message_id, entry.alone, line));
+        }
+        Ok(found)
+    }
+
+    /// Commits intents under their fences; those whose lease was lost meanwhile fall out.
+    pub(super) async fn write_intents(&self, mut prepared: Vec<Prepared>, deadline: Timestamp) -> Result<Vec<Prepared>> {
+        if prepared.is_empty() {
+            return Ok(prepared);
+        }
+        // Lanes are always locked in the order of their keys.
+        prepared.sort_unstable_by_key(|p| p.claim.key());
+        let at = self.now.at();
+        let leases: Vec<_> = prepared.iter().map(|p| (p.claim.line_id, p.claim.conversation_id, self.fence(&p.claim))).collect();
+        self.db
+            .work(async |tx| {
+                let held = holds_all(tx, &leases).await?;
+                let ours: Vec<Prepared> = prepared.iter().filter(|p| held.contains(&p.claim.key())).cloned().collect();
+                let intents: Vec<_> = ours
+                    .iter()
+                    .map(|p| {
+                        let lane = (p.claim.line_id, p.claim.conversation_id, p.claim.account_id);
+                        (lane.0, lane.1, lane.2, p.intent, p.connection.id, &p.chat_id, &p.reference, &p.text)
+                    })
+                    .collect();
+                tx.run(
+                    "insert into intent (line_id, conversation_id, account_id, id, connection_id, chat_id, reference, body, state, made_at,
+                       deadline_at, calls)
+                     select unhex(j.value->>0, '-'), unhex(j.value->>1, '-'), unhex(j.value->>2, '-'), unhex(j.value->>3, '-'),
+                       unhex(j.value->>4, '-'), j.value->>5, j.value->>6, j.value->>7, 'open', $2, $3, 1
+                     from json_each($1) j",
+                    (json(&intents), at, deadline),
+                )
+                .await?;
+                let entries: Vec<_> =
+                    ours.iter().flat_map(|p| p.messages.iter().map(|message| (p.claim.line_id, *message, p.intent))).collect();
+                tx.run(
+                    "update sync_entry as e set intent_id = unhex(j.value->>2, '-')
+                     from json_each($1) j
+                     where e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-')",
+                    [json(&entries)],
+                )
+                .await?;
+                Ok(ours)
+            })
+            .await
+    }
+}
