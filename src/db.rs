@@ -6,6 +6,7 @@
 //! `now()`; `returning` names columns without their table, which SQLite wants, so a joined table has none of these names. A test prepares every statement on both engines, another holds the two schemas against each other.
 
 mod bell;
+mod turn;
 
 pub use bell::Bell;
 
@@ -16,7 +17,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Arguments, Database, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type, query_as_with, query_with};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use turn::{Turn, Turns};
 
 pub use sqlx::Error;
 /// A database result; rooms put their own error in place of [`Error`].
@@ -42,8 +43,7 @@ enum Pools {
 pub struct Db {
     pools: Pools,
     bell: Bell,
-    /// What background work waits for before it writes.
-    background: Arc<Semaphore>,
+    turns: Arc<Turns>,
     is_background: bool,
 }
 
@@ -196,7 +196,7 @@ impl Db {
                 .acquire_timeout(Duration::from_secs(10))
                 .test_before_acquire(false);
             let pools = Pools::Postgres(pool.connect_with(options).await?);
-            return Ok(Db { pools, bell, background: Arc::new(Semaphore::new(2)), is_background: false });
+            return Ok(Db { pools, bell, turns: Arc::new(Turns::new()), is_background: false });
         }
         let file = url
             .parse::<SqliteConnectOptions>()?
@@ -213,11 +213,10 @@ impl Db {
         let pool = |n| SqlitePoolOptions::new().max_connections(n).test_before_acquire(false).idle_timeout(None).max_lifetime(None);
         let write = pool(1).acquire_timeout(Duration::from_secs(30)).connect_with(file.clone()).await?;
         let read = pool(connections.max(2)).connect_with(file.pragma("query_only", "on")).await?;
-        Ok(Db { pools: Pools::Sqlite { read, write }, bell, background: Arc::new(Semaphore::new(1)), is_background: false })
+        Ok(Db { pools: Pools::Sqlite { read, write }, bell, turns: Arc::new(Turns::new()), is_background: false })
     }
 
-    /// The same database for work that nobody waits for: of its transactions only a few are open or waiting at a time, so that a
-    /// person or a carrier never waits behind a queue of them.
+    /// The same database for work that nobody waits for: it goes one unit at a time, and steps back while somebody waits.
     #[must_use]
     pub fn in_background(&self) -> Db {
         Db { is_background: true, ..self.clone() }
@@ -260,13 +259,13 @@ impl Db {
     }
 
     /// Background work waits here; everything else passes.
-    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        if self.is_background { self.background.acquire().await.ok() } else { None }
+    async fn turn(&self) -> Turn<'_> {
+        if self.is_background { self.turns.background().await } else { self.turns.foreground() }
     }
 
     /// SQLite's readers are in nobody's way; PostgreSQL's take its processors.
-    async fn turn_to_read(&self) -> Option<SemaphorePermit<'_>> {
-        if self.engine() == Engine::Postgres { self.turn().await } else { None }
+    async fn turn_to_read(&self) -> Option<Turn<'_>> {
+        if self.engine() == Engine::Postgres { Some(self.turn().await) } else { None }
     }
 
     async fn commit(&self, tx: Tx) -> Result<()> {

@@ -7,12 +7,14 @@ mod audit;
 mod invite;
 mod password;
 mod permit;
+mod seal;
 mod session;
 mod sign_in;
 
-pub use audit::{Entry, line_history, record};
+pub use audit::{Entry, actions, line_history, record, search};
 pub use invite::{Invited, accept, disable, first_administrator, invite, list, peek, roles};
 pub use password::{Passwords, WeakPassword};
 pub use permit::{Actor, Member, Permit, Scope, may};
+pub use seal::{Verdict, run_seal, seal, verify};
 pub use session::{SessionRows, end_sessions, hash_token};
 pub use sign_in::{sign_in, sign_in_history_is_pruned};

@@ -98,6 +98,7 @@ impl Workers {
             tasks.spawn(outbound::run(db.clone(), now.clone(), carrier, self.sms_per_second, stop.clone()));
         }
         tasks.spawn(prune(db.clone(), now.clone(), stop.clone()));
+        tasks.spawn(staff::run_seal(db.clone(), now.clone(), stop.clone()));
         tasks.spawn(figures::run(db.clone(), now.clone(), stop.clone()));
         tasks
     }

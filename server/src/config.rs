@@ -25,6 +25,8 @@ pub enum Command {
     Migrate(DatabaseArgs),
     /// Manage staff from the shell, as a named member and by the same rules.
     Staff(StaffArgs),
+    /// The audit: check that nobody changed it.
+    Audit(AuditArgs),
     /// Fill an empty database with a demo and start everything, the RingCentral sandbox too.
     Demo(Settings),
     /// Run the RingCentral and carrier sandbox alone.
@@ -42,6 +44,29 @@ pub struct DatabaseArgs {
     /// Connections to keep to it.
     #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 16)]
     pub database_connections: u32,
+}
+
+/// What to do with the audit.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AuditCommand,
+}
+
+/// What can be done with the audit.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check the seal of every entry; fails when one was changed, removed or slipped in.
+    Verify {
+        /// Where the data is.
+        #[command(flatten)]
+        database: DatabaseArgs,
+        /// A number and hash that an earlier check printed and that were kept elsewhere, as `number:hash`: without it nobody notices an
+        /// end that was cut off, or a chain that was made anew.
+        #[arg(long)]
+        known: Option<String>,
+    },
 }
 
 /// The settings of a server or a worker.

@@ -7,7 +7,7 @@
 use clap::Parser;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use server::application::{self, Site, StartError, because, may_work_alone};
-use server::config::{Cli, Command, DatabaseArgs, SandboxArgs, Settings, StaffArgs, StaffCommand};
+use server::config::{AuditArgs, AuditCommand, Cli, Command, DatabaseArgs, SandboxArgs, Settings, StaffArgs, StaffCommand};
 use server::demo;
 use server::sandbox::{Limits, Sandbox, SandboxConfig};
 use std::path::Path;
@@ -27,6 +27,7 @@ async fn main() -> ExitCode {
         Command::Work(settings) => work(settings).await,
         Command::Migrate(database) => migrate(database).await,
         Command::Staff(args) => manage_staff(args).await,
+        Command::Audit(AuditArgs { command: AuditCommand::Verify { database, known } }) => verify_audit(database, known).await,
         Command::Demo(settings) => run_demo(settings).await,
         Command::Sandbox(args) => sandbox(args).await,
         Command::Key => {
@@ -170,6 +171,34 @@ async fn manage_staff(args: StaffArgs) -> Result<(), StartError> {
     };
     println!("{}/invitation?token={}", public_url.trim_end_matches('/'), invited.token);
     db.close().await;
+    Ok(())
+}
+
+async fn verify_audit(database: DatabaseArgs, known: Option<String>) -> Result<(), StartError> {
+    let known = known
+        .map(|known| {
+            let parts = known.split_once(':').and_then(|(number, hash)| Some((number.parse().ok()?, hash.to_lowercase())));
+            parts.ok_or_else(|| StartError("--known: write number:hash, as an earlier check printed them".to_owned()))
+        })
+        .transpose()?;
+    let db = application::open(&database.database_url, 2).await?;
+    let found = staff::verify(&db, known).await.map_err(because("the audit could not be read"))?;
+    db.close().await;
+    if let Some((number, id)) = found.broken {
+        let what = if id.is_nil() { "is missing".to_owned() } else { format!("({id}) is not as it was sealed") };
+        return Err(StartError(format!("entry {number} of the audit {what}; {} before it are good", found.sealed)));
+    }
+    println!("{} entries are sealed, and every seal is good.", found.sealed);
+    if let Some((number, hash)) = found.head {
+        println!("Keep this elsewhere and check with it next time: --known {number}:{hash}");
+    }
+    if let Some(since) = found.unsealed_since {
+        println!(
+            "{} are not sealed yet, the oldest of {} UTC; a running server seals them within seconds.",
+            found.unsealed,
+            since.minute()
+        );
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use super::{Actor, Permit, may};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, AuditRow, Cursor, LineId, Page, Timestamp};
+use crate::types::{AccountId, AuditEntry, AuditFilter, AuditRow, Cursor, LineId, Page, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -103,4 +103,101 @@ pub async fn line_history(
         before: row.before,
         after: row.after,
     }))
+}
+
+#[derive(sqlx::FromRow)]
+struct Whole {
+    #[sqlx(flatten)]
+    row: Row,
+    number: Option<i64>,
+    account_id: Option<AccountId>,
+    account: Option<String>,
+    line_id: Option<LineId>,
+    line: Option<String>,
+}
+
+macro_rules! audit_sql {
+    ($narrow:literal) => {
+        concat!(
+            "select e.id, e.at, e.actor_name, e.action, e.before, e.after, e.number, e.account_id, a.name as account, e.line_id,
+               l.label as line
+             from audit_entry e
+             left join account a on a.id = e.account_id
+             left join line l on l.id = e.line_id
+             where e.id < $1
+               and ($2 or e.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
+               and (e.actor_id = $5 or $5 is null) and (e.action = $6 or $6 is null) and (e.account_id = $7 or $7 is null)
+               and (e.line_id = $8 or $8 is null) ",
+            $narrow,
+            " order by e.id desc limit $9"
+        )
+    };
+}
+
+/// Entries of the audit, newest first. Who looks after named accounts sees theirs; what belongs to no account is for those who look
+/// after all.
+///
+/// # Errors
+/// What the database says.
+pub async fn search(
+    db: &Db,
+    permit: &Permit<may::SeeAudit>,
+    filter: &AuditFilter,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<AuditEntry>> {
+    let scope = permit.scope();
+    // Ids sort by their time: a moment is the smallest id of its millisecond.
+    let until = filter.until.map_or(Uuid::max(), |until| {
+        uuid::Builder::from_unix_timestamp_millis(u64::try_from(until.millis()).unwrap_or(0), &[0; 10]).into_uuid()
+    });
+    let args = (
+        after.and_then(Cursor::key::<Uuid>).map_or(until, |id| id.min(until)),
+        scope.everywhere,
+        scope.staff,
+        scope.permission,
+        filter.actor,
+        filter.action.clone(),
+        filter.account,
+        filter.line,
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+    );
+    // One text for each index that may carry it.
+    let rows: Vec<Whole> = match filter {
+        AuditFilter { line: Some(_), .. } => db.all(audit_sql!("and e.line_id = $8"), args).await?,
+        AuditFilter { actor: Some(_), .. } => db.all(audit_sql!("and e.actor_id = $5"), args).await?,
+        AuditFilter { account: Some(_), .. } => db.all(audit_sql!("and e.account_id = $7"), args).await?,
+        AuditFilter { action: Some(_), .. } => db.all(audit_sql!("and e.action = $6"), args).await?,
+        AuditFilter { .. } => db.all(audit_sql!(""), args).await?,
+    };
+    Ok(Page::of(rows, limit, |whole| whole.row.id).map(|whole| AuditEntry {
+        id: whole.row.id,
+        number: whole.number,
+        row: AuditRow {
+            at: whole.row.at,
+            actor: whole.row.actor_name,
+            action: whole.row.action,
+            before: whole.row.before,
+            after: whole.row.after,
+        },
+        account: whole.account_id.map(|id| (id, whole.account.unwrap_or_default())),
+        line: whole.line_id.map(|id| (id, whole.line.unwrap_or_default())),
+    }))
+}
+
+/// The actions that the audit has entries of, in order; for a filter.
+///
+/// # Errors
+/// What the database says.
+pub async fn actions(db: &Db, _permit: &Permit<may::SeeAudit>) -> Result<Vec<String>> {
+    // From word to word along the index, however many entries each has.
+    let mut found: Vec<String> = Vec::new();
+    loop {
+        let last = found.last().cloned().unwrap_or_default();
+        let next: Option<(Option<String>,)> = db.opt("select min(action) from audit_entry where action > $1", [last]).await?;
+        match next.and_then(|(action,)| action) {
+            Some(action) if found.len() < 200 => found.push(action),
+            _ => return Ok(found),
+        }
+    }
 }

@@ -21,7 +21,7 @@ pub mod may {
         pub struct $name;
         impl May for $name { const PERMISSION: Permission = Permission::$name; }
     )+ } }
-    permissions!(SeeDirectory, SeeMessages, ManageDirectory, SetIntegrationType, SendMessages, ManageSync, SeeStaff, ManageStaff);
+    permissions!(SeeDirectory, SeeMessages, ManageDirectory, SetIntegrationType, SendMessages, ManageSync, SeeStaff, ManageStaff, SeeAudit);
 }
 
 /// Who did it, as the audit writes it down.

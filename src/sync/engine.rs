@@ -217,7 +217,7 @@ impl Engine {
                     tracing::error!(%error, "doubles could not be looked for");
                 }
                 tokio::select! {
-                    () = wait_for(&mut bell, Change::LaneDue, Duration::from_millis(500)) => {}
+                    () = wait_for(&mut bell, Change::LaneDue, Duration::from_secs(1)) => {}
                     Some(_) = under_way.join_next() => {}
                     () = stop.cancelled() => {}
                 }

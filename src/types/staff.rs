@@ -1,7 +1,8 @@
 //! Staff as the browser knows them: permissions, the signed-in member, invitations.
 
-use crate::types::{RoleId, StaffId, Timestamp, words};
+use crate::types::{AccountId, LineId, RoleId, StaffId, Timestamp, words};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 words! {
     /// What a role may allow. Each service verb that changes or reveals something needs one of these.
@@ -22,6 +23,8 @@ words! {
         SeeStaff = "see_staff",
         /// Invite and disable staff.
         ManageStaff = "manage_staff",
+        /// See the audit.
+        SeeAudit = "see_audit",
     }
 }
 
@@ -37,6 +40,7 @@ impl Permission {
             Self::ManageSync => "retry stalled deliveries, skip and restore messages",
             Self::SeeStaff => "see who works here",
             Self::ManageStaff => "invite and disable staff",
+            Self::SeeAudit => "see who changed what in the audit",
         }
     }
 }
@@ -100,4 +104,34 @@ pub struct AuditRow {
     pub before: Option<String>,
     /// The fields after, as JSON.
     pub after: Option<String>,
+}
+
+/// Narrows the audit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditFilter {
+    /// Only what this member did.
+    pub actor: Option<StaffId>,
+    /// Only this, such as `line.integration_type`.
+    pub action: Option<String>,
+    /// Only of this account.
+    pub account: Option<AccountId>,
+    /// Only of this line.
+    pub line: Option<LineId>,
+    /// Only what was done before this moment.
+    pub until: Option<Timestamp>,
+}
+
+/// An entry of the audit, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// The entry.
+    pub id: Uuid,
+    /// Its number in the chain; `None` until it is sealed, within seconds.
+    pub number: Option<i64>,
+    /// What it says.
+    pub row: AuditRow,
+    /// The account it was done to, and its name.
+    pub account: Option<(AccountId, String)>,
+    /// The line it was done to, and what staff call it.
+    pub line: Option<(LineId, String)>,
 }

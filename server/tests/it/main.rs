@@ -11,6 +11,7 @@ mod verdict;
 
 mod agents;
 mod api;
+mod audit;
 mod blasts;
 mod connections;
 mod crash;

@@ -1,0 +1,126 @@
+//! The audit: who changed what, found again, and sealed, so that what somebody does to it afterwards is noticed.
+
+use crate::harness::{TestApp, contact, on_both_engines};
+use crate::house::house;
+use switchyard::directory::accounts;
+use switchyard::staff::{self, seal, verify};
+use switchyard::types::IntegrationType::{Inbox, Ringcentral};
+use switchyard::types::{AuditEntry, AuditFilter};
+
+on_both_engines![
+    every_change_is_sealed_within_a_second_and_the_seals_are_good,
+    what_is_changed_removed_or_slipped_in_afterwards_is_noticed,
+    an_end_that_was_cut_off_is_noticed_by_a_number_that_was_kept,
+    two_who_seal_at_once_make_one_chain,
+    the_audit_is_searched_by_who_what_and_whose,
+    who_looks_after_named_accounts_sees_their_audit_alone,
+];
+
+async fn changes(app: &TestApp, count: usize) {
+    for n in 0..count {
+        accounts::add(&app.db, &app.now, &app.staff.permit().unwrap(), &format!("Changed {n}"), true, true).await.unwrap();
+        app.pass(1);
+    }
+}
+
+async fn all_sealed(app: &TestApp) {
+    while seal(&app.db, &app.now).await.unwrap() > 0 {}
+}
+
+async fn every_change_is_sealed_within_a_second_and_the_seals_are_good(app: &TestApp) {
+    changes(app, 3).await;
+    let before = verify(&app.db, None).await.unwrap();
+    assert_eq!((before.sealed, before.broken), (0, None));
+    assert!(before.unsealed >= 3 && before.unsealed_since.is_some(), "the tail is named");
+    all_sealed(app).await;
+    changes(app, 2).await;
+    all_sealed(app).await;
+    let after = verify(&app.db, None).await.unwrap();
+    assert_eq!((after.sealed, after.broken, after.unsealed), (before.unsealed + 2, None, 0));
+}
+
+async fn what_is_changed_removed_or_slipped_in_afterwards_is_noticed(app: &TestApp) {
+    changes(app, 6).await;
+    all_sealed(app).await;
+    let good = verify(&app.db, None).await.unwrap();
+    let tamper = async |statement: &'static str| {
+        app.db.work(async |tx| tx.run(statement, ()).await).await.unwrap();
+        verify(&app.db, None).await.unwrap().broken.map(|(number, _)| number)
+    };
+    assert_eq!(tamper("update audit_entry set actor_name = 'Mallory' where number = 3").await, Some(3));
+    assert_eq!(tamper("update audit_entry set actor_name = 'Ada Byron' where number = 3").await, None, "as it was");
+    assert_eq!(tamper("update audit_entry set after = null where number = 2").await, Some(2));
+    assert_eq!(tamper("delete from audit_entry where number = 2").await, Some(3), "the next one does not follow");
+    assert_eq!(verify(&app.db, None).await.unwrap().sealed, 1);
+    assert!(good.broken.is_none());
+}
+
+async fn an_end_that_was_cut_off_is_noticed_by_a_number_that_was_kept(app: &TestApp) {
+    changes(app, 4).await;
+    all_sealed(app).await;
+    let kept = verify(&app.db, None).await.unwrap().head;
+    changes(app, 2).await;
+    all_sealed(app).await;
+    assert_eq!(verify(&app.db, kept.clone()).await.unwrap().broken, None);
+    let last = kept.as_ref().unwrap().0;
+    app.db.work(async |tx| tx.run("delete from audit_entry where number >= $1", [last]).await).await.unwrap();
+    assert_eq!(verify(&app.db, None).await.unwrap().broken, None, "by itself the rest is a good chain");
+    assert_eq!(verify(&app.db, kept).await.unwrap().broken.map(|(number, _)| number), Some(last));
+}
+
+async fn two_who_seal_at_once_make_one_chain(app: &TestApp) {
+    for _ in 0..5 {
+        changes(app, 4).await;
+        let (first, second) = tokio::join!(seal(&app.db, &app.now), seal(&app.db, &app.now));
+        assert!(first.unwrap() + second.unwrap() >= 4);
+    }
+    let found = verify(&app.db, None).await.unwrap();
+    assert_eq!((found.broken, found.unsealed), (None, 0));
+}
+
+async fn searched(app: &TestApp, filter: AuditFilter) -> Vec<AuditEntry> {
+    staff::search(&app.db, &app.staff.permit().unwrap(), &filter, None, 100).await.unwrap().rows
+}
+
+async fn the_audit_is_searched_by_who_what_and_whose(app: &TestApp) {
+    let (one, other) = (app.line(Ringcentral).await, app.line(Ringcentral).await);
+    app.pass(1);
+    let between = app.now.at();
+    app.pass(1);
+    app.set_type(&one, Inbox).await;
+    app.reply(&contact(1), &other, "STOP").await;
+    let types = searched(app, AuditFilter { action: Some("line.integration_type".to_owned()), ..AuditFilter::default() }).await;
+    assert_eq!(types.len(), 1);
+    assert_eq!(types[0].line.as_ref().map(|(id, _)| *id), Some(one.id));
+    let of_line = searched(app, AuditFilter { line: Some(one.id), ..AuditFilter::default() }).await;
+    assert!(of_line.len() >= 2 && of_line.iter().all(|entry| entry.line.as_ref().is_some_and(|(id, _)| *id == one.id)));
+    let earlier = searched(app, AuditFilter { line: Some(one.id), until: Some(between), ..AuditFilter::default() }).await;
+    assert_eq!(earlier.len(), of_line.len() - 1, "the change of type came later");
+    let mine = searched(app, AuditFilter { actor: Some(app.staff.id()), ..AuditFilter::default() }).await;
+    assert!(mine.iter().all(|entry| entry.row.actor == "Ada Byron"));
+    let account = of_line[0].account.as_ref().unwrap().0;
+    let of_account = searched(app, AuditFilter { account: Some(account), ..AuditFilter::default() }).await;
+    assert!(of_account.len() > of_line.len());
+    let actions = staff::actions(&app.db, &app.staff.permit().unwrap()).await.unwrap();
+    assert!(actions.is_sorted() && actions.contains(&"line.integration_type".to_owned()));
+    // Page after page is the whole.
+    let (mut after, mut count) = (None, 0);
+    loop {
+        let page = staff::search(&app.db, &app.staff.permit().unwrap(), &AuditFilter::default(), after.as_ref(), 3).await.unwrap();
+        count += page.rows.len();
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(count, searched(app, AuditFilter::default()).await.len());
+}
+
+async fn who_looks_after_named_accounts_sees_their_audit_alone(app: &TestApp) {
+    app.line(Ringcentral).await;
+    let h = house(app);
+    let own = h.account("Own").await;
+    let member = h.member_of(own).await;
+    let seen = staff::search(&app.db, &member.permit().unwrap(), &AuditFilter::default(), None, 100).await.unwrap().rows;
+    assert!(!seen.is_empty() && seen.iter().all(|entry| entry.account.as_ref().is_some_and(|(id, _)| *id == own)), "{seen:?}");
+}

@@ -1,0 +1,172 @@
+//! The seal of the audit: committed entries are numbered and chained by hash, every second, by one process of all.
+//!
+//! The rule: an entry's hash covers the hash before it and everything that the entry says, so whoever changes, removes or slips in
+//! one has to change all that follow; and who keeps a number with its hash elsewhere notices even that. Writers never wait for it.
+
+use crate::clock::Now;
+use crate::db::{Db, Result};
+use crate::messaging::inbound::json;
+use crate::types::Timestamp;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Entries that one transaction seals, and one step of the check reads.
+const BATCH: i64 = 500;
+const EVERY: Duration = Duration::from_secs(1);
+
+#[derive(sqlx::FromRow)]
+struct Sealed {
+    number: i64,
+    hash: Vec<u8>,
+}
+
+/// Everything that an entry says.
+#[derive(sqlx::FromRow)]
+struct Said {
+    id: Uuid,
+    at: Timestamp,
+    actor_kind: String,
+    actor_id: Option<Uuid>,
+    actor_name: String,
+    action: String,
+    account_id: Option<Uuid>,
+    line_id: Option<Uuid>,
+    subject_id: Option<Uuid>,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+impl Said {
+    /// The entry's hash as the `number`th, behind the one before.
+    fn hash(&self, number: i64, previous: &[u8]) -> Vec<u8> {
+        // One text for one entry: a list of values in a fixed order, as JSON writes it.
+        let said = json(&(
+            (number, self.id, self.at, &self.actor_kind, self.actor_id, &self.actor_name),
+            (&self.action, self.account_id, self.line_id, self.subject_id, &self.before, &self.after),
+        ));
+        Sha256::new().chain_update(previous).chain_update(said.as_bytes()).finalize().to_vec()
+    }
+}
+
+/// Seals what is committed and not sealed yet; says how many entries that were.
+///
+/// # Errors
+/// What the database says.
+pub async fn seal(db: &Db, now: &Now) -> Result<usize> {
+    // Read first: nothing is written while there is nothing to seal.
+    let waits: Option<(Uuid,)> = db.opt("select id from audit_entry where number is null order by id limit 1", ()).await?;
+    if waits.is_none() {
+        return Ok(0);
+    }
+    let at = now.at();
+    db.work(async |tx| {
+        // The row's lock makes this the one that seals until the commit.
+        if tx.run("update chore set due_at = $1 where name = 'seal'", [at]).await? == 0 {
+            return Ok(0);
+        }
+        let last: Option<Sealed> =
+            tx.opt("select number, hash from audit_entry where number is not null order by number desc limit 1", ()).await?;
+        let (mut number, mut hash) = last.map_or((0, Vec::new()), |last| (last.number, last.hash));
+        let entries: Vec<Said> = tx
+            .all(
+                "select id, at, actor_kind, actor_id, actor_name, action, account_id, line_id, subject_id, before, after
+                 from audit_entry where number is null order by id limit $1",
+                [BATCH],
+            )
+            .await?;
+        let mut rows = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            number += 1;
+            hash = entry.hash(number, &hash);
+            rows.push((entry.id, number, hex(&hash)));
+        }
+        tx.run(
+            "update audit_entry as e set number = cast(j.value->>1 as bigint), hash = unhex(j.value->>2, '-')
+             from json_each($1) j
+             where e.id = unhex(j.value->>0, '-')",
+            [json(&rows)],
+        )
+        .await?;
+        Ok(entries.len())
+    })
+    .await
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Seals every second until told to stop.
+pub async fn run_seal(db: Db, now: Now, stop: CancellationToken) {
+    let db = db.in_background();
+    loop {
+        match seal(&db, &now).await {
+            Ok(0) => {}
+            Ok(_) => continue,
+            Err(error) => tracing::warn!(%error, "the audit could not be sealed"),
+        }
+        tokio::select! { () = tokio::time::sleep(EVERY) => {}, () = stop.cancelled() => return }
+    }
+}
+
+/// What a check of the audit found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Entries whose seal is good.
+    pub sealed: i64,
+    /// The last of them, to be kept elsewhere: its number and hash.
+    pub head: Option<(i64, String)>,
+    /// The first whose seal is broken, with its number.
+    pub broken: Option<(i64, Uuid)>,
+    /// Entries that are not sealed yet, with the time of the oldest.
+    pub unsealed: i64,
+    /// The oldest of those.
+    pub unsealed_since: Option<Timestamp>,
+}
+
+/// Checks every seal, from the first entry on. `known` is a number with its hash that was kept elsewhere.
+///
+/// # Errors
+/// What the database says.
+pub async fn verify(db: &Db, known: Option<(i64, String)>) -> Result<Verdict> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        number: i64,
+        hash: Vec<u8>,
+        #[sqlx(flatten)]
+        said: Said,
+    }
+    let (mut number, mut hash, mut broken) = (0, Vec::new(), None);
+    let mut known_is_met = known.is_none();
+    'all: loop {
+        let rows: Vec<Row> = db
+            .all(
+                "select number, hash, id, at, actor_kind, actor_id, actor_name, action, account_id, line_id, subject_id, before, after
+                 from audit_entry where number > $1 order by number limit $2",
+                (number, BATCH),
+            )
+            .await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows {
+            let expected = row.said.hash(number + 1, &hash);
+            let is_known = known.as_ref().is_none_or(|(n, kept)| *n != row.number || *kept == hex(&expected));
+            if row.number != number + 1 || row.hash != expected || !is_known {
+                broken = Some((row.number, row.said.id));
+                break 'all;
+            }
+            known_is_met |= known.as_ref().is_some_and(|(n, _)| *n == row.number);
+            (number, hash) = (row.number, expected);
+        }
+    }
+    // What was kept elsewhere is not there any more: the end was cut off.
+    if broken.is_none() && !known_is_met {
+        broken = Some((number + 1, Uuid::nil()));
+    }
+    let (unsealed, unsealed_since): (i64, Option<Timestamp>) =
+        db.one("select count(*), min(at) from audit_entry where number is null", ()).await?;
+    Ok(Verdict { sealed: number, head: (number > 0).then(|| (number, hex(&hash))), broken, unsealed, unsealed_since })
+}
