@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(sqlx::FromRow)]
 struct Sealed {
     number: i64,
-    hash: Vec<u8>,
+    hash: String,
 }
 
 /// Everything that an entry says.
@@ -40,13 +40,14 @@ struct Said {
 
 impl Said {
     /// The entry's hash as the `number`th, behind the one before.
-    fn hash(&self, number: i64, previous: &[u8]) -> Vec<u8> {
+    fn hash(&self, number: i64, previous: &str) -> String {
         // One text for one entry: a list of values in a fixed order, as JSON writes it.
         let said = json(&(
             (number, self.id, self.at, &self.actor_kind, self.actor_id, &self.actor_name),
             (&self.action, self.account_id, self.line_id, self.subject_id, &self.before, &self.after),
         ));
-        Sha256::new().chain_update(previous).chain_update(said.as_bytes()).finalize().to_vec()
+        let hash = Sha256::new().chain_update(previous).chain_update(said).finalize();
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -68,7 +69,7 @@ pub async fn seal(db: &Db, now: &Now) -> Result<usize> {
         }
         let last: Option<Sealed> =
             tx.opt("select number, hash from audit_entry where number is not null order by number desc limit 1", ()).await?;
-        let (mut number, mut hash) = last.map_or((0, Vec::new()), |last| (last.number, last.hash));
+        let (mut number, mut hash) = last.map_or((0, String::new()), |last| (last.number, last.hash));
         let entries: Vec<Said> = tx
             .all(
                 "select id, at, actor_kind, actor_id, actor_name, action, account_id, line_id, subject_id, before, after
@@ -80,10 +81,10 @@ pub async fn seal(db: &Db, now: &Now) -> Result<usize> {
         for entry in &entries {
             number += 1;
             hash = entry.hash(number, &hash);
-            rows.push((entry.id, number, hex(&hash)));
+            rows.push((entry.id, number, hash.clone()));
         }
         tx.run(
-            "update audit_entry as e set number = cast(j.value->>1 as bigint), hash = unhex(j.value->>2, '-')
+            "update audit_entry as e set number = cast(j.value->>1 as bigint), hash = j.value->>2
              from json_each($1) j
              where e.id = unhex(j.value->>0, '-')",
             [json(&rows)],
@@ -92,10 +93,6 @@ pub async fn seal(db: &Db, now: &Now) -> Result<usize> {
         Ok(entries.len())
     })
     .await
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Seals every second until told to stop.
@@ -134,11 +131,11 @@ pub async fn verify(db: &Db, known: Option<(i64, String)>) -> Result<Verdict> {
     #[derive(sqlx::FromRow)]
     struct Row {
         number: i64,
-        hash: Vec<u8>,
+        hash: String,
         #[sqlx(flatten)]
         said: Said,
     }
-    let (mut number, mut hash, mut broken) = (0, Vec::new(), None);
+    let (mut number, mut hash, mut broken) = (0, String::new(), None);
     let mut known_is_met = known.is_none();
     'all: loop {
         let rows: Vec<Row> = db
@@ -153,7 +150,7 @@ pub async fn verify(db: &Db, known: Option<(i64, String)>) -> Result<Verdict> {
         }
         for row in rows {
             let expected = row.said.hash(number + 1, &hash);
-            let is_known = known.as_ref().is_none_or(|(n, kept)| *n != row.number || *kept == hex(&expected));
+            let is_known = known.as_ref().is_none_or(|(n, kept)| *n != row.number || *kept == expected);
             if row.number != number + 1 || row.hash != expected || !is_known {
                 broken = Some((row.number, row.said.id));
                 break 'all;
@@ -168,5 +165,5 @@ pub async fn verify(db: &Db, known: Option<(i64, String)>) -> Result<Verdict> {
     }
     let (unsealed, unsealed_since): (i64, Option<Timestamp>) =
         db.one("select count(*), min(at) from audit_entry where number is null", ()).await?;
-    Ok(Verdict { sealed: number, head: (number > 0).then(|| (number, hex(&hash))), broken, unsealed, unsealed_since })
+    Ok(Verdict { sealed: number, head: (number > 0).then(|| (number, hash)), broken, unsealed, unsealed_since })
 }

@@ -17,8 +17,8 @@ on_both_engines![
 ];
 
 async fn changes(app: &TestApp, count: usize) {
-    for n in 0..count {
-        accounts::add(&app.db, &app.now, &app.staff.permit().unwrap(), &format!("Changed {n}"), true, true).await.unwrap();
+    for _ in 0..count {
+        accounts::add(&app.db, &app.now, &app.staff.permit().unwrap(), &app.text("Changed"), true, true).await.unwrap();
         app.pass(1);
     }
 }
