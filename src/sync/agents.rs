@@ -3,6 +3,7 @@
 //! The rule: a post and what became of it are written in one transaction, under the post's id, so that an event that comes twice,
 //! or is found by reading the chat, changes nothing. Our own posts come back as echoes; they are known by their reference.
 
+use super::engine::CLOCKS_DIFFER;
 use super::{members, notice};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
@@ -39,6 +40,8 @@ struct Chat {
     is_ringcentral: bool,
     /// The line's account still uses this connection.
     is_ours: bool,
+    /// It may have posts that we were not told of.
+    is_to_be_read: bool,
 }
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -141,7 +144,8 @@ impl Agents {
         let chat: Option<Chat> = tx
             .opt(
                 "select h.line_id, h.conversation_id, l.account_id, l.integration_type = 'ringcentral' as is_ringcentral,
-                   exists (select 1 from connection c where c.id = h.connection_id and c.account_id = l.account_id) as is_ours
+                   exists (select 1 from connection c where c.id = h.connection_id and c.account_id = l.account_id) as is_ours,
+                   h.catch_up_at is not null as is_to_be_read
                  from chat h
                  join line l on l.id = h.line_id
                  where h.connection_id = $1 and h.chat_id = $2",
@@ -149,6 +153,15 @@ impl Agents {
             )
             .await?;
         let Some(chat) = chat else { return Ok(()) };
+        if chat.is_to_be_read && post.event_type.is_some() {
+            // It is read together with what came before it, in order. A reading under way may have begun too early for it.
+            tx.run(
+                "update chat set catch_up_at = $3 where connection_id = $1 and chat_id = $2 and catch_up_at is not null",
+                (connection, chat_id, at),
+            )
+            .await?;
+            return Ok(());
+        }
         tx.run(
             "update chat set read_up_to = $3
              where connection_id = $1 and chat_id = $2 and (read_up_to is null or read_up_to < $3)",
@@ -277,7 +290,7 @@ impl Agents {
             {
                 continue;
             }
-            let since = chat.read_up_to.unwrap_or_else(|| chat.made_at.rfc3339());
+            let since = chat.read_up_to.unwrap_or_else(|| chat.made_at.minus(CLOCKS_DIFFER).rfc3339());
             let Outcome::Accepted(mut posts) = self.client.posts_since(&connection, &chat.chat_id, &since, CALL).await else { continue };
             // Newest first: they are worked off in the order in which they were written.
             posts.reverse();
@@ -290,8 +303,8 @@ impl Agents {
                         self.apply(tx, connection.id, &post).await?;
                     }
                     tx.run(
-                        "update chat set catch_up_at = null where connection_id = $1 and chat_id = $2",
-                        (connection.id, chat.chat_id.clone()),
+                        "update chat set catch_up_at = null where connection_id = $1 and chat_id = $2 and catch_up_at = $3",
+                        (connection.id, chat.chat_id.clone(), at.plus(READING)),
                     )
                     .await
                 })

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 /// Entries that are looked at for one post.
 const LOOK_AHEAD: i64 = 100;
 /// Our clock and RingCentral's may differ by this much when a reference is looked up.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
+pub(super) const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 /// After a second call a double may turn up late; it is looked for once more after this time.
 const WATCH: Duration = Duration::from_secs(600);
 /// So many tries in a row without success make a lane stalled.

@@ -20,6 +20,7 @@ on_both_engines![
     a_file_is_named_and_a_mention_is_read_as_a_name,
     edits_and_deletions_are_recorded_and_not_sent,
     lost_events_are_caught_up_with,
+    what_an_agent_wrote_before_we_knew_the_chat_is_sent,
     a_blacklisted_or_expired_subscription_is_made_anew_and_only_one_lives,
     a_lost_answer_leaves_no_second_subscription,
     a_subscription_is_renewed_before_it_expires,
@@ -193,6 +194,24 @@ async fn lost_events_are_caught_up_with(app: &TestApp) {
     desk.subscriptions.step().await.unwrap();
     desk.settle().await;
     assert_eq!(desk.phone(), texts, "once");
+}
+
+async fn what_an_agent_wrote_before_we_knew_the_chat_is_sent(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.sandbox.arm(Fault::new(On::Team, What::LoseAnswer { hang: false })).unwrap();
+    app.reply(&contact(2), &desk.line, &app.text("Hello")).await;
+    app.engine.step().await.unwrap();
+    let chat = chats_of(&app.sandbox.journal(0), &contact(2))[0].to_string();
+    let (early, late) = (app.text("At once"), app.text("And then"));
+    let post = |text: &str| AgentPost { chat_id: chat.clone(), text: text.to_owned(), ..AgentPost::default() };
+    app.sandbox.agent_post(post(&early)).unwrap();
+    desk.settle().await;
+    app.work().await;
+    // An event of what came later is first.
+    app.pass(1);
+    app.sandbox.agent_post(post(&late)).unwrap();
+    desk.settle().await;
+    assert_eq!(received(&app.sandbox.journal(0), &contact(2)), [early, late], "in the order in which they were written");
 }
 
 async fn a_blacklisted_or_expired_subscription_is_made_anew_and_only_one_lives(app: &TestApp) {

@@ -7,8 +7,12 @@ use crate::messaging::inbound::json;
 use crate::messaging::timeline;
 use crate::ringcentral::{self, Connection, Leave, Outcome, Refusal};
 use crate::sync::members;
-use crate::types::{Change, UserId};
+use crate::types::{Change, Timestamp, UserId};
 use crate::work::faults;
+use std::time::Duration;
+
+/// A chat that is known within this time is known before anybody writes in it.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Finds the chat that was asked for, or asks for one, by the same rules as a post: reference first, then the call.
@@ -31,6 +35,7 @@ impl Engine {
                 return Ok(Next::Nothing);
             }
         }
+        let asked = claim.chat_asked_at.unwrap_or_else(|| self.now.at());
         let mut found = None;
         if let (Some(reference), Some(_)) = (&claim.chat_reference, claim.chat_asked_at) {
             match self.client.find_team(&connection, reference, self.config.call).await {
@@ -60,7 +65,7 @@ impl Engine {
             },
         };
         match outcome {
-            Outcome::Accepted(chat) => self.chat_known(&claim, &connection, chat, &added).await?,
+            Outcome::Accepted(chat) => self.chat_known(&claim, &connection, chat, &added, asked).await?,
             // Not made for certain: the next try need not look.
             certain @ (Outcome::Refused(_) | Outcome::Parked { .. } | Outcome::Unreachable(_)) => {
                 self.forget_chat_intent(&claim).await?;
@@ -139,8 +144,10 @@ impl Engine {
             .await
     }
 
-    async fn chat_known(&self, claim: &Claim, connection: &Connection, chat: String, members: &[UserId]) -> Result<()> {
+    /// The chat is there, perhaps since it was asked for: what was written in it before we knew it is read.
+    async fn chat_known(&self, claim: &Claim, connection: &Connection, chat: String, members: &[UserId], asked: Timestamp) -> Result<()> {
         let (at, fence) = (self.now.at(), self.fence(claim));
+        let read_at = (at.since(asked) > AT_ONCE).then_some(at);
         self.db
             .work(async |tx| {
                 if !holds(tx, claim, fence).await? {
@@ -153,14 +160,16 @@ impl Engine {
                 )
                 .await?;
                 tx.run(
-                    "insert into chat (connection_id, chat_id, line_id, conversation_id, made_at, members) values ($1, $2, $3, $4, $5, $6)
+                    "insert into chat (connection_id, chat_id, line_id, conversation_id, made_at, members, catch_up_at)
+                     values ($1, $2, $3, $4, $5, $6, $7)
                      on conflict do nothing",
-                    (connection.id, chat, claim.line_id, claim.conversation_id, at, json(members)),
+                    (connection.id, chat, claim.line_id, claim.conversation_id, asked, json(members), read_at),
                 )
                 .await?;
                 members::chat_made(tx, at, claim.line_id).await?;
                 free(tx, claim, at).await?;
                 tx.tell(Change::LaneDue);
+                tx.tell(Change::EventDue);
                 Ok::<_, crate::db::Error>(())
             })
             .await
