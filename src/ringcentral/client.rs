@@ -1,6 +1,6 @@
 //! The client: sign in by JWT, make a team, make, list and delete posts (RingCentral API description, Team Messaging v1).
 //!
-//! Unknown fields, null fields, ids as number or as string are all survived. A 401 is answered by one new token and one repeat;
+//! Unknown fields, null fields, ids as number or as string are all survived. A 401 is answered by a new token and a repeat;
 //! a 429 parks the rate group for everybody before the caller hears of it.
 
 use super::Connection;
@@ -381,16 +381,21 @@ impl Client {
         }
     }
 
-    /// One call, which has ended within `limit` with everything that belongs to it: signing in, and a second try after a 401.
+    /// One call, which has ended within `limit` with everything that belongs to it: signing in, and further tries after a 401.
     /// Whoever looks up what became of it relies on that.
     async fn send(&self, at: &Connection, request: Request<'_>, limit: Duration) -> Result<Answer, Outcome<()>> {
         let end = Instant::now() + limit;
-        let token = self.token(at, None, end).await?;
-        let answer = self.once(at, request.clone(), &token, left(end)).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            return Ok(answer);
+        let mut spent = None;
+        // What another worker fetched meanwhile may be spent as well.
+        for _ in 0..2 {
+            let token = self.token(at, spent.as_deref(), end).await?;
+            let answer = self.once(at, request.clone(), &token, left(end)).await?;
+            if answer.status != StatusCode::UNAUTHORIZED {
+                return Ok(answer);
+            }
+            spent = Some(token);
         }
-        let token = self.token(at, Some(&token), end).await?;
+        let token = self.token(at, spent.as_deref(), end).await?;
         self.once(at, request, &token, left(end)).await
     }
 

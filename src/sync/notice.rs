@@ -5,7 +5,7 @@
 use super::engine::new_reference;
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::ringcentral::{self, Call, Client, Leave, Outcome};
+use crate::ringcentral::{self, Call, Client, Leave, Outcome, Refusal};
 use crate::types::{AccountId, Change, ConnectionId, LineId, Timestamp};
 use crate::work::backoff;
 use std::time::Duration;
@@ -76,9 +76,9 @@ async fn post(db: &Db, now: &Now, client: &Client, notice: &Due) -> Result<Optio
         let since = asked_at.minus(Duration::from_secs(300));
         match client.find_posts(&connection, &notice.chat_id, &notice.reference, since, CALL).await {
             Outcome::Accepted(posts) if posts.is_empty() => {}
-            Outcome::Accepted(_) | Outcome::Refused(_) => return Ok(None),
+            Outcome::Accepted(_) | Outcome::Refused(Refusal::ChatGone) => return Ok(None),
             Outcome::Parked { until, .. } => return Ok(Some(until)),
-            Outcome::Unreachable(_) | Outcome::Unknown(_) => return Ok(Some(later)),
+            Outcome::Unreachable(_) | Outcome::Unknown(_) | Outcome::Refused(_) => return Ok(Some(later)),
         }
     }
     db.work(async |tx| {
@@ -88,9 +88,9 @@ async fn post(db: &Db, now: &Now, client: &Client, notice: &Due) -> Result<Optio
     .await?;
     let text = format!("*{}*\n*ref {}*", notice.body, notice.reference);
     Ok(match client.create_post(&connection, &notice.chat_id, &text, CALL).await {
-        Outcome::Accepted(_) | Outcome::Refused(_) => None,
+        Outcome::Accepted(_) | Outcome::Refused(Refusal::Content(_) | Refusal::ChatGone) => None,
         Outcome::Parked { until, .. } => Some(until),
-        Outcome::Unreachable(_) => Some(later),
+        Outcome::Unreachable(_) | Outcome::Refused(Refusal::SignIn(_) | Refusal::Forbidden(_)) => Some(later),
         // Accepted or not: an accepted one is listed by then.
         Outcome::Unknown(_) => Some(now.at().plus(TAKEN)),
     })

@@ -17,6 +17,7 @@ on_both_engines![
     agents_posts_are_sent_in_the_order_in_which_they_were_written,
     an_opted_out_contact_gets_nothing_and_the_agent_a_notice,
     a_line_that_left_ringcentral_sends_nothing_and_says_so,
+    a_notice_outlives_a_sign_in_that_is_refused,
     a_file_is_named_and_a_mention_is_read_as_a_name,
     edits_and_deletions_are_recorded_and_not_sent,
     lost_events_are_caught_up_with,
@@ -150,6 +151,20 @@ async fn a_line_that_left_ringcentral_sends_nothing_and_says_so(app: &TestApp) {
     desk.writes(&app.text("Still there?"));
     desk.settle().await;
     assert!(desk.phone().is_empty());
+    assert_eq!(desk.notices().len(), 1);
+}
+
+async fn a_notice_outlives_a_sign_in_that_is_refused(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.set_type(&desk.line, Inbox).await;
+    app.sandbox.expire_tokens();
+    app.sandbox.arm(Fault::new(On::Token, What::Status { status: 400, retry_after: None, code: None }).times(0)).unwrap();
+    desk.writes(&app.text("Still there?"));
+    desk.settle().await;
+    assert!(desk.notices().is_empty());
+    app.sandbox.disarm();
+    app.pass(60);
+    desk.settle().await;
     assert_eq!(desk.notices().len(), 1);
 }
 

@@ -5,7 +5,7 @@ use crate::verdict::{GOOD, Said, assert_good, chats_of, standing_posts, verdict}
 use reqwest::Method;
 use server::sandbox::{Entry, Fault, Kind, Limits, On, What};
 use std::time::Duration;
-use switchyard::sync;
+use switchyard::sync::{self, EngineConfig};
 use switchyard::types::IntegrationType::Ringcentral;
 use switchyard::types::{EntryState, SyncState, Timestamp};
 
@@ -27,6 +27,7 @@ on_both_engines![
     a_chat_that_is_created_late_is_waited_for,
     errors_of_every_kind_delay_and_do_no_harm,
     an_expired_token_is_replaced_on_the_way,
+    a_token_that_another_worker_left_spent_is_replaced_too,
     a_lane_whose_deliveries_fail_is_shown_as_stalled_and_recovers,
     a_refused_sign_in_is_shown_as_stalled_at_once,
 ];
@@ -289,6 +290,20 @@ async fn an_expired_token_is_replaced_on_the_way(app: &TestApp) {
     }
     assert_good(&app.sandbox, &said);
     assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
+}
+
+async fn a_token_that_another_worker_left_spent_is_replaced_too(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let workers = [app.further_engine(EngineConfig::default()), app.further_engine(EngineConfig::default())];
+    let mut said = Said::default();
+    for worker in [&workers[0], &workers[0], &workers[1], &workers[0]] {
+        exchange(app, &line, &contact(1), 1, &mut said).await;
+        // The other one's token stays what it was: spent, and not the one that is kept for all.
+        while worker.step().await.unwrap() > 0 {}
+        assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync, "at once");
+        app.sandbox.expire_tokens();
+    }
+    assert_good(&app.sandbox, &said);
 }
 
 async fn a_lane_whose_deliveries_fail_is_shown_as_stalled_and_recovers(app: &TestApp) {
