@@ -1,5 +1,5 @@
 # The commands a newcomer needs. Everything they need they install themselves: see .ci/setup.
-.PHONY: run test check release-test bench sdk-check build setup
+.PHONY: run test check release-test bench soak sdk-check build setup
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
@@ -46,6 +46,15 @@ bench: setup
 	WASM_BROTLI=$$(node bench/wasm.mjs target/site/pkg)
 	export WASM_BROTLI
 	.ci/postgres run cargo run --release --package bench
+
+## make soak   random schedules of crashes and faults, counted: SCHEDULES=1000 SEED=7, BREAK=<guard>, ENGINE=postgres
+soak: setup
+	. .ci/env.sh
+	soak=(cargo test --quiet --workspace --test it -- --ignored --exact soak::as_told_by_the_environment --nocapture)
+	if [ "$${ENGINE:-sqlite}" = postgres ]; then exec .ci/postgres run "$${soak[@]}"; fi
+	# Workers die in it, machines do not: the databases may lie in memory.
+	if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
+	exec "$${soak[@]}"
 
 ## make sdk-check  drives the sandbox with RingCentral's own SDKs: two for JavaScript, one for Python
 sdk-check:

@@ -90,7 +90,8 @@ impl Workers {
         let mut tasks = JoinSet::new();
         let client = Client::new(self.http, db.clone(), now.clone(), self.keys);
         tasks.spawn(Subscriptions::new(client.clone(), &self.webhook_base).run(stop.clone()));
-        tasks.spawn(Agents::new(db.clone(), now.clone(), client.clone()).run(stop.clone()));
+        let agents = Agents::new(db.clone(), now.clone(), client.clone()).without(self.engine.broken);
+        tasks.spawn(agents.run(stop.clone()));
         let engine = Engine::new(db.clone(), now.clone(), client, self.engine);
         tasks.spawn(engine.run(stop.clone()));
         tasks.spawn(blast::run(db.clone(), now.clone(), stop.clone()));

@@ -59,7 +59,8 @@ use tokio_util::sync::CancellationToken;
 /// How a sandbox is set up. [`SandboxConfig::new`] has the values of a demo.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
-    /// Where the sandbox reads the time. On a manual clock nothing in it sleeps but the retries of webhooks.
+    /// Where the sandbox reads the time. On a manual clock nothing in it sleeps but the retries of webhooks and answers that
+    /// are told to be slow, which look at it every millisecond.
     pub clock: Clock,
     /// The client that webhooks are sent with; handed in, because TLS is set up once, at start-up.
     pub http: reqwest::Client,

@@ -11,6 +11,7 @@ use crate::messaging::outbound::{self, AgentReply};
 use crate::ringcentral::events::{self, PostBody};
 use crate::ringcentral::{self, Call, Client, Group, Leave, Outcome};
 use crate::types::{AccountId, AgentOutcome, Change, ConnectionId, ConversationId, LineId, MessageId, Timestamp};
+use crate::work::faults::Guard;
 use crate::work::wait_for;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,7 @@ pub struct Agents {
     db: Db,
     now: Now,
     client: Client,
+    broken: Option<Guard>,
 }
 
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -55,7 +57,12 @@ struct Unread {
 impl Agents {
     /// A worker of events.
     pub fn new(db: Db, now: Now, client: Client) -> Self {
-        Self { db, now, client }
+        Self { db, now, client, broken: None }
+    }
+
+    /// The same without a guard that a test took out.
+    pub fn without(self, broken: Option<Guard>) -> Self {
+        Self { broken, ..self }
     }
 
     /// Works until told to stop.
@@ -168,7 +175,7 @@ impl Agents {
             (connection, chat_id.clone(), post.creation_time.clone().unwrap_or_default()),
         )
         .await?;
-        if is_echo(tx, at, &chat, post).await? {
+        if self.is_echo(tx, at, &chat, post).await? {
             return Ok(());
         }
         let (outcome, word) = self.answer(tx, &chat, post).await?;
@@ -195,6 +202,32 @@ impl Agents {
         }
         metrics::counter!("switchyard_agent_posts_total", "outcome" => outcome.as_str()).increment(1);
         Ok(())
+    }
+
+    /// Whether a post is ours, or known already: by its id, or by the reference that stands in it.
+    async fn is_echo(&self, tx: &mut Tx, at: Timestamp, chat: &Chat, post: &PostBody) -> Result<bool> {
+        let guarded = self.broken != Some(Guard::Echo);
+        let reference = post.text.as_deref().and_then(super::compose::reference_in).filter(|_| guarded).map(str::to_owned);
+        if guarded {
+            let ours = tx
+                .run(
+                    "update intent set echoed_at = coalesce(echoed_at, $5)
+                     where line_id = $1 and conversation_id = $3 and (reference = $4 or post_id = $2)",
+                    (chat.line_id, post.id.clone(), chat.conversation_id, reference.clone(), at),
+                )
+                .await?;
+            if ours > 0 {
+                return Ok(true);
+            }
+        }
+        let (known,): (bool,) = tx
+            .one(
+                "select exists (select 1 from agent_post where line_id = $1 and post_id = $2)
+                     or exists (select 1 from notice where line_id = $1 and reference = $3)",
+                (chat.line_id, post.id.clone(), reference),
+            )
+            .await?;
+        Ok(known)
     }
 
     /// Sends what the agent wrote, or says why not.
@@ -313,29 +346,6 @@ impl Agents {
         }
         Ok(count)
     }
-}
-
-/// Whether a post is ours, or known already: by its id, or by the reference that stands in it.
-async fn is_echo(tx: &mut Tx, at: Timestamp, chat: &Chat, post: &PostBody) -> Result<bool> {
-    let reference = post.text.as_deref().and_then(super::compose::reference_in);
-    let ours = tx
-        .run(
-            "update intent set echoed_at = coalesce(echoed_at, $5)
-             where line_id = $1 and conversation_id = $3 and (reference = $4 or post_id = $2)",
-            (chat.line_id, post.id.clone(), chat.conversation_id, reference.map(str::to_owned), at),
-        )
-        .await?;
-    if ours > 0 {
-        return Ok(true);
-    }
-    let (known,): (bool,) = tx
-        .one(
-            "select exists (select 1 from agent_post where line_id = $1 and post_id = $2)
-                 or exists (select 1 from notice where line_id = $1 and reference = $3)",
-            (chat.line_id, post.id.clone(), reference.map(str::to_owned)),
-        )
-        .await?;
-    Ok(known)
 }
 
 /// What the contact gets of a post: names in place of mentions, and the names of files, which the carrier cannot take.

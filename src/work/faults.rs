@@ -14,19 +14,31 @@ pub enum Guard {
     Fence,
     /// One lane, one holder.
     LaneLock,
+    /// Our own posts, which come back as events, are known by their reference and are not sent to the contact.
+    Echo,
+}
+
+impl Guard {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Intent, Self::LookUp, Self::Settle, Self::Fence, Self::LaneLock, Self::Echo];
+
+    /// Its name on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::LookUp => "look-up",
+            Self::Settle => "settle",
+            Self::Fence => "fence",
+            Self::LaneLock => "lane-lock",
+            Self::Echo => "echo",
+        }
+    }
 }
 
 impl std::str::FromStr for Guard {
     type Err = crate::types::UnknownWord;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "intent" => Self::Intent,
-            "look_up" => Self::LookUp,
-            "settle" => Self::Settle,
-            "fence" => Self::Fence,
-            "lane_lock" => Self::LaneLock,
-            other => return Err(crate::types::UnknownWord(other.to_owned())),
-        })
+        Self::ALL.into_iter().find(|guard| guard.name() == text).ok_or_else(|| crate::types::UnknownWord(text.to_owned()))
     }
 }
 

@@ -204,7 +204,7 @@ impl Sandbox {
         check: impl FnOnce(&mut Core, &mut Call, Timestamp) -> Result<(), Answer>,
         act: impl FnOnce(&mut Core, &mut Call, Timestamp) -> Answer,
     ) -> Response {
-        let (answer, way) = self.locked(|core, now| {
+        let (answer, way, entered) = self.locked(|core, now| {
             call.entry.at = now;
             let (mut answer, way) = match check(core, &mut call, now) {
                 Err(refused) => (refused, Way::AtOnce),
@@ -218,13 +218,17 @@ impl Sandbox {
             entry.accepted = answer.accepted;
             entry.answer_lost = matches!(way, Way::Dropped | Way::Never);
             core.record(entry, answer.change.take().map(|change| *change));
-            (answer, way)
+            (answer, way, now)
         });
         match way {
             Way::AtOnce => {}
-            // A manual clock stands still while a test waits for the answer: it would wait for ever.
             Way::After(time) if matches!(self.0.clock, Clock::System) => tokio::time::sleep(time).await,
-            Way::After(_) => {}
+            // Whoever moves a manual clock does not tell: we look.
+            Way::After(time) => {
+                while self.0.clock.now() < entered.plus(time) {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
             Way::Dropped => return dropped(),
             Way::Never => {
                 self.0.ended.cancelled().await;

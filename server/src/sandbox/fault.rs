@@ -90,7 +90,7 @@ pub enum What {
     },
     /// The daily limit's answer: a 500 with RingCentral's words.
     DailyLimit,
-    /// The call takes effect at once and is answered this much later. On a manual clock it is answered at once.
+    /// The call takes effect at once and is answered this much later by the sandbox's clock.
     Slow {
         /// How much later, in milliseconds.
         ms: u64,

@@ -51,7 +51,12 @@ pub(crate) use on_both_engines;
 
 /// Runs a test on an application of its own and takes everything away afterwards, also when it fails.
 pub async fn run(engine: DbEngine, test: impl AsyncFnOnce(&TestApp)) {
-    let Some(app) = TestApp::start(engine).await else { return };
+    run_with(engine, Rng::from_os(), test).await;
+}
+
+/// The same; all ids and all chance of the product come from here.
+pub async fn run_with(engine: DbEngine, rng: Rng, test: impl AsyncFnOnce(&TestApp)) {
+    let Some(app) = TestApp::start(engine, rng).await else { return };
     let ended = AssertUnwindSafe(test(&app)).catch_unwind().await;
     app.end().await;
     if let Err(panic) = ended {
@@ -162,10 +167,10 @@ pub fn keys() -> Keyring {
 }
 
 impl TestApp {
-    pub async fn start(engine: DbEngine) -> Option<Self> {
+    pub async fn start(engine: DbEngine, rng: Rng) -> Option<Self> {
         let home = Home::new(engine).await?;
         let clock = Clock::manual(START);
-        let now = Now { clock: clock.clone(), rng: Rng::from_os() };
+        let now = Now { clock: clock.clone(), rng };
         let http = application::http_client().unwrap();
         let db = application::open(&home.url(), 12).await.unwrap();
         let stop = CancellationToken::new();
@@ -222,8 +227,12 @@ impl TestApp {
 
     /// A further engine, as another process would have it.
     pub fn further_engine(&self, config: EngineConfig) -> Engine {
-        let client = Client::new(self.http.clone(), self.db.clone(), self.now.clone(), keys());
-        Engine::new(self.db.clone(), self.now.clone(), client, config)
+        Engine::new(self.db.clone(), self.now.clone(), self.client(), config)
+    }
+
+    /// A further client of RingCentral, as another process would have it.
+    pub fn client(&self) -> Client {
+        Client::new(self.http.clone(), self.db.clone(), self.now.clone(), keys())
     }
 
     /// A line of this type, of an account of its own that is connected to the sandbox without limits.
@@ -340,10 +349,18 @@ impl TestApp {
             if done > 0 {
                 continue;
             }
-            let Some(next) = self.next_due().await else { return };
-            assert!(self.now.at().since(began) < LONGEST_WAIT, "something waits for ever");
-            self.now.clock.advance(next.since(self.now.at()).max(Duration::from_secs(1)));
+            if !self.wait(began).await {
+                return;
+            }
         }
+    }
+
+    /// Moves the clock on to when a worker has something to do; `false` if nobody has. Fails when it has waited for days since then.
+    pub async fn wait(&self, began: Timestamp) -> bool {
+        let Some(next) = self.next_due().await else { return false };
+        assert!(self.now.at().since(began) < LONGEST_WAIT, "something waits for ever");
+        self.now.clock.advance(next.since(self.now.at()).max(Duration::from_secs(1)));
+        true
     }
 
     /// The line's conversations, as staff see them.

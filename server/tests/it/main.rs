@@ -7,6 +7,7 @@
 
 mod harness;
 mod source;
+mod story;
 mod verdict;
 
 mod agents;
@@ -24,6 +25,7 @@ mod members;
 mod messages;
 mod property;
 mod schema;
+mod soak;
 mod statements;
 mod type_change;
 mod unknown;

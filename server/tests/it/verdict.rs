@@ -2,7 +2,7 @@
 //! tables or functions: a mistake there cannot hide itself here.
 
 use server::sandbox::{Entry, Id, Kind, Sandbox};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What each contact's chat must show, in order: every text once. Texts are unique, see `TestApp::text`.
 #[derive(Debug, Default)]
@@ -28,6 +28,13 @@ pub struct Verdict {
     pub astray: usize,
 }
 
+impl Verdict {
+    /// How many altogether.
+    pub fn sum(&self) -> usize {
+        self.lost + self.doubled + self.disordered + self.astray
+    }
+}
+
 pub const GOOD: Verdict = Verdict { lost: 0, doubled: 0, disordered: 0, astray: 0 };
 
 /// The posts that stand in the chats, in the order in which they appeared.
@@ -46,9 +53,13 @@ pub fn standing_posts(journal: &[Entry]) -> Vec<&Entry> {
     standing
 }
 
+/// A number without its signs, as the name of a chat and a contact have it alike.
+pub fn digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
+}
+
 /// The chats that were made for a contact: their name ends with the number.
 pub fn chats_of(journal: &[Entry], contact: &str) -> Vec<Id> {
-    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
     let wanted = digits(contact);
     let teams = journal.iter().filter(|entry| entry.kind == Kind::Team && entry.accepted);
     teams.filter(|team| team.text.as_deref().is_some_and(|name| digits(name) == wanted)).filter_map(|team| team.chat_id).collect()
@@ -63,6 +74,59 @@ pub fn ringcentral_calls(journal: &[Entry]) -> usize {
 pub fn received(journal: &[Entry], contact: &str) -> Vec<String> {
     let sms = journal.iter().filter(|entry| entry.kind == Kind::Sms && entry.accepted && entry.to.as_deref() == Some(contact));
     sms.filter_map(|entry| entry.text.as_deref().map(str::to_owned)).collect()
+}
+
+/// What must have come to a contact's phone. Texts are unique.
+#[derive(Debug, Default)]
+pub struct Phone {
+    pub contact: String,
+    /// In one SMS each.
+    pub once: Vec<String>,
+    /// In one, or in none.
+    pub at_most_once: Vec<String>,
+    /// In none: what the contact wrote, and what nobody was to be sent.
+    pub never: Vec<String>,
+    /// If both came, the first came first.
+    pub in_order: Vec<(String, String)>,
+}
+
+impl Phone {
+    /// How the phone's texts differ from what must have come. What should never have come counts as doubled: it is said elsewhere.
+    pub fn verdict(&self, journal: &[Entry]) -> Verdict {
+        let texts = received(journal, &self.contact);
+        let times = |text: &String| texts.iter().filter(|sms| sms.contains(text.as_str())).count();
+        let place = |text: &String| texts.iter().position(|sms| sms.contains(text.as_str()));
+        let crossed = |(first, second): &&(String, String)| place(first).zip(place(second)).is_some_and(|(first, second)| second < first);
+        let doubled = self.once.iter().chain(&self.at_most_once).filter(|text| times(text) > 1).count();
+        Verdict {
+            lost: self.once.iter().filter(|text| times(text) == 0).count(),
+            doubled: doubled + self.never.iter().filter(|text| times(text) > 0).count(),
+            disordered: self.in_order.iter().filter(crossed).count(),
+            astray: 0,
+        }
+    }
+}
+
+/// How often something went wrong on the way: an answer or a call was lost, came late or was an error; a webhook or an event came
+/// again, or after one that is newer.
+pub fn faults_in(journal: &[Entry]) -> usize {
+    let (mut told, mut newest) = (BTreeSet::new(), BTreeMap::new());
+    let went_wrong = |entry: &&Entry| {
+        let failed = entry.answer_lost || (!entry.accepted && entry.status >= 400);
+        let again = match entry.kind {
+            Kind::InboundWebhook => !told.insert(entry.message_id.clone()),
+            Kind::EventDelivery => !told.insert(entry.event_id.clone()),
+            _ => false,
+        };
+        let overtaken = entry.kind == Kind::EventDelivery && {
+            let newest = newest.entry(entry.subscription_id.clone()).or_insert(entry.post_id);
+            let overtaken = entry.post_id < *newest;
+            *newest = entry.post_id.max(*newest);
+            overtaken
+        };
+        failed || again || overtaken
+    };
+    journal.iter().filter(went_wrong).count()
 }
 
 pub fn verdict(sandbox: &Sandbox, said: &Said) -> Verdict {
@@ -140,4 +204,42 @@ fn the_verdict_sees_what_is_lost_doubled_disordered_and_astray() {
     }
     said.then("+12025550121", "five m0005.");
     assert_eq!(judge(&journal, &said), Verdict { lost: 2, doubled: 1, disordered: 1, astray: 1 });
+}
+
+#[test]
+fn the_verdict_sees_what_a_phone_did_not_get_or_got_twice_and_counts_faults() {
+    use switchyard::types::Timestamp;
+    let sms = |text: &str| Entry {
+        to: Some("+12025550120".into()),
+        text: Some(text.into()),
+        status: 200,
+        accepted: true,
+        ..Entry::new(Kind::Sms, Timestamp(0))
+    };
+    let event = |id: &str, post| Entry {
+        event_id: Some(id.into()),
+        post_id: Some(Id(post)),
+        accepted: true,
+        ..Entry::new(Kind::EventDelivery, Timestamp(0))
+    };
+    let journal = [
+        sms("two m0002."),
+        Entry { answer_lost: true, ..sms("one m0001.") },
+        sms("said m0003.\n*ref sw-22222*"),
+        sms("two m0002."),
+        event("a", 12),
+        event("b", 11),
+        event("b", 11),
+        Entry { status: 503, accepted: false, ..sms("five m0005.") },
+    ];
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    let phone = Phone {
+        contact: "+12025550120".to_owned(),
+        once: texts(&["one m0001.", "two m0002.", "four m0004."]),
+        at_most_once: texts(&["five m0005."]),
+        never: texts(&["said m0003."]),
+        in_order: vec![("one m0001.".to_owned(), "two m0002.".to_owned()), ("one m0001.".to_owned(), "four m0004.".to_owned())],
+    };
+    assert_eq!(phone.verdict(&journal), Verdict { lost: 1, doubled: 2, disordered: 1, astray: 0 });
+    assert_eq!(faults_in(&journal), 4, "a lost answer, an event overtaken, the same again, an error");
 }
