@@ -340,7 +340,13 @@ impl Client {
 
     /// What an answer other than success means. What it says of the limits is written down for all workers.
     pub(super) async fn sort<T>(&self, at: &Connection, group: Group, answer: &Answer) -> Outcome<T> {
-        let outcome = self.sorted(at, group, answer).await;
+        let outcome = match self.sorted(at, group, answer).await {
+            // What is refused there is the credential, whatever the status.
+            Outcome::Refused(Refusal::Content(text) | Refusal::Forbidden(text)) if group == Group::Auth => {
+                Outcome::Refused(Refusal::SignIn(text))
+            }
+            other => other,
+        };
         // A thing that is not there is an answer like another.
         if answer.status != StatusCode::NOT_FOUND {
             self.note_error(at, &outcome).await;

@@ -30,6 +30,8 @@ const COLUMN: &str = "connection_token:access_token";
 pub(super) struct Token {
     text: String,
     good_until: Timestamp,
+    /// The sealed credential that it was given for: new secrets make it useless, wherever it is remembered.
+    given_for: String,
 }
 
 /// What the workers know together.
@@ -67,7 +69,7 @@ impl Client {
         let slot = self.tokens.lock().await.entry(at.id).or_default().clone();
         // Held over the call: of this process one task at a time looks or signs in.
         let mut kept = tokio::time::timeout(left(end), slot.lock()).await.map_err(|_| too_late())?;
-        let is_good = |token: &Token| token.good_until > self.now.at() && spent != Some(token.text.as_str());
+        let is_good = |token: &Token| token.good_until > self.now.at() && token.given_for == at.jwt && spent != Some(token.text.as_str());
         if let Some(token) = kept.as_ref().filter(|token| is_good(token)) {
             return Ok(token.text.clone());
         }
@@ -105,7 +107,7 @@ impl Client {
         }
         // One that another key sealed is as good as none.
         let opened = row.access_token.and_then(|sealed| self.keys.open(COLUMN, at.id.0, &sealed).ok()).zip(row.expires_at);
-        Ok(opened.map_or(Shared::Nothing, |(text, good_until)| Shared::Token(Token { text, good_until })))
+        Ok(opened.map_or(Shared::Nothing, |(text, good_until)| Shared::Token(Token { text, good_until, given_for: at.jwt.clone() })))
     }
 
     async fn may_fetch(&self, at: &Connection) -> Result<bool, Outcome<()>> {
@@ -175,9 +177,6 @@ impl Client {
         })?;
         if !answer.status.is_success() {
             return Err(match self.sort::<()>(at, Group::Auth, &answer).await {
-                Outcome::Refused(Refusal::Content(text) | Refusal::SignIn(text) | Refusal::Forbidden(text)) => {
-                    Outcome::Refused(Refusal::SignIn(text))
-                }
                 Outcome::Refused(Refusal::ChatGone) => Outcome::Unreachable("there is no RingCentral at this address".to_owned()),
                 Outcome::Unknown(text) => Outcome::Unreachable(text),
                 other => other,
@@ -186,6 +185,7 @@ impl Client {
         let token: Answered =
             serde_json::from_slice(&answer.body).map_err(|_| Outcome::Unreachable("the sign-in's answer was unreadable".to_owned()))?;
         let lasts = token.expires_in.map_or(LASTS, Duration::from_secs);
-        Ok(Token { text: token.access_token, good_until: self.now.at().plus(lasts.saturating_sub(EARLY).max(lasts / 2)) })
+        let good_until = self.now.at().plus(lasts.saturating_sub(EARLY).max(lasts / 2));
+        Ok(Token { text: token.access_token, good_until, given_for: at.jwt.clone() })
     }
 }

@@ -61,13 +61,17 @@ async fn a_refused_sign_in_is_seen_and_new_secrets_mend_it(app: &TestApp) {
         ringcentral::renew_secrets(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), seen.id, version, new).await
     };
     assert!(matches!(secrets(seen.version, " ").await, Err(Problem::Invalid { field, .. }) if field == "jwt"));
+    let client = client(app);
+    ringcentral::test(&client, &app.staff.permit().unwrap(), seen.id).await.unwrap();
     secrets(seen.version, "revoked").await.unwrap();
-    let tested = ringcentral::test(&client(app), &app.staff.permit().unwrap(), seen.id).await;
+    // The token of the old ones is still good, and remembered: it must not speak for the new ones.
+    let tested = ringcentral::test(&client, &app.staff.permit().unwrap(), seen.id).await;
     assert!(matches!(tested, Err(Problem::Unavailable { .. })), "{tested:?}");
     let refused = the_connection(app).await;
     assert!(matches!(refused.state, ConnectionState::Refused { .. }), "{refused:?}");
+    assert!(whole(app).await.last_error.is_some_and(|(_, words)| words.starts_with("the sign-in was refused")));
     secrets(refused.version, &line.client).await.unwrap();
-    let name = ringcentral::test(&client(app), &app.staff.permit().unwrap(), seen.id).await.unwrap();
+    let name = ringcentral::test(&client, &app.staff.permit().unwrap(), seen.id).await.unwrap();
     assert!(!name.is_empty());
     assert_eq!(the_connection(app).await.state, ConnectionState::SignedIn);
 }
