@@ -5,6 +5,7 @@
 
 mod badge;
 mod button;
+mod chart;
 mod dialog;
 mod fault;
 mod field;
@@ -20,13 +21,14 @@ mod value;
 
 pub use badge::{Badge, Tone, TypeBadge};
 pub use button::{Button, ButtonLink, Look};
+pub use chart::{Chart, Graph, Ink, Series, Shape, Share};
 pub use dialog::{ConfirmFold, Dialog};
 pub use fault::{FaultView, FormFault, field_error};
 pub use field::{Check, Choice, Field, Select, TextArea};
 pub use filter::{FilterBar, Search, query_field};
 pub use icon::{Icon, icon};
 pub use load::{Loaded, load};
-pub use page::{Notice, PageHead, Panel, Stat, Tabs};
+pub use page::{Notice, PageHead, Panel, Stat, Tabs, grouped};
 pub use send::{SendForm, Sending, fault_of, waits};
 pub use state::{Empty, Loading, Progress};
 pub use table::{Cell, Pager, RowLink, Table, page_url};

@@ -123,7 +123,7 @@ pub fn Stat(
 }
 
 /// A number with its thousands set apart: `12,345`.
-fn grouped(value: i64) -> String {
+pub fn grouped(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut out = String::from(if value < 0 { "-" } else { "" });
     for (at, digit) in digits.chars().enumerate() {
