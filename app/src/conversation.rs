@@ -19,7 +19,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{
-    Change, ConversationDetail, ConversationId, Cursor, LineId, MessageId, Page, Permission, Problem, SyncState, TimelineRow,
+    Change, ConversationDetail, ConversationId, Cursor, LineId, MessageId, Page, Permission, Problem, SyncState, TimelineRow, UnsentPost,
 };
 use timeline::Timeline;
 
@@ -41,6 +41,8 @@ pub struct Conversation {
     pub detail: ConversationDetail,
     /// Its messages, the newest first.
     pub messages: Page<TimelineRow>,
+    /// What agents wrote and the contact did not get, the newest first.
+    pub unsent: Vec<UnsentPost>,
 }
 
 /// A conversation with its newest messages, or those before `before`.
@@ -49,7 +51,8 @@ pub async fn read_conversation(line: LineId, id: ConversationId, before: Option<
     let permit = permit::<may::SeeMessages>().await?;
     let db = services()?.db;
     let detail = sync::find_conversation(&db, &permit, line, id).await?;
-    Ok(Conversation { detail, messages: sync::timeline(&db, &permit, line, id, before.as_ref(), PAGE).await? })
+    let unsent = sync::unsent_posts(&db, &permit, line, id).await?;
+    Ok(Conversation { detail, messages: sync::timeline(&db, &permit, line, id, before.as_ref(), PAGE).await?, unsent })
 }
 
 /// Has the lane tried at once.
@@ -177,7 +180,7 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, is_older: bool, m
         <FormFault fault=fault_of(retry) />
         <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
             <Timeline id=id line=line_id page=page followed=followed is_older=is_older may_manage=may_manage />
-            <div class="row-start-1 min-w-0 lg:col-start-2">
+            <div class="row-start-1 flex min-w-0 flex-col gap-4 lg:col-start-2">
                 <Panel title="Facts">
                     <dl class="facts facts-narrow">
                         <dt>"Contact"</dt>
@@ -210,8 +213,32 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, is_older: bool, m
                         }}
                     </dl>
                 </Panel>
+                <Unsent followed=followed />
             </div>
         </div>
+    }
+}
+
+/// What agents wrote in RingCentral and the contact did not get; nothing when there is nothing.
+#[component]
+fn Unsent(followed: Followed<Conversation>) -> impl IntoView {
+    let posts = Memo::new(move |_| followed.now.with(|all| all.unsent.clone()));
+    let row = |post: UnsentPost| {
+        view! {
+            <li class="text-xs">
+                <p class="font-medium">{post.outcome.sentence()}</p>
+                <p class="muted">"Post " <span class="break-all">{post.post_id}</span> ", seen " <Time at=post.seen_at /></p>
+            </li>
+        }
+    };
+    view! {
+        <Show when=move || posts.with(|posts| !posts.is_empty())>
+            <Panel title="Not sent" note="What agents wrote in RingCentral and the contact did not get.">
+                <ul class="flex flex-col gap-2">
+                    <For each=move || posts.get() key=|post| post.post_id.clone() children=row />
+                </ul>
+            </Panel>
+        </Show>
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Conversation, RestoreMessage, SkipMessage, attachments, group_text, 
 use crate::live::Followed;
 use crate::ui::{Badge, Button, ConfirmFold, Empty, FormFault, Look, SendForm, Sending, Time, Tone, fault_of, toast_on_success, waits};
 use leptos::prelude::*;
-use switchyard::types::{ConversationId, Direction, EntryState, LineId, MessageState, Origin, TimelineRow};
+use switchyard::types::{ConversationId, Direction, EntryState, LineId, MessageState, Origin, TimelineRow, Timestamp};
 
 /// A row of the list: a message, or the line below which RingCentral knows of nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -154,11 +154,7 @@ fn entry(row: &TimelineRow) -> impl IntoView + use<> {
     };
     let place = row.seq.filter(|_| state == EntryState::Queued).map(|seq| format!(" as no. {seq}"));
     let note = match state {
-        EntryState::Posted => {
-            let post = row.post_id.clone().map(|post| view! { <span class="block">"Post " <span class="break-all">{post}</span></span> });
-            let at = row.posted_at.map(|at| view! { <Time at=at /> });
-            view! { {at} {post} }.into_any()
-        }
+        EntryState::Posted => posted(row).into_any(),
         EntryState::Held if row.accepted_at.is_none() => "Until the SMS is sent and the contact replies".into_any(),
         EntryState::Held => "Until the contact’s next reply".into_any(),
         EntryState::Queued => "On its way into RingCentral".into_any(),
@@ -169,6 +165,31 @@ fn entry(row: &TimelineRow) -> impl IntoView + use<> {
         <span class="muted text-xs break-words">{note}</span>
     }
     .into_any()
+}
+
+/// The post that carries it: which, since when, and what RingCentral has said of it since.
+fn posted(row: &TimelineRow) -> impl IntoView + use<> {
+    let is_agents = row.origin == Some(Origin::Agent);
+    let at = row.posted_at.map(|at| view! { <Time at=at /> });
+    let post = row.post_id.clone().map(|post| view! { <span class="block">"Post " <span class="break-all">{post}</span></span> });
+    // An agent's own post comes to us as an event; ours is shown back as one.
+    let echo = (!is_agents).then(|| match row.echoed_at {
+        Some(at) => view! { <span class="block">"Echo " <Time at=at /></span> }.into_any(),
+        None => view! { <span class="block">"No echo yet"</span> }.into_any(),
+    });
+    let since = |what: &'static str, at: Timestamp, then: &'static str| {
+        view! { <span class="block font-medium text-warning">{what} " " <Time at=at /> {then}</span> }
+    };
+    let edited = row.edited_at.map(|at| since("Changed in RingCentral", at, "; the contact has the text shown here"));
+    let removed = row.removed_at.map(|at| since("Deleted in RingCentral", at, "; the contact has it all the same"));
+    view! {
+        {is_agents.then_some("Written in RingCentral ")}
+        {at}
+        {post}
+        {echo}
+        {edited}
+        {removed}
+    }
 }
 
 /// What staff can do about a message that RingCentral does not have.
@@ -213,7 +234,7 @@ fn acts(row: &TimelineRow, line: LineId, skip: Sending, restore: Sending) -> imp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use switchyard::types::{MessageId, Timestamp};
+    use switchyard::types::MessageId;
 
     fn row(n: u128, entry: Option<EntryState>) -> TimelineRow {
         TimelineRow {

@@ -66,6 +66,9 @@ fn whole(line: LineRow, after: Option<Cursor>, first: Page<ConversationRow>) -> 
     let followed = follow(first, move |change| concerns_line(change, id), move || line_conversations(id, after.clone()));
     let nothing = Memo::new(move |_| followed.now.with(|page| page.rows.is_empty()));
     let next = Memo::new(move |_| followed.now.with(|page| page.next.clone()));
+    let has_chats = of_type == IntegrationType::Ringcentral;
+    let head: &'static [&'static str] =
+        if has_chats { &["Contact", "Sync", "Chat", "Last message"] } else { &["Contact", "Sync", "Last message"] };
     let row = move |row: ConversationRow| {
         view! {
             <tr role="row">
@@ -76,6 +79,14 @@ fn whole(line: LineRow, after: Option<Cursor>, first: Page<ConversationRow>) -> 
                     </span>
                     <SyncReason of=row.sync />
                 </Cell>
+                {has_chats
+                    .then(|| {
+                        view! {
+                            <Cell of="Chat">
+                                <span class="muted break-all">{row.chat_id.unwrap_or_else(|| "None yet".to_owned())}</span>
+                            </Cell>
+                        }
+                    })}
                 <Cell of="Last message">
                     <Time at=row.last_at />
                 </Cell>
@@ -93,7 +104,7 @@ fn whole(line: LineRow, after: Option<Cursor>, first: Page<ConversationRow>) -> 
                 when=move || nothing.get()
                 fallback=move || {
                     view! {
-                        <Table label="Conversations of the line" head=&["Contact", "Sync", "Last message"]>
+                        <Table label="Conversations of the line" head=head>
                             <For each=move || followed.now.with(|page| page.rows.clone()) key=Clone::clone children=row />
                         </Table>
                     }
