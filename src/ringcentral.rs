@@ -18,4 +18,4 @@ pub use budget::{Budget, Call, Group, Leave, ask_leave};
 pub use client::{Client, Membership};
 pub use connection::{Connection, NewConnection, connect, connected, find, is_connected};
 pub use staff_acts::{pause, remove, renew_secrets, resume, test, try_people_again};
-pub use view::{deliveries, get, list, of_account};
+pub use view::{deliveries, get, list, of_account, search};

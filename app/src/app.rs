@@ -1,6 +1,7 @@
 //! The document and its routes. Every page is rendered whole and in order on the server, so that it can be read without JavaScript.
 
 use crate::accounts::{AccountsPage, NewAccountPage};
+use crate::connections::{ConnectionPage, ConnectionsPage, NewConnectionPage, NewSecretsPage, RemoveConnectionPage};
 use crate::conversation::ConversationPage;
 use crate::frame::{Frame, FramedRoute};
 use crate::invitation::InvitationPage;
@@ -13,7 +14,7 @@ use crate::sync::{SyncPage, UnknownPage};
 use crate::ui::FaultView;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
-use leptos_router::components::{ParentRoute, Route, Router, Routes};
+use leptos_router::components::{Outlet, ParentRoute, Route, Router, Routes};
 use leptos_router::{SsrMode, path};
 use switchyard::types::Problem;
 
@@ -89,6 +90,13 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/simulator") view=screen!(simulator, SimulatorPage) ssr=SsrMode::Async />
                     <Route path=path!("/accounts") view=screen!(house, AccountsPage) ssr=SsrMode::Async />
                     <Route path=path!("/accounts/new") view=screen!(house, NewAccountPage) ssr=SsrMode::Async />
+                    <ParentRoute path=path!("/connections") view=Outlet ssr=SsrMode::Async>
+                        <Route path=path!("") view=screen!(connections, ConnectionsPage) ssr=SsrMode::Async />
+                        <Route path=path!("/new") view=screen!(connections, NewConnectionPage) ssr=SsrMode::Async />
+                        <Route path=path!("/:id") view=screen!(connections, ConnectionPage) ssr=SsrMode::Async />
+                        <Route path=path!("/:id/secrets") view=screen!(connections, NewSecretsPage) ssr=SsrMode::Async />
+                        <Route path=path!("/:id/remove") view=screen!(connections, RemoveConnectionPage) ssr=SsrMode::Async />
+                    </ParentRoute>
                     <Route path=path!("/staff") view=screen!(house, StaffPage) ssr=SsrMode::Async />
                     <Route path=path!("/staff/new") view=screen!(house, NewMemberPage) ssr=SsrMode::Async />
                 </ParentRoute>

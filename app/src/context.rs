@@ -11,6 +11,8 @@ use leptos_axum::ResponseOptions;
 use std::net::SocketAddr;
 use switchyard::clock::Now;
 use switchyard::db::Db;
+use switchyard::ringcentral::Client;
+use switchyard::secret::Keyring;
 use switchyard::staff::{Member, Passwords, Permit, may};
 use switchyard::types::Problem;
 use tower_sessions::Session;
@@ -25,6 +27,10 @@ pub struct Services {
     pub db: Db,
     /// Clock and randomness.
     pub now: Now,
+    /// The client that calls RingCentral.
+    pub ringcentral: Client,
+    /// What seals the secrets of connections.
+    pub keys: Keyring,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
     /// The sandbox as this program reaches it; the simulator is there only when the sandbox runs.

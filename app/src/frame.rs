@@ -178,6 +178,7 @@ fn Ways(me: MeLoaded) -> impl IntoView {
         <nav aria-label="Main">
             <ul class="flex flex-col gap-0.5">
                 {way("/lines", "Lines", Icon::Lines)} {way("/accounts", "Accounts", Icon::Accounts)}
+                {way("/connections", "Connections", Icon::Connections)}
                 <Suspense>
                     {move || Suspend::new(async move {
                         let me = me.await.ok();

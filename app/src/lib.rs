@@ -9,6 +9,7 @@
 
 mod accounts;
 mod app;
+mod connections;
 #[cfg(feature = "ssr")]
 pub mod context;
 mod conversation;

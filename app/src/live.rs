@@ -156,6 +156,23 @@ pub fn on_change(relevant: impl Fn(Change) -> bool + 'static, read: impl Fn() + 
     });
 }
 
+/// Calls `read` every `period`, for what changes by time alone; not while the page is held still or out of sight.
+pub fn every(period: Duration, read: impl Fn() + 'static) {
+    let Some(live) = use_context::<Live>() else { return };
+    let read = Rc::new(read);
+    Effect::new(move |_| {
+        let read = read.clone();
+        let now_and_then = move || {
+            if !document().hidden() && live.still.try_get_untracked() == Some(false) {
+                read();
+            }
+        };
+        if let Ok(handle) = set_interval_with_handle(now_and_then, period) {
+            on_cleanup(move || handle.clear());
+        }
+    });
+}
+
 /// What was loaded with the page and is kept as it is in the database.
 pub struct Followed<T: Send + Sync + 'static> {
     /// The latest.

@@ -142,8 +142,10 @@ pub struct Site {
     pub sandbox_url: Option<String>,
     /// Secrets of the carriers' webhooks.
     pub secrets: Vec<(String, String)>,
-    /// What opens the tokens of RingCentral's webhooks.
+    /// What seals and opens the secrets of connections, and the tokens of RingCentral's webhooks.
     pub keys: Keyring,
+    /// The client for what staff have called while they wait.
+    pub http: reqwest::Client,
 }
 
 /// Every route of the server.
@@ -154,6 +156,8 @@ pub fn router(db: &Db, now: &Now, site: Site, metrics: Option<PrometheusHandle>,
     let services = Services {
         db: db.clone(),
         now: now.clone(),
+        ringcentral: Client::new(site.http, db.clone(), now.clone(), site.keys.clone()),
+        keys: site.keys.clone(),
         passwords: Passwords::new(now.rng.clone()).map_err(because("passwords cannot be hashed"))?,
         sandbox_url: site.sandbox_url.clone(),
         sandbox_public_url: site.sandbox_url,

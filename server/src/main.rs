@@ -108,6 +108,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
         sandbox_url: sandbox.as_ref().map(|(_, url)| url.clone()),
         secrets: settings.secrets().map_err(StartError)?,
         keys: keys.clone(),
+        http: http.clone(),
     };
     let router = application::router(&db, &now, site, Some(metrics), &stop)?;
     let mut workers = application::workers(&settings, http, keys)?.start(&db, &now, &stop);

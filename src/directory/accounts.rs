@@ -57,7 +57,7 @@ pub async fn list(
 }
 
 /// A `like` pattern for text that contains `part`, in lower case, with the pattern's own signs dropped.
-pub(super) fn contains(part: &str) -> String {
+pub(crate) fn contains(part: &str) -> String {
     let plain: String = part.trim().to_lowercase().chars().filter(|c| !matches!(c, '%' | '_' | '\\')).collect();
     format!("%{plain}%")
 }

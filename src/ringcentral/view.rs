@@ -3,6 +3,7 @@
 use super::budget::{Group, documented};
 use crate::clock::Now;
 use crate::db::{Db, Result};
+use crate::directory::accounts::contains;
 use crate::figures;
 use crate::staff::{Permit, may};
 use crate::types::{
@@ -102,13 +103,28 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<ConnectionRow>> {
+    search(db, now, permit, "", after, limit).await
+}
+
+/// Connections whose account's name contains `text`.
+///
+/// # Errors
+/// What the database says.
+pub async fn search(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::SeeDirectory>,
+    text: &str,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<ConnectionRow>> {
     let scope = permit.scope();
     let at = now.at();
     let (name, id) = after.and_then(Cursor::key::<(String, ConnectionId)>).unwrap_or((String::new(), ConnectionId(uuid::Uuid::nil())));
     let rows: Vec<Row> = db
         .all(
             row_sql!(
-                "where (a.name > $6 or (a.name = $6 and c.id > $7))
+                "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or lower(a.name) like $9)
                  order by a.name, c.id
                  limit $8"
             ),
@@ -121,6 +137,7 @@ pub async fn list(
                 name,
                 id,
                 i64::try_from(limit + 1).unwrap_or(i64::MAX),
+                contains(text),
             ),
         )
         .await?;

@@ -12,9 +12,10 @@ use web_sys::HtmlElement;
 const OFF: &str = "switchyard.keys.off";
 
 /// The second key of `g …` and where it leads.
-const WAYS: [(&str, &str, &str); 5] = [
+const WAYS: [(&str, &str, &str); 6] = [
     ("l", "/lines", "Lines"),
     ("a", "/accounts", "Accounts"),
+    ("c", "/connections", "Connections"),
     ("s", "/sync", "Sync"),
     ("m", "/simulator", "Simulator"),
     ("t", "/staff", "Staff"),

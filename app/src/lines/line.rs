@@ -1,15 +1,16 @@
 //! One line: its facts, what it is connected to, who has access, its automatic replies, and what was changed by whom.
 
 use super::conversations::tabs;
-use super::parts::{Access, History, Responders, TypePanel};
+use super::parts::{Access, Connection, History, Responders, TypePanel};
 use super::{line, line_of_path, no_such_line};
+use crate::connections::connection_of;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::live::{is_idle, on_change};
 use crate::ui::{FaultView, Loaded, Loading, Notice, PageHead, Panel, Tabs, Time, TypeBadge, load, query_field};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{Change, Cursor, LineDetail, LineId, Page, Permission, Timestamp};
+use switchyard::types::{Change, ConnectionRow, Cursor, LineDetail, LineId, Page, Permission, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
@@ -54,10 +55,12 @@ pub fn LinePage() -> impl IntoView {
     let detail = load(
         move || (id.get(), changes.get()),
         |(id, _)| async move {
-            match id {
-                Some(id) => line(id).await,
-                None => Err(no_such_line()),
-            }
+            let detail = match id {
+                Some(id) => line(id).await?,
+                None => return Err(no_such_line()),
+            };
+            let connection = connection_of(detail.line.account_id).await?;
+            Ok((detail, connection))
         },
     );
     let history = load(
@@ -94,7 +97,7 @@ pub fn LinePage() -> impl IntoView {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, detail.await) {
-                    (Ok(me), Ok(detail)) => whole(me, detail, history, changes).into_any(),
+                    (Ok(me), Ok((detail, connection))) => whole(me, detail, connection, history, changes).into_any(),
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
             })}
@@ -102,7 +105,13 @@ pub fn LinePage() -> impl IntoView {
     }
 }
 
-fn whole(me: Me, detail: LineDetail, history: Loaded<Result<Page<HistoryRow>, Fault>>, changes: RwSignal<u32>) -> impl IntoView {
+fn whole(
+    me: Me,
+    detail: LineDetail,
+    connection: Option<ConnectionRow>,
+    history: Loaded<Result<Page<HistoryRow>, Fault>>,
+    changes: RwSignal<u32>,
+) -> impl IntoView {
     let LineDetail { line, version: _, created_at, connected, users, responders } = detail;
     let (id, of_type, label) = (line.id, line.integration_type, line.label.clone());
     view! {
@@ -131,14 +140,13 @@ fn whole(me: Me, detail: LineDetail, history: Loaded<Result<Page<HistoryRow>, Fa
                         <dd>
                             <a class="text-link" href=format!("/lines?account={}", line.account_id)>{line.account}</a>
                         </dd>
-                        <dt>"RingCentral"</dt>
-                        <dd>{if connected { "The account is connected" } else { "The account is not connected" }}</dd>
                         <dt>"Added"</dt>
                         <dd>
                             <Time at=created_at />
                         </dd>
                     </dl>
                 </Panel>
+                <Connection of=connection account=line.account_id of_type=of_type may=me.may(Permission::ManageDirectory) />
                 <Access id=id users=users me=me changes=changes />
             </div>
             <div class="min-w-0 lg:col-span-2">

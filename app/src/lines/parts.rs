@@ -1,15 +1,16 @@
 //! The panels of a line's page. Who may not change a thing sees it without the control.
 
 use super::line::HistoryRow;
+use crate::connections::{StateBadge, state_sentence};
 use crate::fault::{Fault, Reply};
 use crate::frame::Me;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loaded, Loading, Look, SendForm, Sending, Table,
-    TextArea, Time, Tone, fault_of, field_error, toast_on_success, waits,
+    Badge, Button, ButtonLink, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loaded, Loading, Look, Panel, SendForm, Sending,
+    Table, TextArea, Time, Tone, fault_of, field_error, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use switchyard::types::{IntegrationType, LineId, LineUser, Page, Permission, ResponderId, ResponderRow, UserId};
+use switchyard::types::{AccountId, ConnectionRow, IntegrationType, LineId, LineUser, Page, Permission, ResponderId, ResponderRow, UserId};
 
 #[cfg(feature = "ssr")]
 use {
@@ -99,6 +100,46 @@ pub fn TypePanel(
             <ul class="divide-y divide-base-300/60">{rows}</ul>
         </section>
     }
+}
+
+/// The connection that the line's messages would go through, and how it is.
+#[component]
+pub fn Connection(
+    /// The account's connection.
+    of: Option<ConnectionRow>,
+    /// The account.
+    account: AccountId,
+    /// The line's type.
+    of_type: IntegrationType,
+    /// The reader may add one.
+    may: bool,
+) -> impl IntoView {
+    let body = match of {
+        Some(row) => {
+            let chats = match of_type {
+                IntegrationType::Ringcentral => "Each conversation of the line has a chat of its own; the conversations say which.",
+                IntegrationType::None | IntegrationType::Inbox => "The line does not use it now.",
+            };
+            view! {
+                <div class="flex flex-wrap items-center gap-x-3 gap-y-1">
+                    <a class="text-link" href=format!("/connections/{}", row.id)>"The account’s connection"</a>
+                    <StateBadge of=row.state.clone() />
+                </div>
+                <p class="muted mt-1 text-xs">{state_sentence(&row.state)}</p>
+                <p class="muted text-xs">{chats}</p>
+            }
+            .into_any()
+        }
+        None => {
+            let add = may.then(|| view! { <ButtonLink href=format!("/connections/new?account={account}")>"Add a connection"</ButtonLink> });
+            view! {
+                <p class="mb-2">"The account is not connected; the line cannot be set to RingCentral."</p>
+                {add}
+            }
+            .into_any()
+        }
+    };
+    view! { <Panel title="RingCentral">{body}</Panel> }
 }
 
 /// Who of the account has access to the line.

@@ -53,12 +53,20 @@ pub fn ConfirmFold(
     /// It stands in every row and can be taken back: it does not shout.
     #[prop(optional)]
     quiet: bool,
+    /// It stands among the buttons of a page and looks like one.
+    #[prop(optional)]
+    plain: bool,
     /// What it does, and the form that does it.
     children: Children,
 ) -> impl IntoView {
+    let class = match (plain, quiet) {
+        (true, _) => "btn btn-sm h-9 border-base-300 bg-base-100 text-sm font-medium",
+        (false, true) => "btn btn-sm btn-ghost text-sm font-medium text-primary",
+        (false, false) => "btn btn-sm btn-ghost text-sm font-medium text-error",
+    };
     view! {
         <details class="fold confirm">
-            <summary class="btn btn-sm btn-ghost text-sm font-medium" class=(if quiet { "text-primary" } else { "text-error" }, true)>
+            <summary class=class>
                 {label} "…" <span class="sr-only">" " {of}</span>
             </summary>
             <div class="confirm-box">{children()}</div>

@@ -11,6 +11,8 @@ pub enum Icon {
     Lines,
     /// Accounts.
     Accounts,
+    /// Connections.
+    Connections,
     /// Sync.
     Sync,
     /// The simulator.
@@ -37,6 +39,7 @@ pub fn icon(which: Icon) -> impl IntoView {
             "M4 3.5h3l1.5 4-2 1.2a10 10 0 0 0 4.8 4.8l1.2-2 4 1.5v3a1.5 1.5 0 0 1-1.6 1.5C8.5 17 3 11.5 2.5 5.1A1.5 1.5 0 0 1 4 3.5z"
         }
         Icon::Accounts => "M3 17V5l6-2v14M9 7l8 2v8M3 17h14M5.5 7.5h1M5.5 10.5h1M5.5 13.5h1M12 11.5h2M12 14h2",
+        Icon::Connections => "M7 2.5v4M13 2.5v4M4.5 6.5h11v3a5.5 5.5 0 0 1-11 0zM10 15v2.5",
         Icon::Sync => "M16.5 8A6.5 6.5 0 0 0 4.6 6.3L3 8M3 4v4h4M3.5 12a6.5 6.5 0 0 0 11.9 1.7L17 12M17 16v-4h-4",
         Icon::Simulator => "M6 2.5h8a1 1 0 0 1 1 1v13a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1v-13a1 1 0 0 1 1-1zM9 15h2",
         Icon::Staff => "M7.5 9.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2.5 16.5a5 5 0 0 1 10 0M13 3.8a3 3 0 0 1 0 5.4M15 12.2a5 5 0 0 1 2.5 4.3",

@@ -111,6 +111,10 @@ async fn another_accounts_connection_can_be_neither_seen_nor_changed(app: &TestA
     let stranger = h.member_of(h.account("Elsewhere").await).await;
     let page = ringcentral::list(&app.db, &app.now, &stranger.permit().unwrap(), None, 50).await.unwrap();
     assert!(page.rows.is_empty());
+    for (text, found) in [("account", 1), ("nobody's", 0)] {
+        let page = ringcentral::search(&app.db, &app.now, &app.staff.permit().unwrap(), text, None, 50).await.unwrap();
+        assert_eq!(page.rows.len(), found, "{text}");
+    }
     let paused = ringcentral::pause(&app.db, &app.now, &stranger.permit().unwrap(), seen.id, seen.version).await;
     assert!(matches!(paused, Err(Problem::NotFound { .. })), "{paused:?}");
     let tested = ringcentral::test(&client(app), &stranger.permit().unwrap(), seen.id).await;

@@ -9,9 +9,10 @@ use server::application::{self, Site};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use switchyard::directory::{accounts, people};
+use switchyard::ringcentral;
 use switchyard::staff::{Member, SessionRows};
 use switchyard::types::IntegrationType::Ringcentral;
-use switchyard::types::{ConversationId, MessageId, ResponderId, RoleId, StaffId, UserId};
+use switchyard::types::{ConnectionId, ConversationId, MessageId, ResponderId, RoleId, StaffId, UserId};
 use time::OffsetDateTime;
 use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
@@ -65,6 +66,18 @@ const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("sync/list",                 "",                                                                  [401, 200, 200, 200, 200]),
     ("sync/lines",                "account={account}",                                                 [401, 200, 200, 200, 200]),
     ("sync/unknown",              "",                                                                  [401, 200, 200, 403, 200]),
+    // Connections; the one that there is has the version 1, and a line that keeps it.
+    ("connections/list",          "",                                                                  [401, 200, 200, 200, 200]),
+    ("connections/get",           "id={connection}&span=hour",                                         [401, 200, 200, 404, 200]),
+    ("connections/of-account",    "account={account}",                                                 [401, 200, 200, 200, 200]),
+    ("connections/add",           "account={account}&base_url=https://platform.ringcentral.com&client_id=id&client_secret=secret&jwt=jwt",
+                                                                                                       [401, 403, 409, 404, 409]),
+    ("connections/test",          "id={connection}",                                                   [401, 403, 200, 404, 200]),
+    ("connections/pause",         "id={connection}&version=1",                                         [401, 403, 200, 404, 409]),
+    ("connections/resume",        "id={connection}&version=2",                                         [401, 403, 200, 404, 409]),
+    ("connections/people",        "id={connection}&version=3",                                         [401, 403, 200, 404, 409]),
+    ("connections/secrets",       "id={connection}&version=4&client_id=id&client_secret=secret&jwt=jwt", [401, 403, 200, 404, 409]),
+    ("connections/remove",        "id={connection}&version=5",                                         [401, 403, 409, 404, 409]),
     // Staff are nobody's account: who may see or manage them does so on the whole platform or not at all.
     ("staff/list",                "",                                                                  [401, 403, 403, 200, 200]),
     ("staff/roles",               "",                                                                  [401, 403, 403, 200, 200]),
@@ -98,6 +111,11 @@ const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/simulator",                               [302, 403, 200, 200, 200]),
     ("GET",  "/accounts",                                [302, 200, 200, 200, 200]),
     ("GET",  "/accounts/new",                            [302, 200, 200, 200, 200]),
+    ("GET",  "/connections",                             [302, 200, 200, 200, 200]),
+    ("GET",  "/connections/new",                         [302, 403, 200, 200, 200]),
+    ("GET",  "/connections/{id}",                        [302, 200, 200, 404, 200]),
+    ("GET",  "/connections/{id}/secrets",                [302, 403, 200, 404, 200]),
+    ("GET",  "/connections/{id}/remove",                 [302, 403, 200, 404, 200]),
     ("GET",  "/staff",                                   [302, 403, 403, 200, 200]),
     ("GET",  "/staff/new",                               [302, 403, 403, 200, 200]),
     ("GET",  "/nothing/here",                            [302, 404, 404, 404, 404]),
@@ -129,6 +147,7 @@ struct Doors<'a> {
     url: String,
     line: TestLine,
     account: String,
+    connection: ConnectionId,
     conversation: ConversationId,
     message: MessageId,
     user: UserId,
@@ -149,6 +168,7 @@ impl<'a> Doors<'a> {
             sandbox_url: Some(app.sandbox_url.clone()),
             secrets: vec![("sandbox".to_owned(), SECRET.to_owned())],
             keys: keys(),
+            http: app.http.clone(),
         };
         let url = serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await;
         let (db, now, h) = (&app.db, &app.now, house(app));
@@ -178,7 +198,8 @@ impl<'a> Doors<'a> {
         ];
         let victim = h.member("victim@example.com", h.role("Viewer").await).await.id();
         let (account, role) = (account.to_string(), h.role("Viewer").await);
-        Doors { app, url, line, account, conversation, message, user, role, responder, victim, people, token_elsewhere }
+        let connection = ringcentral::list(db, now, &app.staff.permit().unwrap(), None, 1).await.unwrap().rows[0].id;
+        Doors { app, url, line, account, connection, conversation, message, user, role, responder, victim, people, token_elsewhere }
     }
 
     /// The cookie of a new session of this person; signing out ends only this one.
@@ -196,6 +217,7 @@ impl<'a> Doors<'a> {
         let filled = |text: &str| {
             text.replace("{line}", &self.line.id.to_string())
                 .replace("{account}", &self.account)
+                .replace("{connection}", &self.connection.to_string())
                 .replace("{conversation}", &self.conversation.to_string())
                 .replace("{message}", &self.message.to_string())
                 .replace("{user}", &self.user.to_string())
@@ -288,7 +310,8 @@ async fn every_route_answers_each_person_as_the_table_says(app: &TestApp) {
     let doors = Doors::open(app).await;
     let (mut wrong, mut telling) = (Vec::new(), 0);
     for (method, route, wanted) in ROUTES {
-        let path = route.replace("/lines/{id}", "/lines/{line}").replace("{id}", "{message}").replace("{carrier}", "sandbox");
+        let path = route.replace("/lines/{id}", "/lines/{line}").replace("/connections/{id}", "/connections/{connection}");
+        let path = path.replace("{id}", "{message}").replace("{carrier}", "sandbox");
         let path = path.replace("{*rest}", "v2").replace("/type", "/type?to=inbox");
         let (parts, told) = doors.ask_all(method.parse().unwrap(), &path, "", *wanted).await;
         wrong.extend(parts);

@@ -193,6 +193,7 @@ impl TestApp {
             sandbox_url: None,
             secrets: vec![(CARRIER.to_owned(), SECRET.to_owned()), (CARRIER.to_owned(), OLD_SECRET.to_owned())],
             keys: keys(),
+            http: http.clone(),
         };
         let url = serve(application::router(&db, &now, site, None, &stop).unwrap(), &stop).await;
         sandbox.set_webhook_base(&url);

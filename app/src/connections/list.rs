@@ -1,0 +1,134 @@
+//! The list of connections, each at a glance.
+
+use super::state::{hearing, of_limit};
+use super::{StateBadge, state_sentence};
+use crate::fault::{Fault, Reply};
+use crate::frame::use_me;
+use crate::ui::{
+    Badge, ButtonLink, Cell, Empty, FaultView, FilterBar, Icon, Loading, Look, Notice, PageHead, Pager, RowLink, Search, Table, Time, Tone,
+    icon, load, query_field,
+};
+use leptos::prelude::*;
+use switchyard::types::{ConnectionRow, ConnectionState, Cursor, Page, Permission};
+
+#[cfg(feature = "ssr")]
+use {
+    crate::context::{permit, services},
+    switchyard::ringcentral,
+    switchyard::staff::may,
+};
+
+/// How many connections a page shows.
+#[cfg(feature = "ssr")]
+const PAGE: usize = 50;
+
+/// Connections by their account's name.
+#[server(prefix = "/fn", output = Reply, endpoint = "connections/list")]
+pub async fn list_connections(#[server(default)] search: String, after: Option<Cursor>) -> Result<Page<ConnectionRow>, Fault> {
+    let permit = permit::<may::SeeDirectory>().await?;
+    let services = services()?;
+    Ok(ringcentral::search(&services.db, &services.now, &permit, &search, after.as_ref(), PAGE).await?)
+}
+
+/// The list of connections.
+#[component]
+pub fn ConnectionsPage() -> impl IntoView {
+    let (q, after) = (query_field("q"), query_field("after"));
+    let page = load(move || (q.get(), after.get()), |(q, after)| list_connections(q, (!after.is_empty()).then_some(Cursor(after))));
+    let me = use_me();
+    view! {
+        <PageHead title="Connections">
+            <Suspense>
+                {move || Suspend::new(async move {
+                    me.await
+                        .is_ok_and(|me| me.may(Permission::ManageDirectory))
+                        .then(|| {
+                            view! {
+                                <ButtonLink href="/connections/new" look=Look::Main>
+                                    {icon(Icon::Plus)}
+                                    "Add connection"
+                                </ButtonLink>
+                            }
+                        })
+                })}
+            </Suspense>
+        </PageHead>
+        <Notice words=&[("removed", "The connection was removed.")] />
+        <FilterBar>
+            <Search label="Name of the account" value=q />
+        </FilterBar>
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match page.await {
+                    Ok(page) if page.rows.is_empty() => {
+                        view! {
+                            <div class="panel">
+                                <Show
+                                    when=move || q.get().is_empty()
+                                    fallback=|| view! { <Empty title="No connection fits">"Search for less of the account’s name."</Empty> }
+                                >
+                                    <Empty title="No connections yet">
+                                        "A connection lets an account’s lines write into RingCentral. Add one; then set a line to RingCentral."
+                                    </Empty>
+                                </Show>
+                            </div>
+                        }
+                            .into_any()
+                    }
+                    Ok(page) => {
+                        view! {
+                            <div class="panel">
+                                <Table label="Connections" head=&["Account", "State", "Subscription", "Posts a minute", "Posts today", "Last event"]>
+                                    {page.rows.into_iter().map(row).collect_view()}
+                                </Table>
+                            </div>
+                            <Pager label="Pages of connections" next=page.next />
+                        }
+                            .into_any()
+                    }
+                    Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn row(row: ConnectionRow) -> impl IntoView {
+    let (tone, hears, says) = hearing(&row);
+    // What is as it should be needs no more words.
+    let why = (!matches!(row.state, ConnectionState::SignedIn | ConnectionState::Idle)).then(|| state_sentence(&row.state));
+    let why_deaf = (tone != Tone::Good && row.subscription_error.is_some()).then_some(says);
+    view! {
+            <tr role="row">
+                <Cell of="Account">
+                    <RowLink href=format!("/connections/{}", row.id)>{row.account}</RowLink>
+                </Cell>
+                <Cell of="State">
+                    <StateBadge of=row.state />
+                    {why.map(|why| view! { <p class="muted mt-0.5 max-w-80 text-xs">{why}</p> })}
+                </Cell>
+                <Cell of="Subscription">
+                    <Badge tone=tone>{hears}</Badge>
+                    {row.subscribed_until
+                        .map(|until| {
+                            view! {
+                                <p class="muted mt-0.5 text-xs">
+                                    "Until " <Time at=until />
+                                </p>
+                            }
+                        })}
+                    {why_deaf.map(|why| view! { <p class="muted mt-0.5 max-w-64 text-xs">{why}</p> })}
+                </Cell>
+                <Cell of="Posts a minute">
+    <span class="whitespace-nowrap">{of_limit(row.posts_this_minute, row.posts_per_minute)}</span></Cell>
+                <Cell of="Posts today">
+    <span class="whitespace-nowrap">{of_limit(row.posts_today, row.posts_per_day)}</span></Cell>
+                <Cell of="Last event">
+                    {match row.heard_at {
+                        Some(at) => view! { <Time at=at /> }.into_any(),
+                        None => view! { <span class="muted">"None yet"</span> }.into_any(),
+                    }}
+                </Cell>
+            </tr>
+        }
+}

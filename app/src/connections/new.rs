@@ -1,0 +1,166 @@
+//! Connecting an account to RingCentral.
+
+use crate::fault::{Fault, Reply};
+use crate::frame::use_me;
+use crate::lines::offered_accounts;
+use crate::ui::{
+    Button, ButtonLink, Choice, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, Select, SendForm, Sending, fault_of,
+    field_error, load, query_field, waits,
+};
+use leptos::prelude::*;
+use switchyard::types::{AccountId, Permission, Problem};
+
+#[cfg(feature = "ssr")]
+use {
+    crate::context::{permit, services},
+    switchyard::ringcentral::{self, NewConnection},
+    switchyard::staff::may,
+};
+
+/// Connects an account and goes to its connection.
+#[server(prefix = "/fn", output = Reply, endpoint = "connections/add")]
+pub async fn add_connection(
+    account: AccountId,
+    base_url: String,
+    client_id: String,
+    client_secret: String,
+    jwt: String,
+    #[server(default)] posts_per_minute: String,
+    #[server(default)] posts_per_day: String,
+) -> Result<(), Fault> {
+    let permit = permit::<may::ManageDirectory>().await?;
+    let services = services()?;
+    let new = NewConnection {
+        base_url: base_url.trim().to_owned(),
+        client_id: client_id.trim().to_owned(),
+        client_secret: client_secret.trim().to_owned(),
+        jwt: jwt.trim().to_owned(),
+        posts_per_minute: limit("posts_per_minute", &posts_per_minute)?,
+        posts_per_day: limit("posts_per_day", &posts_per_day)?,
+    };
+    let id = ringcentral::connect(&services.db, &services.now, &services.keys, &permit, account, new).await?;
+    leptos_axum::redirect(&format!("/connections/{id}?done=added"));
+    Ok(())
+}
+
+/// A limit as it was typed; nothing is none.
+#[cfg(feature = "ssr")]
+fn limit(field: &str, text: &str) -> Result<Option<i64>, Problem> {
+    match text.trim().replace(',', "").as_str() {
+        "" => Ok(None),
+        number => number.parse().map(Some).map_err(|_| Problem::invalid(field, "Write a number, or nothing for no limit.")),
+    }
+}
+
+/// The form that connects an account.
+#[component]
+pub fn NewConnectionPage() -> impl IntoView {
+    let accounts = load(|| (), |()| offered_accounts());
+    let me = use_me();
+    view! {
+        <PageHead title="Add a connection" above=vec![("Connections".to_owned(), "/connections".to_owned())] />
+        <Suspense fallback=Loading>
+            {move || Suspend::new(async move {
+                match (me.await, accounts.await) {
+                    (Ok(me), _) if !me.may(Permission::ManageDirectory) => {
+                        let fault = Problem::forbidden("Your roles do not let you add connections.").into();
+                        view! { <FaultView fault=fault /> }.into_any()
+                    }
+                    (Ok(_), Ok(accounts)) if accounts.is_empty() => {
+                        view! {
+                            <div class="panel">
+                                <Empty title="No account yet">
+                                    <span>"A connection belongs to an account. Add the account first."</span>
+                                    <ButtonLink href="/accounts/new" look=Look::Main>
+                                        "Add an account"
+                                    </ButtonLink>
+                                </Empty>
+                            </div>
+                        }
+                            .into_any()
+                    }
+                    (Ok(_), Ok(accounts)) if accounts.iter().all(|account| account.connected) => {
+                        view! {
+                            <div class="panel">
+                                <Empty title="Every account is connected">
+                                    <span>"An account has one connection. To change its credential, give it new secrets."</span>
+                                    <ButtonLink href="/connections">"To the connections"</ButtonLink>
+                                </Empty>
+                            </div>
+                        }
+                            .into_any()
+                    }
+                    (Ok(_), Ok(accounts)) => {
+                        let free = accounts.into_iter().filter(|account| !account.connected);
+                        let choices = free.map(|account| Choice::new(account.id, account.name)).collect();
+                        view! { <Form choices=choices /> }.into_any()
+                    }
+                    (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+#[component]
+fn Form(choices: Vec<Choice>) -> impl IntoView {
+    let action = Sending::to::<AddConnection>();
+    let fault = fault_of(action);
+    let account = query_field("account");
+    view! {
+        <div class="panel max-w-xl p-5">
+            <SendForm action=action>
+                <div class="flex flex-col gap-4">
+                    <FormFault fault=fault fields=&["base_url", "client_id", "client_secret", "jwt", "posts_per_minute", "posts_per_day"] />
+                    <Select
+                        label="Account" name="account" choices=choices value=account
+                        help="Only accounts without a connection are offered: each has one at most."
+                    />
+                    <Field
+                        label="RingCentral’s address" name="base_url" kind="url" inputmode="url" value="https://platform.ringcentral.com"
+                        help="Change it only for a sandbox." error=field_error(fault, "base_url")
+                    />
+                    <fieldset class="flex flex-col gap-4 border-t border-base-300 pt-4">
+                        <legend class="sr-only">"Credential"</legend>
+                        <p class="muted text-xs">
+                            "The client registers a private REST API app with JWT sign-in in RingCentral’s developer console, with the permissions Read Accounts, Team Messaging and Webhook Subscriptions, and those that read messages and calls. Its user is the author of all posts. The secret and the JWT are stored sealed and are never shown again."
+                        </p>
+                        {super::secrets::fields(fault)}
+                    </fieldset>
+                    <fieldset class="flex flex-col gap-4 border-t border-base-300 pt-4">
+                        <legend class="sr-only">"Limits"</legend>
+                        <div class="grid gap-4 sm:grid-cols-2">
+                            <Field
+                                label="Posts a minute" name="posts_per_minute" inputmode="numeric" value="40" optional=true
+                                help="RingCentral allows 40." error=field_error(fault, "posts_per_minute")
+                            />
+                            <Field
+                                label="Posts a day" name="posts_per_day" inputmode="numeric" value="2500" optional=true
+                                help="RingCentral allows 2,500." error=field_error(fault, "posts_per_day")
+                            />
+                        </div>
+                        <p class="muted text-xs">"Choose less where other programs use the same app. Empty means no limit, as in a sandbox."</p>
+                    </fieldset>
+                    <div class="flex gap-2">
+                        <Button look=Look::Main pending=waits(action)>
+                            "Add connection"
+                        </Button>
+                        <ButtonLink href="/connections">"Cancel"</ButtonLink>
+                    </div>
+                </div>
+            </SendForm>
+        </div>
+    }
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::limit;
+
+    #[test]
+    fn a_limit_is_a_number_or_nothing() {
+        assert_eq!(limit("f", " 2,500 ").expect("a number"), Some(2_500));
+        assert_eq!(limit("f", " ").expect("nothing"), None);
+        assert!(limit("f", "many").is_err());
+    }
+}
