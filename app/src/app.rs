@@ -1,6 +1,7 @@
 //! The document and its routes. Every page is rendered whole and in order on the server, so that it can be read without JavaScript.
 
 use crate::accounts::{AccountsPage, NewAccountPage};
+use crate::audit::AuditPage;
 use crate::connections::{ConnectionPage, ConnectionsPage, NewConnectionPage, NewSecretsPage, RemoveConnectionPage};
 use crate::conversation::ConversationPage;
 use crate::frame::{Frame, FramedRoute};
@@ -99,6 +100,7 @@ pub fn App() -> impl IntoView {
                     </ParentRoute>
                     <Route path=path!("/staff") view=screen!(house, StaffPage) ssr=SsrMode::Async />
                     <Route path=path!("/staff/new") view=screen!(house, NewMemberPage) ssr=SsrMode::Async />
+                    <Route path=path!("/audit") view=screen!(house, AuditPage) ssr=SsrMode::Async />
                 </ParentRoute>
             </Routes>
         </Router>

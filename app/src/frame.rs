@@ -189,6 +189,7 @@ fn Ways(me: MeLoaded) -> impl IntoView {
                                 .is_some_and(|me| me.simulator && me.may(Permission::SendMessages))
                                 .then(|| way("/simulator", "Simulator", Icon::Simulator))}
                             {may(Permission::SeeStaff).then(|| way("/staff", "Staff", Icon::Staff))}
+                            {may(Permission::SeeAudit).then(|| way("/audit", "Audit", Icon::Audit))}
                         }
                     })}
                 </Suspense>

@@ -9,12 +9,14 @@
 
 mod accounts;
 mod app;
+mod audit;
 mod connections;
 #[cfg(feature = "ssr")]
 pub mod context;
 mod conversation;
 mod fault;
 mod frame;
+mod history;
 mod invitation;
 mod lines;
 mod live;

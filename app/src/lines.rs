@@ -6,8 +6,6 @@ mod list;
 mod new;
 mod parts;
 mod type_change;
-#[cfg(feature = "ssr")]
-mod words;
 
 pub use conversations::ConversationsPage;
 pub use line::LinePage;

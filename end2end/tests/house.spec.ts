@@ -128,7 +128,7 @@ for (const theme of ['light', 'dark'] as const) {
   test(`no screen has an accessibility violation, ${theme}`, async ({ browser }) => {
     const page = await as(browser, 'administrator', { colorScheme: theme });
     const line = await lineNamed(page, 'Front desk');
-    for (const path of ['/lines', line, `${line}/type?to=none`, '/lines/new', '/accounts', '/accounts/new', '/staff', '/staff/new', '/nowhere']) {
+    for (const path of ['/lines', line, `${line}/type?to=none`, '/lines/new', '/accounts', '/accounts/new', '/staff', '/staff/new', '/audit', '/nowhere']) {
       await page.goto(path);
       await expect(page.getByRole('heading', { level: 1 }).first()).toBeVisible();
       await accessible(page);
@@ -150,3 +150,27 @@ for (const role of ['viewer', 'support'] satisfies Role[]) {
     await expect(page.getByText('Your roles do not let you')).toBeVisible();
   });
 }
+
+test('the audit says who changed what, narrowed to one of them, and seals it', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  const name = `Audited ${Date.now()}`;
+  await page.goto('/accounts/new');
+  await ready(page);
+  await page.getByLabel('Name').fill(name);
+  await page.getByRole('button', { name: 'Add account' }).click();
+  await expect(page.getByText('The account was added.')).toBeVisible();
+  await page.goto('/audit');
+  await ready(page);
+  const row = page.getByRole('row').filter({ hasText: `Added the account “${name}”` });
+  await expect(row).toBeVisible();
+  await expect(async () => {
+    await page.reload();
+    await expect(row).not.toContainText('being sealed', { timeout: 500 });
+  }).toPass();
+  await ready(page);
+  await row.getByRole('link', { name }).click();
+  await expect(page).toHaveURL(/account=/);
+  await expect(page.getByRole('row').filter({ hasText: 'Added the account' })).toHaveCount(1);
+  const file = await page.request.get(`/audit.csv?${new URL(page.url()).searchParams}`);
+  expect(await file.text()).toContain(`account.add`);
+});

@@ -3,6 +3,7 @@
 //! The rule: a page is for who is signed in, and only this site's own pages may have the browser change something. What a member
 //! may do is not decided here but by each server function's permit.
 
+mod audit_csv;
 mod csv;
 mod lines_csv;
 mod sync_csv;
@@ -80,6 +81,7 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .leptos_routes_with_context(&leptos, pages(), context, document)
         .with_state(leptos)
         .route("/", get(|| async { found("/lines") }))
+        .route("/audit.csv", get(audit_csv::download).with_state(services.clone()))
         .route("/lines.csv", get(lines_csv::download).with_state(services.clone()))
         .route("/sync.csv", get(sync_csv::download).with_state(services.clone()))
         .merge(more)

@@ -3,7 +3,7 @@
 use super::{Actor, Permit, may};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, AuditEntry, AuditFilter, AuditRow, Cursor, LineId, Page, Timestamp};
+use crate::types::{AccountId, AuditEntry, AuditFilter, AuditRow, Cursor, LineId, Page, StaffId, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -110,6 +110,7 @@ struct Whole {
     #[sqlx(flatten)]
     row: Row,
     number: Option<i64>,
+    staff: Option<StaffId>,
     account_id: Option<AccountId>,
     account: Option<String>,
     line_id: Option<LineId>,
@@ -119,8 +120,8 @@ struct Whole {
 macro_rules! audit_sql {
     ($narrow:literal) => {
         concat!(
-            "select e.id, e.at, e.actor_name, e.action, e.before, e.after, e.number, e.account_id, a.name as account, e.line_id,
-               l.label as line
+            "select e.id, e.at, e.actor_name, e.action, e.before, e.after, e.number,
+               case when e.actor_kind = 'staff' then e.actor_id end as staff, e.account_id, a.name as account, e.line_id, l.label as line
              from audit_entry e
              left join account a on a.id = e.account_id
              left join line l on l.id = e.line_id
@@ -180,6 +181,7 @@ pub async fn search(
             before: whole.row.before,
             after: whole.row.after,
         },
+        staff: whole.staff,
         account: whole.account_id.map(|id| (id, whole.account.unwrap_or_default())),
         line: whole.line_id.map(|id| (id, whole.line.unwrap_or_default())),
     }))

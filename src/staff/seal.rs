@@ -165,5 +165,5 @@ pub async fn verify(db: &Db, known: Option<(i64, String)>) -> Result<Verdict> {
     }
     let (unsealed, unsealed_since): (i64, Option<Timestamp>) =
         db.one("select count(*), min(at) from audit_entry where number is null", ()).await?;
-    Ok(Verdict { sealed: number, head: (number > 0).then(|| (number, hash)), broken, unsealed, unsealed_since })
+    Ok(Verdict { sealed: number, head: (number > 0).then_some((number, hash)), broken, unsealed, unsealed_since })
 }

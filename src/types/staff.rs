@@ -130,6 +130,8 @@ pub struct AuditEntry {
     pub number: Option<i64>,
     /// What it says.
     pub row: AuditRow,
+    /// The member who did it; `None` for a program.
+    pub staff: Option<StaffId>,
     /// The account it was done to, and its name.
     pub account: Option<(AccountId, String)>,
     /// The line it was done to, and what staff call it.

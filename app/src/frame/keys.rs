@@ -12,13 +12,14 @@ use web_sys::HtmlElement;
 const OFF: &str = "switchyard.keys.off";
 
 /// The second key of `g …` and where it leads.
-const WAYS: [(&str, &str, &str); 6] = [
+const WAYS: [(&str, &str, &str); 7] = [
     ("l", "/lines", "Lines"),
     ("a", "/accounts", "Accounts"),
     ("c", "/connections", "Connections"),
     ("s", "/sync", "Sync"),
     ("m", "/simulator", "Simulator"),
     ("t", "/staff", "Staff"),
+    ("u", "/audit", "Audit"),
 ];
 
 /// Whether the help is open.

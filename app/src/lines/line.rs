@@ -6,37 +6,22 @@ use super::{line, line_of_path, no_such_line};
 use crate::connections::connection_of;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
+use crate::history::HistoryRow;
 use crate::live::{is_idle, on_change};
 use crate::ui::{FaultView, Loaded, Loading, Notice, PageHead, Panel, Tabs, Time, TypeBadge, load, query_field};
 use leptos::prelude::*;
-use serde::{Deserialize, Serialize};
-use switchyard::types::{Change, ConnectionRow, Cursor, LineDetail, LineId, Page, Permission, Timestamp};
+use switchyard::types::{Change, ConnectionRow, Cursor, LineDetail, LineId, Page, Permission};
 
 #[cfg(feature = "ssr")]
 use {
-    super::words::in_words,
     crate::context::{permit, services},
+    crate::history::in_words,
     switchyard::staff::{self, may},
 };
 
 /// How many changes the page shows at a time.
 #[cfg(feature = "ssr")]
 const PAGE: usize = 20;
-
-/// A change in words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HistoryRow {
-    /// When.
-    pub at: Timestamp,
-    /// Who.
-    pub actor: String,
-    /// What was done.
-    pub text: String,
-    /// What it was before, where that says something.
-    pub before: Option<String>,
-    /// What it is since, where that says something.
-    pub after: Option<String>,
-}
 
 /// The changes of a line, newest first.
 #[server(prefix = "/fn", output = Reply, endpoint = "lines/history")]

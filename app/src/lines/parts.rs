@@ -1,9 +1,9 @@
 //! The panels of a line's page. Who may not change a thing sees it without the control.
 
-use super::line::HistoryRow;
 use crate::connections::{StateBadge, state_sentence};
 use crate::fault::{Fault, Reply};
 use crate::frame::Me;
+use crate::history::HistoryRow;
 use crate::ui::{
     Badge, Button, ButtonLink, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loaded, Loading, Look, Panel, SendForm, Sending,
     Table, TextArea, Time, Tone, fault_of, field_error, toast_on_success, waits,

@@ -84,6 +84,9 @@ const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("staff/invite",              "email=new{n}@example.com&name=New&role={role}",                     [401, 403, 403, 403, 200]),
     ("staff/invited",             "",                                                                  [401, 403, 403, 200, 200]),
     ("staff/disable",             "id={victim}",                                                       [401, 403, 403, 403, 200]),
+    // The audit; who looks after another account sees that one's.
+    ("audit/list",                "",                                                                  [401, 403, 403, 200, 200]),
+    ("audit/actions",             "",                                                                  [401, 403, 403, 200, 200]),
     // The simulator, where a sandbox runs.
     ("simulator/stage",           "line={line}&contact={conversation}",                                [401, 403, 200, 200, 200]),
     ("simulator/scene",           "line={line}&contact={conversation}",                                [401, 403, 200, 404, 200]),
@@ -118,8 +121,10 @@ const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/connections/{id}/remove",                 [302, 403, 200, 404, 200]),
     ("GET",  "/staff",                                   [302, 403, 403, 200, 200]),
     ("GET",  "/staff/new",                               [302, 403, 403, 200, 200]),
+    ("GET",  "/audit",                                   [302, 403, 403, 200, 200]),
     ("GET",  "/nothing/here",                            [302, 404, 404, 404, 404]),
     // Files, and the stream of events.
+    ("GET",  "/audit.csv",                               [302, 403, 403, 200, 200]),
     ("GET",  "/lines.csv",                               [302, 200, 200, 200, 200]),
     ("GET",  "/sync.csv",                                [302, 200, 200, 200, 200]),
     ("GET",  "/events",                                  [401, 200, 200, 200, 200]),

@@ -1,0 +1,196 @@
+//! The audit: who changed what, and when. Every entry is sealed within seconds; its number says so.
+//!
+//! The rule: the screen changes nothing, and neither can anybody else: `switchyard audit verify` finds out.
+
+use crate::fault::{Fault, Reply};
+use crate::history::HistoryRow;
+use crate::lines::offered_accounts;
+use crate::ui::{
+    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, Select, Table, Time, icon, load, query_field,
+};
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+use serde::{Deserialize, Serialize};
+use switchyard::types::{AccountId, Cursor, LineId, Page, StaffId};
+
+#[cfg(feature = "ssr")]
+use {
+    crate::context::{permit, services},
+    crate::history::{action_name, in_words},
+    switchyard::staff::{self, may},
+    switchyard::types::AuditFilter,
+};
+
+/// How many entries a page shows.
+#[cfg(feature = "ssr")]
+const PAGE: usize = 50;
+
+/// An entry in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditShown {
+    /// What it says.
+    pub row: HistoryRow,
+    /// Its number in the chain; `None` until it is sealed.
+    pub number: Option<i64>,
+    /// The member who did it.
+    pub staff: Option<StaffId>,
+    /// The account it was done to.
+    pub account: Option<(AccountId, String)>,
+    /// The line it was done to.
+    pub line: Option<(LineId, String)>,
+}
+
+/// Entries of the audit, newest first.
+#[server(prefix = "/fn", output = Reply, endpoint = "audit/list")]
+pub async fn list_audit(
+    staff: Option<StaffId>,
+    action: Option<String>,
+    account: Option<AccountId>,
+    line: Option<LineId>,
+    after: Option<Cursor>,
+) -> Result<Page<AuditShown>, Fault> {
+    let permit = permit::<may::SeeAudit>().await?;
+    let filter = AuditFilter { actor: staff, action: action.filter(|action| !action.is_empty()), account, line, until: None };
+    let page = staff::search(&services()?.db, &permit, &filter, after.as_ref(), PAGE).await?;
+    Ok(page.map(|entry| AuditShown {
+        number: entry.number,
+        staff: entry.staff,
+        account: entry.account,
+        line: entry.line,
+        row: in_words(entry.row),
+    }))
+}
+
+/// What the audit can be narrowed to, each with its name.
+#[server(prefix = "/fn", output = Reply, endpoint = "audit/actions")]
+pub async fn audit_actions() -> Result<Vec<(String, String)>, Fault> {
+    let permit = permit::<may::SeeAudit>().await?;
+    let actions = staff::actions(&services()?.db, &permit).await?;
+    Ok(actions.into_iter().map(|action| (action.clone(), action_name(&action))).collect())
+}
+
+/// The audit.
+#[component]
+pub fn AuditPage() -> impl IntoView {
+    let field = |name| query_field(name);
+    let (who, action, account, line, after) = (field("who"), field("action"), field("account"), field("line"), field("after"));
+    let page = load(
+        move || (who.get(), action.get(), account.get(), line.get(), after.get()),
+        |(who, action, account, line, after)| {
+            let after = (!after.is_empty()).then_some(Cursor(after));
+            list_audit(who.parse().ok(), Some(action), account.parse().ok(), line.parse().ok(), after)
+        },
+    );
+    let (accounts, actions) = (load(|| (), |()| offered_accounts()), load(|| (), |()| audit_actions()));
+    let is_narrowed = move || [who, action, account, line].iter().any(|field| !field.get().is_empty());
+    let search = use_location().search;
+    let csv = Signal::derive(move || format!("/audit.csv?{}", search.get()));
+    view! {
+        <PageHead title="Audit">
+            <ButtonLink href=csv external=true>
+                {icon(Icon::Download)}
+                "CSV"
+            </ButtonLink>
+        </PageHead>
+        <p class="muted mb-4 max-w-3xl">
+            "Every change, by whom. Entries are numbered and sealed within seconds: one that is altered or taken out afterwards is found by the check that engineers run."
+        </p>
+        <FilterBar>
+            <div class="w-[calc(50%-0.25rem)] sm:w-72">
+                <Suspense>
+                    {move || Suspend::new(async move {
+                        let offered = actions.await.unwrap_or_default();
+                        let choices = [Choice::new("", "All changes")]
+                            .into_iter()
+                            .chain(offered.into_iter().map(|(action, name)| Choice::new(action, name)))
+                            .collect::<Vec<_>>();
+                        view! { <Select label="Change" name="action" choices=choices value=action bare=true /> }
+                    })}
+                </Suspense>
+            </div>
+            <div class="w-[calc(50%-0.25rem)] sm:w-52">
+                <Suspense>
+                    {move || Suspend::new(async move {
+                        let accounts = accounts.await.unwrap_or_default();
+                        let choices = [Choice::new("", "All accounts")]
+                            .into_iter()
+                            .chain(accounts.into_iter().map(|account| Choice::new(account.id, account.name)))
+                            .collect::<Vec<_>>();
+                        view! { <Select label="Account" name="account" choices=choices value=account bare=true /> }
+                    })}
+                </Suspense>
+            </div>
+            <input type="hidden" name="who" prop:value=move || who.get() value=who.get_untracked() />
+            <input type="hidden" name="line" prop:value=move || line.get() value=line.get_untracked() />
+        </FilterBar>
+        <Show when=move || !who.get().is_empty() || !line.get().is_empty()>
+            <p class="mb-3 text-sm">
+                {move || {
+                    match (who.get().is_empty(), line.get().is_empty()) {
+                        (false, false) => "Only what one member did to one line. ",
+                        (false, true) => "Only what one member did. ",
+                        _ => "Only what was done to one line. ",
+                    }
+                }} <a class="text-link" href="/audit">"Show all"</a>
+            </p>
+        </Show>
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match page.await {
+                    Ok(page) if page.rows.is_empty() => {
+                        view! {
+                            <div class="panel">
+                                <Show
+                                    when=is_narrowed
+                                    fallback=|| view! { <Empty title="Nothing was changed yet">"Every change will stand here, with who made it."</Empty> }
+                                >
+                                    <Empty title="No change fits">
+                                        <span>"Choose another change or account."</span>
+                                        <ButtonLink href="/audit">"Show all"</ButtonLink>
+                                    </Empty>
+                                </Show>
+                            </div>
+                        }
+                            .into_any()
+                    }
+                    Ok(page) => {
+                        view! {
+                            <div class="panel">
+                                <Table label="Audit" head=&["When", "Who", "What", "Where", "Before", "After", "No."]>
+                                    {page.rows.into_iter().map(row).collect_view()}
+                                </Table>
+                            </div>
+                            <Pager label="Pages of the audit" next=page.next />
+                        }
+                            .into_any()
+                    }
+                    Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn row(entry: AuditShown) -> impl IntoView {
+    let AuditShown { row, number, staff, account, line } = entry;
+    let who = match staff {
+        Some(id) => view! { <a class="text-link" href=format!("/audit?who={id}")>{row.actor}</a> }.into_any(),
+        None => row.actor.into_any(),
+    };
+    let of_account = account.map(|(id, name)| view! { <a class="text-link" href=format!("/audit?account={id}")>{name}</a> });
+    let of_line = line.map(|(id, label)| view! { <a class="text-link" href=format!("/lines/{id}")>{label}</a> });
+    let both = (of_account.is_some() && of_line.is_some()).then_some(" · ");
+    view! {
+        <tr role="row">
+            <Cell of="When">
+                <Time at=row.at />
+            </Cell>
+            <Cell of="Who">{who}</Cell>
+            <Cell of="What">{row.text}</Cell>
+            <Cell of="Where">{of_account} {both} {of_line}</Cell>
+            <Cell of="Before">{row.before.unwrap_or_else(|| "–".to_owned())}</Cell>
+            <Cell of="After">{row.after.unwrap_or_else(|| "–".to_owned())}</Cell>
+            <Cell of="No.">{number.map_or_else(|| "being sealed".to_owned(), |number| number.to_string())}</Cell>
+        </tr>
+    }
+}
