@@ -197,10 +197,9 @@ impl<'a> Play<'a> {
                 self.untold.insert(post, untold);
             }
             Kind::EventDelivery if entry.accepted => {
-                if let Some(untold) = entry.post_id.and_then(|post| self.untold.get_mut(&post)) {
-                    if untold.told.is_none() {
-                        (untold.told, untold.early) = (Some(self.listened), !self.called.contains(&untold.in_chat));
-                    }
+                let untold = entry.post_id.and_then(|post| self.untold.get_mut(&post));
+                if let Some(untold) = untold.filter(|untold| untold.told.is_none()) {
+                    (untold.told, untold.early) = (Some(self.listened), !self.called.contains(&untold.in_chat));
                 }
             }
             _ => {}
