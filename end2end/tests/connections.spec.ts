@@ -61,7 +61,7 @@ test('a paused connection says so and what waits, and goes on', async ({ browser
   await page.getByText('Pause…').click();
   await page.getByRole('button', { name: 'Pause the connection' }).click();
   await expect(badge(page, 'Paused')).toBeVisible();
-  await expect(page.locator('[data-verdict]')).toContainText('Paused: nothing is posted.');
+  await expect(page.locator('[data-verdict]')).toContainText('Paused: nothing is posted, and nothing waits');
   await page.getByRole('button', { name: 'Test' }).click();
   await expect(page.getByText('it cannot be tested now')).toBeVisible();
 
