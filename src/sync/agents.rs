@@ -21,6 +21,8 @@ use uuid::Uuid;
 const BATCH: i64 = 100;
 /// Chats that are read at a time, when events may have been lost.
 const CHATS: i64 = 8;
+/// A chat with events is read within this time: one of them may have been lost without a trace.
+const CHECK: Duration = Duration::from_secs(60 * 60);
 /// A chat that is being read is left to another worker after this time.
 const READING: Duration = Duration::from_secs(60);
 const CALL: Duration = Duration::from_secs(15);
@@ -51,7 +53,7 @@ struct Unread {
     connection_id: ConnectionId,
     chat_id: String,
     made_at: Timestamp,
-    read_up_to: Option<String>,
+    checked_up_to: Option<String>,
 }
 
 impl Agents {
@@ -170,9 +172,11 @@ impl Agents {
             return Ok(());
         }
         tx.run(
-            "update chat set read_up_to = $3
-             where connection_id = $1 and chat_id = $2 and (read_up_to is null or read_up_to < $3)",
-            (connection, chat_id.clone(), post.creation_time.clone().unwrap_or_default()),
+            "update chat
+             set read_up_to = case when read_up_to > $3 then read_up_to else $3 end,
+                 check_at = case when $4 then coalesce(check_at, $5) else check_at end
+             where connection_id = $1 and chat_id = $2",
+            (connection, chat_id.clone(), post.creation_time.clone().unwrap_or_default(), post.event_type.is_some(), at.plus(CHECK)),
         )
         .await?;
         if self.is_echo(tx, at, &chat, post).await? {
@@ -305,12 +309,13 @@ impl Agents {
         let unread: Vec<Unread> = self
             .db
             .work(async |tx| {
+                tx.run("update chat set catch_up_at = $1 where check_at <= $1 and catch_up_at is null", [at]).await?;
                 tx.all(
-                    "update chat set catch_up_at = $2
+                    "update chat set catch_up_at = $2, check_at = null
                      where (connection_id, chat_id) in (
                        select connection_id, chat_id from chat where catch_up_at <= $1 order by catch_up_at limit $3)
                        and catch_up_at <= $1
-                     returning connection_id, chat_id, made_at, read_up_to",
+                     returning connection_id, chat_id, made_at, checked_up_to",
                     (at, at.plus(READING), CHATS),
                 )
                 .await
@@ -323,10 +328,11 @@ impl Agents {
             {
                 continue;
             }
-            let since = chat.read_up_to.unwrap_or_else(|| chat.made_at.minus(CLOCKS_DIFFER).rfc3339());
+            let since = chat.checked_up_to.unwrap_or_else(|| chat.made_at.minus(CLOCKS_DIFFER).rfc3339());
             let Outcome::Accepted(mut posts) = self.client.posts_since(&connection, &chat.chat_id, &since, CALL).await else { continue };
             // Newest first: they are worked off in the order in which they were written.
             posts.reverse();
+            let newest = posts.last().and_then(|post| post.creation_time.clone());
             self.db
                 .work(async |tx| {
                     // As for events: one worker at a time works a connection's posts off.
@@ -336,8 +342,11 @@ impl Agents {
                         self.apply(tx, connection.id, &post).await?;
                     }
                     tx.run(
-                        "update chat set catch_up_at = null where connection_id = $1 and chat_id = $2 and catch_up_at = $3",
-                        (connection.id, chat.chat_id.clone(), at.plus(READING)),
+                        "update chat
+                         set catch_up_at = case when catch_up_at = $3 then null else catch_up_at end,
+                             checked_up_to = coalesce($4, checked_up_to)
+                         where connection_id = $1 and chat_id = $2",
+                        (connection.id, chat.chat_id.clone(), at.plus(READING), newest.clone()),
                     )
                     .await
                 })

@@ -21,6 +21,7 @@ on_both_engines![
     a_file_is_named_and_a_mention_is_read_as_a_name,
     edits_and_deletions_are_recorded_and_not_sent,
     lost_events_are_caught_up_with,
+    a_lost_event_before_one_that_came_is_found_within_the_hour,
     what_an_agent_wrote_before_we_knew_the_chat_is_sent,
     a_blacklisted_or_expired_subscription_is_made_anew_and_only_one_lives,
     a_lost_answer_leaves_no_second_subscription,
@@ -188,6 +189,23 @@ async fn edits_and_deletions_are_recorded_and_not_sent(app: &TestApp) {
     assert_eq!(desk.phone(), [text]);
     let row = app.timeline(&desk.line, &contact(1)).await.into_iter().find(|row| row.post_id == Some(post.clone())).unwrap();
     assert!(row.edited_at.is_some() && row.removed_at.is_some());
+}
+
+async fn a_lost_event_before_one_that_came_is_found_within_the_hour(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.sandbox.arm(Fault::new(On::Event, What::DropEvent).times(1)).unwrap();
+    let (lost, came) = (app.text("Lost"), app.text("Came"));
+    desk.writes(&lost);
+    app.pass(1);
+    desk.writes(&came);
+    desk.settle().await;
+    assert_eq!(desk.phone(), [came.as_str()], "nothing says that there was one before it");
+    app.pass(61 * 60);
+    desk.settle().await;
+    assert_eq!(desk.phone(), [came.as_str(), lost.as_str()]);
+    app.pass(61 * 60);
+    desk.settle().await;
+    assert_eq!(desk.phone().len(), 2, "once");
 }
 
 async fn lost_events_are_caught_up_with(app: &TestApp) {
