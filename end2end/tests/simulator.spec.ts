@@ -150,6 +150,7 @@ test('pictures and group texts are shown on both sides', async ({ browser }) => 
   await expect(chat.getByText('Here is the label')).toHaveCount(1);
 
   await page.getByRole('link', { name: 'The conversation in Switchyard' }).click();
+  await expect(page.getByRole('heading', { name: 'Messages' })).toBeVisible();
   const message = page.getByRole('listitem').filter({ hasText: 'Here is the label' });
   await expect(message).toContainText('Group text, also to +1 646 555 0180');
   const picture = message.getByRole('link', { name: 'Attachment 2 (image)' });
