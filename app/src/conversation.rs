@@ -213,33 +213,33 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, is_older: bool, m
                         }}
                     </dl>
                 </Panel>
-                <Unsent followed=followed />
+                {move || followed.now.with(|all| unsent(&all.unsent))}
             </div>
         </div>
     }
 }
 
 /// What agents wrote in RingCentral and the contact did not get; nothing when there is nothing.
-#[component]
-fn Unsent(followed: Followed<Conversation>) -> impl IntoView {
-    let posts = Memo::new(move |_| followed.now.with(|all| all.unsent.clone()));
-    let row = |post: UnsentPost| {
+fn unsent(posts: &[UnsentPost]) -> impl IntoView + use<> {
+    let rows = posts
+        .iter()
+        .map(|post| {
+            let (why, id, at) = (post.outcome.sentence(), post.post_id.clone(), post.seen_at);
+            view! {
+                <li class="text-xs">
+                    <p class="font-medium">{why}</p>
+                    <p class="muted">"Post " <span class="break-all">{id}</span> ", seen " <Time at=at /></p>
+                </li>
+            }
+        })
+        .collect_view();
+    (!posts.is_empty()).then(|| {
         view! {
-            <li class="text-xs">
-                <p class="font-medium">{post.outcome.sentence()}</p>
-                <p class="muted">"Post " <span class="break-all">{post.post_id}</span> ", seen " <Time at=post.seen_at /></p>
-            </li>
-        }
-    };
-    view! {
-        <Show when=move || posts.with(|posts| !posts.is_empty())>
             <Panel title="Not sent" note="What agents wrote in RingCentral and the contact did not get.">
-                <ul class="flex flex-col gap-2">
-                    <For each=move || posts.get() key=|post| post.post_id.clone() children=row />
-                </ul>
+                <ul class="flex flex-col gap-2">{rows}</ul>
             </Panel>
-        </Show>
-    }
+        }
+    })
 }
 
 /// What the state means for the contact's chat.

@@ -118,6 +118,10 @@ test('what goes through it is drawn, with its numbers, against the limit', async
   await expect(posts.getByText('limit')).toBeVisible();
   await posts.getByText('The numbers').click();
   await expect(posts.getByRole('row').nth(1)).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d1$/);
+  // Read anew every few seconds, what is open stays open.
+  await page.waitForResponse((answer) => answer.url().endsWith('/fn/connections/get'));
+  await page.waitForResponse((answer) => answer.url().endsWith('/fn/connections/get'));
+  await expect(posts.getByRole('row').nth(1)).toBeVisible();
   for (const [span, words] of [['Day', 'in 15 minutes'], ['Month', 'in 6 hours']] as const) {
     await page.getByRole('link', { name: span, exact: true }).click();
     await expect(page).toHaveURL(new RegExp(`span=${span.toLowerCase()}`));

@@ -1,8 +1,8 @@
 //! One connection: how it is at a glance, whether it keeps up, what stands still, and what staff do about it.
 
 use super::acts::Acts;
-use super::graphs::{Graphs, verdict};
-use super::stalled::Stalled;
+use super::graphs::{graphs, verdict};
+use super::stalled::stalled;
 use super::state::{hearing, of_limit, plain, sentence};
 use super::{StateBadge, Whole, connection_of_path, counted, lasted, no_such_connection, read_connection, state_sentence};
 use crate::frame::{Me, use_me};
@@ -12,7 +12,7 @@ use crate::ui::{
 };
 use leptos::prelude::*;
 use std::time::Duration;
-use switchyard::types::{ConnectedLine, ConnectionDetail, ConnectionId, Permission, RateBudget, RateGroup, Span, UnknownPerson};
+use switchyard::types::{ConnectedLine, ConnectionDetail, ConnectionId, Permission, RateBudget, Span, UnknownPerson};
 
 /// Budgets fill up by time alone: the page is read anew so often.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -39,7 +39,7 @@ pub fn ConnectionPage() -> impl IntoView {
                         let account = first.detail.row.account_id;
                         let followed = follow(first, move |change| change.account() == Some(account), move || read_connection(id, span));
                         every(AGAIN, move || followed.read_again());
-                        view! { <Page id=id span=span followed=followed me=me /> }.into_any()
+                        view! { <Page id=id followed=followed me=me /> }.into_any()
                     }
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
@@ -49,109 +49,105 @@ pub fn ConnectionPage() -> impl IntoView {
 }
 
 #[component]
-fn Page(id: ConnectionId, span: Span, followed: Followed<Whole>, me: Me) -> impl IntoView {
+fn Page(id: ConnectionId, followed: Followed<Whole>, me: Me) -> impl IntoView {
     let acts = Acts::new(id, followed);
     let may = me.may(Permission::ManageDirectory);
     let account = followed.now.with_untracked(|whole| whole.detail.row.account.clone());
-    let state = Memo::new(move |_| followed.now.with(|whole| whole.detail.row.state.clone()));
-    let verdict = Memo::new(move |_| followed.now.with(|whole| verdict(&whole.detail, &whole.deliveries)));
-    let alert = move || match verdict.with(|(tone, _)| *tone) {
+    let state = move || followed.now.with(|whole| view! { <StateBadge of=whole.detail.row.state.clone() /> });
+    view! {
+        <PageHead title=account above=vec![("Connections".to_owned(), "/connections".to_owned())] beside=move || view! { {state} }>
+            {may.then(|| acts.buttons())}
+        </PageHead>
+        <div class:hidden=acts.has_outcome()>
+            <Notice words=&[
+                ("added", "The connection was added. Test it to see whether RingCentral accepts it."),
+                ("secrets", "The new secrets are stored. Test the connection to see whether RingCentral accepts them."),
+                ("tested", "It works: RingCentral accepts the credential."),
+            ] />
+        </div>
+        {acts.outcome()}
+        // Painted as a whole each time: the nodes stay, and with them what is open or has the focus.
+        {move || followed.now.with(|whole| painted(whole, may.then_some(acts)))}
+    }
+}
+
+fn painted(whole: &Whole, acts: Option<Acts>) -> impl IntoView + use<> {
+    let (tone, says) = verdict(&whole.detail, &whole.deliveries);
+    let alert = match tone {
         Tone::Bad => "alert alert-error alert-soft mb-4 items-start py-2.5 text-sm",
         Tone::Warning => "alert alert-warning alert-soft mb-4 items-start py-2.5 text-sm",
         Tone::Plain | Tone::Info => "alert alert-info alert-soft mb-4 items-start py-2.5 text-sm",
         Tone::Good => "alert alert-success alert-soft mb-4 items-start py-2.5 text-sm",
     };
     view! {
-        <PageHead
-            title=account above=vec![("Connections".to_owned(), "/connections".to_owned())]
-            beside=move || view! { {move || view! { <StateBadge of=state.get() /> }} }
-        >
-            {may.then(|| acts.buttons())}
-        </PageHead>
-        <div class:hidden=acts.has_outcome()>
-        <Notice words=&[
-            ("added", "The connection was added. Test it to see whether RingCentral accepts it."),
-            ("secrets", "The new secrets are stored. Test the connection to see whether RingCentral accepts them."),
-            ("tested", "It works: RingCentral accepts the credential."),
-        ] />
-        </div>
-        {acts.outcome()}
         <p class=alert data-verdict="">
-            {move || verdict.with(|(tone, _)| matches!(tone, Tone::Warning | Tone::Bad)).then(|| icon(Icon::Warning))}
-            <span>{move || verdict.with(|(_, text)| text.clone())}</span>
+            {matches!(tone, Tone::Warning | Tone::Bad).then(|| icon(Icon::Warning))} <span>{says}</span>
         </p>
         <div class="grid items-start gap-4 lg:grid-cols-2">
             <div class="flex min-w-0 flex-col gap-4">
-                <Glance followed=followed />
-                <Lines followed=followed />
+                {glance(whole)}
+                {lines(&whole.detail)}
             </div>
             <div class="flex min-w-0 flex-col gap-4">
-                <Budgets followed=followed />
-                <People followed=followed acts=may.then_some(acts) />
+                {budgets(&whole.detail)}
+                {people(&whole.detail, acts)}
             </div>
             <div class="flex min-w-0 flex-col gap-4 lg:col-span-2">
-                <Stalled followed=followed />
-                <Graphs id=id span=span followed=followed />
+                {stalled(whole)}
+                {graphs(whole.detail.row.id, &whole.deliveries)}
             </div>
         </div>
     }
 }
 
 /// How it is, in facts.
-#[component]
-fn Glance(followed: Followed<Whole>) -> impl IntoView {
-    let of = move |text: fn(&Whole) -> String| move || followed.now.with(text);
-    let hears = Memo::new(move |_| followed.now.with(|whole| hearing(&whole.detail.row)));
-    let error = Memo::new(move |_| followed.now.with(|whole| whole.detail.last_error.clone()));
-    let heard = Memo::new(move |_| followed.now.with(|whole| whole.detail.row.heard_at));
-    let (base_url, client_id) =
-        followed.now.with_untracked(|whole| (whole.detail.row.base_url.clone(), whole.detail.row.client_id.clone()));
+fn glance(whole: &Whole) -> impl IntoView + use<> {
+    let row = &whole.detail.row;
+    let (tone, hears, says) = hearing(row);
+    let error = match &whole.detail.last_error {
+        Some((at, words)) => view! {
+            {sentence(words)}
+            <p class="muted text-xs">
+                <Time at=*at />
+            </p>
+        }
+        .into_any(),
+        None => view! { <span class="muted">"None"</span> }.into_any(),
+    };
+    let heard = match row.heard_at {
+        Some(at) => view! { <Time at=at /> }.into_any(),
+        None => view! { <span class="muted">"None yet"</span> }.into_any(),
+    };
+    let facts = [
+        ("Sign-in", state_sentence(&row.state).into_any()),
+        (
+            "Subscription",
+            view! {
+                <Badge tone=tone>{hears}</Badge>
+                <p class="muted text-xs">{says}</p>
+            }
+            .into_any(),
+        ),
+        ("Last event", heard),
+        ("Event lag", lag(whole).into_any()),
+        ("Posts today", of_limit(row.posts_today, row.posts_per_day).into_any()),
+        ("Last error", error),
+        ("RingCentral", row.base_url.clone().into_any()),
+        ("Client ID", row.client_id.clone().into_any()),
+        ("Secrets", view! { <span class="muted">"Stored sealed, never shown"</span> }.into_any()),
+    ];
+    let facts = facts
+        .into_iter()
+        .map(|(name, value)| {
+            view! {
+                <dt>{name}</dt>
+                <dd>{value}</dd>
+            }
+        })
+        .collect_view();
     view! {
         <Panel title="At a glance">
-            <dl class="facts">
-                <dt>"Sign-in"</dt>
-                <dd>{of(|whole| state_sentence(&whole.detail.row.state))}</dd>
-                <dt>"Subscription"</dt>
-                <dd>
-                    {move || {
-                        let (tone, word, _) = hears.get();
-                        view! { <Badge tone=tone>{word}</Badge> }
-                    }}
-                    <p class="muted text-xs">{move || hears.with(|(_, _, says)| says.clone())}</p>
-                </dd>
-                <dt>"Last event"</dt>
-                <dd>
-                    {move || match heard.get() {
-                        Some(at) => view! { <Time at=at /> }.into_any(),
-                        None => view! { <span class="muted">"None yet"</span> }.into_any(),
-                    }}
-                </dd>
-                <dt>"Event lag"</dt>
-                <dd>{of(lag)}</dd>
-                <dt>"Posts today"</dt>
-                <dd>{of(|whole| of_limit(whole.detail.row.posts_today, whole.detail.row.posts_per_day))}</dd>
-                <dt>"Last error"</dt>
-                <dd>
-                    {move || match error.get() {
-                        Some((at, words)) => {
-                            view! {
-                                {sentence(&words)}
-                                <p class="muted text-xs">
-                                    <Time at=at />
-                                </p>
-                            }
-                                .into_any()
-                        }
-                        None => view! { <span class="muted">"None"</span> }.into_any(),
-                    }}
-                </dd>
-                <dt>"RingCentral"</dt>
-                <dd>{base_url}</dd>
-                <dt>"Client ID"</dt>
-                <dd>{client_id}</dd>
-                <dt>"Secrets"</dt>
-                <dd class="muted">"Stored sealed, never shown"</dd>
-            </dl>
+            <dl class="facts">{facts}</dl>
         </Panel>
     }
 }
@@ -170,38 +166,25 @@ fn lag(whole: &Whole) -> String {
 }
 
 /// What is left of each rate group's budget.
-#[component]
-fn Budgets(followed: Followed<Whole>) -> impl IntoView {
-    let budgets = Memo::new(move |_| followed.now.with(|whole| whole.detail.budgets.clone()));
-    let row = move |group: RateGroup| {
-        let of = Memo::new(move |_| budgets.with(|all| all.iter().find(|budget| budget.group == group).cloned()));
-        let left = |of: &RateBudget| of.allowed.map_or(0, |allowed| (allowed - of.used).max(0));
-        let text = move || of.with(|of| of.as_ref().map(|of| of_limit(left(of), of.allowed)));
-        let rest = Signal::derive(move || of.with(|of| of.as_ref().map_or(0, left)));
-        let allowed = Memo::new(move |_| of.with(|of| of.as_ref().and_then(|of| of.allowed)));
-        let parked = move || {
-            of.with(|of| {
-                let of = of.as_ref()?;
-                let until = of.parked_until?;
-                let why = of.parked_reason.as_deref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
-                Some(view! { <p class="mt-1 text-xs font-medium text-warning">"Waits until " <Time at=until /> {why}</p> })
-            })
-        };
+fn budgets(detail: &ConnectionDetail) -> impl IntoView + use<> {
+    let row = |budget: &RateBudget| {
+        let left = budget.allowed.map_or(0, |allowed| (allowed - budget.used).max(0));
+        let parked = budget.parked_until.map(|until| {
+            let why = budget.parked_reason.as_deref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
+            view! { <p class="mt-1 text-xs font-medium text-warning">"Waits until " <Time at=until /> {why}</p> }
+        });
+        let (name, text) = (budget.group.label(), of_limit(left, budget.allowed));
+        let share = budget.allowed.map(|allowed| view! { <Share value=left of=allowed ink=Ink::Main /> });
         view! {
             <tr role="row">
-                <Cell of="Calls">{group.label()} {parked}</Cell>
+                <Cell of="Calls">{name} {parked}</Cell>
                 <Cell of="Left">
-                    <span class="flex flex-col gap-1 pb-0.5">
-                        {text}
-                        <Show when=move || allowed.get().is_some()>
-                            <Share value=rest of=Signal::derive(move || allowed.get().unwrap_or(1)) ink=Ink::Main />
-                        </Show>
-                    </span>
+                    <span class="flex flex-col gap-1 pb-0.5">{text} {share}</span>
                 </Cell>
             </tr>
         }
     };
-    let groups: Vec<RateGroup> = budgets.with_untracked(|all| all.iter().map(|budget| budget.group).collect());
+    let rows = detail.budgets.iter().map(row).collect_view();
     view! {
         <section class="panel">
             <header class="border-b border-base-300 px-4 py-3">
@@ -211,67 +194,57 @@ fn Budgets(followed: Followed<Whole>) -> impl IntoView {
                 </p>
             </header>
             <Table label="Budget by group" head=&["Calls", "Left"]>
-                {groups.into_iter().map(row).collect_view()}
+                {rows}
             </Table>
         </section>
     }
 }
 
 /// The lines whose conversations go through it.
-#[component]
-fn Lines(followed: Followed<Whole>) -> impl IntoView {
-    let lines = Memo::new(move |_| followed.now.with(|whole| whole.detail.lines.clone()));
-    let account = followed.now.with_untracked(|whole| whole.detail.row.account_id);
-    let row = |line: ConnectedLine| {
+fn lines(detail: &ConnectionDetail) -> impl IntoView + use<> {
+    let row = |line: &ConnectedLine| {
         view! {
             <li class="flex flex-wrap items-baseline justify-between gap-x-4 px-4 py-2">
                 <a class="text-link font-medium" href=format!("/lines/{}", line.id)>
-                    <Number number=line.number />
+                    <Number number=line.number.clone() />
                 </a>
-                <span class="muted">{line.label}</span>
+                <span class="muted">{line.label.clone()}</span>
             </li>
         }
     };
+    let none = detail.lines.is_empty().then(|| {
+        let href = format!("/lines?account={}", detail.row.account_id);
+        view! {
+            <p class="p-4">
+                "None yet. Set one of " <a class="text-link" href=href>"the account’s lines"</a> " to RingCentral."
+            </p>
+        }
+    });
     view! {
         <section class="panel">
             <header class="border-b border-base-300 px-4 py-3">
                 <h2 class="font-semibold">"Lines"</h2>
                 <p class="muted text-xs">"The account’s lines that are set to RingCentral. Each conversation has a chat of its own."</p>
             </header>
-            <Show
-                when=move || lines.with(|lines| !lines.is_empty())
-                fallback=move || {
-                    view! {
-                        <p class="p-4">
-                            "None yet. Set one of "
-                            <a class="text-link" href=format!("/lines?account={account}")>"the account’s lines"</a> " to RingCentral."
-                        </p>
-                    }
-                }
-            >
-                <ul class="max-h-96 divide-y divide-base-300/60 overflow-y-auto">
-                    <For each=move || lines.get() key=|line| line.id children=row />
-                </ul>
-            </Show>
+            {none}
+            <ul class="max-h-96 divide-y divide-base-300/60 overflow-y-auto">{detail.lines.iter().map(row).collect_view()}</ul>
         </section>
     }
 }
 
 /// People who are in no chat because RingCentral does not know them; nothing when there are none.
-#[component]
-fn People(followed: Followed<Whole>, acts: Option<Acts>) -> impl IntoView {
-    let people = Memo::new(move |_| followed.now.with(|whole| whole.detail.unknown_people.clone()));
-    let row = |person: UnknownPerson| {
+fn people(detail: &ConnectionDetail, acts: Option<Acts>) -> impl IntoView + use<> {
+    let row = |person: &UnknownPerson| {
         view! {
             <li class="px-4 py-2">
-                <p class="font-medium wrap-anywhere">{person.name}</p>
-                <p class="muted text-xs wrap-anywhere">{person.email}</p>
+                <p class="font-medium wrap-anywhere">{person.name.clone()}</p>
+                <p class="muted text-xs wrap-anywhere">{person.email.clone()}</p>
                 <p class="text-xs">{sentence(&person.reason)} " · " <Time at=person.seen_at /></p>
             </li>
         }
     };
-    view! {
-        <Show when=move || people.with(|people| !people.is_empty())>
+    (!detail.unknown_people.is_empty()).then(|| {
+        view! {
             <section class="panel">
                 <header class="border-b border-base-300 px-4 py-3">
                     <h2 class="font-semibold">"People in no chat"</h2>
@@ -279,11 +252,9 @@ fn People(followed: Followed<Whole>, acts: Option<Acts>) -> impl IntoView {
                         "They have access to a line, and RingCentral knows nobody by their e-mail address. Add them there, or correct the address; then look again."
                     </p>
                 </header>
-                <ul class="max-h-80 divide-y divide-base-300/60 overflow-y-auto">
-                    <For each=move || people.get() key=|person| person.id children=row />
-                </ul>
+                <ul class="max-h-80 divide-y divide-base-300/60 overflow-y-auto">{detail.unknown_people.iter().map(row).collect_view()}</ul>
                 {acts.map(|acts| view! { <div class="border-t border-base-300 p-4">{acts.people_button()}</div> })}
             </section>
-        </Show>
-    }
+        }
+    })
 }

@@ -1,7 +1,6 @@
 //! Is it keeping up? A verdict in a sentence, and the graphs that it is drawn from: posts against the limit, what waits, what failed.
 
-use super::{Whole, counted};
-use crate::live::Followed;
+use super::counted;
 use crate::ui::{Chart, Graph, Ink, Series, Shape, Share, Tone, grouped};
 use leptos::prelude::*;
 use switchyard::types::{Age, ConnectionDetail, ConnectionId, ConnectionState, Deliveries, Span};
@@ -130,31 +129,19 @@ fn failures(drawn: &Deliveries) -> Graph {
 }
 
 /// The graphs and the spans to choose from.
-#[component]
-pub fn Graphs(
-    /// The connection.
-    id: ConnectionId,
-    /// The span that is drawn.
-    span: Span,
-    /// What is shown.
-    followed: Followed<Whole>,
-) -> impl IntoView {
-    let drawn = Memo::new(move |_| followed.now.with(|whole| whole.deliveries.clone()));
-    let of = move |paint: fn(&Deliveries) -> Graph| Signal::derive(move || drawn.with(paint));
+pub fn graphs(id: ConnectionId, drawn: &Deliveries) -> impl IntoView + use<> {
     let spans = Span::ALL
         .iter()
-        .map(|&other| {
-            let name = match other {
+        .map(|&span| {
+            let name = match span {
                 Span::Hour => "Hour",
                 Span::Day => "Day",
                 Span::Month => "Month",
             };
+            let is_here = (span == drawn.span).then_some("page");
             view! {
                 <li>
-                    <a
-                        href=format!("/connections/{id}?span={}", other.as_str()) class="tab-link" aria-current=(other == span).then_some("page")
-                        data-noscroll="true"
-                    >
+                    <a href=format!("/connections/{id}?span={}", span.as_str()) class="tab-link" aria-current=is_here data-noscroll="true">
                         {name}
                     </a>
                 </li>
@@ -173,70 +160,56 @@ pub fn Graphs(
                 </nav>
             </header>
             <div class="grid gap-x-8 gap-y-6 p-4 lg:grid-cols-2">
-                <Chart title="Posts" shape=Shape::Bars graph=of(posts) limit="limit" />
-                <Chart title="Waiting" shape=Shape::Lines graph=of(backlog) />
+                <Chart title="Posts" shape=Shape::Bars graph=posts(drawn) limit="limit" />
+                <Chart title="Waiting" shape=Shape::Lines graph=backlog(drawn) />
                 <div class="flex min-w-0 flex-col gap-3">
-                    <Chart title="Failed tries" shape=Shape::Bars graph=of(failures) />
-                    <Reasons drawn=drawn />
+                    <Chart title="Failed tries" shape=Shape::Bars graph=failures(drawn) />
+                    {reasons(drawn)}
                 </div>
-                <Ages drawn=drawn />
+                {ages(drawn)}
             </div>
         </section>
     }
 }
 
-/// Failures by reason.
-#[component]
-fn Reasons(drawn: Memo<Deliveries>) -> impl IntoView {
-    let all = Memo::new(move |_| drawn.with(|drawn| drawn.reasons.iter().map(|(_, count)| count).sum::<i64>()));
-    let rows = move || {
-        let reasons = drawn.with(|drawn| drawn.reasons.clone());
-        reasons
-            .into_iter()
-            .map(|(kind, count)| {
-                view! {
-                    <li class="flex flex-col gap-0.5">
-                        <span class="flex justify-between gap-4">
-                            <span>{kind.sentence()}</span>
-                            <span class="font-medium">{grouped(count)}</span>
-                        </span>
-                        <Share value=Signal::stored(count) of=all ink=Ink::Bad />
-                    </li>
-                }
-            })
-            .collect_view()
-    };
-    view! {
-        <Show when=move || all.get().is_positive()>
-            <ul class="flex flex-col gap-2 text-xs" aria-label="Failed tries by reason">{rows}</ul>
-        </Show>
-    }
+/// Failures by reason; nothing when there are none.
+fn reasons(drawn: &Deliveries) -> impl IntoView + use<> {
+    let all: i64 = drawn.reasons.iter().map(|(_, count)| count).sum();
+    let rows = drawn
+        .reasons
+        .iter()
+        .map(|&(kind, count)| {
+            view! {
+                <li class="flex flex-col gap-0.5">
+                    <span class="flex justify-between gap-4">
+                        <span>{kind.sentence()}</span>
+                        <span class="font-medium">{grouped(count)}</span>
+                    </span>
+                    <Share value=count of=all ink=Ink::Bad />
+                </li>
+            }
+        })
+        .collect_view();
+    view! { <ul class="flex flex-col gap-2 text-xs empty:hidden" aria-label="Failed tries by reason">{rows}</ul> }
 }
 
 /// What waits now, by how long.
-#[component]
-fn Ages(drawn: Memo<Deliveries>) -> impl IntoView {
-    let most = Memo::new(move |_| drawn.with(|drawn| drawn.waiting.iter().flat_map(|w| [w.held, w.queued]).max().unwrap_or(0)));
-    let at = move |age: Age, held: bool| {
-        Signal::derive(move || {
-            let found = drawn.with(|drawn| drawn.waiting.iter().find(|w| w.age == age).copied());
-            found.map_or(0, |w| if held { w.held } else { w.queued })
-        })
+fn ages(drawn: &Deliveries) -> impl IntoView + use<> {
+    let most = drawn.waiting.iter().flat_map(|waiting| [waiting.held, waiting.queued]).max().unwrap_or(0);
+    let part = |value: i64, ink: Ink| {
+        view! {
+            <td>
+                <span class="flex items-center gap-2">
+                    <span class="w-12 text-end font-medium">{grouped(value)}</span>
+                    <Share value=value of=most ink=ink />
+                </span>
+            </td>
+        }
     };
     let rows = Age::ALL
         .iter()
         .map(|&age| {
-            let (queued, held) = (at(age, false), at(age, true));
-            let part = |value: Signal<i64>, ink: Ink| {
-                view! {
-                    <td>
-                        <span class="flex items-center gap-2">
-                            <span class="w-12 text-end font-medium">{move || grouped(value.get())}</span>
-                            <Share value=value of=most ink=ink />
-                        </span>
-                    </td>
-                }
-            };
+            let (queued, held) = drawn.waiting.iter().find(|waiting| waiting.age == age).map_or((0, 0), |found| (found.queued, found.held));
             view! {
                 <tr>
                     <th scope="row" class="py-1 pe-3 text-start font-normal whitespace-nowrap">{age.label()}</th>
@@ -250,7 +223,9 @@ fn Ages(drawn: Memo<Deliveries>) -> impl IntoView {
         <div class="flex min-w-0 flex-col gap-2">
             <div>
                 <h3 class="font-medium">"Waiting now, by age"</h3>
-                <p class="muted text-xs">"By how long the oldest message of each conversation has waited. Held messages wait for their contact to write, however long."</p>
+                <p class="muted text-xs">
+                    "By how long the oldest message of each conversation has waited. Held messages wait for their contact to write, however long."
+                </p>
             </div>
             <table class="w-full text-xs">
                 <thead>

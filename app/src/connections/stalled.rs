@@ -2,7 +2,6 @@
 
 use super::Whole;
 use super::state::sentence;
-use crate::live::Followed;
 use crate::sync::contact;
 use crate::ui::{ButtonLink, Cell, Table, Time};
 use leptos::prelude::*;
@@ -26,52 +25,48 @@ pub fn advice(connection: &ConnectionRow, why: &str) -> &'static str {
 }
 
 /// The stalled conversations; nothing when there are none or the reader may not see messages.
-#[component]
-pub fn Stalled(
-    /// What is shown.
-    followed: Followed<Whole>,
-) -> impl IntoView {
-    let connection = followed.now.with_untracked(|whole| whole.detail.row.account_id);
-    let rows = Memo::new(move |_| followed.now.with(|whole| whole.stalled.clone().unwrap_or_default()));
-    let more = Memo::new(move |_| followed.now.with(|whole| whole.more_stalled));
-    let row = move |row: SyncRow| {
-        let (since, why) = match row.sync {
-            SyncState::Stalled { since, why } => (since, why),
-            _ => (row.changed_at, String::new()),
-        };
-        let shown = if why.is_empty() { "Not known".to_owned() } else { sentence(&why) };
-        let advice = move || followed.now.with(|whole| advice(&whole.detail.row, &why));
-        view! {
-            <tr role="row">
-                <Cell of="Contact">
-                    {contact(row.contact, row.number, format!("/lines/{}/conversations/{}", row.line_id, row.conversation_id))}
-                </Cell>
-                <Cell of="Line">{row.line}</Cell>
-                <Cell of="Since">
-                    <Time at=since />
-                </Cell>
-                <Cell of="Why">{shown}</Cell>
-                <Cell of="What to do">{advice}</Cell>
-            </tr>
-        }
+pub fn stalled(whole: &Whole) -> impl IntoView + use<> {
+    let found = whole.stalled.as_ref().filter(|rows| !rows.is_empty())?;
+    let rows = found.iter().map(|row| self::row(&whole.detail.row, row.clone())).collect_view();
+    let all = whole.more_stalled.then(|| {
+        let href = format!("/sync?state=stalled&account={}", whole.detail.row.account_id);
+        view! { <ButtonLink href=href>"All in Sync"</ButtonLink> }
+    });
+    Some(view! {
+        <section class="panel">
+            <header class="flex flex-wrap items-center justify-between gap-2 border-b border-base-300 px-4 py-3">
+                <div>
+                    <h2 class="font-semibold">"Stalled conversations"</h2>
+                    <p class="muted text-xs">"Their deliveries fail. Nothing is lost: messages keep their order and wait."</p>
+                </div>
+                {all}
+            </header>
+            <Table label="Stalled conversations" head=&["Contact", "Line", "Since", "Why", "What to do"]>
+                {rows}
+            </Table>
+        </section>
+    })
+}
+
+fn row(connection: &ConnectionRow, row: SyncRow) -> impl IntoView + use<> {
+    let (since, why) = match row.sync {
+        SyncState::Stalled { since, why } => (since, why),
+        _ => (row.changed_at, String::new()),
     };
+    let advice = advice(connection, &why);
+    let shown = if why.is_empty() { "Not known".to_owned() } else { sentence(&why) };
     view! {
-        <Show when=move || rows.with(|rows| !rows.is_empty())>
-            <section class="panel">
-                <header class="flex flex-wrap items-center justify-between gap-2 border-b border-base-300 px-4 py-3">
-                    <div>
-                        <h2 class="font-semibold">"Stalled conversations"</h2>
-                        <p class="muted text-xs">"Their deliveries fail. Nothing is lost: messages keep their order and wait."</p>
-                    </div>
-                    <Show when=move || more.get()>
-                        <ButtonLink href=format!("/sync?state=stalled&account={connection}")>"All in Sync"</ButtonLink>
-                    </Show>
-                </header>
-                <Table label="Stalled conversations" head=&["Contact", "Line", "Since", "Why", "What to do"]>
-                    <For each=move || rows.get() key=Clone::clone children=row />
-                </Table>
-            </section>
-        </Show>
+        <tr role="row">
+            <Cell of="Contact">
+                {contact(row.contact, row.number, format!("/lines/{}/conversations/{}", row.line_id, row.conversation_id))}
+            </Cell>
+            <Cell of="Line">{row.line}</Cell>
+            <Cell of="Since">
+                <Time at=since />
+            </Cell>
+            <Cell of="Why">{shown}</Cell>
+            <Cell of="What to do">{advice}</Cell>
+        </tr>
     }
 }
 

@@ -187,7 +187,8 @@ fn tenths(of: i64) -> String {
     format!("{}.{}", of / 10, of % 10)
 }
 
-/// A chart with its heading, its sentence and its numbers. What is shown may change, its series may not.
+/// A chart with its heading, its sentence and its numbers. Painted again with other numbers it keeps its nodes, so that what a
+/// reader has opened stays open.
 #[component]
 pub fn Chart(
     /// What is drawn.
@@ -195,15 +196,11 @@ pub fn Chart(
     /// How it is drawn.
     shape: Shape,
     /// The numbers.
-    #[prop(into)]
-    graph: Signal<Graph>,
+    graph: Graph,
     /// What the limit is, in words.
     #[prop(optional)]
     limit: &'static str,
 ) -> impl IntoView {
-    let (names, inks): (Vec<_>, Vec<_>) =
-        graph.with_untracked(|graph| graph.series.iter().map(|series| (series.name, series.ink.class())).unzip());
-    let says = Memo::new(move |_| graph.with(|graph| graph.says.clone()));
     let key = |class: String, name: &'static str| {
         view! {
             <li class="flex items-center gap-1.5">
@@ -215,29 +212,27 @@ pub fn Chart(
         }
     };
     // One series by itself is named by the heading.
-    let keys =
-        names.iter().zip(inks).filter(|_| names.len() > 1).map(|(name, class)| key(format!("chart-line {class}"), name)).collect_view();
-    let has_limit = Memo::new(move |_| graph.with(|graph| graph.limit.is_some()));
-    let heads = names.iter().map(|name| view! { <th scope="col">{*name}</th> }).collect_view();
+    let named =
+        graph.series.iter().filter(|_| graph.series.len() > 1).map(|series| (format!("chart-line {}", series.ink.class()), series.name));
+    let limited = graph.limit.map(|_| ("chart-limit".to_owned(), limit));
+    let keys = named.chain(limited).map(|(class, name)| key(class, name)).collect_view();
+    let heads = graph.series.iter().map(|series| view! { <th scope="col">{series.name}</th> }).collect_view();
     view! {
         <figure class="flex min-w-0 flex-col gap-2">
             <figcaption class="flex flex-wrap items-baseline justify-between gap-x-6 gap-y-1">
                 <div class="min-w-0">
                     <h3 class="font-medium">{title}</h3>
-                    <p class="muted text-xs">{move || says.get()}</p>
+                    <p class="muted text-xs">{graph.says.clone()}</p>
                 </div>
-                <ul class="muted flex flex-wrap gap-x-4 gap-y-1 text-xs">
-                    {keys}
-                    {move || has_limit.get().then(|| key("chart-limit".to_owned(), limit))}
-                </ul>
+                <ul class="muted flex flex-wrap gap-x-4 gap-y-1 text-xs">{keys}</ul>
             </figcaption>
             <div class="chart">
-                <div class="chart-heights" aria-hidden="true" inner_html=move || graph.with(Graph::heights)></div>
+                <div class="chart-heights" aria-hidden="true" inner_html=graph.heights()></div>
                 <svg
-                    class="chart-plot" role="img" aria-label=move || says.get() preserveAspectRatio="none"
-                    viewBox=move || graph.with(|graph| format!("0 0 {} 100", graph.steps())) inner_html=move || graph.with(|graph| graph.plot(shape))
+                    class="chart-plot" role="img" aria-label=graph.says.clone() preserveAspectRatio="none"
+                    viewBox=format!("0 0 {} 100", graph.steps()) inner_html=graph.plot(shape)
                 ></svg>
-                <div class="chart-moments" aria-hidden="true" inner_html=move || graph.with(Graph::moments)></div>
+                <div class="chart-moments" aria-hidden="true" inner_html=graph.moments()></div>
             </div>
             <details class="text-xs">
                 <summary class="text-link inline-flex min-h-6 cursor-pointer items-center">"The numbers"</summary>
@@ -249,7 +244,7 @@ pub fn Chart(
                                 {heads}
                             </tr>
                         </thead>
-                        <tbody inner_html=move || graph.with(Graph::rows)></tbody>
+                        <tbody inner_html=graph.rows()></tbody>
                     </table>
                 </div>
             </details>
@@ -261,20 +256,15 @@ pub fn Chart(
 #[component]
 pub fn Share(
     /// How much.
-    #[prop(into)]
-    value: Signal<i64>,
+    value: i64,
     /// Of how much.
-    #[prop(into)]
-    of: Signal<i64>,
+    of: i64,
     /// Its colour.
     ink: Ink,
 ) -> impl IntoView {
-    let width = move || {
-        let of = of.get().max(1);
-        let value = value.get().clamp(0, of);
-        // Even little is seen.
-        tenths((value * 1_000 / of).max(if value > 0 { 10 } else { 0 }))
-    };
+    let of = of.max(1);
+    // Even little is seen.
+    let width = tenths((value.clamp(0, of) * 1_000 / of).max(if value > 0 { 10 } else { 0 }));
     view! {
         <svg class="share" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
             <rect class="share-ground" width="100" height="8" />
