@@ -21,6 +21,7 @@ use {
     serde_json::json,
     switchyard::directory,
     switchyard::messaging::blast,
+    switchyard::ringcentral,
     switchyard::staff::may,
     switchyard::sync,
     switchyard::types::{IntegrationType, LineFilter, Problem},
@@ -45,6 +46,24 @@ pub enum Mischief {
     TooMany,
     /// The next post is refused.
     Refuse,
+    /// The next event comes ten seconds late.
+    DelayEvent,
+    /// The next event comes twice.
+    DoubleEvent,
+    /// The next event never comes.
+    DropEvent,
+    /// The next event comes behind the one after it.
+    OvertakeEvent,
+}
+
+/// Something that is broken in the sandbox at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Breakage {
+    /// Every access token runs out.
+    Token,
+    /// The subscription of the line's connection is blacklisted.
+    Subscription,
 }
 
 /// A text on the handset.
@@ -99,8 +118,10 @@ pub struct Scene {
     pub chat: Option<Vec<ChatPost>>,
     /// The blast that was sent from here.
     pub blast: Option<BlastEffect>,
-    /// What goes wrong with the next posts, in words.
+    /// What goes wrong with the next posts and events, in words.
     pub armed: Vec<String>,
+    /// RingCentral tells nobody of what happens in the chat: the subscription is blacklisted.
+    pub is_blacklisted: bool,
 }
 
 /// What there is to choose, and the scene that is chosen.
@@ -164,10 +185,16 @@ pub async fn read_scene(
     #[server(default)] mark: u64,
 ) -> Result<Scene, Fault> {
     permit::<may::SendMessages>().await?;
+    let see_lines = permit::<may::SeeDirectory>().await?;
     let permit = permit::<may::SeeMessages>().await?;
     let services = services()?;
     let sandbox = Sandbox::of(&services)?;
     let detail = sync::find_conversation(&services.db, &permit, line, contact).await?;
+    let connection = ringcentral::of_account(&services.db, &services.now, &see_lines, detail.account_id).await?;
+    let is_blacklisted = match connection {
+        Some(connection) => sandbox.subscriptions(&connection.client_id).await?.iter().any(sandbox::Subscription::is_blacklisted),
+        None => false,
+    };
     let blast = match blast {
         Some(id) => blast::get(&services.db, detail.account_id, line, id).await?,
         None => None,
@@ -203,7 +230,7 @@ pub async fn read_scene(
         Some(row) => Some(effect(&sandbox, row, mark).await?),
         None => None,
     };
-    Ok(Scene { detail, handset, chat, blast, armed })
+    Ok(Scene { detail, handset, chat, blast, armed, is_blacklisted })
 }
 
 /// Counts what became of a blast. The verdict is the journal's: it knows nothing of our tables.
@@ -225,6 +252,10 @@ fn in_words(armed: &serde_json::Value) -> Option<&'static str> {
         ("lose_answer", _) => Some("The next answer is lost"),
         ("status", Some(429)) => Some("The next post gets 429"),
         ("status", Some(400)) => Some("The next post is refused"),
+        ("delay_event", _) => Some("The next event is late"),
+        ("double_event", _) => Some("The next event comes twice"),
+        ("drop_event", _) => Some("The next event is lost"),
+        ("overtake_event", _) => Some("The next event is overtaken"),
         _ => Some("Another fault is armed"),
     }
 }
@@ -266,7 +297,50 @@ pub async fn send_reply(line: LineId, contact: ConversationId, text: String) -> 
     Ok(Sandbox::of(&services)?.send(detail.number.expose(), detail.line_number.expose(), text).await?)
 }
 
-/// Has the sandbox do something wrong with the next post.
+/// Writes in the chat as an agent does in the RingCentral app.
+#[server(prefix = "/fn", output = Reply, endpoint = "simulator/agent")]
+pub async fn write_as_agent(line: LineId, contact: ConversationId, answer: String) -> Result<(), Fault> {
+    permit::<may::SendMessages>().await?;
+    let see = permit::<may::SeeMessages>().await?;
+    let services = services()?;
+    let text = answer.trim();
+    if text.is_empty() || text.chars().count() > 1_000 {
+        return Err(Problem::invalid("answer", "Write a text of at most 1,000 characters.").into());
+    }
+    let detail = sync::find_conversation(&services.db, &see, line, contact).await?;
+    let Some(chat) = detail.chat_id.as_deref() else {
+        return Err(Problem::invalid("answer", "There is no chat yet. It appears with the contact’s first reply.").into());
+    };
+    Ok(Sandbox::of(&services)?.write_as_agent(chat, text).await?)
+}
+
+/// Has the sandbox break something at once.
+#[server(prefix = "/fn", output = Reply, endpoint = "simulator/break")]
+pub async fn break_now(line: LineId, contact: ConversationId, what: Breakage) -> Result<(), Fault> {
+    permit::<may::SendMessages>().await?;
+    let see_lines = permit::<may::SeeDirectory>().await?;
+    let see = permit::<may::SeeMessages>().await?;
+    let services = services()?;
+    let detail = sync::find_conversation(&services.db, &see, line, contact).await?;
+    let sandbox = Sandbox::of(&services)?;
+    if what == Breakage::Token {
+        return Ok(sandbox.expire_tokens().await?);
+    }
+    let connection = ringcentral::of_account(&services.db, &services.now, &see_lines, detail.account_id).await?;
+    let subscriptions = match connection {
+        Some(connection) => sandbox.subscriptions(&connection.client_id).await?,
+        None => Vec::new(),
+    };
+    if subscriptions.is_empty() {
+        return Err(Problem::conflict("There is no subscription yet. It is made within seconds of the start; try again then.").into());
+    }
+    for subscription in subscriptions {
+        sandbox.blacklist(&subscription).await?;
+    }
+    Ok(())
+}
+
+/// Has the sandbox do something wrong with the next post or event.
 #[server(prefix = "/fn", output = Reply, endpoint = "simulator/fault")]
 pub async fn arm_fault(mischief: Mischief) -> Result<(), Fault> {
     permit::<may::SendMessages>().await?;
@@ -274,6 +348,10 @@ pub async fn arm_fault(mischief: Mischief) -> Result<(), Fault> {
         Mischief::LoseAnswer => json!({ "on": "post", "fault": "lose_answer" }),
         Mischief::TooMany => json!({ "on": "post", "fault": "status", "status": 429, "retry_after": 15 }),
         Mischief::Refuse => json!({ "on": "post", "fault": "status", "status": 400 }),
+        Mischief::DelayEvent => json!({ "on": "event", "fault": "delay_event", "ms": 10_000 }),
+        Mischief::DoubleEvent => json!({ "on": "event", "fault": "double_event" }),
+        Mischief::DropEvent => json!({ "on": "event", "fault": "drop_event" }),
+        Mischief::OvertakeEvent => json!({ "on": "event", "fault": "overtake_event" }),
     };
     Ok(Sandbox::of(&services()?)?.arm(&fault).await?)
 }

@@ -51,6 +51,13 @@ test('a blast is held; a reply brings it into that chat, above the reply, and no
   expect(entries.filter((entry) => entry.kind === 'sms' && entry.text?.includes(code))).toHaveLength(200);
 });
 
+/** Writes in the agent's chat, as in the RingCentral app. */
+async function answerAs(page: Page, text: string): Promise<void> {
+  await page.getByLabel('Answer as the agent').fill(text);
+  await page.getByRole('button', { name: 'Send answer' }).click();
+  await expect(page.getByLabel('Answer as the agent')).toHaveValue('');
+}
+
 test('what an agent writes in RingCentral is on the handset, and the chat says who wrote what', async ({ browser }) => {
   const page = await as(browser, 'support');
   await stage(page, /Recalls/);
@@ -59,14 +66,41 @@ test('what an agent writes in RingCentral is on the handset, and the chat says w
   const chat = page.getByRole('region', { name: 'The agent’s chat in RingCentral' });
   await expect(chat.getByRole('listitem').filter({ hasText: question })).toContainText('Switchyard');
 
-  const control = `${product().sandbox}/sandbox/v1`;
-  const { chats } = (await (await page.request.get(`${control}/chats`)).json()) as { chats: { id: string; last_post_at: number }[] };
-  // Newest first by their posts: the question has just been made into one.
-  const newest = chats.sort((a, b) => b.last_post_at - a.last_post_at)[0];
   const answer = 'Please do, and come ten minutes early.';
-  await page.request.post(`${control}/agents/post`, { data: { chat_id: newest.id, text: answer } });
+  await answerAs(page, answer);
   await expect(page.getByRole('region', { name: 'The contact’s handset' }).getByText(answer)).toHaveCount(1);
   await expect(chat.getByRole('listitem').filter({ hasText: answer })).toContainText('Agent');
+});
+
+test('events that come twice, late or overtaken, and tokens that run out, change nothing on the handset', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await stage(page, /Recalls/);
+  const handset = page.getByRole('region', { name: 'The contact’s handset' });
+  const arm = async (button: string, armed: string) => {
+    await page.getByRole('button', { name: button }).click();
+    await expect(page.getByText(armed, { exact: true })).toBeVisible();
+  };
+  await arm('Double the next event', 'The next event comes twice');
+  await answerAs(page, 'Said once, told twice');
+  await expect(handset.getByText('Said once, told twice')).toHaveCount(1);
+  await expect(page.getByText('The next event comes twice', { exact: true })).toHaveCount(0);
+
+  await arm('Have the next event overtaken', 'The next event is overtaken');
+  await answerAs(page, 'The overtaken answer');
+  await answerAs(page, 'The answer that overtakes');
+  await expect(handset.getByText('The answer that overtakes')).toHaveCount(1);
+  await expect(handset.getByText('The overtaken answer')).toHaveCount(1);
+
+  await arm('Delay the next event', 'The next event is late');
+  await answerAs(page, 'Better late');
+  await page.getByRole('button', { name: 'Expire the tokens' }).click();
+  await expect(page.getByText('Done. Now write as the contact or the agent.')).toBeVisible();
+  await replyAs(page, 'Posted with a new token');
+  const chat = page.getByRole('region', { name: 'The agent’s chat in RingCentral' });
+  await expect(chat.getByText('Posted with a new token')).toHaveCount(1);
+  await expect(handset.getByText('Better late')).toHaveCount(1, { timeout: 20_000 });
+  await expect(handset.getByText('Said once, told twice')).toHaveCount(1);
+  await accessible(page);
 });
 
 test('what is being typed stays while figures change around it', async ({ browser }) => {
@@ -174,6 +208,17 @@ test('a long conversation is read on to its beginning and back', async ({ browse
   await expect(page.getByRole('link', { name: 'Older' })).toHaveCount(0);
   await page.getByRole('link', { name: 'Newest' }).click();
   await expect(page.getByText('Line 50 of many')).toBeVisible();
+});
+
+test('a blacklisted subscription is shown, and what an agent writes then is not heard yet', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await stage(page, /Recalls/);
+  await page.getByRole('button', { name: 'Blacklist the subscription' }).click();
+  await expect(page.getByText('Blacklisted: Switchyard is told nothing')).toBeVisible();
+  await answerAs(page, 'Is anybody listening?');
+  const chat = page.getByRole('region', { name: 'The agent’s chat in RingCentral' });
+  await expect(chat.getByText('Is anybody listening?')).toHaveCount(1);
+  await expect(page.getByRole('region', { name: 'The contact’s handset' }).getByText('Is anybody listening?')).toHaveCount(0);
 });
 
 test('who may not send messages is not offered the simulator', async ({ browser }) => {

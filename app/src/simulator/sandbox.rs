@@ -34,6 +34,22 @@ pub(super) struct Post {
     pub(super) created_at: Timestamp,
 }
 
+/// A webhook subscription.
+#[derive(Debug, Deserialize)]
+pub(super) struct Subscription {
+    id: String,
+    client_id: String,
+    #[serde(default)]
+    blacklisted: Option<serde_json::Value>,
+}
+
+impl Subscription {
+    /// It is told of nothing any more.
+    pub(super) fn is_blacklisted(&self) -> bool {
+        self.blacklisted.is_some()
+    }
+}
+
 /// A call as the sandbox journaled it.
 #[derive(Debug, Deserialize)]
 pub(super) struct Entry {
@@ -49,6 +65,12 @@ pub(super) struct Entry {
 fn silent(error: &reqwest::Error) -> Problem {
     tracing::warn!(%error, "the sandbox did not answer");
     Problem::unavailable("The sandbox does not answer. Is it still running?")
+}
+
+/// A call whose answer says nothing.
+async fn done(request: reqwest::RequestBuilder) -> Result<(), Problem> {
+    let answer = request.send().await.map_err(|error| silent(&error))?;
+    answer.error_for_status().map(|_| ()).map_err(|error| silent(&error))
 }
 
 impl Sandbox {
@@ -155,7 +177,34 @@ impl Sandbox {
 
     /// Disarms every fault.
     pub(super) async fn disarm(&self) -> Result<(), Problem> {
-        let answer = self.http.delete(format!("{}/faults", self.base)).send().await.map_err(|error| silent(&error))?;
-        answer.error_for_status().map(|_| ()).map_err(|error| silent(&error))
+        done(self.http.delete(format!("{}/faults", self.base))).await
+    }
+
+    /// An agent writes in a chat: a member of it, or one who joins.
+    pub(super) async fn write_as_agent(&self, chat: &str, text: &str) -> Result<(), Problem> {
+        let body = serde_json::json!({ "chat_id": chat, "text": text });
+        let made: Option<serde_json::Value> = Self::answer(self.http.post(format!("{}/agents/post", self.base)).json(&body)).await?;
+        made.map(|_| ())
+            .ok_or_else(|| Problem::conflict("RingCentral has this chat no more. It is made anew with the contact’s next reply."))
+    }
+
+    /// Every access token has run out.
+    pub(super) async fn expire_tokens(&self) -> Result<(), Problem> {
+        done(self.http.post(format!("{}/tokens/expire", self.base))).await
+    }
+
+    /// The subscriptions of a connection's app.
+    pub(super) async fn subscriptions(&self, client_id: &str) -> Result<Vec<Subscription>, Problem> {
+        #[derive(Deserialize)]
+        struct All {
+            subscriptions: Vec<Subscription>,
+        }
+        let all = self.get::<All>("subscriptions").await?.map(|all| all.subscriptions).unwrap_or_default();
+        Ok(all.into_iter().filter(|subscription| subscription.client_id == client_id).collect())
+    }
+
+    /// A subscription is told of nothing any more.
+    pub(super) async fn blacklist(&self, subscription: &Subscription) -> Result<(), Problem> {
+        done(self.http.post(format!("{}/subscriptions/{}/blacklist", self.base, subscription.id))).await
     }
 }

@@ -1,6 +1,9 @@
 //! One conversation on the simulator's stage: the blast, the handset beside the agent's chat, and what can be made to go wrong.
 
-use super::{ArmFault, BlastEffect, ChatPost, DisarmFaults, HandsetText, RECIPIENTS, Scene, SendBlast, SendReply, named, read_scene};
+use super::{
+    ArmFault, BlastEffect, BreakNow, ChatPost, DisarmFaults, HandsetText, RECIPIENTS, Scene, SendBlast, SendReply, WriteAsAgent, named,
+    read_scene,
+};
 use crate::conversation::concerns_line;
 use crate::live::{Followed, follow};
 use crate::sync::SyncBadge;
@@ -29,9 +32,9 @@ pub(super) fn Stand(line: LineId, contact: ConversationId, first: Scene, sent: (
         </div>
         <div class="grid items-stretch gap-4 lg:grid-cols-2">
             <Handset line=line contact=contact followed=followed />
-            <Chat followed=followed />
+            <Chat line=line contact=contact followed=followed />
         </div>
-        <Faults followed=followed />
+        <Faults line=line contact=contact followed=followed />
     }
 }
 
@@ -87,15 +90,7 @@ pub(super) fn BlastPanel(line: LineId, contact: Option<ConversationId>, effect: 
 /// The contact's handset, and the reply.
 #[component]
 fn Handset(line: LineId, contact: ConversationId, followed: Followed<Scene>) -> impl IntoView {
-    let action = Sending::to::<SendReply>();
-    let fault = fault_of(action);
-    let form = NodeRef::<html::Form>::new();
-    action.on_success(move || {
-        followed.read_again();
-        if let Some(form) = form.get_untracked() {
-            form.reset();
-        }
-    });
+    let writing = writing(Sending::to::<SendReply>(), "text", "Reply as the contact", "Send reply", line, contact, followed);
     let nothing = Memo::new(move |_| followed.now.with(|scene| scene.handset.is_empty()));
     let number = followed.now.with_untracked(|scene| scene.detail.number.clone());
     view! {
@@ -126,22 +121,43 @@ fn Handset(line: LineId, contact: ConversationId, followed: Followed<Scene>) -> 
                     </div>
                 </Show>
             </div>
-            <div class="border-t border-base-300 p-4">
-                <SendForm action=action node_ref=form>
-                    <div class="flex flex-col gap-3">
-                        <FormFault fault=fault fields=&["text"] />
-                        <input type="hidden" name="line" value=line.to_string() />
-                        <input type="hidden" name="contact" value=contact.to_string() />
-                        <TextArea label="Reply as the contact" name="text" rows=2 error=field_error(fault, "text") />
-                        <div>
-                            <Button look=Look::Main pending=waits(action)>
-                                "Send reply"
-                            </Button>
-                        </div>
-                    </div>
-                </SendForm>
-            </div>
+            {writing}
         </section>
+    }
+}
+
+/// Where somebody writes into the conversation: a form with one text, empty again when it is sent.
+fn writing(
+    action: Sending,
+    name: &'static str,
+    label: &'static str,
+    send: &'static str,
+    line: LineId,
+    contact: ConversationId,
+    followed: Followed<Scene>,
+) -> impl IntoView {
+    let fault = fault_of(action);
+    let form = NodeRef::<html::Form>::new();
+    action.on_success(move || {
+        followed.read_again();
+        if let Some(form) = form.get_untracked() {
+            form.reset();
+        }
+    });
+    view! {
+        <div class="border-t border-base-300 p-4">
+            <SendForm action=action node_ref=form>
+                <div class="flex flex-col gap-3">
+                    <FormFault fault=fault fields=&["text", "answer"] />
+                    <input type="hidden" name="line" value=line.to_string() />
+                    <input type="hidden" name="contact" value=contact.to_string() />
+                    <TextArea label=label name=name rows=2 error=field_error(fault, name) />
+                    <div>
+                        <Button look=Look::Main pending=waits(action)>{send}</Button>
+                    </div>
+                </div>
+            </SendForm>
+        </div>
     }
 }
 
@@ -168,9 +184,11 @@ fn bubble(text: HandsetText) -> impl IntoView {
     }
 }
 
-/// The agent's chat.
+/// The agent's chat, and the answer.
 #[component]
-fn Chat(followed: Followed<Scene>) -> impl IntoView {
+fn Chat(line: LineId, contact: ConversationId, followed: Followed<Scene>) -> impl IntoView {
+    let writing = writing(Sending::to::<WriteAsAgent>(), "answer", "Answer as the agent", "Send answer", line, contact, followed);
+    let is_blacklisted = Memo::new(move |_| followed.now.with(|scene| scene.is_blacklisted));
     let nothing = Memo::new(move |_| followed.now.with(|scene| scene.chat.as_ref().is_none_or(Vec::is_empty)));
     let detail = followed.now.with_untracked(|scene| scene.detail.clone());
     view! {
@@ -178,8 +196,13 @@ fn Chat(followed: Followed<Scene>) -> impl IntoView {
             <header class="border-b border-base-300 px-4 py-3">
                 <h2 id="chat" class="font-semibold">"The agent’s chat in RingCentral"</h2>
                 <p class="muted text-xs">{detail.account} " · " {detail.line}</p>
+                <Show when=move || is_blacklisted.get()>
+                    <p class="pt-1">
+                        <Badge tone=Tone::Warning>"Blacklisted: Switchyard is told nothing"</Badge>
+                    </p>
+                </Show>
             </header>
-            <div class="flex h-72 grow flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="chat">
+            <div class="flex h-72 flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="chat">
                 <Show
                     when=move || nothing.get()
                     fallback=move || {
@@ -199,6 +222,7 @@ fn Chat(followed: Followed<Scene>) -> impl IntoView {
                     </div>
                 </Show>
             </div>
+            {writing}
         </section>
     }
 }
@@ -220,52 +244,43 @@ fn in_chat(post: ChatPost) -> impl IntoView {
 
 /// What the sandbox can be told to do wrong.
 #[component]
-fn Faults(followed: Followed<Scene>) -> impl IntoView {
+fn Faults(line: LineId, contact: ConversationId, followed: Followed<Scene>) -> impl IntoView {
     let arming = Sending::to::<ArmFault>();
     let disarming = Sending::to::<DisarmFaults>();
-    arming.on_answer(move || followed.read_again());
-    disarming.on_answer(move || followed.read_again());
-    toast_on_success(arming, "Armed. Now reply as the contact.");
-    let mischief = |word: &'static str, label: &'static str, what: &'static str| {
-        view! {
-            <li class="flex flex-col items-start gap-1.5">
-                <button type="submit" name="mischief" value=word class="btn btn-sm h-9 border-base-300 bg-base-100 text-sm font-medium">
-                    {label}
-                </button>
-                <p class="muted text-xs">{what}</p>
-            </li>
-        }
-    };
+    let breaking = Sending::to::<BreakNow>();
+    for action in [arming, disarming, breaking] {
+        action.on_answer(move || followed.read_again());
+    }
+    toast_on_success(arming, "Armed. Now write as the contact or the agent.");
+    toast_on_success(breaking, "Done. Now write as the contact or the agent.");
     view! {
         <section class="panel mt-4" aria-labelledby="faults">
             <header class="border-b border-base-300 px-4 py-3">
                 <h2 id="faults" class="font-semibold">"Make RingCentral fail"</h2>
-                <p class="muted text-xs">"Each is for the next post of any conversation. Arm one, then reply as the contact."</p>
+                <p class="muted text-xs">
+                    "A post is what Switchyard writes into a chat; an event is how it hears of a post. Each fault is for the next one of any conversation."
+                </p>
             </header>
-            <div class="p-4">
+            <div class="flex flex-col gap-5 p-4">
                 <FormFault fault=fault_of(arming) />
                 <SendForm action=arming>
-                    <ul class="grid gap-4 sm:grid-cols-3">
-                        {mischief(
-                            "lose_answer",
-                            "Lose the next answer",
-                            "The post is accepted, but nobody tells us. Switchyard waits until it has settled, looks for it, and does not post it twice. Takes half a minute.",
-                        )}
-                        {mischief("too_many", "Answer 429 once", "RingCentral is called too often. Nobody calls for 15 seconds; then the lane goes on in sequence.")}
-                        {mischief(
-                            "refuse",
-                            "Refuse the next post",
-                            "A bundle is halved until the refused message is alone. It is marked as refused and never blocks those behind it.",
-                        )}
-                    </ul>
+                    <div class="flex flex-col gap-5">
+                        {mischiefs("mischief", "The next post", POSTS)} {mischiefs("mischief", "The next event", EVENTS)}
+                    </div>
                 </SendForm>
-                <div role="status">
+                <FormFault fault=fault_of(breaking) />
+                <SendForm action=breaking>
+                    <input type="hidden" name="line" value=line.to_string() />
+                    <input type="hidden" name="contact" value=contact.to_string() />
+                    {mischiefs("what", "At once", BREAKAGES)}
+                </SendForm>
+                <div role="status" class="empty:hidden">
                     {move || {
                         let armed = followed.now.with(|scene| scene.armed.clone());
                         (!armed.is_empty())
                             .then(|| {
                                 view! {
-                                    <div class="mt-4 flex flex-wrap items-center gap-2 border-t border-base-300 pt-3">
+                                    <div class="flex flex-wrap items-center gap-2 border-t border-base-300 pt-3">
                                         <span class="font-medium">"Armed:"</span>
                                         {armed.into_iter().map(|text| view! { <Badge tone=Tone::Warning>{text}</Badge> }).collect_view()}
                                         <SendForm action=disarming>
@@ -278,5 +293,64 @@ fn Faults(followed: Followed<Scene>) -> impl IntoView {
                 </div>
             </div>
         </section>
+    }
+}
+
+/// What a button sends, what it says, and what comes of it.
+type Told = (&'static str, &'static str, &'static str);
+
+const POSTS: &[Told] = &[
+    (
+        "lose_answer",
+        "Lose the next answer",
+        "The post is accepted, but nobody tells us. Switchyard waits until it has settled, looks for it, and does not post it twice. Takes half a minute.",
+    ),
+    ("too_many", "Answer 429 once", "RingCentral is called too often. Nobody calls for 15 seconds; then the lane goes on in sequence."),
+    (
+        "refuse",
+        "Refuse the next post",
+        "A bundle is halved until the refused message is alone. It is marked as refused and never blocks those behind it.",
+    ),
+];
+const EVENTS: &[Told] = &[
+    ("delay_event", "Delay the next event", "It comes ten seconds late. An agent’s answer waits so long and is then sent, once."),
+    ("double_event", "Double the next event", "It comes twice. An agent’s answer is on the handset once all the same."),
+    (
+        "drop_event",
+        "Drop the next event",
+        "It never comes. Switchyard reads chats that had news every ten minutes, finds the answer and sends it.",
+    ),
+    ("overtake_event", "Have the next event overtaken", "It comes behind the one after it. Answer twice: both are sent, each once."),
+];
+const BREAKAGES: &[Told] = &[
+    ("token", "Expire the tokens", "The next call is refused. Switchyard signs in anew and makes it again: nobody notices."),
+    (
+        "subscription",
+        "Blacklist the subscription",
+        "RingCentral tells us of nothing any more. Within ten minutes Switchyard notices, subscribes anew and reads what was missed.",
+    ),
+];
+
+/// Buttons, each with what comes of it.
+fn mischiefs(name: &'static str, title: &'static str, told: &'static [Told]) -> impl IntoView {
+    view! {
+        <div class="flex flex-col gap-2" role="group" aria-label=title>
+            <h3 class="text-sm font-semibold">{title}</h3>
+            <ul class="grid gap-4 sm:grid-cols-2 xl:grid-cols-4">
+                {told
+                    .iter()
+                    .map(|(word, label, what)| {
+                        view! {
+                            <li class="flex flex-col items-start gap-1.5">
+                                <button type="submit" name=name value=*word class="btn btn-sm h-9 border-base-300 bg-base-100 text-sm font-medium">
+                                    {*label}
+                                </button>
+                                <p class="muted text-xs">{*what}</p>
+                            </li>
+                        }
+                    })
+                    .collect_view()}
+            </ul>
+        </div>
     }
 }

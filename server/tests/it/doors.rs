@@ -92,6 +92,8 @@ const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("simulator/scene",           "line={line}&contact={conversation}",                                [401, 403, 200, 404, 200]),
     ("simulator/blast",           "line={line}&contact={conversation}",                                [401, 403, 200, 404, 200]),
     ("simulator/reply",           "line={line}&contact={conversation}&text=Yes",                       [401, 403, 200, 404, 200]),
+    ("simulator/agent",           "line={line}&contact={conversation}&answer=Yes",                     [401, 403, 200, 404, 200]),
+    ("simulator/break",           "line={line}&contact={conversation}&what=token",                     [401, 403, 200, 404, 200]),
     ("simulator/fault",           "mischief=lose_answer",                                              [401, 403, 200, 200, 200]),
     ("simulator/disarm",          "",                                                                  [401, 403, 200, 200, 200]),
 ];
