@@ -2,13 +2,12 @@
 //!
 //! The rule: authority is read once per request, from the roles as they are now; [`permit`] is the only way to a service verb.
 
-use axum::extract::ConnectInfo;
 use http::header::ACCEPT;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::ResponseOptions;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use switchyard::clock::Now;
 use switchyard::db::Db;
 use switchyard::ringcentral::Client;
@@ -55,6 +54,15 @@ impl Services {
 /// Who is asking, read by the server for each request and put into its extensions; `None` when nobody is signed in.
 #[derive(Debug, Clone)]
 pub struct Visitor(pub Option<Member>);
+
+/// Where a request comes from, as the server found it: a proxy's word counts only if it is trusted.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress {
+    /// The client's address.
+    pub address: IpAddr,
+    /// It is this machine itself, and no proxy on it.
+    pub is_this_machine: bool,
+}
 
 /// Makes the services known to the server functions of a request.
 pub fn provide(services: Services) {
@@ -105,10 +113,18 @@ pub async fn permit<P: may::May>() -> Result<Permit<P>, Problem> {
     member().await?.permit()
 }
 
-/// The client's address as the connection shows it, for counting failed sign-ins.
+/// The client's address, for counting failed sign-ins and for the audit.
 pub fn client_address() -> String {
-    let address = parts().ok().and_then(|parts| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string()));
+    let address = parts().ok().and_then(|parts| parts.extensions.get::<ClientAddress>().map(|client| client.address.to_string()));
     address.unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Has the browser forget what it keeps of the console, at the end of a session.
+pub fn clear_site_data() {
+    if let Some(response) = use_context::<ResponseOptions>() {
+        let all = http::HeaderValue::from_static("\"cache\", \"storage\"");
+        response.insert_header(http::header::HeaderName::from_static("clear-site-data"), all);
+    }
 }
 
 /// Whether this is a form that a browser sent by itself, without JavaScript.

@@ -64,6 +64,7 @@ pub async fn sign_out() -> Result<(), Fault> {
         tracing::error!(%error, "a session could not be ended");
         return Err(switchyard::types::Problem::unavailable("You could not be signed out. Try again.").into());
     }
+    crate::context::clear_site_data();
     leptos_axum::redirect("/sign-in");
     Ok(())
 }

@@ -1,19 +1,20 @@
 //! The application, assembled: what `serve`, `work`, `demo` and the tests start. Everything it starts ends with its token.
 
 use crate::config::Settings;
+use crate::front::{self, Front, Limits, TrustedProxies};
 use crate::{api, console, live, webhooks};
-use app::context::Services;
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
+use app::context::{ClientAddress, Services};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router, middleware};
 use leptos::prelude::LeptosOptions;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use subtle::ConstantTimeEq;
 use switchyard::clock::Now;
 use switchyard::db::{Db, Engine as DbEngine};
 use switchyard::figures;
@@ -131,6 +132,17 @@ async fn prune(db: Db, now: Now, stop: CancellationToken) {
     }
 }
 
+/// What the web layer is told.
+#[derive(Debug, Clone, Default)]
+pub struct Web {
+    /// How long and how much.
+    pub limits: Limits,
+    /// The proxies whose word on the client's address counts.
+    pub proxies: TrustedProxies,
+    /// What opens `/metrics` from elsewhere than this machine.
+    pub metrics_token: Option<String>,
+}
+
 /// The settings of the console that differ between an installation and a test.
 #[derive(Debug, Clone)]
 pub struct Site {
@@ -146,6 +158,8 @@ pub struct Site {
     pub keys: Keyring,
     /// The client for what staff have called while they wait.
     pub http: reqwest::Client,
+    /// The web layer.
+    pub web: Web,
 }
 
 /// Every route of the server.
@@ -173,31 +187,35 @@ pub fn router(db: &Db, now: &Now, site: Site, metrics: Option<PrometheusHandle>,
         .merge(api::router(db.clone(), now.clone()))
         .merge(webhooks::Webhooks::new(db.clone(), now.clone(), secrets).router())
         .merge(webhooks::ringcentral::Hooks::new(db.clone(), now.clone(), site.keys).router())
-        .merge(health(db.clone(), now.clone(), metrics, stop.clone()));
+        .merge(health(db.clone(), now.clone(), metrics, site.web.metrics_token, stop.clone()))
+        .layer(middleware::map_response(console::not_stored));
+    let (frame, guards) = ((site.web.limits, site.web.proxies), middleware::map_response_with_state(services.clone(), console::guarded));
     let events = live::Events { services: services.clone(), stop: stop.clone() };
-    // Only what answers at once is cut after a time; the event stream stays open.
-    Ok(Router::new().merge(machines.layer(middleware::from_fn(in_time))).merge(console::router(services, leptos, live::routes(events))))
+    let console = console::router(services, leptos, live::routes(events));
+    Ok(Router::new().merge(machines).merge(console).layer(middleware::from_fn_with_state(frame, front::asked)).layer(guards))
 }
 
-/// Ends what takes longer than a minute, in the words of the machines' routes.
-async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(Duration::from_secs(60), next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            api::problem::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "This took too long and was ended. Try again.").into_response()
-        }
-    }
-}
-
-fn health(db: Db, now: Now, metrics: Option<PrometheusHandle>, stop: CancellationToken) -> Router {
+fn health(db: Db, now: Now, metrics: Option<PrometheusHandle>, token: Option<String>, stop: CancellationToken) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready).with_state((db.clone(), stop)))
-        .route("/metrics", get(figures).with_state((db, now, metrics)))
+        .route("/metrics", get(figures).with_state((db, now, metrics, token.map(Into::into))))
 }
 
-/// The counters as they stand, and what waits now, in Prometheus' text format.
-async fn figures(State((db, now, metrics)): State<(Db, Now, Option<PrometheusHandle>)>) -> impl IntoResponse {
+type Figures = (Db, Now, Option<PrometheusHandle>, Option<Arc<str>>);
+
+/// The counters as they stand, and what waits now, in Prometheus' text format; for this machine, or with the token.
+async fn figures(
+    State((db, now, metrics, token)): State<Figures>,
+    client: Option<Extension<ClientAddress>>,
+    headers: HeaderMap,
+) -> Response {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let fits = token.zip(given).is_some_and(|(token, given)| bool::from(token.as_bytes().ct_eq(given.as_bytes())));
+    if !fits && !client.is_some_and(|client| client.is_this_machine) {
+        let refusal = "The figures are for this machine, or for who sends the token (METRICS_TOKEN): Authorization: Bearer <token>.";
+        return api::problem::Refusal::new(StatusCode::UNAUTHORIZED, refusal).into_response();
+    }
     match sync::backlog(&db).await {
         Ok(backlog) => {
             metrics::gauge!("switchyard_messages_held").set(backlog.held as f64);
@@ -209,7 +227,7 @@ async fn figures(State((db, now, metrics)): State<(Db, Now, Option<PrometheusHan
         Err(error) => tracing::warn!(%error, "the backlog could not be read"),
     }
     let text = metrics.map(|handle| handle.render()).unwrap_or_default();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
 /// Ready when the database answers, and until shutdown begins.
@@ -223,15 +241,9 @@ async fn ready(State((db, stop)): State<(Db, CancellationToken)>) -> impl IntoRe
     }
 }
 
-/// Serves `router` on `listener` until told to stop, then finishes the requests under way.
-///
-/// # Errors
-/// When the socket fails.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> Result<(), StartError> {
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-        .map_err(because("the server ended"))
+/// Serves `router` on `listener` without TLS and with the usual limits, until told to stop.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    Front::default().serve(listener, router, stop).await;
 }
 
 /// Refuses what one file cannot do: a second process on SQLite.

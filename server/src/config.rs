@@ -1,9 +1,15 @@
 //! The command line and the environment: every setting has a name, a default and a sentence here, and nowhere else.
 
+use crate::application::{StartError, Web};
+use crate::front::{Front, Limits, Tls, TrustedProxies};
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The files of the certificate are looked at so often.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(30);
 
 /// The internal admin console of a business-texting platform, with the services behind it.
 #[derive(Debug, Parser)]
@@ -81,6 +87,18 @@ pub struct Settings {
     /// The console as a browser reaches it; with https, cookies are Secure. Default: http and the address above.
     #[arg(long, env = "PUBLIC_URL")]
     pub public_url: Option<String>,
+    /// A certificate (PEM, the whole chain) and its key: the console then speaks TLS itself. Both files are read anew when they change.
+    #[arg(long, env = "TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM.
+    #[arg(long, env = "TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Proxies whose X-Forwarded-For counts: addresses and networks such as 10.0.0.0/8, with commas. Without them it is not read.
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "")]
+    pub trusted_proxies: String,
+    /// Opens /metrics from elsewhere than this machine, as a bearer token of at least 16 characters.
+    #[arg(long, env = "METRICS_TOKEN", hide_env_values = true)]
+    pub metrics_token: Option<String>,
     /// The built site: styles, scripts, wasm.
     #[arg(long, env = "SITE_ROOT", default_value = "target/site")]
     pub site_root: PathBuf,
@@ -181,7 +199,44 @@ pub struct SandboxArgs {
 impl Settings {
     /// The console as a browser reaches it, without a slash at the end.
     pub fn public_url(&self) -> String {
-        self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen)).trim_end_matches('/').to_owned()
+        let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
+        self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen)).trim_end_matches('/').to_owned()
+    }
+
+    /// The web layer: who is trusted, and that what is said of TLS fits together.
+    ///
+    /// # Errors
+    /// With a sentence, when a part is missing or not understood.
+    pub fn web(&self) -> Result<Web, String> {
+        let proxies: TrustedProxies = self.trusted_proxies.parse()?;
+        let is_https = self.public_url().starts_with("https://");
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => return Err("TLS_CERT needs TLS_KEY, the file with its private key".to_owned()),
+            (None, Some(_)) => return Err("TLS_KEY needs TLS_CERT, the file with the certificate".to_owned()),
+            (Some(_), Some(_)) if !is_https => {
+                return Err("PUBLIC_URL must begin with https:// when TLS_CERT and TLS_KEY are set".to_owned());
+            }
+            (None, None) if is_https && proxies.is_empty() => {
+                return Err("PUBLIC_URL says https, but nobody speaks it: set TLS_CERT and TLS_KEY, or name the proxy that does \
+                            (TRUSTED_PROXIES)"
+                    .to_owned());
+            }
+            _ => {}
+        }
+        if self.metrics_token.as_ref().is_some_and(|token| token.len() < 16) {
+            return Err("METRICS_TOKEN must have at least 16 characters".to_owned());
+        }
+        Ok(Web { limits: Limits::default(), proxies, metrics_token: self.metrics_token.clone() })
+    }
+
+    /// The front door; the certificate's files are read, and looked at until told to stop.
+    ///
+    /// # Errors
+    /// With what is wrong with them.
+    pub fn front(&self, stop: &CancellationToken) -> Result<Front, StartError> {
+        let files = self.tls_cert.as_deref().zip(self.tls_key.as_deref());
+        let tls = files.map(|(certificate, key)| Tls::start(certificate, key, CERTIFICATE_LOOK, stop)).transpose()?;
+        Ok(Front { limits: Limits::default(), tls })
     }
 
     /// Where RingCentral reaches the webhooks.
@@ -239,5 +294,27 @@ mod tests {
         assert_eq!(parse("a=0123456789abcdef, a=fedcba9876543210").map(|s| s.len()), Ok(2));
         assert!(parse("a=short").is_err());
         assert!(parse("nonsense").is_err());
+    }
+
+    #[test]
+    fn half_a_configuration_of_the_web_is_refused_with_what_is_missing() {
+        let web = |arguments: &[&str]| {
+            let cli = Cli::try_parse_from([&["switchyard", "serve"], arguments].concat()).map_err(|error| error.to_string())?;
+            let Command::Serve(settings) = cli.command else { unreachable!("serve was asked for") };
+            settings.web().map(|_| settings.public_url())
+        };
+        let refused = |arguments: &[&str], word: &str| {
+            let error = web(arguments).expect_err(word);
+            assert!(error.contains(word), "{error}");
+        };
+        refused(&["--tls-cert", "a.pem"], "--tls-key");
+        refused(&["--tls-key", "a.key"], "--tls-cert");
+        refused(&["--tls-cert", "a.pem", "--tls-key", "a.key", "--public-url", "http://console.example.com"], "PUBLIC_URL");
+        refused(&["--public-url", "https://console.example.com"], "TRUSTED_PROXIES");
+        refused(&["--trusted-proxies", "everybody"], "everybody");
+        refused(&["--metrics-token", "short"], "METRICS_TOKEN");
+        assert_eq!(web(&["--tls-cert", "a.pem", "--tls-key", "a.key"]).as_deref(), Ok("https://127.0.0.1:3000"));
+        assert!(web(&["--public-url", "https://console.example.com", "--trusted-proxies", "10.0.0.7"]).is_ok());
+        assert!(web(&[]).is_ok());
     }
 }

@@ -8,6 +8,8 @@ mod csv;
 mod lines_csv;
 mod sync_csv;
 
+use crate::front;
+use app::Fault;
 use app::context::{STAFF, Services, Visitor, sign_in_path};
 use app::{App, Assets, shell};
 use axum::Router;
@@ -21,15 +23,15 @@ use axum::routing::get;
 use leptos::context::use_context;
 use leptos::nonce::use_nonce;
 use leptos::prelude::LeptosOptions;
+use leptos::server_fn::error::FromServerFnError;
 use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions, generate_route_list};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use switchyard::staff::{Member, SessionRows};
-use switchyard::types::{StaffId, Timestamp};
+use switchyard::types::{Problem, StaffId, Timestamp};
 use tower_http::compression::CompressionLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_sessions::cookie::SameSite;
@@ -41,12 +43,12 @@ const IDLE_HOURS: i64 = 12;
 const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A session's row is written at most this often for nothing but activity.
 const TOUCH: Duration = Duration::from_secs(10 * 60);
-/// No form of the console is larger.
-const LARGEST_FORM: usize = 256 * 1024;
 /// Where the server functions are.
 const FUNCTIONS: &str = "/fn/";
 /// Pages for who is not signed in.
 const OPEN: [&str; 2] = ["/sign-in", "/invitation"];
+/// Server functions for who is not signed in. Of the others nobody learns more than that: not even what their arguments are.
+const OPEN_FUNCTIONS: [&str; 5] = ["sign-in", "sign-out", "theme", "invitation", "invitation/accept"];
 
 /// The pages' routes. They are listed once: while Leptos does it, a page that is rendered elsewhere in the process would wait for its
 /// data for ever (leptos-rs/leptos, issue 4773).
@@ -90,14 +92,13 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
             async move { not_found(request, unknown).await }
         });
     pages
-        .layer(RequestBodyLimitLayer::new(LARGEST_FORM))
+        .layer(middleware::from_fn(front::small))
         .layer(middleware::from_fn_with_state(services.clone(), who_is_asking))
         .layer(session)
         .layer(middleware::from_fn_with_state(services.clone(), own_pages_only))
         .layer(middleware::map_response(not_stored))
         .merge(files)
         .layer(CompressionLayer::new())
-        .layer(middleware::map_response_with_state(services, guarded))
 }
 
 /// The built site's files. In the folder with the version of their content they never change; in that of another version is nothing.
@@ -161,7 +162,7 @@ fn policy(nonce: &str) -> HeaderValue {
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// The headers that guard every answer.
-async fn guarded(State(services): State<Services>, mut response: Response) -> Response {
+pub(crate) async fn guarded(State(services): State<Services>, mut response: Response) -> Response {
     let headers = response.headers_mut();
     let always = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -180,7 +181,7 @@ async fn guarded(State(services): State<Services>, mut response: Response) -> Re
 }
 
 /// Pages and answers hold what only this member may see: no cache keeps them.
-async fn not_stored(mut response: Response) -> Response {
+pub(crate) async fn not_stored(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -225,8 +226,22 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
             return found(&clean);
         }
     }
+    if member.is_none() && path.strip_prefix(FUNCTIONS).is_some_and(|function| !OPEN_FUNCTIONS.contains(&function)) {
+        return signed_out(request.headers());
+    }
     request.extensions_mut().insert(Visitor(member));
     next.run(request).await
+}
+
+/// What a server function answers nobody, before it reads what it was sent.
+fn signed_out(headers: &HeaderMap) -> Response {
+    let is_plain_form =
+        headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accepts| accepts.contains("text/html"));
+    if is_plain_form {
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, "/sign-in")]).into_response();
+    }
+    let fault = Fault(Problem::SignedOut).ser();
+    (StatusCode::UNAUTHORIZED, [(header::CONTENT_TYPE, "application/json")], fault).into_response()
 }
 
 /// The member behind a session that has not run out; notes, now and then, that the session is in use.

@@ -10,6 +10,7 @@ pub mod application;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod front;
 pub mod live;
 pub mod sandbox;
 pub mod webhooks;

@@ -49,7 +49,12 @@ const DEMO_KEY: &str = "switchyard-demo.key";
 
 fn log(filter: &str) -> Result<(), StartError> {
     let filter = EnvFilter::try_new(filter).map_err(because("LOG is not understood"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json().init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json().with_current_span(false).init();
+    std::panic::set_hook(Box::new(|panic| {
+        // Where, and not what: words that were put together at run time may quote a message or a number.
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(at, "our own code panicked");
+    }));
     Ok(())
 }
 
@@ -87,12 +92,16 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
     let keys = Keyring::parse(&settings.secret_key).map_err(because("secrets cannot be sealed"))?;
     let now = Now::system();
     let stop = until_told();
+    let (web, front) = (settings.web().map_err(StartError)?, settings.front(&stop)?);
     let db = application::open(&settings.database.database_url, settings.database.database_connections).await?;
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &[0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
         .and_then(|builder| builder.install_recorder())
         .map_err(because("metrics"))?;
     let http = application::http_client()?;
+    if !settings.listen.ip().is_loopback() && !settings.public_url().starts_with("https://") {
+        tracing::warn!("passwords travel in the clear: set TLS_CERT and TLS_KEY, or put a proxy with TLS in front (TRUSTED_PROXIES)");
+    }
     let listener = listen(settings.listen).await?;
     let invited = staff::first_administrator(&db, &now, &settings.first_administrator, "First administrator")
         .await
@@ -109,6 +118,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
         secrets: settings.secrets().map_err(StartError)?,
         keys: keys.clone(),
         http: http.clone(),
+        web,
     };
     let router = application::router(&db, &now, site, Some(metrics), &stop)?;
     let mut workers = application::workers(&settings, http, keys)?.start(&db, &now, &stop);
@@ -121,7 +131,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
         println!("First administrator: open this link once, within a day, and set a password:");
         println!("  {}/invitation?token={}", settings.public_url(), invited.token);
     }
-    application::serve(listener, router, stop.clone()).await?;
+    front.serve(listener, router, stop.clone()).await;
     stop.cancel();
     while workers.join_next().await.is_some() {}
     db.close().await;

@@ -101,7 +101,7 @@ fn Handset(line: LineId, contact: ConversationId, followed: Followed<Scene>) -> 
                     <Number number=number />
                 </p>
             </header>
-            <div class="flex h-72 flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="handset">
+            <div class="flex h-72 grow flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="handset">
                 <Show
                     when=move || nothing.get()
                     fallback=move || {

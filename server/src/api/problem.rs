@@ -38,6 +38,11 @@ impl Refusal {
         Self { kind: "about:blank", title, status: status.as_u16(), detail: detail.into(), field: None, errors: Vec::new() }
     }
 
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// 422 for a field.
     pub fn invalid(field: &str, detail: impl Into<String>) -> Self {
         Problem::invalid(field, detail).into()
@@ -68,7 +73,7 @@ impl From<switchyard::db::Error> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -5,7 +5,7 @@ use crate::harness::{SECRET, TestApp, TestLine, contact, keys, on_both_engines, 
 use crate::house::{PASSWORD, house};
 use crate::source::{Token, files};
 use reqwest::{Method, Response, StatusCode};
-use server::application::{self, Site};
+use server::application::{self, Site, Web};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use switchyard::directory::{accounts, people};
@@ -176,6 +176,7 @@ impl<'a> Doors<'a> {
             secrets: vec![("sandbox".to_owned(), SECRET.to_owned())],
             keys: keys(),
             http: app.http.clone(),
+            web: Web::default(),
         };
         let url = serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await;
         let (db, now, h) = (&app.db, &app.now, house(app));

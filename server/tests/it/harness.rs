@@ -3,7 +3,7 @@
 //! Nothing runs by itself and the clock stands still: a test says when the workers take a step ([`TestApp::work`]).
 
 use futures_util::FutureExt;
-use server::application::{self, Site};
+use server::application::{self, Site, Web};
 use server::sandbox::{HandsetText, Limits, Sandbox, SandboxConfig, sign};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -30,6 +30,8 @@ pub const START: Timestamp = Timestamp(1_795_238_411_000_000);
 pub const CARRIER: &str = "sandbox";
 pub const SECRET: &str = "the-newer-webhook-secret";
 pub const OLD_SECRET: &str = "the-older-webhook-secret";
+/// What opens the figures from elsewhere.
+pub const METRICS_TOKEN: &str = "a-token-for-the-figures";
 /// Virtual time after which a test that still waits has failed.
 const LONGEST_WAIT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
@@ -194,6 +196,7 @@ impl TestApp {
             secrets: vec![(CARRIER.to_owned(), SECRET.to_owned()), (CARRIER.to_owned(), OLD_SECRET.to_owned())],
             keys: keys(),
             http: http.clone(),
+            web: Web { metrics_token: Some(METRICS_TOKEN.to_owned()), ..Web::default() },
         };
         let url = serve(application::router(&db, &now, site, None, &stop).unwrap(), &stop).await;
         sandbox.set_webhook_base(&url);

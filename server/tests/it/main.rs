@@ -29,4 +29,5 @@ mod soak;
 mod statements;
 mod type_change;
 mod unknown;
+mod web;
 mod webhooks;

@@ -1,0 +1,108 @@
+//! What happens to every request before and after its route: who the client is, a reference, a time limit, and words when our own
+//! code fails.
+//!
+//! The rule: every line that is logged for a request carries its reference, and every answer too, so that either finds the other.
+
+use super::{Limits, TrustedProxies};
+use crate::api::problem::{Refusal, read};
+use app::context::ClientAddress;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use std::any::Any;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+use switchyard::clock::Rng;
+use tower_http::timeout::TimeoutBody;
+use tracing::Instrument;
+
+/// No form of the console is larger.
+pub const LARGEST_FORM: usize = 256 * 1024;
+/// The reference, on every answer.
+const REFERENCE: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Puts a request into its frame: address, reference, time limit, last resort.
+pub async fn asked(State((limits, proxies)): State<(Limits, TrustedProxies)>, mut request: Request, next: Next) -> Response {
+    // Not from the chance that is handed in: what a test replays must not hang on how often somebody asks.
+    let reference: String = Rng::from_os().bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect();
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
+        let client = ClientAddress {
+            address: proxies.client(peer.ip(), request.headers()),
+            is_this_machine: proxies.is_this_machine(peer.ip(), request.headers()),
+        };
+        request.extensions_mut().insert(client);
+    }
+    // The route, not the path: what somebody types may be a phone number.
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    // At the level of errors, so that it is there whatever is logged.
+    let span = tracing::error_span!("request", reference, method = %request.method(), route);
+    let is_for_machines = ["/api/", "/webhooks/"].iter().any(|start| request.uri().path().starts_with(start));
+    let request = request.map(|body| Body::new(TimeoutBody::new(limits.body, body)));
+    async {
+        let began = Instant::now();
+        let answered = tokio::time::timeout(limits.answer, AssertUnwindSafe(next.run(request)).catch_unwind()).await;
+        let mut response = match answered {
+            Ok(Ok(response)) => response,
+            Ok(Err(panic)) => {
+                tracing::error!(words = words(&*panic), "a request's handler panicked");
+                let text = format!("Something went wrong on our side. If it happens again, report it with the reference {reference}.");
+                in_words(StatusCode::INTERNAL_SERVER_ERROR, text, is_for_machines)
+            }
+            Err(_) => {
+                tracing::warn!("a request took too long and was ended");
+                let text =
+                    format!("This took too long and was ended. Try again. If it happens again, report it with the reference {reference}.");
+                in_words(StatusCode::SERVICE_UNAVAILABLE, text, is_for_machines)
+            }
+        };
+        let (status, took) = (response.status().as_u16(), began.elapsed().as_millis());
+        if status >= 500 {
+            tracing::warn!(status, took, "answered");
+        } else {
+            tracing::debug!(status, took, "answered");
+        }
+        if let Ok(reference) = HeaderValue::from_str(&reference) {
+            response.headers_mut().insert(REFERENCE, reference);
+        }
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// What our own code says of a panic. Words that were put together at run time may quote a message or a number: they stay out.
+fn words(panic: &(dyn Any + Send)) -> &'static str {
+    panic.downcast_ref::<&'static str>().copied().unwrap_or("(not logged)")
+}
+
+/// An answer without a page around it.
+fn in_words(status: StatusCode, text: String, is_for_machines: bool) -> Response {
+    if is_for_machines {
+        return Refusal::new(status, text).into_response();
+    }
+    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text + "\n").into_response()
+}
+
+/// Reads the whole form before anybody looks at it, or refuses it in words.
+pub async fn small(request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    match read(body, LARGEST_FORM).await {
+        Ok(whole) => next.run(Request::from_parts(parts, Body::from(whole))).await,
+        Err(refusal) => {
+            let text = if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                format!("This form is too large: {} kB are the most. Shorten it and send it again.", LARGEST_FORM / 1024)
+            } else {
+                "This form did not arrive whole. Send it again.".to_owned()
+            };
+            in_words(refusal.status(), text, false)
+        }
+    }
+}
