@@ -8,23 +8,26 @@ use reqwest::{Method, Response, StatusCode};
 use server::application::{self, Site, Web};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use switchyard::directory::{accounts, people};
+use switchyard::directory::{accounts, lines, people};
 use switchyard::ringcentral;
-use switchyard::staff::{Member, SessionRows};
-use switchyard::types::IntegrationType::Ringcentral;
-use switchyard::types::{ConnectionId, ConversationId, MessageId, ResponderId, RoleId, StaffId, UserId};
+use switchyard::staff::{self, Member, SessionRows};
+use switchyard::types::IntegrationType::{Inbox, Ringcentral};
+use switchyard::types::{AccountId, ConnectionId, ConversationId, MessageId, ResponderId, RoleId, StaffId, Timestamp, UserId};
 use time::OffsetDateTime;
 use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 
 on_both_engines![
+    who_was_signed_in_is_nobody,
+    nobody_learns_what_a_function_takes,
+    the_stream_of_events_is_told_what_its_member_may_see_and_ends_with_the_session,
     every_server_function_answers_each_person_as_the_table_says,
     every_route_answers_each_person_as_the_table_says,
     an_accounts_program_reaches_its_own_account_only,
 ];
 
 /// Nobody · a viewer · support · who may do everything, on another account only · an administrator.
-const PEOPLE: [&str; 5] = ["nobody", "viewer", "support", "elsewhere", "administrator"];
+pub const PEOPLE: [&str; 5] = ["nobody", "viewer", "support", "elsewhere", "administrator"];
 /// Whoever asks has an answer within this time.
 const LONGEST_ANSWER: Duration = Duration::from_secs(20);
 /// Nobody and elsewhere: they must learn nothing of the account.
@@ -35,7 +38,7 @@ const SECRETS: [&str; 6] = ["zq7", "Account 0", "2025550100", "202 555 0100", "2
 /// A server function's path below `/fn/`, what it is sent, and the status that each of [`PEOPLE`] gets. They ask in this order; 409
 /// and 404 of the administrator say that support did it already.
 #[rustfmt::skip]
-const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
+pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     // Whoever comes.
     ("sign-in",                   "email=sam@example.com&password={password}&next=/lines",             [200, 200, 200, 200, 200]),
     ("sign-out",                  "",                                                                  [200, 200, 200, 200, 200]),
@@ -100,7 +103,7 @@ const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
 
 /// A route, and the status that each of [`PEOPLE`] gets. 302 leads nobody to the sign-in page.
 #[rustfmt::skip]
-const ROUTES: &[(&str, &str, [u16; 5])] = &[
+pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     // Pages. What a page shows is what its server functions answer.
     ("GET",  "/",                                        [302, 302, 302, 302, 302]),
     ("GET",  "/sign-in",                                 [200, 302, 302, 302, 302]),
@@ -149,13 +152,13 @@ const ROUTES: &[(&str, &str, [u16; 5])] = &[
 const FALLBACK: &str = "/nothing/here";
 
 /// The application with everybody in it, and one line with a conversation.
-struct Doors<'a> {
+pub struct Doors<'a> {
     app: &'a TestApp,
-    url: String,
-    line: TestLine,
+    pub url: String,
+    pub line: TestLine,
     account: String,
     connection: ConnectionId,
-    conversation: ConversationId,
+    pub conversation: ConversationId,
     message: MessageId,
     user: UserId,
     role: RoleId,
@@ -163,12 +166,14 @@ struct Doors<'a> {
     victim: StaffId,
     /// As [`PEOPLE`].
     people: [Option<Member>; 5],
-    /// A bearer token of the account elsewhere.
+    /// The account that the fourth of them looks after.
+    elsewhere: AccountId,
+    /// A bearer token of it.
     token_elsewhere: String,
 }
 
 impl<'a> Doors<'a> {
-    async fn open(app: &'a TestApp) -> Doors<'a> {
+    pub async fn open(app: &'a TestApp) -> Doors<'a> {
         let site = Site {
             public_url: "http://console.test".to_owned(),
             site_root: "target/none".to_owned(),
@@ -207,46 +212,90 @@ impl<'a> Doors<'a> {
         let victim = h.member("victim@example.com", h.role("Viewer").await).await.id();
         let (account, role) = (account.to_string(), h.role("Viewer").await);
         let connection = ringcentral::list(db, now, &app.staff.permit().unwrap(), None, 1).await.unwrap().rows[0].id;
-        Doors { app, url, line, account, connection, conversation, message, user, role, responder, victim, people, token_elsewhere }
+        Doors {
+            app,
+            url,
+            line,
+            account,
+            connection,
+            conversation,
+            message,
+            user,
+            role,
+            responder,
+            victim,
+            people,
+            elsewhere,
+            token_elsewhere,
+        }
     }
 
     /// The cookie of a new session of this person; signing out ends only this one.
-    async fn cookie(&self, person: usize) -> Option<String> {
+    pub async fn cookie(&self, person: usize) -> Option<String> {
         let member = self.people[person].as_ref()?;
-        let data = [("staff", serde_json::to_value(member.id()).unwrap()), ("since", serde_json::to_value(self.app.now.at()).unwrap())];
-        let expiry = OffsetDateTime::from_unix_timestamp(self.app.now.at().0 / 1_000_000 + 3_600).unwrap();
+        Some(format!("switchyard={}", self.session(member.id(), self.app.now.at(), 3_600).await))
+    }
+
+    fn sessions(&self) -> SessionRows {
+        SessionRows::new(self.app.db.clone(), self.app.now.clock.clone())
+    }
+
+    /// A session that began then and is good for so many seconds more.
+    async fn session(&self, member: StaffId, since: Timestamp, seconds: i64) -> Id {
+        let data = [("staff", serde_json::to_value(member).unwrap()), ("since", serde_json::to_value(since).unwrap())];
+        let expiry = OffsetDateTime::from_unix_timestamp(self.app.now.at().0 / 1_000_000 + seconds).unwrap();
         let data = data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let mut record = Record { id: Id::default(), data, expiry_date: expiry };
-        SessionRows::new(self.app.db.clone(), self.app.now.clock.clone()).create(&mut record).await.unwrap();
-        Some(format!("switchyard={}", record.id))
+        self.sessions().create(&mut record).await.unwrap();
+        record.id
+    }
+
+    /// Puts what is there into a form or a path; `{n}` is a digit.
+    pub fn filled(&self, text: &str, n: usize) -> String {
+        text.replace("{line}", &self.line.id.to_string())
+            .replace("{account}", &self.account)
+            .replace("{connection}", &self.connection.to_string())
+            .replace("{conversation}", &self.conversation.to_string())
+            .replace("{message}", &self.message.to_string())
+            .replace("{user}", &self.user.to_string())
+            .replace("{role}", &self.role.to_string())
+            .replace("{responder}", &self.responder.to_string())
+            .replace("{victim}", &self.victim.to_string())
+            .replace("{password}", PASSWORD)
+            .replace("{n}", &(n % 10).to_string())
+    }
+
+    /// A form's fields, filled.
+    pub fn fields(&self, form: &str, n: usize) -> Vec<(String, String)> {
+        let pairs = form.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.map(|(key, value)| (key.to_owned(), self.filled(value, n))).collect()
+    }
+
+    /// A route of the table as a path.
+    pub fn path(&self, route: &str) -> String {
+        let path = route.replace("/lines/{id}", "/lines/{line}").replace("/connections/{id}", "/connections/{connection}");
+        let path = path.replace("{id}", "{message}").replace("{carrier}", "sandbox");
+        self.filled(&path.replace("{*rest}", "v2").replace("/type", "/type?to=inbox"), 0)
     }
 
     async fn ask(&self, person: usize, method: Method, path: &str, form: &str, site: &str) -> Response {
-        let filled = |text: &str| {
-            text.replace("{line}", &self.line.id.to_string())
-                .replace("{account}", &self.account)
-                .replace("{connection}", &self.connection.to_string())
-                .replace("{conversation}", &self.conversation.to_string())
-                .replace("{message}", &self.message.to_string())
-                .replace("{user}", &self.user.to_string())
-                .replace("{role}", &self.role.to_string())
-                .replace("{responder}", &self.responder.to_string())
-                .replace("{victim}", &self.victim.to_string())
-                .replace("{password}", PASSWORD)
-                .replace("{n}", &person.to_string())
-        };
-        let form: Vec<(String, String)> =
-            form.split('&').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), filled(value))).collect();
-        let mut request = self.app.http.request(method.clone(), format!("{}{}", self.url, filled(path)));
+        let (cookie, fields, path) = (self.cookie(person).await, self.fields(form, person), self.filled(path, person));
+        let answer = self.send(method.clone(), &path, cookie.as_deref(), &fields, site);
+        let answer = tokio::time::timeout(LONGEST_ANSWER, answer).await;
+        answer.unwrap_or_else(|_| panic!("{method} {path}: {} has no answer", PEOPLE[person]))
+    }
+
+    /// Sends this with this cookie.
+    pub async fn send(&self, method: Method, path: &str, cookie: Option<&str>, fields: &[(String, String)], site: &str) -> Response {
+        let mut request = self.app.http.request(method.clone(), format!("{}{path}", self.url));
         request = request.header("accept", "application/json").header("sec-fetch-site", site);
-        if let Some(cookie) = self.cookie(person).await {
+        if let Some(cookie) = cookie {
             request = request.header("cookie", cookie);
         }
         if method == Method::POST {
-            request = request.form(&form);
+            request = request.form(fields);
         }
-        let answer = tokio::time::timeout(LONGEST_ANSWER, request.send()).await;
-        answer.unwrap_or_else(|_| panic!("{method} {path}: {} has no answer", PEOPLE[person])).unwrap()
+        request.send().await.unwrap()
     }
 
     /// Asks everybody; says where the answers part from the table, and whether the administrator was told a secret.
@@ -318,15 +367,155 @@ async fn every_route_answers_each_person_as_the_table_says(app: &TestApp) {
     let doors = Doors::open(app).await;
     let (mut wrong, mut telling) = (Vec::new(), 0);
     for (method, route, wanted) in ROUTES {
-        let path = route.replace("/lines/{id}", "/lines/{line}").replace("/connections/{id}", "/connections/{connection}");
-        let path = path.replace("{id}", "{message}").replace("{carrier}", "sandbox");
-        let path = path.replace("{*rest}", "v2").replace("/type", "/type?to=inbox");
+        let path = doors.path(route);
         let (parts, told) = doors.ask_all(method.parse().unwrap(), &path, "", *wanted).await;
         wrong.extend(parts);
         telling += usize::from(told);
     }
     report(&wrong);
     assert!(telling >= 8, "the secrets are ones that answers tell: {telling} did");
+}
+
+async fn who_was_signed_in_is_nobody(app: &TestApp) {
+    let doors = Doors::open(app).await;
+    let (admin, now) = (app.staff.id(), app.now.at());
+    let revoked = doors.session(admin, now, 3_600).await;
+    doors.sessions().delete(&revoked).await.unwrap();
+    let disabled = house(app).member("gone@example.com", doors.role).await.id();
+    let early = doors.session(disabled, now, 3_600).await;
+    staff::disable(&app.db, &app.now, &app.staff.permit().unwrap(), disabled).await.unwrap();
+    let good = doors.session(admin, now, 3_600).await;
+    let cookies = [
+        ("a session that ran out", format!("switchyard={}", doors.session(admin, now, -1).await)),
+        (
+            "a session that is too old",
+            format!("switchyard={}", doors.session(admin, now.minus(Duration::from_secs(8 * 86_400)), 3_600).await),
+        ),
+        ("a revoked session", format!("switchyard={revoked}")),
+        ("a session that ended with its member", format!("switchyard={early}")),
+        ("a disabled member's session", format!("switchyard={}", doors.session(disabled, now, 3_600).await)),
+        ("a session that never was", format!("switchyard={}", Id::default())),
+        ("the good one by another name", format!("session={good}; __Host-switchyard={good}")),
+        ("no session's id", "switchyard=\"><script>; switchyard=".to_owned()),
+    ];
+    let mut wrong = Vec::new();
+    let functions = FUNCTIONS.iter().map(|(path, form, wanted)| ("POST", format!("/fn/{path}"), *form, wanted[0]));
+    let routes = ROUTES.iter().map(|(method, route, wanted)| (*method, doors.path(route), "", wanted[0]));
+    for (method, path, form, wanted) in functions.chain(routes) {
+        for (what, cookie) in &cookies {
+            let fields = doors.fields(form, 0);
+            let answer = doors.send(method.parse().unwrap(), &path, Some(cookie), &fields, "same-origin").await;
+            let status = answer.status().as_u16();
+            let text = answer.text().await.unwrap();
+            if status != wanted || SECRETS.iter().any(|secret| text.contains(secret)) {
+                wrong.push(format!("{path}: {what} gets {status}, nobody gets {wanted}: {}", &text[..text.len().min(300)]));
+            }
+        }
+    }
+    report(&wrong);
+    let good = format!("switchyard={good}");
+    let seen = doors.send(Method::GET, "/lines", Some(&good), &[], "same-origin").await;
+    assert_eq!(seen.status(), StatusCode::OK, "the good session is good");
+}
+
+/// The console's own functions for whoever comes: the ones that answer nobody something else than 401.
+fn is_open(wanted: &[u16; 5]) -> bool {
+    wanted[0] != 401
+}
+
+async fn nobody_learns_what_a_function_takes(app: &TestApp) {
+    let doors = Doors::open(app).await;
+    let mut refusals = BTreeSet::new();
+    let paths = FUNCTIONS.iter().filter(|(.., wanted)| !is_open(wanted)).map(|(path, ..)| format!("/fn/{path}"));
+    let paths: Vec<String> = paths.chain(["/fn/nothing".to_owned(), "/fn/".to_owned(), "/fn/lines/get/".to_owned()]).collect();
+    assert!(paths.len() > 40);
+    let bodies: [(&str, &[u8]); 6] = [
+        ("application/x-www-form-urlencoded", b""),
+        ("application/x-www-form-urlencoded", b"id=not-an-id&line=%FF%FE&version=-1"),
+        ("application/x-www-form-urlencoded", b"%%%=[]&&&=1"),
+        ("application/json", b"{\"id\":"),
+        ("multipart/form-data; boundary=x", b"--x"),
+        ("application/octet-stream", b"\xff\xfe\x00"),
+    ];
+    for path in &paths {
+        for (kind, body) in bodies {
+            let request =
+                app.http.post(format!("{}{path}", doors.url)).header("sec-fetch-site", "same-origin").header("content-type", kind);
+            let answer = request.header("accept", "application/json").body(body.to_vec()).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
+            refusals.insert(answer.text().await.unwrap());
+        }
+    }
+    assert_eq!(refusals.len(), 1, "one answer for all: {refusals:?}");
+    // A form that a browser sends by itself leads to the sign-in page.
+    let form = app.http.post(format!("{}/fn/lines/add", doors.url)).header("sec-fetch-site", "same-origin").header("accept", "text/html");
+    let answer = form.body("").send().await.unwrap();
+    assert_eq!((answer.status(), answer.headers()["location"].to_str().unwrap()), (StatusCode::SEE_OTHER, "/sign-in"));
+}
+
+/// A stream of events as one person has it.
+struct Listening(Response, String);
+
+impl Listening {
+    async fn begin(doors: &Doors<'_>, cookie: &str) -> Self {
+        let answer = doors.send(Method::GET, "/events", Some(cookie), &[], "same-origin").await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        Self(answer, String::new())
+    }
+
+    /// The next event; `None` at the end of the stream.
+    async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some((event, rest)) = self.1.split_once("\n\n") {
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.1 = rest;
+                if let Some(data) = event.strip_prefix("data:") {
+                    return Some(data.trim().to_owned());
+                }
+                continue;
+            }
+            let part = tokio::time::timeout(LONGEST_ANSWER, self.0.chunk()).await.expect("an event, or the end").ok().flatten()?;
+            self.1.push_str(&String::from_utf8_lossy(&part));
+        }
+    }
+}
+
+async fn the_stream_of_events_is_told_what_its_member_may_see_and_ends_with_the_session(app: &TestApp) {
+    let doors = Doors::open(app).await;
+    let mut cookies = Vec::new();
+    for person in 1..PEOPLE.len() {
+        cookies.push(doors.cookie(person).await.unwrap());
+    }
+    let mut streams = Vec::new();
+    for cookie in &cookies {
+        streams.push(Listening::begin(&doors, cookie).await);
+    }
+    // First something of the account, then something of the account elsewhere.
+    app.reply(&contact(1), &doors.line, "Hello again zq7").await;
+    lines::add(&app.db, &app.now, &app.staff.permit().unwrap(), doors.elsewhere, "+12025550190", "Elsewhere's", Inbox).await.unwrap();
+    let (own, other) = (doors.account.clone(), doors.elsewhere.to_string());
+    for (person, stream) in (1..).zip(&mut streams) {
+        let first = stream.next().await.unwrap();
+        if person == 3 {
+            assert!(first.contains(&other), "{} hears of another account first: {first}", PEOPLE[person]);
+        } else {
+            assert!(first.contains(&own), "{} hears of the account: {first}", PEOPLE[person]);
+        }
+        assert!(!SECRETS.iter().any(|secret| first.contains(secret)), "ids alone: {first}");
+    }
+    // Signing out, a revoked session and a disabled member each end their stream, and no other.
+    let sign_out = doors.send(Method::POST, "/fn/sign-out", Some(&cookies[0]), &[], "same-origin").await;
+    assert_eq!(sign_out.headers()["clear-site-data"], "\"cache\", \"storage\"");
+    let of_support: Id = cookies[1].strip_prefix("switchyard=").unwrap().parse().unwrap();
+    doors.sessions().delete(&of_support).await.unwrap();
+    let elsewhere = doors.people[3].as_ref().unwrap().id();
+    staff::disable(&app.db, &app.now, &app.staff.permit().unwrap(), elsewhere).await.unwrap();
+    for (person, stream) in (1..4).zip(&mut streams) {
+        let ended = tokio::time::timeout(LONGEST_ANSWER, async { while stream.next().await.is_some() {} }).await;
+        assert!(ended.is_ok(), "{}'s stream goes on", PEOPLE[person]);
+    }
+    app.reply(&contact(1), &doors.line, "And again zq7").await;
+    assert!(streams[3].next().await.is_some(), "the administrator's stream goes on");
 }
 
 async fn an_accounts_program_reaches_its_own_account_only(app: &TestApp) {
