@@ -30,7 +30,9 @@ pub(crate) async fn begin_session(id: StaffId) -> Result<(), Problem> {
         Problem::unavailable("You could not be signed in. Try again in a minute.")
     };
     let session = session()?;
-    session.flush().await.map_err(failed)?;
+    // Not `flush`: what is inserted after it is stored under the former id.
+    session.clear().await;
+    session.cycle_id().await.map_err(failed)?;
     session.insert(STAFF, id).await.map_err(failed)?;
     session.insert("since", services()?.now.at()).await.map_err(failed)
 }
