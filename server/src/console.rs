@@ -235,9 +235,7 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
 
 /// What a server function answers nobody, before it reads what it was sent.
 fn signed_out(headers: &HeaderMap) -> Response {
-    let is_plain_form =
-        headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accepts| accepts.contains("text/html"));
-    if is_plain_form {
+    if front::is_plain_form(headers) {
         return (StatusCode::SEE_OTHER, [(header::LOCATION, "/sign-in")]).into_response();
     }
     let fault = Fault(Problem::SignedOut).ser();
@@ -280,9 +278,10 @@ fn without_foreign_error(request: &Request, public_url: &str) -> Option<String> 
     })
 }
 
-/// 302, with a path of our own making.
+/// 302, with a path of our own making. What begins with two slashes would be another host to a browser.
 fn found(to: &str) -> Response {
-    match HeaderValue::from_str(to) {
+    let inside = format!("/{}", to.trim_start_matches(['/', '\\']));
+    match HeaderValue::from_str(&inside) {
         Ok(to) => (StatusCode::FOUND, [(header::LOCATION, to)]).into_response(),
         Err(_) => StatusCode::BAD_REQUEST.into_response(),
     }

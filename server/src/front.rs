@@ -10,7 +10,7 @@ mod request;
 mod tls;
 
 pub use proxies::TrustedProxies;
-pub use request::{LARGEST_FORM, asked, small};
+pub use request::{LARGEST_FORM, asked, is_plain_form, small};
 pub use tls::Tls;
 
 use axum::extract::ConnectInfo;

@@ -56,9 +56,12 @@ pub async fn list(
     }))
 }
 
+/// Nothing that is searched is longer; SQLite takes no pattern of more than 50,000 bytes.
+const LONGEST_SEARCH: usize = 200;
+
 /// A `like` pattern for text that contains `part`, in lower case, with the pattern's own signs dropped.
 pub(crate) fn contains(part: &str) -> String {
-    let plain: String = part.trim().to_lowercase().chars().filter(|c| !matches!(c, '%' | '_' | '\\')).collect();
+    let plain = part.trim().to_lowercase().chars().filter(|c| !matches!(c, '%' | '_' | '\\')).take(LONGEST_SEARCH).collect::<String>();
     format!("%{plain}%")
 }
 

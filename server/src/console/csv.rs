@@ -52,9 +52,12 @@ where
     (named, Body::from_stream(pages)).into_response()
 }
 
-/// A field in quotes. One that a spreadsheet would take for a formula gets an apostrophe (OWASP, CSV injection).
+/// What a spreadsheet may take for a formula when a cell begins with it, in full width too (OWASP, CSV injection).
+const STARTS_FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// A field in quotes. One that a spreadsheet would run gets an apostrophe.
 pub(super) fn quoted(field: &str) -> String {
-    let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = field.starts_with(STARTS_FORMULA);
     format!("\"{}{}\"", if formula { "'" } else { "" }, field.replace('"', "\"\""))
 }
 

@@ -5,19 +5,22 @@
 
 use super::{Limits, TrustedProxies};
 use crate::api::problem::{Refusal, read};
+use app::Fault;
 use app::context::ClientAddress;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use leptos::server_fn::error::FromServerFnError;
 use std::any::Any;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 use switchyard::clock::Rng;
+use switchyard::types::Problem;
 use tower_http::timeout::TimeoutBody;
 use tracing::Instrument;
 
@@ -37,6 +40,8 @@ pub async fn asked(State((limits, proxies)): State<(Limits, TrustedProxies)>, mu
         };
         request.extensions_mut().insert(client);
     }
+    // PostgreSQL stores no U+0000, and nobody means it.
+    let is_text = !request.uri().path_and_query().is_some_and(|address| address.as_str().contains("%00"));
     // The route, not the path: what somebody types may be a phone number.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     // At the level of errors, so that it is there whatever is logged.
@@ -45,6 +50,9 @@ pub async fn asked(State((limits, proxies)): State<(Limits, TrustedProxies)>, mu
     let request = request.map(|body| Body::new(TimeoutBody::new(limits.body, body)));
     async {
         let began = Instant::now();
+        if !is_text {
+            return in_words(StatusCode::BAD_REQUEST, "This address holds a sign that no text has.".to_owned(), is_for_machines);
+        }
         let answered = tokio::time::timeout(limits.answer, AssertUnwindSafe(next.run(request)).catch_unwind()).await;
         let mut response = match answered {
             Ok(Ok(response)) => response,
@@ -94,15 +102,25 @@ pub async fn small(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    match read(body, LARGEST_FORM).await {
-        Ok(whole) => next.run(Request::from_parts(parts, Body::from(whole))).await,
-        Err(refusal) => {
-            let text = if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                format!("This form is too large: {} kB are the most. Shorten it and send it again.", LARGEST_FORM / 1024)
-            } else {
-                "This form did not arrive whole. Send it again.".to_owned()
-            };
-            in_words(refusal.status(), text, false)
+    let (status, text) = match read(body, LARGEST_FORM).await {
+        Ok(whole) if whole.contains(&0) || whole.windows(3).any(|signs| signs == b"%00") => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "This form holds a sign that no text has (U+0000). Remove it and send it again.".to_owned())
         }
+        Ok(whole) => return next.run(Request::from_parts(parts, Body::from(whole))).await,
+        Err(refusal) if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let text = format!("This form is too large: {} kB are the most. Shorten it and send it again.", LARGEST_FORM / 1024);
+            (StatusCode::PAYLOAD_TOO_LARGE, text)
+        }
+        Err(refusal) => (refusal.status(), "This form did not arrive whole. Send it again.".to_owned()),
+    };
+    if is_plain_form(&parts.headers) {
+        return in_words(status, text, false);
     }
+    let fault = Fault(Problem::invalid("", text)).ser();
+    (status, [(header::CONTENT_TYPE, "application/json")], fault).into_response()
+}
+
+/// Whether a browser sent this form by itself, without JavaScript.
+pub fn is_plain_form(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accepts| accepts.contains("text/html"))
 }
