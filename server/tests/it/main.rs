@@ -12,6 +12,7 @@ mod verdict;
 
 mod agents;
 mod api;
+mod attacks;
 mod audit;
 mod blasts;
 mod connections;
