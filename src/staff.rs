@@ -3,18 +3,30 @@
 //! The rule of this room: authority comes from the roles as they stand in the database now. A verb elsewhere takes a
 //! [`Permit`], only [`Member::permit`] yields one, and its scope is applied by the verb's SQL through the view `staff_scope`.
 
+pub mod approvals;
 mod audit;
 mod invite;
+mod members;
 mod password;
 mod permit;
+mod proof;
+pub mod roles;
 mod seal;
+pub mod second_factor;
 mod session;
 mod sign_in;
+mod throttle;
 
 pub use audit::{Entry, actions, line_history, record, search};
-pub use invite::{Invited, accept, disable, first_administrator, invite, list, peek, roles};
-pub use password::{Passwords, WeakPassword};
+pub use invite::{Invited, accept, first_administrator, invite, peek};
+pub use members::{disable, enable, end_own_session, end_session_of, get, give_role, list, own_account, reset, take_role};
+pub use password::{Chosen, Passwords, WeakPassword};
 pub use permit::{Actor, Member, Permit, Scope, may};
+pub use proof::Proof;
 pub use seal::{Verdict, run_seal, seal, verify};
-pub use session::{SessionRows, end_sessions, hash_token};
-pub use sign_in::{sign_in, sign_in_history_is_pruned};
+pub use session::{SessionRows, end_sessions, hash_token, session_handle, session_key};
+pub use sign_in::{
+    Origin, Step, change_password, prove, remember_device, remove_second_factor, sign_in, sign_in_history_is_pruned, sign_in_with_code,
+};
+
+use session::{end_other_sessions, end_session, sessions_of};

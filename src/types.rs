@@ -2,6 +2,7 @@
 //!
 //! Values are parsed at the edge and trusted inside: a [`PhoneNumber`] that exists is one.
 
+mod approval;
 mod change;
 mod directory;
 mod figures;
@@ -14,6 +15,7 @@ mod ringcentral;
 mod staff;
 mod timestamp;
 
+pub use approval::*;
 pub use change::*;
 pub use directory::*;
 pub use figures::*;

@@ -1,18 +1,21 @@
 //! The document and its routes. Every page is rendered whole and in order on the server, so that it can be read without JavaScript.
 
 use crate::accounts::{AccountsPage, NewAccountPage};
+use crate::approvals::ApprovalsPage;
 use crate::audit::AuditPage;
 use crate::connections::{ConnectionPage, ConnectionsPage, NewConnectionPage, NewSecretsPage, RemoveConnectionPage};
 use crate::conversation::ConversationPage;
 use crate::frame::{Frame, FramedRoute};
 use crate::invitation::InvitationPage;
-use crate::lines::{ConversationsPage, LinePage, LinesPage, NewLinePage, TypeChangePage};
+use crate::lines::{ConversationsPage, LinePage, LinesPage, NewLinePage, TypeChangePage, TypesPage};
+use crate::roles::{RolePage, RolesPage};
 use crate::screen::screen;
-use crate::sign_in::SignInPage;
+use crate::sign_in::{CodePage, SignInPage};
 use crate::simulator::SimulatorPage;
-use crate::staff::{NewMemberPage, StaffPage};
+use crate::staff::{MemberPage, NewMemberPage, StaffPage};
 use crate::sync::{SyncPage, UnknownPage};
 use crate::ui::FaultView;
+use crate::you::YouPage;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{Outlet, ParentRoute, Route, Router, Routes};
@@ -78,10 +81,12 @@ pub fn App() -> impl IntoView {
         <Router>
             <Routes fallback=NotFound>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
+                <Route path=path!("/sign-in/code") view=CodePage ssr=SsrMode::Async />
                 <Route path=path!("/invitation") view=InvitationPage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=FramedRoute ssr=SsrMode::Async>
                     <Route path=path!("/lines") view=LinesPage ssr=SsrMode::Async />
                     <Route path=path!("/lines/new") view=NewLinePage ssr=SsrMode::Async />
+                    <Route path=path!("/lines/types") view=screen!(types, TypesPage) ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id") view=LinePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/type") view=TypeChangePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/conversations") view=screen!(conversations, ConversationsPage) ssr=SsrMode::Async />
@@ -98,8 +103,13 @@ pub fn App() -> impl IntoView {
                         <Route path=path!("/:id/secrets") view=screen!(connections, NewSecretsPage) ssr=SsrMode::Async />
                         <Route path=path!("/:id/remove") view=screen!(connections, RemoveConnectionPage) ssr=SsrMode::Async />
                     </ParentRoute>
-                    <Route path=path!("/staff") view=screen!(house, StaffPage) ssr=SsrMode::Async />
-                    <Route path=path!("/staff/new") view=screen!(house, NewMemberPage) ssr=SsrMode::Async />
+                    <Route path=path!("/staff") view=screen!(staff, StaffPage) ssr=SsrMode::Async />
+                    <Route path=path!("/staff/new") view=screen!(staff, NewMemberPage) ssr=SsrMode::Async />
+                    <Route path=path!("/staff/:id") view=screen!(staff, MemberPage) ssr=SsrMode::Async />
+                    <Route path=path!("/roles") view=screen!(staff, RolesPage) ssr=SsrMode::Async />
+                    <Route path=path!("/roles/:id") view=screen!(staff, RolePage) ssr=SsrMode::Async />
+                    <Route path=path!("/approvals") view=screen!(staff, ApprovalsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/you") view=screen!(you, YouPage) ssr=SsrMode::Async />
                     <Route path=path!("/audit") view=screen!(house, AuditPage) ssr=SsrMode::Async />
                 </ParentRoute>
             </Routes>

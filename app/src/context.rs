@@ -12,12 +12,14 @@ use switchyard::clock::Now;
 use switchyard::db::Db;
 use switchyard::ringcentral::Client;
 use switchyard::secret::Keyring;
-use switchyard::staff::{Member, Passwords, Permit, may};
-use switchyard::types::Problem;
+use switchyard::staff::{Member, Passwords, Permit, Proof, may};
+use switchyard::types::{Problem, Timestamp};
 use tower_sessions::Session;
 
 /// The key in a session under which the signed-in member's id stands.
 pub const STAFF: &str = "staff";
+/// When they last showed who they are.
+pub const PROVED: &str = "proved";
 
 /// What the console needs of the program it runs in.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub struct Services {
     pub secure_cookies: bool,
     /// The console as a browser reaches it, without a slash at the end.
     pub public_url: String,
+    /// The types of so many lines at once are set without a second person.
+    pub lines_alone: usize,
 }
 
 impl Services {
@@ -113,6 +117,46 @@ pub async fn permit<P: may::May>() -> Result<Permit<P>, Problem> {
     member().await?.permit()
 }
 
+/// The proof that who is asking has shown lately who they are; a dangerous verb takes it.
+///
+/// # Errors
+/// `Unproven` when that was too long ago, `SignedOut` when nobody is signed in.
+pub async fn proof() -> Result<Proof, Problem> {
+    member().await?;
+    let proved = session()?.get::<Timestamp>(PROVED).await.map_err(|error| {
+        tracing::error!(%error, "a session could not be read");
+        Problem::unavailable("The console is not ready. Try again in a minute.")
+    })?;
+    Proof::given(proved, services()?.now.at())
+}
+
+/// The browser and the system, as the browser says: enough for a member to know their own sessions by.
+pub fn device() -> String {
+    let parts = parts().ok();
+    let agent = parts.as_ref().and_then(|parts| parts.headers.get(http::header::USER_AGENT)).and_then(|value| value.to_str().ok());
+    device_of(agent.unwrap_or_default())
+}
+
+fn device_of(agent: &str) -> String {
+    let first = |words: &[(&str, &'static str)]| words.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
+    // The order tells apart those that name their forebears too.
+    let browser = first(&[("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")]);
+    let system = first(&[
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (browser, system) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => "Unknown program".to_owned(),
+    }
+}
+
 /// The client's address, for counting failed sign-ins and for the audit.
 pub fn client_address() -> String {
     let address = parts().ok().and_then(|parts| parts.extensions.get::<ClientAddress>().map(|client| client.address.to_string()));
@@ -172,7 +216,7 @@ pub fn sign_in_path(page: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{local_path, sign_in_path};
+    use super::{device_of, local_path, sign_in_path};
 
     #[test]
     fn a_redirect_never_leaves_the_console() {
@@ -180,6 +224,14 @@ mod tests {
         for outside in ["", "//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", "lines", "/sign-in?next=/x", "/ä"] {
             assert_eq!(local_path(outside), "/lines", "{outside:?}");
         }
+    }
+
+    #[test]
+    fn a_session_is_known_by_its_browser_and_system() {
+        let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
+        assert_eq!(device_of(chrome), "Chrome on Linux");
+        assert_eq!(device_of("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.0 Safari/605.1.15"), "Safari on macOS");
+        assert_eq!(device_of("curl/8.5"), "Unknown program");
     }
 
     #[test]

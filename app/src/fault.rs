@@ -15,6 +15,9 @@ use switchyard::types::Problem;
 #[serde(from = "Wire", into = "Wire")]
 pub struct Fault(pub Problem);
 
+/// What stands in the field's place when a proof is missing.
+const UNPROVEN: &str = "proof";
+
 /// A fault as it is sent: smaller to read than the enum with its tag, in the WebAssembly too.
 #[derive(Serialize, Deserialize)]
 struct Wire {
@@ -26,7 +29,11 @@ struct Wire {
 impl From<Fault> for Wire {
     fn from(Fault(problem): Fault) -> Self {
         let status = problem.status();
-        let field = problem.field().unwrap_or_default().to_owned();
+        let field = match &problem {
+            Problem::Unproven => UNPROVEN,
+            other => other.field().unwrap_or_default(),
+        };
+        let field = field.to_owned();
         let text = match problem {
             Problem::Internal { reference } => reference,
             other => other.to_string(),
@@ -39,6 +46,7 @@ impl From<Wire> for Fault {
     fn from(Wire { status, field, text }: Wire) -> Self {
         Self(match status {
             401 => Problem::SignedOut,
+            403 if field == UNPROVEN => Problem::Unproven,
             403 => Problem::Forbidden { text },
             404 => Problem::NotFound { text },
             409 => Problem::Conflict { text },
@@ -127,6 +135,7 @@ mod tests {
         let faults = [
             Problem::SignedOut,
             Problem::forbidden("no"),
+            Problem::Unproven,
             Problem::not_found("gone"),
             Problem::conflict("late"),
             Problem::invalid("name", "empty"),

@@ -7,7 +7,8 @@ pub mod theme;
 
 use crate::fault::{Fault, Reply};
 use crate::live::{LiveSwitch, provide_live};
-use crate::ui::{Icon, Loaded, SendForm, Sending, ToastRegion, icon, load, provide_toasts};
+use crate::sign_in::Prove;
+use crate::ui::{Icon, Loaded, PROOF_FORM, SendForm, Sending, ToastRegion, icon, load, provide_toasts};
 use keys::{Keys, KeysButton, provide_help};
 use leptos::html;
 use leptos::prelude::*;
@@ -90,6 +91,8 @@ pub fn Frame(
     provide_toasts();
     provide_live();
     provide_help();
+    let proof = Sending::to::<Prove>();
+    provide_context(proof);
     let here = use_location().pathname;
     let main = NodeRef::<html::Main>::new();
     let menu = NodeRef::<html::Details>::new();
@@ -136,9 +139,13 @@ pub fn Frame(
                 </div>
             </header>
             <main id="main" node_ref=main tabindex="-1" class="mx-auto w-full max-w-7xl min-w-0 px-4 py-5 sm:px-6 lg:px-8 lg:py-7">
+                <Withheld me=me />
                 {children()}
             </main>
         </div>
+        <SendForm id=PROOF_FORM action=proof>
+            ""
+        </SendForm>
         <ToastRegion />
         <Keys />
     }
@@ -190,12 +197,38 @@ fn Ways(me: MeLoaded) -> impl IntoView {
                                 .is_some_and(|me| me.simulator && me.may(Permission::SendMessages))
                                 .then(|| way("/simulator", "Simulator", Icon::Simulator))}
                             {may(Permission::SeeStaff).then(|| way("/staff", "Staff", Icon::Staff))}
+                            {may(Permission::SeeStaff).then(|| way("/roles", "Roles", Icon::Roles))}
+                            {(may(Permission::Approve) || may(Permission::SetIntegrationType) || may(Permission::ManageStaff))
+                                .then(|| way("/approvals", "Approvals", Icon::Approvals))}
                             {may(Permission::SeeAudit).then(|| way("/audit", "Audit", Icon::Audit))}
                         }
                     })}
                 </Suspense>
             </ul>
         </nav>
+    }
+}
+
+/// Says what a second factor would let them do.
+#[component]
+fn Withheld(me: MeLoaded) -> impl IntoView {
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move {
+                let withheld = me.await.map(|me| me.member.withheld).unwrap_or_default();
+                let first = withheld.first()?;
+                let more = withheld.len() - 1;
+                let sentence = match more {
+                    0 => format!("Your roles let you {}, but only with a second factor.", first.sentence()),
+                    _ => format!("Your roles let you {}, and {more} more, but only with a second factor.", first.sentence()),
+                };
+                Some(view! {
+                    <p class="alert alert-warning alert-soft mb-4 items-start py-2.5 text-sm">
+                        {icon(Icon::Warning)} <span>{sentence} " " <a href="/you" class="text-link font-medium">"Set one up"</a></span>
+                    </p>
+                })
+            })}
+        </Suspense>
     }
 }
 
@@ -208,9 +241,12 @@ fn Foot(me: MeLoaded) -> impl IntoView {
             <LiveSwitch />
             <ThemeChoice />
             <div class="flex flex-col gap-1 border-t border-base-300 pt-3">
-                <span class="truncate font-medium">
-                    <Suspense>{move || Suspend::new(async move { me.await.ok().map(|me| me.member.name) })}</Suspense>
-                </span>
+                <a href="/you" class="flex min-h-6 flex-col rounded-field hover:underline">
+                    <span class="truncate font-medium">
+                        <Suspense>{move || Suspend::new(async move { me.await.ok().map(|me| me.member.name) })}</Suspense>
+                    </span>
+                    <span class="muted text-xs">"Your account"</span>
+                </a>
                 <div class="-mx-3 flex items-center justify-between">
                     <SendForm action=action>
                         <button type="submit" class="btn btn-sm btn-ghost text-sm font-medium">"Sign out"</button>

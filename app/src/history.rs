@@ -88,7 +88,40 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "staff.invite" => (format!("Invited {}", word(after, "name").unwrap_or_default()), None, None),
         "staff.accept_invitation" => ("Accepted the invitation and set a password".to_owned(), None, None),
         "staff.disable" => ("Disabled a member of the staff and ended their sessions".to_owned(), None, None),
-        "staff.sign_in" => ("Signed in".to_owned(), None, None),
+        "staff.enable" => ("Let a disabled member sign in again".to_owned(), None, None),
+        "staff.reset" => {
+            let lost = after.get("second_factor_removed").and_then(Value::as_bool) == Some(true);
+            let text = if lost { "Made a link to a new password and removed the second factor" } else { "Made a link to a new password" };
+            (text.to_owned(), None, None)
+        }
+        "staff.give_role" => (format!("Gave a member the role {}", word(after, "role").unwrap_or_default()), None, None),
+        "staff.take_role" => (format!("Took the role {} from a member", word(before, "role").unwrap_or_default()), None, None),
+        "staff.end_sessions" => {
+            let ended = after.get("sessions").and_then(Value::as_i64).unwrap_or_default();
+            (format!("Ended {ended} {}", if ended == 1 { "session" } else { "sessions" }), None, None)
+        }
+        "staff.change_password" => ("Changed their password".to_owned(), None, None),
+        "staff.set_second_factor" => ("Set up a second factor".to_owned(), None, None),
+        "staff.remove_second_factor" => ("Removed their second factor".to_owned(), None, None),
+        "staff.new_recovery_codes" => ("Made new recovery codes".to_owned(), None, None),
+        "role.add" => (format!("Added the role {}", word(after, "name").unwrap_or_default()), None, None),
+        "role.remove" => (format!("Removed the role {}", word(before, "name").unwrap_or_default()), None, None),
+        "role.edit" => {
+            let text = format!("Changed the role {}", word(before, "name").unwrap_or_default());
+            (text, Some(role_in_words(before)), Some(role_in_words(after)))
+        }
+        "role.second_factor" => {
+            let needs = |value: &Value| Some(permissions_in_words(value)).filter(|words| !words.is_empty()).unwrap_or("nothing".to_owned());
+            ("Changed what needs a second factor".to_owned(), Some(needs(before)), Some(needs(after)))
+        }
+        "approval.ask" => ("Asked for a second person".to_owned(), None, word(after, "summary")),
+        "approval.approve" => ("Agreed as the second person".to_owned(), word(before, "summary"), word(after, "note")),
+        "approval.decline" => ("Declined as the second person".to_owned(), word(before, "summary"), word(after, "note")),
+        "approval.withdraw" => ("Took back what waited for a second person".to_owned(), word(before, "summary"), None),
+        "staff.sign_in" => {
+            let with = after.get("second_factor").and_then(Value::as_bool) == Some(true);
+            (if with { "Signed in with a second factor" } else { "Signed in" }.to_owned(), None, None)
+        }
         "blast.take" => {
             let to = after.get("recipients").and_then(Value::as_i64).unwrap_or_default();
             (format!("Sent a blast to {to} {}", if to == 1 { "number" } else { "numbers" }), None, None)
@@ -98,6 +131,24 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "message.restore" => ("Restored a message that was not posted".to_owned(), state_name(before), state_name(after)),
         _ => return None,
     })
+}
+
+/// A role as an entry holds it: its name, where it holds, what it allows.
+#[cfg(feature = "ssr")]
+fn role_in_words(role: &Value) -> String {
+    let scope = match role.get("accounts").and_then(Value::as_array).map(Vec::len) {
+        None => "all accounts".to_owned(),
+        Some(1) => "one account".to_owned(),
+        Some(n) => format!("{n} accounts"),
+    };
+    format!("{}, on {scope}: {}", word(role, "name").unwrap_or_default(), permissions_in_words(role))
+}
+
+#[cfg(feature = "ssr")]
+fn permissions_in_words(value: &Value) -> String {
+    let words = value.get("permissions").and_then(Value::as_array);
+    let words: Vec<String> = words.into_iter().flatten().filter_map(Value::as_str).map(|word| word.replace('_', " ")).collect();
+    words.join(", ")
 }
 
 #[cfg(feature = "ssr")]

@@ -1,4 +1,4 @@
-//! Accepting an invitation: a one-time link, a first password, and in.
+//! A one-time link: of an invitation, or to a new password. A password is chosen, and in.
 
 use crate::fault::{Fault, Reply};
 use crate::sign_in::Doorstep;
@@ -6,7 +6,7 @@ use crate::ui::{Button, Field, FormFault, Loading, Look, SendForm, Sending, faul
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
-use {crate::context::services, crate::sign_in::begin_session, switchyard::staff};
+use {crate::context::services, crate::sign_in::enter, switchyard::staff};
 
 /// Whom an invitation is for.
 #[server(prefix = "/fn", output = Reply, endpoint = "invitation")]
@@ -19,9 +19,8 @@ pub async fn invited(token: String) -> Result<String, Fault> {
 #[server(prefix = "/fn", output = Reply, endpoint = "invitation/accept")]
 pub async fn accept_invitation(token: String, password: String) -> Result<(), Fault> {
     let services = services()?;
-    let id = staff::accept(&services.db, &services.now, &services.passwords, &token, password).await?;
-    begin_session(id).await?;
-    leptos_axum::redirect("/lines");
+    let step = staff::accept(&services.db, &services.now, &services.passwords, &token, password).await?;
+    enter(step, "/lines").await?;
     Ok(())
 }
 
@@ -50,7 +49,7 @@ pub fn InvitationPage() -> impl IntoView {
                                         <input type="email" name="email" value=email autocomplete="username" class="hidden" readonly=true />
                                         <Field
                                             label="Password" name="password" kind="password" autocomplete="new-password"
-                                            help="At least 15 characters. No other rule: a few words in a row are easy to remember, and a password manager's choice is best."
+                                            help="At least 15 characters, and not one that is guessed first. A few words in a row are easy to remember; a password manager's choice is best."
                                             error=field_error(fault, "password") autofocus=true
                                         />
                                         <Button look=Look::Main pending=waits(action)>

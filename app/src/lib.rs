@@ -9,6 +9,7 @@
 
 mod accounts;
 mod app;
+mod approvals;
 mod audit;
 mod connections;
 #[cfg(feature = "ssr")]
@@ -20,12 +21,14 @@ mod history;
 mod invitation;
 mod lines;
 mod live;
+mod roles;
 mod screen;
 mod sign_in;
 mod simulator;
 mod staff;
 mod sync;
 pub mod ui;
+mod you;
 
 pub use app::App;
 #[cfg(feature = "ssr")]

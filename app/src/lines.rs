@@ -6,12 +6,15 @@ mod list;
 mod new;
 mod parts;
 mod type_change;
+mod types;
 
 pub use conversations::ConversationsPage;
 pub use line::LinePage;
 pub use list::LinesPage;
+use list::list_lines;
 pub use new::NewLinePage;
 pub use type_change::TypeChangePage;
+pub use types::TypesPage;
 
 use crate::fault::{Fault, Reply};
 use leptos::prelude::*;

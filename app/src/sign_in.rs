@@ -1,4 +1,5 @@
-//! Signing in, without JavaScript too. The words are the same for a stranger and for a wrong password.
+//! Signing in, without JavaScript too: a password, then a code where there is a second factor. The words are the same for a stranger
+//! and for a wrong password.
 
 use crate::fault::{Fault, Reply};
 use crate::ui::{Button, Field, FormFault, Icon, Look, SendForm, Sending, fault_of, field_error, icon, query_field, waits};
@@ -7,34 +8,98 @@ use leptos_meta::Title;
 
 #[cfg(feature = "ssr")]
 use {
-    crate::context::{STAFF, client_address, local_path, services, session},
-    switchyard::staff,
-    switchyard::types::{Problem, StaffId},
+    crate::context::{PROVED, STAFF, client_address, cookie, device, is_plain_form, local_path, member, services, session, set_cookie},
+    std::time::Duration,
+    switchyard::staff::{self, Origin, Step},
+    switchyard::types::{Problem, StaffId, Timestamp},
 };
+
+/// The key in a session under which stands whose password was right, and when; a code is still needed.
+#[cfg(feature = "ssr")]
+const HALF: &str = "half";
+/// So long a code can be typed.
+#[cfg(feature = "ssr")]
+const HALF_GOOD_FOR: Duration = Duration::from_secs(10 * 60);
+/// How long a browser is known.
+#[cfg(feature = "ssr")]
+const DEVICE_SECONDS: u32 = 90 * 24 * 60 * 60;
 
 /// Checks e-mail and password and begins a new session; `next` is the page to go to.
 #[server(prefix = "/fn", output = Reply, endpoint = "sign-in")]
 pub async fn sign_in(email: String, password: String, #[server(default)] next: String) -> Result<(), Fault> {
     let services = services()?;
-    let id = staff::sign_in(&services.db, &services.now, &services.passwords, &email, password, &client_address()).await?;
-    begin_session(id).await?;
-    leptos_axum::redirect(local_path(&next));
+    let (address, device) = (client_address(), cookie(device_cookie()?));
+    let from = Origin { address: &address, device: device.as_deref() };
+    let step = staff::sign_in(&services.db, &services.now, &services.passwords, &email, password, from).await?;
+    enter(step, &next).await?;
     Ok(())
 }
 
-/// Gives the browser a new session: one from before signing in must not become a signed-in one (session fixation).
+/// Checks the code of who has given their password, and begins a new session.
+#[server(prefix = "/fn", output = Reply, endpoint = "sign-in/code")]
+pub async fn sign_in_with_code(code: String, #[server(default)] next: String) -> Result<(), Fault> {
+    let services = services()?;
+    let half = session()?.get::<(StaffId, Timestamp)>(HALF).await.map_err(not_begun)?;
+    let half = half.filter(|(_, at)| services.now.at().since(*at) <= HALF_GOOD_FOR);
+    let (id, _) = half.ok_or_else(|| Problem::forbidden("This took too long. Go back and sign in with your password again."))?;
+    staff::sign_in_with_code(&services.db, &services.now, &services.keys, id, &code).await?;
+    enter(Step::In(id), &next).await?;
+    Ok(())
+}
+
+/// Shows again who is there, by a password or a code, so that a dangerous action can be done.
+#[server(prefix = "/fn", output = Reply, endpoint = "prove")]
+pub async fn prove(code: String, #[server(default)] next: String) -> Result<(), Fault> {
+    let (services, member) = (services()?, member().await?);
+    staff::prove(&services.db, &services.now, &services.passwords, &services.keys, member.id(), code).await?;
+    session()?.insert(PROVED, services.now.at()).await.map_err(not_begun)?;
+    if is_plain_form() {
+        leptos_axum::redirect(local_path(&next));
+    }
+    Ok(())
+}
+
 #[cfg(feature = "ssr")]
-pub(crate) async fn begin_session(id: StaffId) -> Result<(), Problem> {
-    let failed = |error| {
-        tracing::error!(%error, "a session could not be begun");
-        Problem::unavailable("You could not be signed in. Try again in a minute.")
-    };
-    let session = session()?;
-    // Not `flush`: what is inserted after it is stored under the former id.
+fn not_begun(error: impl std::fmt::Display) -> Problem {
+    tracing::error!(%error, "a session could not be begun");
+    Problem::unavailable("You could not be signed in. Try again in a minute.")
+}
+
+/// The cookie by which a browser is known that a member has signed in with.
+#[cfg(feature = "ssr")]
+fn device_cookie() -> Result<&'static str, Problem> {
+    Ok(if services()?.secure_cookies { "__Host-switchyard-device" } else { "switchyard-device" })
+}
+
+/// Goes on from the password: in, or to the code.
+#[cfg(feature = "ssr")]
+pub(crate) async fn enter(step: Step, next: &str) -> Result<(), Problem> {
+    let (services, session) = (services()?, session()?);
+    let at = services.now.at();
+    // One from before signing in must not become a signed-in one (session fixation). Not `flush`: what is inserted after it is stored
+    // under the former id.
     session.clear().await;
-    session.cycle_id().await.map_err(failed)?;
-    session.insert(STAFF, id).await.map_err(failed)?;
-    session.insert("since", services()?.now.at()).await.map_err(failed)
+    session.cycle_id().await.map_err(not_begun)?;
+    match step {
+        Step::NeedsCode(id) => {
+            session.insert(HALF, (id, at)).await.map_err(not_begun)?;
+            let next = leptos_router::location::Url::escape(local_path(next));
+            leptos_axum::redirect(&format!("/sign-in/code?next={next}"));
+        }
+        Step::In(id) => {
+            session.insert(STAFF, id).await.map_err(not_begun)?;
+            session.insert("since", at).await.map_err(not_begun)?;
+            session.insert(PROVED, at).await.map_err(not_begun)?;
+            session.insert("address", client_address()).await.map_err(not_begun)?;
+            session.insert("device", device()).await.map_err(not_begun)?;
+            let name = device_cookie()?;
+            let known = staff::remember_device(&services.db, &services.now, id, cookie(name).as_deref()).await?;
+            let secure = if services.secure_cookies { "; Secure" } else { "" };
+            set_cookie(&format!("{name}={known}; Path=/; Max-Age={DEVICE_SECONDS}; SameSite=Lax; HttpOnly{secure}"));
+            leptos_axum::redirect(local_path(next));
+        }
+    }
+    Ok(())
 }
 
 /// The page around a form of somebody who is not signed in.
@@ -82,6 +147,35 @@ pub fn SignInPage() -> impl IntoView {
                 </div>
             </SendForm>
             <p class="muted text-xs">"No account, or the password is lost? Ask an administrator for an invitation."</p>
+        </Doorstep>
+    }
+}
+
+/// The page that asks for a code.
+#[component]
+pub fn CodePage() -> impl IntoView {
+    let action = Sending::to::<SignInWithCode>();
+    let fault = fault_of(action);
+    let next = query_field("next");
+    view! {
+        <Doorstep title="Second factor">
+            <FormFault fault=fault fields=&["code"] />
+            <SendForm action=action>
+                <div class="flex flex-col gap-4">
+                    <input type="hidden" name="next" value=next />
+                    <Field
+                        label="Code" name="code" autocomplete="one-time-code" autofocus=true
+                        help="The six digits that your authenticator shows now. Without it, one of your recovery codes."
+                        error=field_error(fault, "code")
+                    />
+                    <Button look=Look::Main pending=waits(action)>
+                        "Sign in"
+                    </Button>
+                </div>
+            </SendForm>
+            <p class="muted text-xs">
+                "Neither at hand? Ask an administrator for a new link. " <a href="/sign-in" rel="external" class="text-link">"Start again"</a>
+            </p>
         </Doorstep>
     }
 }

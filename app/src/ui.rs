@@ -23,7 +23,7 @@ pub use badge::{Badge, Tone, TypeBadge};
 pub use button::{Button, ButtonLink, Look};
 pub use chart::{Chart, Graph, Ink, Series, Shape, Share};
 pub use dialog::{ConfirmFold, Dialog};
-pub use fault::{FaultView, FormFault, field_error};
+pub use fault::{FaultView, FormFault, PROOF_FORM, field_error};
 pub use field::{Check, Choice, Field, Select, TextArea};
 pub use filter::{FilterBar, Search, query_field};
 pub use icon::{Icon, icon};

@@ -52,8 +52,8 @@ pub(crate) async fn world(engine: &'static str, line_count: u64) -> Option<World
     db.hear_other_processes().await.unwrap();
     let now = Now::system();
     let passwords = Passwords::new(now.rng.clone()).unwrap();
-    let invited = staff::first_administrator(&db, &now, "bench@example.com", "Bench").await.unwrap().unwrap();
-    let id = staff::accept(&db, &now, &passwords, &invited.token, "a long enough password".into()).await.unwrap();
+    let invited = staff::first_administrator(&db, &now, "bench@example.com", "Bench", false).await.unwrap().unwrap();
+    let id = staff::accept(&db, &now, &passwords, &invited.token, "a long enough password".into()).await.unwrap().id();
     let member = Member::load(&db, id).await.unwrap().unwrap();
     let permit = member.permit().unwrap();
     let account = accounts::add(&db, &now, &permit, "Bench", true, true).await.unwrap();

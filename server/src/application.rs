@@ -160,6 +160,8 @@ pub struct Site {
     pub http: reqwest::Client,
     /// The web layer.
     pub web: Web,
+    /// The types of so many lines at once are set without a second person.
+    pub lines_alone: usize,
 }
 
 /// Every route of the server.
@@ -177,6 +179,7 @@ pub fn router(db: &Db, now: &Now, site: Site, metrics: Option<PrometheusHandle>,
         sandbox_public_url: site.sandbox_url,
         secure_cookies: site.public_url.starts_with("https://"),
         public_url: site.public_url,
+        lines_alone: site.lines_alone,
     };
     let leptos = LeptosOptions::builder().output_name("switchyard").site_root(site.site_root).site_pkg_dir("pkg").build();
     let mut secrets: HashMap<String, Vec<String>> = HashMap::new();

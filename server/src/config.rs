@@ -130,6 +130,9 @@ pub struct Settings {
     /// Conversations that are delivered at the same time.
     #[arg(long, env = "LANES", default_value_t = 32)]
     pub lanes: usize,
+    /// Setting the integration type of more lines than these at once needs a second person.
+    #[arg(long, env = "LINES_ALONE", default_value_t = 10)]
+    pub lines_alone: usize,
     /// What to log: error, warn, info, debug, or a filter such as `info,switchyard=debug`.
     #[arg(long, env = "LOG", default_value = "info")]
     pub log: String,
@@ -159,7 +162,8 @@ pub struct StaffArgs {
 /// What can be done about staff from the shell.
 #[derive(Debug, Subcommand)]
 pub enum StaffCommand {
-    /// Invite somebody: prints a link that works once, for a day. On a database without staff it invites the first administrator.
+    /// Invite somebody: prints a link that works once, for a day. On a database without staff it invites the first administrator. A role
+    /// that holds dangerous permissions waits in the console for a second person.
     Add {
         /// Their e-mail.
         #[arg(long)]

@@ -46,9 +46,9 @@ const TOUCH: Duration = Duration::from_secs(10 * 60);
 /// Where the server functions are.
 const FUNCTIONS: &str = "/fn/";
 /// Pages for who is not signed in.
-const OPEN: [&str; 2] = ["/sign-in", "/invitation"];
+const OPEN: [&str; 3] = ["/sign-in", "/sign-in/code", "/invitation"];
 /// Server functions for who is not signed in. Of the others nobody learns more than that: not even what their arguments are.
-const OPEN_FUNCTIONS: [&str; 5] = ["sign-in", "sign-out", "theme", "invitation", "invitation/accept"];
+const OPEN_FUNCTIONS: [&str; 6] = ["sign-in", "sign-in/code", "sign-out", "theme", "invitation", "invitation/accept"];
 
 /// The pages' routes. They are listed once: while Leptos does it, a page that is rendered elsewhere in the process would wait for its
 /// data for ever (leptos-rs/leptos, issue 4773).
@@ -219,7 +219,7 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
             (None, false) if path != "/events" => {
                 return found(&sign_in_path(request.uri().path_and_query().map_or("/", |page| page.as_str())));
             }
-            (Some(_), true) if path == "/sign-in" => return found("/lines"),
+            (Some(_), true) if path != "/invitation" => return found("/lines"),
             _ => {}
         }
         if let Some(clean) = without_foreign_error(&request, &services.public_url) {

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use switchyard::clock::{Clock, Now, Rng};
 use switchyard::secret::{self, Keyring};
-use switchyard::staff::{self, Member, may};
+use switchyard::staff::{self, Member, Proof};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -103,7 +103,9 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
         tracing::warn!("passwords travel in the clear: set TLS_CERT and TLS_KEY, or put a proxy with TLS in front (TRUSTED_PROXIES)");
     }
     let listener = listen(settings.listen).await?;
-    let invited = staff::first_administrator(&db, &now, &settings.first_administrator, "First administrator")
+    // A demo is looked at by one person, who may want to click before they set up a phone.
+    let strict = sandbox.is_none();
+    let invited = staff::first_administrator(&db, &now, &settings.first_administrator, "First administrator", strict)
         .await
         .map_err(because("the first administrator could not be invited"))?;
     if sandbox.is_some() {
@@ -119,6 +121,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
         keys: keys.clone(),
         http: http.clone(),
         web,
+        lines_alone: settings.lines_alone,
     };
     let router = application::router(&db, &now, site, Some(metrics), &stop)?;
     let mut workers = application::workers(&settings, http, keys)?.start(&db, &now, &stop);
@@ -164,22 +167,24 @@ async fn manage_staff(args: StaffArgs) -> Result<(), StartError> {
     let db = application::open(&args.database.database_url, 2).await?;
     let StaffCommand::Add { email, name, role, acting, public_url } = args.command;
     let invited = match acting {
-        None => staff::first_administrator(&db, &now, &email, &name)
+        None => staff::first_administrator(&db, &now, &email, &name, true)
             .await
             .map_err(because("not invited"))?
             .ok_or_else(|| StartError("there is staff already: say who invites, with --as <e-mail of an administrator>".to_owned()))?,
         Some(acting) => {
             let member = Member::by_email(&db, &acting).await.map_err(because("the database does not answer"))?;
             let member = member.ok_or_else(|| StartError(format!("nobody with the e-mail {acting} works here")))?;
-            let permit = member.permit::<may::ManageStaff>().map_err(because("not invited"))?;
-            let roles = staff::roles(&db).await.map_err(because("the database does not answer"))?;
+            let roles = staff::roles::list(&db).await.map_err(because("the database does not answer"))?;
             let role = roles
                 .iter()
                 .find(|r| r.name.eq_ignore_ascii_case(&role))
                 .ok_or_else(|| StartError(format!("there is no role {role}; there are {}", names(&roles))))?;
-            staff::invite(&db, &now, &permit, &email, &name, role.id).await.map_err(because("not invited"))?
+            staff::invite(&db, &now, &member, Proof::at_the_shell(), &email, &name, role.id).await.map_err(because("not invited"))?
         }
     };
+    if invited.waits.is_some() {
+        println!("The role waits under Approvals for a second person; until then they have none.");
+    }
     println!("{}/invitation?token={}", public_url.trim_end_matches('/'), invited.token);
     db.close().await;
     Ok(())

@@ -3,9 +3,13 @@
 use super::lines::no_such_line;
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::staff::{Entry, Permit, may, record};
+use crate::staff::approvals::{self, Wish};
+use crate::staff::{Entry, Member, Permit, may, record};
 use crate::types::IntegrationType::{Inbox, None, Ringcentral};
-use crate::types::{AccountId, Change, IntegrationType, LineId, Problem, TypeChangePreview};
+use crate::types::{AccountId, Change, IntegrationType, LineId, Outcome, Problem, TypeChangePreview};
+
+/// Lines whose type is set in one transaction, at most: it stays short.
+pub const MOST_AT_ONCE: usize = 200;
 
 /// One change of type: what becomes of what is under way. Messages and conversations themselves always stay.
 #[derive(Debug)]
@@ -121,33 +125,120 @@ pub async fn set(
     to: IntegrationType,
     version: i64,
 ) -> Result<(), Problem> {
+    db.work(async |tx| set_one(tx, now, permit, line, to, version).await).await
+}
+
+async fn set_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::SetIntegrationType>,
+    line: LineId,
+    to: IntegrationType,
+    version: i64,
+) -> Result<(), Problem> {
     let scope = permit.scope();
-    db.work(async |tx| {
-        // The write comes first: it takes the row's lock, so that no message is routed by the old type behind our back.
-        let moved: Option<(AccountId,)> = tx
-            .opt(
-                "update line set version = version + 1
-                 where id = $1 and version = $2
-                   and ($3 or account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
-                 returning account_id",
-                (line, version, scope.everywhere, scope.staff, scope.permission),
-            )
-            .await?;
-        let Some((account_id,)) = moved else { return Err(why_not(tx, permit, line).await?) };
-        let (from,): (IntegrationType,) = tx.one("select integration_type from line where id = $1", [line]).await?;
-        let edge = edge(from, to)?;
-        if edge.needs_connection && !crate::ringcentral::is_connected(tx, account_id).await? {
-            return Err(Problem::invalid("integration_type", "The account has no connection to RingCentral."));
+    // The write comes first: it takes the row's lock, so that no message is routed by the old type behind our back.
+    let moved: Option<(AccountId,)> = tx
+        .opt(
+            "update line set version = version + 1
+             where id = $1 and version = $2
+               and ($3 or account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+             returning account_id",
+            (line, version, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    let Some((account_id,)) = moved else { return Err(why_not(tx, permit, line).await?) };
+    let (from,): (IntegrationType,) = tx.one("select integration_type from line where id = $1", [line]).await?;
+    let edge = edge(from, to)?;
+    if edge.needs_connection && !crate::ringcentral::is_connected(tx, account_id).await? {
+        return Err(Problem::invalid("integration_type", "The account has no connection to RingCentral."));
+    }
+    tx.run("update line set integration_type = $2 where id = $1", (line, to)).await?;
+    let skipped = if edge.leaves_ringcentral { crate::sync::skip_held_of_line(tx, now, line, to).await? } else { 0 };
+    tx.tell(Change::Line { account_id, line_id: line });
+    let entry = Entry { action: "line.integration_type", account_id: Some(account_id), line_id: Some(line), ..Entry::default() };
+    let before = serde_json::json!({ "integration_type": from });
+    let after = serde_json::json!({ "integration_type": to, "held_now_skipped": skipped });
+    Ok(record(tx, now, permit.actor(), entry.change(before, after)).await?)
+}
+
+/// Sets the type of several lines in the caller's transaction, each as it was at its version: all or none.
+///
+/// # Errors
+/// As [`set`], with the line named by its label.
+pub(crate) async fn set_all(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::SetIntegrationType>,
+    lines: &[(LineId, i64)],
+    to: IntegrationType,
+) -> Result<(), Problem> {
+    for (line, version) in lines {
+        if let Err(problem) = set_one(tx, now, permit, *line, to, *version).await {
+            let named: Option<(String,)> = tx.opt("select label from line where id = $1", [*line]).await?;
+            return Err(match (problem, named) {
+                (Problem::Conflict { text }, Some((label,))) => Problem::conflict(format!("{label}: {text}")),
+                (Problem::Invalid { text, .. }, Some((label,))) => Problem::conflict(format!("{label}: {text}")),
+                (other, _) => other,
+            });
         }
-        tx.run("update line set integration_type = $2 where id = $1", (line, to)).await?;
-        let skipped = if edge.leaves_ringcentral { crate::sync::skip_held_of_line(tx, now, line, to).await? } else { 0 };
-        tx.tell(Change::Line { account_id, line_id: line });
-        let entry = Entry { action: "line.integration_type", account_id: Some(account_id), line_id: Some(line), ..Entry::default() };
-        let before = serde_json::json!({ "integration_type": from });
-        let after = serde_json::json!({ "integration_type": to, "held_now_skipped": skipped });
-        Ok(record(tx, now, permit.actor(), entry.change(before, after)).await?)
+    }
+    Ok(())
+}
+
+/// Sets the type of several lines, each as previewed at its version: all or none. More than `alone` wait for a second person, while there
+/// is one.
+///
+/// # Errors
+/// As [`set`]; `Invalid` for no line, for more than [`MOST_AT_ONCE`], or without a note where a second person is needed.
+pub async fn set_many(
+    db: &Db,
+    now: &Now,
+    member: &Member,
+    lines: &[(LineId, i64)],
+    to: IntegrationType,
+    alone: usize,
+    note: &str,
+) -> Result<Outcome, Problem> {
+    let permit = member.permit::<may::SetIntegrationType>()?;
+    if lines.is_empty() || lines.len() > MOST_AT_ONCE {
+        return Err(Problem::invalid("lines", format!("Choose between 1 and {MOST_AT_ONCE} lines.")));
+    }
+    db.work(async |tx| {
+        if lines.len() <= alone || !approvals::is_needed(tx, permit.actor()).await? {
+            set_all(tx, now, &permit, lines, to).await?;
+            return Ok(Outcome::Done);
+        }
+        let account = one_account(tx, &permit, lines).await?;
+        let summary = format!("Set the integration type of {} lines to {}", lines.len(), to.name());
+        let wish = Wish::SetTypes { lines: lines.to_vec(), to };
+        Ok(Outcome::Waits(approvals::ask(tx, now, permit.actor(), account, summary, &wish, note).await?))
     })
     .await
+}
+
+/// The account that all the lines belong to, if it is one.
+///
+/// # Errors
+/// `NotFound` when one is outside the permit's scope.
+async fn one_account(tx: &mut Tx, permit: &Permit<may::SetIntegrationType>, lines: &[(LineId, i64)]) -> Result<Option<AccountId>, Problem> {
+    let scope = permit.scope();
+    let mut accounts: Vec<AccountId> = Vec::new();
+    for (line, _) in lines {
+        let found: Option<(AccountId,)> = tx
+            .opt(
+                "select account_id from line
+                 where id = $1
+                   and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+                (*line, scope.everywhere, scope.staff, scope.permission),
+            )
+            .await?;
+        let (account,) = found.ok_or_else(no_such_line)?;
+        if !accounts.contains(&account) {
+            accounts.push(account);
+        }
+    }
+    Ok(if let [account] = accounts[..] { Some(account) } else { Option::None })
 }
 
 /// Why no row was changed: gone or out of scope, or somebody was first.

@@ -1,9 +1,10 @@
-//! Members and how they come: an invitation is a one-time link, valid for a day; nobody ever sets another's password.
+//! How members come: an invitation is a one-time link, valid for a day, by which they choose their password themselves.
 
-use super::{Actor, Entry, Member, Passwords, Permit, end_sessions, hash_token, may, record};
+use super::approvals::{self, Wish};
+use super::{Actor, Chosen, Entry, Member, Passwords, Proof, Step, end_sessions, hash_token, may, record, roles};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx, is_duplicate};
-use crate::types::{Permission, Problem, RoleId, RoleRow, StaffId, StaffRow, Timestamp};
+use crate::types::{ApprovalId, Change, Permission, Problem, RoleId, StaffId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct Invited {
     pub id: StaffId,
     /// The token for `/invitation?token=…`.
     pub token: String,
+    /// The role waits for a second person; until then they have none.
+    pub waits: Option<ApprovalId>,
 }
 
 async fn ensure_roles(tx: &mut Tx, now: &Now) -> Result<()> {
@@ -59,7 +62,7 @@ async fn ensure_roles(tx: &mut Tx, now: &Now) -> Result<()> {
     Ok(())
 }
 
-async fn add_invitation(tx: &mut Tx, now: &Now, id: StaffId) -> Result<String> {
+pub(super) async fn add_invitation(tx: &mut Tx, now: &Now, id: StaffId) -> Result<String> {
     let token = URL_SAFE_NO_PAD.encode(now.rng.bytes::<32>());
     tx.run(
         "insert into invitation (token_hash, staff_id, expires_at) values ($1, $2, $3)",
@@ -69,7 +72,7 @@ async fn add_invitation(tx: &mut Tx, now: &Now, id: StaffId) -> Result<String> {
     Ok(token)
 }
 
-async fn add_member(tx: &mut Tx, now: &Now, actor: &Actor, email: &str, name: &str, role: RoleId) -> Result<Invited, Problem> {
+async fn add_member(tx: &mut Tx, now: &Now, actor: &Actor, email: &str, name: &str, role: Option<RoleId>) -> Result<Invited, Problem> {
     let id = StaffId(now.id());
     let added = tx
         .run(
@@ -81,25 +84,24 @@ async fn add_member(tx: &mut Tx, now: &Now, actor: &Actor, email: &str, name: &s
         Err(error) if is_duplicate(&error) => return Err(Problem::conflict("Somebody with this e-mail works here already.")),
         other => other?,
     };
-    tx.run("insert into staff_role (staff_id, role_id) values ($1, $2)", (id, role)).await?;
+    if let Some(role) = role {
+        tx.run("insert into staff_role (staff_id, role_id) values ($1, $2)", (id, role)).await?;
+    }
+    tx.tell(Change::Staff);
     let token = add_invitation(tx, now, id).await?;
     let entry = Entry { action: "staff.invite", subject_id: Some(id.0), ..Entry::default() };
     record(tx, now, actor, entry.change((), serde_json::json!({ "name": name, "role": role }))).await?;
-    Ok(Invited { id, token })
+    Ok(Invited { id, token, waits: None })
 }
 
-/// Invites a member with one role.
+/// Invites a member with one role. A role that holds dangerous permissions waits for a second person, while there is one; the invitation
+/// itself is good at once.
 ///
 /// # Errors
-/// `Invalid` for a bad e-mail or name, `Conflict` when they work here already, `NotFound` for an unknown role.
-pub async fn invite(
-    db: &Db,
-    now: &Now,
-    permit: &Permit<may::ManageStaff>,
-    email: &str,
-    name: &str,
-    role: RoleId,
-) -> Result<Invited, Problem> {
+/// `Invalid` for a bad e-mail or name, `Conflict` when they work here already, `NotFound` for an unknown role, `Forbidden` when the role
+/// allows more than one may oneself.
+pub async fn invite(db: &Db, now: &Now, member: &Member, _proof: Proof, email: &str, name: &str, role: RoleId) -> Result<Invited, Problem> {
+    let permit = member.permit::<may::ManageStaff>()?;
     let email = email.trim().to_lowercase();
     let name = name.trim();
     if email.len() > 200 || email.split('@').filter(|part| !part.is_empty()).count() != 2 || email.contains(char::is_whitespace) {
@@ -108,26 +110,26 @@ pub async fn invite(
     if name.is_empty() || name.chars().count() > 100 {
         return Err(Problem::invalid("name", "Write a name of at most 100 characters."));
     }
+    let given = roles::may_hand_out(db, member, role).await?;
     db.work(async |tx| {
-        // Whoever may invite only for some accounts must not hand out more than that.
-        let known: Option<(bool,)> = tx.opt("select everywhere from role where id = $1", [role]).await?;
-        match known {
-            None => return Err(Problem::not_found("There is no such role.")),
-            Some(_) if !permit.scope().everywhere => {
-                return Err(Problem::forbidden("Only someone whose role holds on all accounts can invite staff."));
-            }
-            Some(_) => {}
+        if !given.dangerous || !approvals::is_needed(tx, permit.actor()).await? {
+            return add_member(tx, now, permit.actor(), &email, name, Some(role)).await;
         }
-        add_member(tx, now, permit.actor(), &email, name, role).await
+        let invited = add_member(tx, now, permit.actor(), &email, name, None).await?;
+        let summary = format!("Give {name} the role {}", given.name);
+        let wish = Wish::GiveRole { staff: invited.id, role };
+        let waits = approvals::ask(tx, now, permit.actor(), None, summary, &wish, "Invited with this role.").await?;
+        Ok(Invited { waits: Some(waits), ..invited })
     })
     .await
 }
 
-/// On a database without staff: makes the three roles and invites the first administrator. `None` when there is staff.
+/// On a database without staff: makes the three roles and invites the first administrator. `None` when there is staff. `strict` lets
+/// dangerous permissions hold only with a second factor from the start; administrators change that under Roles.
 ///
 /// # Errors
 /// What the database says.
-pub async fn first_administrator(db: &Db, now: &Now, email: &str, name: &str) -> Result<Option<Invited>, Problem> {
+pub async fn first_administrator(db: &Db, now: &Now, email: &str, name: &str, strict: bool) -> Result<Option<Invited>, Problem> {
     db.work(async |tx| {
         ensure_roles(tx, now).await?;
         let someone: Option<(StaffId, Option<String>)> =
@@ -135,10 +137,13 @@ pub async fn first_administrator(db: &Db, now: &Now, email: &str, name: &str) ->
         match someone {
             None => {
                 let (role,): (RoleId,) = tx.one("select id from role where name = 'Administrator'", ()).await?;
-                add_member(tx, now, &Actor::System, email, name, role).await.map(Some)
+                for permission in Permission::ALL.iter().filter(|permission| strict && permission.is_dangerous()) {
+                    tx.run("insert into second_factor_rule (permission) values ($1)", [permission.as_str()]).await?;
+                }
+                add_member(tx, now, &Actor::System, email, name, Some(role)).await.map(Some)
             }
             // Never accepted: the link may be lost, so a new start makes a new one.
-            Some((id, None)) => Ok(Some(Invited { id, token: add_invitation(tx, now, id).await? })),
+            Some((id, None)) => Ok(Some(Invited { id, token: add_invitation(tx, now, id).await?, waits: None })),
             Some(_) => Ok(None),
         }
     })
@@ -166,15 +171,25 @@ fn gone() -> Problem {
     Problem::not_found("This link has been used or is older than a day. Ask for a new one.")
 }
 
-/// Accepts an invitation with a first password; works once. Says who it is, so that they can be signed in.
+/// Accepts an invitation, or a link to a new password; works once. Says who it is, so that they can be signed in; who has a second factor
+/// still needs a code.
 ///
 /// # Errors
 /// `Invalid` for a weak password, `NotFound` when the link is unknown, used or too old.
-pub async fn accept(db: &Db, now: &Now, passwords: &Passwords, token: &str, password: String) -> Result<StaffId, Problem> {
-    peek(db, now, token).await?;
-    let hash = passwords.hash(password).await?;
+pub async fn accept(db: &Db, now: &Now, passwords: &Passwords, token: &str, password: String) -> Result<Step, Problem> {
     let token = hash_token(token.as_bytes());
     let at = now.at();
+    let found: Option<(String, String, bool)> = db
+        .opt(
+            "select m.email, m.name, m.second_factor is not null
+             from invitation i
+             join staff_member m on m.id = i.staff_id and m.disabled_at is null
+             where i.token_hash = $1 and i.used_at is null and i.expires_at > $2",
+            (token.clone(), at),
+        )
+        .await?;
+    let (email, name, second_factor) = found.ok_or_else(gone)?;
+    let hash = passwords.hash(Chosen { password, second_factor, about: vec![email, name] }).await?;
     db.work(async |tx| {
         let used: Option<(StaffId,)> = tx
             .opt(
@@ -183,91 +198,20 @@ pub async fn accept(db: &Db, now: &Now, passwords: &Passwords, token: &str, pass
             )
             .await?;
         let Some((id,)) = used else { return Err(gone()) };
-        let named: Option<(String,)> = tx
+        let named: Option<(String, bool)> = tx
             .opt(
-                "update staff_member set password_hash = $2, version = version + 1 where id = $1 and disabled_at is null returning name",
+                "update staff_member set password_hash = $2, version = version + 1 where id = $1 and disabled_at is null
+                 returning name, second_factor is not null",
                 (id, hash),
             )
             .await?;
-        let Some((name,)) = named else { return Err(gone()) };
+        let Some((name, second_factor)) = named else { return Err(gone()) };
         // Other links of the same person are worth nothing from now on.
         tx.run("update invitation set used_at = $2 where staff_id = $1 and used_at is null", (id, at)).await?;
         end_sessions(tx, id).await?;
         let entry = Entry { action: "staff.accept_invitation", subject_id: Some(id.0), ..Entry::default() };
         record(tx, now, &Actor::Staff { id, name }, entry).await?;
-        Ok(id)
+        Ok(if second_factor { Step::NeedsCode(id) } else { Step::In(id) })
     })
     .await
-}
-
-/// Disables a member and ends their sessions at once.
-///
-/// # Errors
-/// `NotFound` for a stranger, `Invalid` for oneself.
-pub async fn disable(db: &Db, now: &Now, permit: &Permit<may::ManageStaff>, id: StaffId) -> Result<(), Problem> {
-    if matches!(permit.actor(), Actor::Staff { id: own, .. } if *own == id) {
-        return Err(Problem::invalid("", "You cannot disable yourself."));
-    }
-    if !permit.scope().everywhere {
-        return Err(Problem::forbidden("Only someone whose role holds on all accounts can disable staff."));
-    }
-    db.work(async |tx| {
-        let done = tx
-            .run("update staff_member set disabled_at = $2, version = version + 1 where id = $1 and disabled_at is null", (id, now.at()))
-            .await?;
-        if done == 0 {
-            return Err(Problem::not_found("There is no such member, or they are disabled already."));
-        }
-        end_sessions(tx, id).await?;
-        let entry = Entry { action: "staff.disable", subject_id: Some(id.0), ..Entry::default() };
-        Ok(record(tx, now, permit.actor(), entry).await?)
-    })
-    .await
-}
-
-/// Who works here, by name. Staff are few: one page holds them all.
-///
-/// # Errors
-/// What the database says.
-pub async fn list(db: &Db, _permit: &Permit<may::SeeStaff>) -> Result<Vec<StaffRow>> {
-    type Row = (StaffId, String, String, Option<Timestamp>, bool);
-    let members: Vec<Row> =
-        db.all("select id, name, email, disabled_at, password_hash is not null from staff_member order by name, id limit 1000", ()).await?;
-    let roles: Vec<(StaffId, String)> =
-        db.all("select sr.staff_id, r.name from staff_role sr join role r on r.id = sr.role_id order by r.name", ()).await?;
-    Ok(members
-        .into_iter()
-        .map(|(id, name, email, disabled_at, active)| StaffRow {
-            id,
-            name,
-            email,
-            roles: roles.iter().filter(|(staff, _)| *staff == id).map(|(_, role)| role.clone()).collect(),
-            active,
-            disabled_at,
-        })
-        .collect())
-}
-
-/// The roles, by name.
-///
-/// # Errors
-/// What the database says.
-pub async fn roles(db: &Db) -> Result<Vec<RoleRow>> {
-    let rows: Vec<(RoleId, String, bool)> = db.all("select id, name, everywhere from role order by name", ()).await?;
-    Ok(rows.into_iter().map(|(id, name, everywhere)| RoleRow { id, name, everywhere }).collect())
-}
-
-impl Member {
-    /// A member by e-mail, for the shell: it acts as a named person, by the same rules.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn by_email(db: &Db, email: &str) -> Result<Option<Member>> {
-        let found: Option<(StaffId,)> =
-            db.opt("select id from staff_member where email = $1 and disabled_at is null", [email.trim().to_lowercase()]).await?;
-        match found {
-            Some((id,)) => Member::load(db, id).await,
-            None => Ok(None),
-        }
-    }
 }

@@ -21,7 +21,19 @@ pub mod may {
         pub struct $name;
         impl May for $name { const PERMISSION: Permission = Permission::$name; }
     )+ } }
-    permissions!(SeeDirectory, SeeMessages, ManageDirectory, SetIntegrationType, SendMessages, ManageSync, SeeStaff, ManageStaff, SeeAudit);
+    permissions!(
+        SeeDirectory,
+        SeeMessages,
+        ManageDirectory,
+        SetIntegrationType,
+        SendMessages,
+        ManageSync,
+        SeeStaff,
+        ManageStaff,
+        ManageRoles,
+        Approve,
+        SeeAudit
+    );
 }
 
 /// Who did it, as the audit writes it down.
@@ -78,6 +90,8 @@ pub struct Member {
     name: String,
     /// Each permission once; `true` when one of the roles that give it holds on all accounts.
     permissions: Vec<(Permission, bool)>,
+    /// What the roles give to whoever has a second factor, which this member has not.
+    withheld: Vec<Permission>,
 }
 
 impl Member {
@@ -86,20 +100,37 @@ impl Member {
     /// # Errors
     /// What the database says.
     pub async fn load(db: &Db, id: StaffId) -> Result<Option<Member>> {
-        let found: Option<(String,)> = db.opt("select name from staff_member where id = $1 and disabled_at is null", [id]).await?;
-        let Some((name,)) = found else { return Ok(None) };
-        let rows: Vec<(String, bool)> =
-            db.all("select distinct permission, everywhere from staff_scope where staff_id = $1 order by permission", [id]).await?;
-        let mut permissions: Vec<(Permission, bool)> = Vec::new();
-        for (word, everywhere) in rows {
-            // A word of a newer or older program gives nothing.
+        let found: Option<(String, bool)> =
+            db.opt("select name, second_factor is not null from staff_member where id = $1 and disabled_at is null", [id]).await?;
+        let Some((name, second_factor)) = found else { return Ok(None) };
+        let rows: Vec<(String, bool, bool)> = db
+            .all(
+                "select distinct s.permission, s.everywhere, r.permission is not null
+                 from staff_scope s
+                 left join second_factor_rule r on r.permission = s.permission
+                 where s.staff_id = $1
+                 order by s.permission",
+                [id],
+            )
+            .await?;
+        let (mut permissions, mut withheld): (Vec<(Permission, bool)>, Vec<Permission>) = Default::default();
+        for (word, everywhere, needs_second_factor) in rows {
+            // A word of a newer or older program gives nothing; what is about no account is not given on some.
             let Ok(permission) = word.parse::<Permission>() else { continue };
+            if permission.is_of_platform() && !everywhere {
+                continue;
+            }
+            if needs_second_factor && !second_factor {
+                withheld.push(permission);
+                continue;
+            }
             match permissions.iter_mut().find(|(known, _)| *known == permission) {
                 Some((_, all)) => *all |= everywhere,
                 None => permissions.push((permission, everywhere)),
             }
         }
-        Ok(Some(Member { id, name, permissions }))
+        withheld.dedup();
+        Ok(Some(Member { id, name, permissions, withheld }))
     }
 
     /// The member's id.
@@ -114,7 +145,17 @@ impl Member {
 
     /// As the console's header shows them.
     pub fn signed_in(&self) -> SignedIn {
-        SignedIn { id: self.id, name: self.name.clone(), permissions: self.permissions.iter().map(|(p, _)| *p).collect() }
+        SignedIn {
+            id: self.id,
+            name: self.name.clone(),
+            permissions: self.permissions.iter().map(|(p, _)| *p).collect(),
+            withheld: self.withheld.clone(),
+        }
+    }
+
+    /// Whether the roles give it on all accounts.
+    pub fn may_everywhere(&self, permission: Permission) -> bool {
+        self.permissions.contains(&(permission, true))
     }
 
     /// The permit for `P`.
@@ -124,6 +165,12 @@ impl Member {
     pub fn permit<P: may::May>(&self) -> std::result::Result<Permit<P>, Problem> {
         let everywhere = self.permissions.iter().find(|(p, _)| *p == P::PERMISSION).map(|(_, all)| *all);
         let Some(everywhere) = everywhere else {
+            if self.withheld.contains(&P::PERMISSION) {
+                return Err(Problem::forbidden(format!(
+                    "To {} you need a second factor. Set it up under “Your account”, then do this again.",
+                    P::PERMISSION.sentence()
+                )));
+            }
             return Err(Problem::forbidden(format!(
                 "Your roles do not let you {}. Ask an administrator for it.",
                 P::PERMISSION.sentence()

@@ -1,10 +1,13 @@
 //! Sessions as rows. The row's key is a hash, so that who reads the table cannot sign in with it; saving updates an existing
 //! row only, so that a request in flight cannot revive a session that was revoked meanwhile.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::db::{Db, Result, Tx, is_duplicate};
-use crate::types::{Change, StaffId, Timestamp};
+use crate::types::{Change, SessionRow, StaffId, Timestamp};
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tower_sessions::SessionStore;
@@ -27,6 +30,74 @@ fn key(id: &Id) -> Vec<u8> {
 pub async fn end_sessions(tx: &mut Tx, staff: StaffId) -> Result<u64> {
     tx.tell(Change::Staff);
     tx.run("delete from session where staff_id = $1", [staff]).await
+}
+
+/// Ends every session of a member but one, in the caller's transaction; says how many.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn end_other_sessions(tx: &mut Tx, staff: StaffId, keep: &[u8]) -> Result<u64> {
+    tx.tell(Change::Staff);
+    tx.run("delete from session where staff_id = $1 and id_hash <> $2", (staff, keep.to_vec())).await
+}
+
+/// Ends the session of a member that has this handle, in the caller's transaction; says how many that were.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn end_session(tx: &mut Tx, staff: StaffId, handle: &str) -> Result<u64> {
+    let Some(hash) = hash_of(handle) else { return Ok(0) };
+    tx.tell(Change::Staff);
+    tx.run("delete from session where staff_id = $1 and id_hash = $2", (staff, hash)).await
+}
+
+/// The key of a session's row: what [`end_other_sessions`] keeps.
+pub fn session_key(id: &Id) -> Vec<u8> {
+    key(id)
+}
+
+/// Names a session to people; nobody can sign in with it.
+pub fn session_handle(id: &Id) -> String {
+    handle_of(&key(id))
+}
+
+fn handle_of(hash: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(hash)
+}
+
+fn hash_of(handle: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(handle).ok()
+}
+
+/// What is written into a session at its beginning, and now and then while it is used.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Notes {
+    since: Option<Timestamp>,
+    seen: Option<Timestamp>,
+    address: String,
+    device: String,
+}
+
+/// Where a member is signed in, the latest first.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn sessions_of(db: &Db, now: &Now, staff: StaffId) -> Result<Vec<SessionRow>> {
+    let rows: Vec<(Vec<u8>, String, Timestamp)> = db
+        .all(
+            "select id_hash, data, created_at from session where staff_id = $1 and expires_at > $2 order by created_at desc limit 100",
+            (staff, now.at()),
+        )
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(hash, data, created_at)| {
+            let notes: Notes = serde_json::from_str(&data).unwrap_or_default();
+            let since = notes.since.unwrap_or(created_at);
+            SessionRow { handle: handle_of(&hash), since, seen: notes.seen.unwrap_or(since), address: notes.address, device: notes.device }
+        })
+        .collect())
 }
 
 /// The session table behind tower-sessions.

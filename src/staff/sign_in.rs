@@ -1,76 +1,256 @@
-//! Signing in: the same words and the same time for a stranger, a wrong password and a disabled member; failures are counted
-//! per person and per address, and make the next tries wait without locking anybody out for long.
+//! Signing in: the same words and the same time for a stranger, a wrong password and a disabled member.
+//!
+//! The rule: guessing is slow, and no stranger can keep a member out. Tries from a browser that the member has signed in with before
+//! are counted for that browser alone; others for the pair of person and address, the address, and the person.
 
-use super::{Actor, Entry, Passwords, hash_token, record};
+use super::throttle::{Subject, give_back, take};
+use super::{Actor, Chosen, Entry, Passwords, hash_token, password, record, second_factor};
 use crate::clock::Now;
 use crate::db::{Db, Result};
+use crate::secret::Keyring;
 use crate::types::{Problem, StaffId};
-use std::time::Duration;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Failures are forgotten after this time.
-const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// Failures within the window for one person before further tries must wait.
-const PER_PERSON: i64 = 10;
-/// Failures within the window from one address.
+/// Tries within the window for one person from one address.
+const PER_PAIR: i64 = 10;
+/// For one person from a browser that they have signed in with.
+const PER_DEVICE: i64 = 10;
+/// From one address: an office may stand behind it.
 const PER_ADDRESS: i64 = 50;
+/// For one person from anywhere: against a password that is on no list, so few lead nowhere.
+const PER_PERSON: i64 = 100;
+/// One-time codes for one person, whose password was right.
+const CODES_PER_PERSON: i64 = 10;
+
+/// Where a try comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The client's address.
+    pub address: &'a str,
+    /// What [`remember_device`] gave this browser.
+    pub device: Option<&'a str>,
+}
+
+/// How far signing in has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// They are signed in.
+    In(StaffId),
+    /// The password fits; a one-time code is still needed.
+    NeedsCode(StaffId),
+}
+
+impl Step {
+    /// Who it is.
+    pub fn id(self) -> StaffId {
+        match self {
+            Self::In(id) | Self::NeedsCode(id) => id,
+        }
+    }
+}
 
 #[derive(sqlx::FromRow)]
 struct Found {
     id: StaffId,
     name: String,
     password_hash: Option<String>,
+    second_factor: bool,
 }
 
-/// Checks e-mail and password and says who it is. `address` is the client's, for counting failures.
+fn too_many() -> Problem {
+    Problem::too_many("Too many failed tries. Wait a quarter of an hour, then try again.")
+}
+
+/// Checks e-mail and password.
 ///
 /// # Errors
 /// `Forbidden` when the pair does not fit, `TooMany` after too many failures.
-pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, password: String, address: &str) -> Result<StaffId, Problem> {
+pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, password: String, from: Origin<'_>) -> Result<Step, Problem> {
     let email = email.trim().to_lowercase();
-    let subjects = [
-        (hash_token(format!("person {email}").as_bytes()), PER_PERSON),
-        (hash_token(format!("address {address}").as_bytes()), PER_ADDRESS),
-    ];
-    let since = now.at().minus(WINDOW);
-    for (subject, most) in &subjects {
-        let (failures,): (i64,) =
-            db.one("select count(*) from sign_in_failure where subject_hash = $1 and at > $2", (subject.clone(), since)).await?;
-        if failures >= *most {
-            return Err(Problem::too_many("Too many failed tries. Wait a quarter of an hour, then try again."));
+    let found: Option<Found> = db
+        .opt(
+            "select id, name, password_hash, second_factor is not null as second_factor
+             from staff_member where email = $1 and disabled_at is null",
+            [email.clone()],
+        )
+        .await?;
+    let device = hash_token(from.device.unwrap_or_default().as_bytes());
+    let known: Option<(StaffId,)> = db.opt("select staff_id from known_device where token_hash = $1", [device]).await?;
+    let mut subjects = match (from.device, known) {
+        (Some(device), Some((owner,))) if found.as_ref().is_some_and(|found| found.id == owner) => {
+            vec![Subject::new(&format!("device {device}"), PER_DEVICE)]
         }
+        _ => vec![
+            Subject::new(&format!("pair {email} {}", from.address), PER_PAIR),
+            Subject::new(&format!("address {}", from.address), PER_ADDRESS),
+            Subject::new(&format!("person {email}"), PER_PERSON),
+        ],
+    };
+    // Counted before the password is looked at, so that many at once are not all let through.
+    db.work(async |tx| if take(tx, now, &mut subjects).await? { Ok(()) } else { Err(too_many()) }).await?;
+    let hash = found.as_ref().and_then(|found| found.password_hash.clone());
+    let fits = passwords.verify(password.clone(), hash.clone()).await?;
+    let Some(found) = found.filter(|_| fits) else {
+        return Err(Problem::forbidden("This e-mail and password do not fit together."));
+    };
+    let hash = hash.unwrap_or_default();
+    let renewed = passwords.renewed(password, &hash).await?;
+    db.work(async |tx| {
+        give_back(tx, &subjects).await?;
+        if let Some(renewed) = renewed {
+            // Only in place of the one that was checked: a password that was changed meanwhile stays.
+            tx.run("update staff_member set password_hash = $3 where id = $1 and password_hash = $2", (found.id, hash, renewed)).await?;
+        }
+        if found.second_factor {
+            return Ok(Step::NeedsCode(found.id));
+        }
+        let entry = Entry { action: "staff.sign_in", subject_id: Some(found.id.0), ..Entry::default() };
+        record(tx, now, &Actor::Staff { id: found.id, name: found.name }, entry).await?;
+        Ok(Step::In(found.id))
+    })
+    .await
+}
+
+/// The second step: a one-time code, or a recovery code. Each works once.
+///
+/// # Errors
+/// `Invalid` when the code is wrong or used, `TooMany` after too many, `SignedOut` when they may no longer sign in.
+pub async fn sign_in_with_code(db: &Db, now: &Now, keys: &Keyring, id: StaffId, code: &str) -> Result<(), Problem> {
+    let name = check_code(db, now, keys, id, code).await?;
+    db.work(async |tx| {
+        let entry = Entry { action: "staff.sign_in", subject_id: Some(id.0), ..Entry::default() };
+        Ok(record(tx, now, &Actor::Staff { id, name }, entry.change((), serde_json::json!({ "second_factor": true }))).await?)
+    })
+    .await
+}
+
+/// Uses up a code, slowly; says the member's name.
+async fn check_code(db: &Db, now: &Now, keys: &Keyring, id: StaffId, code: &str) -> Result<String, Problem> {
+    let mut subjects = [Subject::new(&format!("code {id}"), CODES_PER_PERSON)];
+    db.work(async |tx| if take(tx, now, &mut subjects).await? { Ok(()) } else { Err(too_many()) }).await?;
+    db.work(async |tx| {
+        let found: Option<(String,)> = tx.opt("select name from staff_member where id = $1 and disabled_at is null", [id]).await?;
+        let (name,) = found.ok_or(Problem::SignedOut)?;
+        if !second_factor::use_up(tx, now, keys, id, code).await? {
+            return Err(Problem::invalid("code", "This code is wrong, too old, or was used already. Wait for the next one."));
+        }
+        give_back(tx, &subjects).await?;
+        Ok(name)
+    })
+    .await
+}
+
+/// Proves again who is there, by their password or, with a second factor, by a code.
+///
+/// # Errors
+/// `Invalid` when it is not right, `TooMany` after too many tries, `SignedOut` when they may no longer sign in.
+pub async fn prove(db: &Db, now: &Now, passwords: &Passwords, keys: &Keyring, id: StaffId, secret: String) -> Result<(), Problem> {
+    let found: Option<(bool,)> =
+        db.opt("select second_factor is not null from staff_member where id = $1 and disabled_at is null", [id]).await?;
+    let (has_second_factor,) = found.ok_or(Problem::SignedOut)?;
+    if has_second_factor {
+        return check_code(db, now, keys, id, &secret).await.map(|_| ());
     }
-    let found: Option<Found> =
-        db.opt("select id, name, password_hash from staff_member where email = $1 and disabled_at is null", [email]).await?;
-    let hash = found.as_ref().and_then(|f| f.password_hash.clone());
-    let fits = passwords.verify(password, hash).await?;
-    match found.filter(|_| fits) {
-        Some(found) => {
-            let actor = Actor::Staff { id: found.id, name: found.name };
-            db.work(async |tx| {
-                let entry = Entry { action: "staff.sign_in", subject_id: Some(found.id.0), ..Entry::default() };
-                record(tx, now, &actor, entry).await
-            })
-            .await?;
-            Ok(found.id)
-        }
-        None => {
-            db.work(async |tx| {
-                for (subject, _) in subjects {
-                    tx.run("insert into sign_in_failure (id, subject_hash, at) values ($1, $2, $3)", (now.id(), subject, now.at())).await?;
-                }
-                Ok::<_, crate::db::Error>(())
-            })
-            .await?;
-            Err(Problem::forbidden("This e-mail and password do not fit together."))
-        }
+    let fits = check_password(db, now, passwords, id, secret).await?;
+    if fits { Ok(()) } else { Err(Problem::invalid("code", "This is not your password.")) }
+}
+
+/// Whether it is the member's password; tries are counted.
+async fn check_password(db: &Db, now: &Now, passwords: &Passwords, id: StaffId, password: String) -> Result<bool, Problem> {
+    let mut subjects = [Subject::new(&format!("proof {id}"), PER_DEVICE)];
+    db.work(async |tx| if take(tx, now, &mut subjects).await? { Ok(()) } else { Err(too_many()) }).await?;
+    let found: Option<(Option<String>,)> = db.opt("select password_hash from staff_member where id = $1", [id]).await?;
+    let fits = passwords.verify(password, found.and_then(|(hash,)| hash)).await?;
+    if fits {
+        db.work(async |tx| give_back(tx, &subjects).await).await?;
+    }
+    Ok(fits)
+}
+
+/// Changes one's own password; every other session than `keep` ends.
+///
+/// # Errors
+/// `Invalid` for the wrong present password or a weak new one, `TooMany` after too many tries.
+pub async fn change_password(
+    db: &Db,
+    now: &Now,
+    passwords: &Passwords,
+    id: StaffId,
+    present: String,
+    new: String,
+    keep: &[u8],
+) -> Result<(), Problem> {
+    if !check_password(db, now, passwords, id, present).await? {
+        return Err(Problem::invalid("present", "This is not your present password."));
+    }
+    let (email, name, second_factor): (String, String, bool) =
+        db.one("select email, name, second_factor is not null from staff_member where id = $1", [id]).await?;
+    let hash = passwords.hash(Chosen { password: new, second_factor, about: vec![email, name.clone()] }).await?;
+    db.work(async |tx| {
+        tx.run("update staff_member set password_hash = $2, version = version + 1 where id = $1", (id, hash)).await?;
+        super::end_other_sessions(tx, id, keep).await?;
+        let entry = Entry { action: "staff.change_password", subject_id: Some(id.0), ..Entry::default() };
+        Ok(record(tx, now, &Actor::Staff { id, name }, entry).await?)
+    })
+    .await
+}
+
+/// Gives up one's second factor. The password must then be long enough to stand alone.
+///
+/// # Errors
+/// `Invalid` for the wrong password, or one that is too short to be the only factor.
+pub async fn remove_second_factor(db: &Db, now: &Now, passwords: &Passwords, id: StaffId, present: String) -> Result<(), Problem> {
+    let stands_alone = password::stands_alone(&present);
+    if !check_password(db, now, passwords, id, present).await? {
+        return Err(Problem::invalid("present", "This is not your password."));
+    }
+    if !stands_alone {
+        return Err(Problem::conflict("Your password is too short to be the only factor. Set one of at least 15 characters first."));
+    }
+    db.work(async |tx| {
+        let (name,): (String,) = tx.one("select name from staff_member where id = $1", [id]).await?;
+        second_factor::forget(tx, id).await?;
+        let entry = Entry { action: "staff.remove_second_factor", subject_id: Some(id.0), ..Entry::default() };
+        Ok(record(tx, now, &Actor::Staff { id, name }, entry).await?)
+    })
+    .await
+}
+
+/// Remembers a browser that a member has signed in with: the token for its cookie. A token that is theirs already stays.
+///
+/// # Errors
+/// What the database says.
+pub async fn remember_device(db: &Db, now: &Now, id: StaffId, present: Option<&str>) -> Result<String> {
+    let token = present.map_or_else(|| URL_SAFE_NO_PAD.encode(now.rng.bytes::<32>()), ToOwned::to_owned);
+    let (hash, at) = (hash_token(token.as_bytes()), now.at());
+    let owner: Option<(StaffId,)> = db
+        .work(async |tx| {
+            tx.opt(
+                "insert into known_device (token_hash, staff_id, seen_at) values ($1, $2, $3)
+                 on conflict (token_hash) do update set seen_at = $3 where known_device.staff_id = $2
+                 returning staff_id",
+                (hash, id, at),
+            )
+            .await
+        })
+        .await?;
+    match owner {
+        Some(_) => Ok(token),
+        // Another member's: two people use this browser.
+        None => Box::pin(remember_device(db, now, id, None)).await,
     }
 }
 
-/// Deletes failures that no longer count.
+/// Deletes counts that no longer count and browsers that were not seen for 90 days.
 ///
 /// # Errors
 /// What the database says.
 pub async fn sign_in_history_is_pruned(db: &Db, now: &Now) -> Result<u64> {
-    let since = now.at().minus(WINDOW);
-    db.work(async |tx| tx.run("delete from sign_in_failure where at <= $1", [since]).await).await
+    let (since, seen) = (now.at().minus(super::throttle::WINDOW), now.at().minus(std::time::Duration::from_secs(90 * 24 * 60 * 60)));
+    db.work(async |tx| {
+        let counts = tx.run("delete from throttle where since <= $1", [since]).await?;
+        Ok(counts + tx.run("delete from known_device where seen_at <= $1", [seen]).await?)
+    })
+    .await
 }

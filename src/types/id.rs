@@ -47,4 +47,6 @@ ids! {
     RoleId;
     /// One entry of the audit.
     AuditId;
+    /// What waits for a second person.
+    ApprovalId;
 }

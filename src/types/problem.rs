@@ -3,7 +3,8 @@
 //! Which one when: `SignedOut` nobody is signed in · `Forbidden` the person may not · `NotFound` it is not there, or not
 //! within the person's scope (the two are not told apart) · `Conflict` someone else was first · `Invalid` the input is
 //! wrong and the person can mend it · `TooMany` ask again later · `Unavailable` something outside does not answer ·
-//! `Internal` our fault; the cause is in the log under the reference.
+//! `Internal` our fault; the cause is in the log under the reference · `Unproven` the person may, but has to prove again
+//! that it is them.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub enum Problem {
         /// What is missing.
         text: String,
     },
+    /// 403: they may, but the last proof of who they are is too old for a dangerous action.
+    #[error("Confirm that it is you, then do this again: your last proof is older than 10 minutes. Nothing was changed.")]
+    Unproven,
     /// 404.
     #[error("{text}")]
     NotFound {
@@ -90,7 +94,7 @@ impl Problem {
     pub fn status(&self) -> u16 {
         match self {
             Self::SignedOut => 401,
-            Self::Forbidden { .. } => 403,
+            Self::Forbidden { .. } | Self::Unproven => 403,
             Self::NotFound { .. } => 404,
             Self::Conflict { .. } => 409,
             Self::Invalid { .. } => 422,

@@ -21,8 +21,12 @@ words! {
         ManageSync = "manage_sync",
         /// See who works here and what they may do.
         SeeStaff = "see_staff",
-        /// Invite and disable staff.
+        /// Invite and disable staff, give and take roles.
         ManageStaff = "manage_staff",
+        /// Edit roles and what they allow.
+        ManageRoles = "manage_roles",
+        /// Decide what waits for a second person.
+        Approve = "approve",
         /// See the audit.
         SeeAudit = "see_audit",
     }
@@ -39,9 +43,39 @@ impl Permission {
             Self::SendMessages => "send messages and blasts",
             Self::ManageSync => "retry stalled deliveries, skip and restore messages",
             Self::SeeStaff => "see who works here",
-            Self::ManageStaff => "invite and disable staff",
+            Self::ManageStaff => "invite and disable staff, give and take roles, end their sessions",
+            Self::ManageRoles => "edit roles and what they allow",
+            Self::Approve => "decide what waits for a second person",
             Self::SeeAudit => "see who changed what in the audit",
         }
+    }
+
+    /// Its name in the matrix.
+    pub fn name(self) -> String {
+        let mut name = self.as_str().replace('_', " ");
+        if let Some(first) = name.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        name
+    }
+
+    /// The screens it belongs to.
+    pub fn screen(self) -> &'static str {
+        match self {
+            Self::SeeDirectory | Self::ManageDirectory | Self::SetIntegrationType => "Lines, accounts, connections",
+            Self::SeeMessages | Self::SendMessages | Self::ManageSync => "Conversations and Sync",
+            Self::SeeStaff | Self::ManageStaff | Self::ManageRoles | Self::Approve | Self::SeeAudit => "Staff and audit",
+        }
+    }
+
+    /// It gives power over others' permissions: a role that holds it is given by two people, and it asks for a second factor.
+    pub fn is_dangerous(self) -> bool {
+        matches!(self, Self::ManageStaff | Self::ManageRoles | Self::Approve)
+    }
+
+    /// It is about no account: only a role that holds on all accounts gives it.
+    pub fn is_of_platform(self) -> bool {
+        matches!(self, Self::SeeStaff | Self::ManageStaff | Self::ManageRoles)
     }
 }
 
@@ -54,6 +88,8 @@ pub struct SignedIn {
     pub name: String,
     /// What their roles allow, anywhere.
     pub permissions: Vec<Permission>,
+    /// What their roles would allow if they had a second factor.
+    pub withheld: Vec<Permission>,
 }
 
 impl SignedIn {
@@ -76,8 +112,58 @@ pub struct StaffRow {
     pub roles: Vec<String>,
     /// Whether they have set a password.
     pub active: bool,
+    /// Whether they sign in with a second factor.
+    pub second_factor: bool,
     /// Since when they may no longer sign in.
     pub disabled_at: Option<Timestamp>,
+}
+
+/// A member, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaffDetail {
+    /// As in the list.
+    pub row: StaffRow,
+    /// The roles, and whether they have each.
+    pub roles: Vec<(RoleRow, bool)>,
+    /// Where they are signed in, the latest first.
+    pub sessions: Vec<SessionRow>,
+}
+
+/// One browser in which a member is signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// Names it when it is to be ended; nobody can sign in with it.
+    pub handle: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it was last used, to ten minutes.
+    pub seen: Timestamp,
+    /// The client's address at the beginning.
+    pub address: String,
+    /// The browser and the system, as the browser says.
+    pub device: String,
+}
+
+/// What somebody sees of their own account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnAccount {
+    /// As in the list of staff.
+    pub row: StaffRow,
+    /// Where they are signed in, the latest first.
+    pub sessions: Vec<SessionRow>,
+    /// The session that asks.
+    pub here: String,
+    /// Recovery codes that are left.
+    pub recovery_codes: i64,
+}
+
+/// A second factor that is being set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondFactorOffer {
+    /// The secret, to be typed where no picture can be taken: base32.
+    pub secret: String,
+    /// The QR code as SVG.
+    pub picture: String,
 }
 
 /// A role in a form.
@@ -89,6 +175,32 @@ pub struct RoleRow {
     pub name: String,
     /// Whether it holds on all accounts.
     pub everywhere: bool,
+    /// Whether it holds a dangerous permission, so that a second person has to agree when it is given.
+    pub dangerous: bool,
+}
+
+/// A role, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleDetail {
+    /// As in a form.
+    pub row: RoleRow,
+    /// Changes with each edit.
+    pub version: i64,
+    /// What it allows.
+    pub permissions: Vec<Permission>,
+    /// The accounts it holds on, by name; empty when it holds on all.
+    pub accounts: Vec<(AccountId, String)>,
+    /// Who has it, by name.
+    pub members: Vec<(StaffId, String)>,
+}
+
+/// Roles and what they allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleMatrix {
+    /// The roles, by name.
+    pub roles: Vec<RoleDetail>,
+    /// What only somebody with a second factor may do.
+    pub second_factor: Vec<Permission>,
 }
 
 /// One line of the audit.

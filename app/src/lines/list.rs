@@ -4,8 +4,8 @@ use super::offered_accounts;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, Look, Number, PageHead, Pager, RowLink, Search, Select, Table,
-    TypeBadge, icon, load, query_field,
+    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, Look, Notice, Number, PageHead, Pager, RowLink, Search, Select,
+    Table, TypeBadge, icon, load, query_field,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -64,8 +64,12 @@ pub fn LinesPage() -> impl IntoView {
             </ButtonLink>
             <Suspense>
                 {move || Suspend::new(async move {
-                    me.await
-                        .is_ok_and(|me| me.may(Permission::ManageDirectory))
+                    let me = me.await.ok()?;
+                    let types = me
+                        .may(Permission::SetIntegrationType)
+                        .then(|| view! { <ButtonLink href="/lines/types">"Set types"</ButtonLink> });
+                    let add = me
+                        .may(Permission::ManageDirectory)
                         .then(|| {
                             view! {
                                 <ButtonLink href="/lines/new" look=Look::Main>
@@ -73,10 +77,15 @@ pub fn LinesPage() -> impl IntoView {
                                     "Add line"
                                 </ButtonLink>
                             }
-                        })
+                        });
+                    Some(view! {
+                        {types}
+                        {add}
+                    })
                 })}
             </Suspense>
         </PageHead>
+        <Notice words=&[("types", "The integration types are set.")] />
         <FilterBar>
             <Search label="Number, label or account" value=q />
             <div class="w-[calc(50%-0.25rem)] sm:w-52">

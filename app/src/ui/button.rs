@@ -17,7 +17,8 @@ pub enum Look {
 }
 
 impl Look {
-    fn class(self) -> &'static str {
+    /// Its classes, for a button that is none of these.
+    pub(super) fn class(self) -> &'static str {
         match self {
             Self::Main => "btn btn-sm h-9 text-sm btn-primary",
             Self::Plain => "btn btn-sm h-9 text-sm bg-base-100 border-base-300 font-medium",

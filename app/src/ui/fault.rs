@@ -1,6 +1,6 @@
 //! Errors on screen: what happened and what to do, announced to a screen reader.
 
-use super::{ButtonLink, Icon, Look, icon};
+use super::{ButtonLink, Icon, Look, Sending, fault_of, icon, waits};
 use crate::Fault;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -25,6 +25,7 @@ pub fn FormFault(
         let shown = |fault: &Fault| fault.0.field().is_some_and(|field| fields.contains(&field));
         fault.with(|fault| fault.as_ref().filter(|fault| !shown(fault)).map(ToString::to_string))
     };
+    let is_unproven = move || fault.with(|fault| fault.as_ref().is_some_and(|fault| fault.0 == Problem::Unproven));
     view! {
         // The live region stands there before its text does, or a screen reader would not hear it.
         <div role="alert" class="empty:absolute">
@@ -33,13 +34,48 @@ pub fn FormFault(
                     .map(|text| {
                         view! {
                             <div class="alert alert-error alert-soft items-start py-2.5">
-                                {icon(Icon::Warning)} <span class="text-sm">{text}</span>
+                                {icon(Icon::Warning)}
+                                <div class="flex min-w-0 flex-col gap-2 text-sm">
+                                    <span>{text}</span>
+                                    {is_unproven().then(proof_fields)}
+                                </div>
                             </div>
                         }
                     })
             }}
         </div>
     }
+}
+
+/// The form, in the frame, that proves again who is there. Its fields stand where a proof is missing: forms cannot stand in forms.
+pub const PROOF_FORM: &str = "prove";
+
+/// Asks for a password or a code where a proof is missing.
+fn proof_fields() -> impl IntoView {
+    let sending = use_context::<Sending>()?;
+    let here = use_location();
+    let search = here.search.get_untracked();
+    // Without the error that a plain form has brought back.
+    let query: Vec<&str> =
+        search.trim_start_matches('?').split('&').filter(|field| !field.is_empty() && !field.starts_with("__")).collect();
+    let next = format!("{}?{}", here.pathname.get_untracked(), query.join("&"));
+    let wrong = fault_of(sending);
+    let is_proved = move || sending.answer().with(|answer| matches!(answer, Some(Ok(_))));
+    Some(view! {
+        <div class="flex flex-wrap items-end gap-2" class:hidden=is_proved>
+            <input type="hidden" form=PROOF_FORM name="next" value=next.trim_end_matches('?').to_owned() />
+            <label class="flex flex-col gap-1">
+                <span class="font-medium">"Your password, or a code if you have a second factor"</span>
+                <input type="password" form=PROOF_FORM name="code" required=true autocomplete="current-password" class="input w-64 text-base-content" />
+            </label>
+            <button type="submit" form=PROOF_FORM class=Look::Plain.class() aria-busy=move || waits(sending).get().then_some("true")>
+                "Confirm"
+            </button>
+        </div>
+        <span class="font-medium" role="status">
+            {move || wrong.get().map(|fault| fault.to_string())} {move || is_proved().then_some("Confirmed. Now do it again.")}
+        </span>
+    })
 }
 
 /// In place of what could not be loaded.
@@ -50,7 +86,7 @@ pub fn FaultView(
 ) -> impl IntoView {
     let title = match fault.0 {
         Problem::SignedOut => "You are signed out",
-        Problem::Forbidden { .. } => "You may not see this",
+        Problem::Forbidden { .. } | Problem::Unproven => "You may not see this",
         Problem::NotFound { .. } => "Not found",
         Problem::Conflict { .. } => "Somebody else was first",
         Problem::Invalid { .. } => "This cannot be done",

@@ -88,6 +88,9 @@ pub fn SendForm(
     /// The form's element.
     #[prop(optional)]
     node_ref: NodeRef<html::Form>,
+    /// Its id, for fields that stand elsewhere.
+    #[prop(optional)]
+    id: Option<&'static str>,
     /// Its fields and its button.
     children: Children,
 ) -> impl IntoView {
@@ -117,7 +120,7 @@ pub fn SendForm(
         });
     };
     view! {
-        <form action=action.path method="post" on:submit=send node_ref=node_ref>
+        <form id=id action=action.path method="post" on:submit=send node_ref=node_ref>
             {children()}
         </form>
     }

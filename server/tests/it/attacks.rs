@@ -387,6 +387,7 @@ async fn with_site(app: &TestApp, folder: &std::path::Path) -> String {
         keys: keys(),
         http: app.http.clone(),
         web: Web::default(),
+        lines_alone: 10,
     };
     serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await
 }

@@ -2,7 +2,7 @@
 //! account only. One that is in the code and not in these tables fails the test; so does an answer that tells a stranger anything.
 
 use crate::harness::{SECRET, TestApp, TestLine, contact, keys, on_both_engines, serve};
-use crate::house::{PASSWORD, house};
+use crate::house::{PASSWORD, house, proof};
 use crate::source::{Token, files};
 use reqwest::{Method, Response, StatusCode};
 use server::application::{self, Site, Web};
@@ -41,12 +41,21 @@ const SECRETS: [&str; 6] = ["zq7", "Account 0", "2025550100", "202 555 0100", "2
 pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     // Whoever comes.
     ("sign-in",                   "email=sam@example.com&password={password}&next=/lines",             [200, 200, 200, 200, 200]),
+    ("sign-in/code",              "code=000000",                                                       [403, 403, 403, 403, 403]),
     ("sign-out",                  "",                                                                  [200, 200, 200, 200, 200]),
     ("theme",                     "theme=dark",                                                        [200, 200, 200, 200, 200]),
     ("invitation",                "token=of-nobody",                                                   [404, 404, 404, 404, 404]),
     ("invitation/accept",         "token=of-nobody&password={password}",                               [404, 404, 404, 404, 404]),
     // Whoever is signed in.
     ("me",                        "",                                                                  [401, 200, 200, 200, 200]),
+    ("prove",                     "code={password}",                                                   [401, 200, 200, 200, 422]),
+    ("you",                       "",                                                                  [401, 200, 200, 200, 200]),
+    ("you/password",              "present=not this one&password=another long enough one",             [401, 422, 422, 422, 422]),
+    ("you/second-factor/offer",   "",                                                                  [401, 200, 200, 200, 200]),
+    ("you/second-factor/confirm", "code=000000",                                                       [401, 422, 422, 422, 422]),
+    ("you/second-factor/remove",  "present=not this one",                                              [401, 422, 422, 422, 422]),
+    ("you/recovery-codes",        "",                                                                  [401, 409, 409, 409, 409]),
+    ("you/sessions/end",          "handle=of-nobody",                                                  [401, 404, 404, 404, 404]),
     // The directory; a list shows what is within the person's scope.
     ("accounts/list",             "search=",                                                           [401, 200, 200, 200, 200]),
     ("accounts/offered",          "",                                                                  [401, 200, 200, 200, 200]),
@@ -60,6 +69,8 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("lines/responders/remove",   "line={line}&responder={responder}",                                 [401, 403, 200, 404, 404]),
     ("lines/type/preview",        "id={line}&to=inbox",                                                [401, 403, 200, 404, 200]),
     ("lines/type/set",            "id={line}&to=inbox&version=0&confirm=0100",                         [401, 403, 409, 404, 409]),
+    ("lines/types/preview",       "lines[]={line}&to=inbox",                                           [401, 403, 200, 404, 200]),
+    ("lines/types/set",           "lines[]={line}:0&to=inbox&confirm=1",                               [401, 403, 409, 404, 409]),
     // Messages.
     ("lines/conversations",       "id={line}",                                                         [401, 200, 200, 200, 200]),
     ("conversations/get",         "line={line}&id={conversation}",                                     [401, 200, 200, 404, 200]),
@@ -82,11 +93,26 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("connections/secrets",       "id={connection}&version=4&client_id=id&client_secret=secret&jwt=jwt", [401, 403, 200, 404, 409]),
     ("connections/remove",        "id={connection}&version=5",                                         [401, 403, 409, 404, 409]),
     // Staff are nobody's account: who may see or manage them does so on the whole platform or not at all.
-    ("staff/list",                "",                                                                  [401, 403, 403, 200, 200]),
-    ("staff/roles",               "",                                                                  [401, 403, 403, 200, 200]),
+    ("staff/list",                "",                                                                  [401, 403, 403, 403, 200]),
+    ("staff/roles",               "",                                                                  [401, 403, 403, 403, 200]),
     ("staff/invite",              "email=new{n}@example.com&name=New&role={role}",                     [401, 403, 403, 403, 200]),
-    ("staff/invited",             "",                                                                  [401, 403, 403, 200, 200]),
+    ("staff/invited",             "",                                                                  [401, 403, 403, 403, 200]),
+    ("staff/get",                 "id={victim}",                                                       [401, 403, 403, 403, 200]),
     ("staff/disable",             "id={victim}",                                                       [401, 403, 403, 403, 200]),
+    ("staff/enable",              "id={victim}",                                                       [401, 403, 403, 403, 200]),
+    ("staff/reset",               "id={victim}",                                                       [401, 403, 403, 403, 200]),
+    ("staff/roles/take",          "id={victim}&role={role}",                                           [401, 403, 403, 403, 200]),
+    ("staff/roles/give",          "id={victim}&role={role}",                                           [401, 403, 403, 403, 200]),
+    ("staff/sessions/end",        "id={victim}",                                                       [401, 403, 403, 403, 404]),
+    ("roles/matrix",              "",                                                                  [401, 403, 403, 403, 200]),
+    ("roles/add",                 "name=New {n}",                                                      [401, 403, 403, 403, 200]),
+    ("roles/edit",                "",                                                                  [401, 403, 403, 403, 422]),
+    ("roles/set",                 "id={role}&version=1&name=Viewer&everywhere=true",                   [401, 403, 403, 403, 422]),
+    ("roles/remove",              "id={role}",                                                         [401, 403, 403, 403, 409]),
+    // What waits for a second person; who asked sees their own.
+    ("approvals/list",            "open=true",                                                         [401, 200, 200, 200, 200]),
+    ("approvals/decide",          "id={message}&agrees=true",                                          [401, 403, 403, 404, 404]),
+    ("approvals/withdraw",        "id={message}",                                                      [401, 404, 404, 404, 404]),
     // The audit; who looks after another account sees that one's.
     ("audit/list",                "",                                                                  [401, 403, 403, 200, 200]),
     ("audit/actions",             "",                                                                  [401, 403, 403, 200, 200]),
@@ -107,9 +133,12 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     // Pages. What a page shows is what its server functions answer.
     ("GET",  "/",                                        [302, 302, 302, 302, 302]),
     ("GET",  "/sign-in",                                 [200, 302, 302, 302, 302]),
+    ("GET",  "/sign-in/code",                            [200, 302, 302, 302, 302]),
     ("GET",  "/invitation",                              [404, 404, 404, 404, 404]),
+    ("GET",  "/you",                                     [302, 200, 200, 200, 200]),
     ("GET",  "/lines",                                   [302, 200, 200, 200, 200]),
     ("GET",  "/lines/new",                               [302, 200, 200, 200, 200]),
+    ("GET",  "/lines/types",                             [302, 403, 200, 200, 200]),
     ("GET",  "/lines/{id}",                              [302, 200, 200, 404, 200]),
     ("GET",  "/lines/{id}/type",                         [302, 403, 200, 404, 200]),
     ("GET",  "/lines/{id}/conversations",                [302, 200, 200, 404, 200]),
@@ -124,8 +153,12 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/connections/{id}",                        [302, 200, 200, 404, 200]),
     ("GET",  "/connections/{id}/secrets",                [302, 403, 200, 404, 200]),
     ("GET",  "/connections/{id}/remove",                 [302, 403, 200, 404, 200]),
-    ("GET",  "/staff",                                   [302, 403, 403, 200, 200]),
-    ("GET",  "/staff/new",                               [302, 403, 403, 200, 200]),
+    ("GET",  "/staff",                                   [302, 403, 403, 403, 200]),
+    ("GET",  "/staff/new",                               [302, 403, 403, 403, 200]),
+    ("GET",  "/staff/{id}",                              [302, 403, 403, 403, 200]),
+    ("GET",  "/roles",                                   [302, 403, 403, 403, 200]),
+    ("GET",  "/roles/{id}",                              [302, 403, 403, 403, 200]),
+    ("GET",  "/approvals",                               [302, 200, 200, 200, 200]),
     ("GET",  "/audit",                                   [302, 403, 403, 200, 200]),
     ("GET",  "/nothing/here",                            [302, 404, 404, 404, 404]),
     // Files, and the stream of events.
@@ -182,6 +215,7 @@ impl<'a> Doors<'a> {
             keys: keys(),
             http: app.http.clone(),
             web: Web::default(),
+            lines_alone: 10,
         };
         let url = serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await;
         let (db, now, h) = (&app.db, &app.now, house(app));
@@ -242,7 +276,8 @@ impl<'a> Doors<'a> {
 
     /// A session that began then and is good for so many seconds more.
     async fn session(&self, member: StaffId, since: Timestamp, seconds: i64) -> Id {
-        let data = [("staff", serde_json::to_value(member).unwrap()), ("since", serde_json::to_value(since).unwrap())];
+        let at = serde_json::to_value(since).unwrap();
+        let data = [("staff", serde_json::to_value(member).unwrap()), ("since", at.clone()), ("proved", at)];
         let expiry = OffsetDateTime::from_unix_timestamp(self.app.now.at().0 / 1_000_000 + seconds).unwrap();
         let data = data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let mut record = Record { id: Id::default(), data, expiry_date: expiry };
@@ -274,8 +309,9 @@ impl<'a> Doors<'a> {
     /// A route of the table as a path.
     pub fn path(&self, route: &str) -> String {
         let path = route.replace("/lines/{id}", "/lines/{line}").replace("/connections/{id}", "/connections/{connection}");
+        let path = path.replace("/staff/{id}", "/staff/{victim}").replace("/roles/{id}", "/roles/{role}");
         let path = path.replace("{id}", "{message}").replace("{carrier}", "sandbox");
-        self.filled(&path.replace("{*rest}", "v2").replace("/type", "/type?to=inbox"), 0)
+        self.filled(&path.replace("{*rest}", "v2").replace("{line}/type", "{line}/type?to=inbox"), 0)
     }
 
     async fn ask(&self, person: usize, method: Method, path: &str, form: &str, site: &str) -> Response {
@@ -383,7 +419,7 @@ async fn who_was_signed_in_is_nobody(app: &TestApp) {
     doors.sessions().delete(&revoked).await.unwrap();
     let disabled = house(app).member("gone@example.com", doors.role).await.id();
     let early = doors.session(disabled, now, 3_600).await;
-    staff::disable(&app.db, &app.now, &app.staff.permit().unwrap(), disabled).await.unwrap();
+    staff::disable(&app.db, &app.now, &app.staff.permit().unwrap(), proof(), disabled).await.unwrap();
     let good = doors.session(admin, now, 3_600).await;
     let cookies = [
         ("a session that ran out", format!("switchyard={}", doors.session(admin, now, -1).await)),
@@ -509,7 +545,7 @@ async fn the_stream_of_events_is_told_what_its_member_may_see_and_ends_with_the_
     let of_support: Id = cookies[1].strip_prefix("switchyard=").unwrap().parse().unwrap();
     doors.sessions().delete(&of_support).await.unwrap();
     let elsewhere = doors.people[3].as_ref().unwrap().id();
-    staff::disable(&app.db, &app.now, &app.staff.permit().unwrap(), elsewhere).await.unwrap();
+    staff::disable(&app.db, &app.now, &app.staff.permit().unwrap(), proof(), elsewhere).await.unwrap();
     for (person, stream) in (1..4).zip(&mut streams) {
         let ended = tokio::time::timeout(LONGEST_ANSWER, async { while stream.next().await.is_some() {} }).await;
         assert!(ended.is_ok(), "{}'s stream goes on", PEOPLE[person]);

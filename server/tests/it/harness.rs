@@ -197,11 +197,12 @@ impl TestApp {
             keys: keys(),
             http: http.clone(),
             web: Web { metrics_token: Some(METRICS_TOKEN.to_owned()), ..Web::default() },
+            lines_alone: 3,
         };
         let url = serve(application::router(&db, &now, site, None, &stop).unwrap(), &stop).await;
         sandbox.set_webhook_base(&url);
 
-        let invited = staff::first_administrator(&db, &now, "admin@example.com", "Ada Byron").await.unwrap().unwrap();
+        let invited = staff::first_administrator(&db, &now, "admin@example.com", "Ada Byron", false).await.unwrap().unwrap();
         let staff = Member::load(&db, invited.id).await.unwrap().unwrap();
         let carrier = Carrier::new(http.clone(), &format!("{sandbox_url}/carrier"), carrier_key);
         let engine =

@@ -10,6 +10,7 @@ mod source;
 mod story;
 mod verdict;
 
+mod access;
 mod agents;
 mod api;
 mod attacks;

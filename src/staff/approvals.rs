@@ -1,0 +1,278 @@
+//! Approvals: what needs a second person waits here, with who asked and why, until somebody else decides.
+//!
+//! The rule: nobody decides on what they asked for themselves, and what is agreed to is carried out in the same transaction, by the rules
+//! as they are then, in the name of who asked. To add a use: a variant of [`Wish`], its arm in [`carry_out`], and a call of [`ask`] where
+//! the action is asked for.
+
+use super::members::add_role;
+use super::roles::{self, Edit};
+use super::{Actor, Entry, Member, Proof, may, record};
+use crate::clock::Now;
+use crate::db::{Db, Result, Tx};
+use crate::types::{
+    AccountId, ApprovalId, ApprovalRow, ApprovalState, Change, Cursor, IntegrationType, LineId, Page, Problem, RoleId, StaffId, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::time::Duration;
+
+/// Who does not decide in this time has decided against it.
+const GOOD_FOR: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Wish {
+    /// Give a member a role that holds dangerous permissions.
+    GiveRole {
+        /// The member.
+        staff: StaffId,
+        /// The role.
+        role: RoleId,
+    },
+    /// Make those who have a role more powerful in a dangerous way, or the second factor needless.
+    EditRoles(Edit),
+    /// Set the type of many lines.
+    SetTypes {
+        /// The lines, each with its version when it was asked for.
+        lines: Vec<(LineId, i64)>,
+        /// The type.
+        to: IntegrationType,
+    },
+}
+
+impl Wish {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::GiveRole { .. } => "give_role",
+            Self::EditRoles(_) => "edit_roles",
+            Self::SetTypes { .. } => "set_types",
+        }
+    }
+}
+
+/// Does what was agreed to, in the transaction that says so.
+async fn carry_out(tx: &mut Tx, now: &Now, asker: &Member, wish: Wish) -> Result<(), Problem> {
+    match wish {
+        Wish::GiveRole { staff, role } => {
+            let permit = asker.permit::<may::ManageStaff>()?;
+            add_role(tx, now, permit.actor(), staff, role).await
+        }
+        Wish::EditRoles(edit) => {
+            let permit = asker.permit::<may::ManageRoles>()?;
+            roles::change(tx, now, permit.actor(), edit).await
+        }
+        Wish::SetTypes { lines, to } => {
+            let permit = asker.permit::<may::SetIntegrationType>()?;
+            crate::directory::integration::set_all(tx, now, &permit, &lines, to).await
+        }
+    }
+}
+
+/// Whether there is somebody else who could decide. While somebody is alone, nothing waits for a second person.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn is_needed(tx: &mut Tx, actor: &Actor) -> Result<bool> {
+    let (others,): (i64,) = tx
+        .one(
+            "select count(distinct m.id)
+             from staff_member m
+             join staff_scope s on s.staff_id = m.id and s.permission = 'approve' and s.everywhere
+             where m.password_hash is not null and (m.id <> $1 or $1 is null)
+               and (m.second_factor is not null or not exists (select 1 from second_factor_rule where permission = 'approve'))",
+            [actor.id()],
+        )
+        .await?;
+    Ok(others > 0)
+}
+
+/// Writes down what waits for a second person. `account_id` names the account when it is one's alone: then somebody who may decide for
+/// that account can.
+///
+/// # Errors
+/// `Invalid` without a note, `Forbidden` for who is no member.
+pub(crate) async fn ask(
+    tx: &mut Tx,
+    now: &Now,
+    actor: &Actor,
+    account_id: Option<AccountId>,
+    summary: String,
+    wish: &Wish,
+    note: &str,
+) -> Result<ApprovalId, Problem> {
+    let Actor::Staff { id: asked_by, .. } = actor else {
+        return Err(Problem::forbidden("This needs a second person, and only a member of the staff can ask for one."));
+    };
+    let note = checked_note(note)?;
+    let (id, at) = (ApprovalId(now.id()), now.at());
+    let wish_text = serde_json::to_string(wish).map_err(|error| {
+        tracing::error!(%error, "a wish could not be written down");
+        Problem::unavailable("This could not be written down. Try again.")
+    })?;
+    tx.run(
+        "insert into approval (id, kind, account_id, summary, wish, note, asked_by, asked_at, expires_at, state)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'open')",
+        (id, wish.kind(), account_id, summary.clone(), wish_text, note.clone(), *asked_by, at, at.plus(GOOD_FOR)),
+    )
+    .await?;
+    tx.tell(Change::Staff);
+    let entry = Entry { action: "approval.ask", account_id, subject_id: Some(id.0), ..Entry::default() };
+    record(tx, now, actor, entry.change((), json!({ "summary": summary, "note": note }))).await?;
+    Ok(id)
+}
+
+fn checked_note(note: &str) -> Result<String, Problem> {
+    let note = note.trim();
+    if note.is_empty() || note.chars().count() > 500 {
+        return Err(Problem::invalid("note", "A second person has to agree to this. Write in at most 500 characters why it is needed."));
+    }
+    Ok(note.to_owned())
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    id: ApprovalId,
+    summary: String,
+    note: String,
+    asked_by: StaffId,
+    asker: String,
+    asked_at: Timestamp,
+    expires_at: Timestamp,
+    state: String,
+    decider: Option<String>,
+    decided_at: Option<Timestamp>,
+    decision_note: Option<String>,
+}
+
+impl Found {
+    fn row(self, now: Timestamp) -> ApprovalRow {
+        let state = self.state.parse().unwrap_or(ApprovalState::Withdrawn);
+        let state = if state == ApprovalState::Open && self.expires_at <= now { ApprovalState::Expired } else { state };
+        ApprovalRow {
+            id: self.id,
+            summary: self.summary,
+            note: self.note,
+            asked_by: (self.asked_by, self.asker),
+            asked_at: self.asked_at,
+            expires_at: self.expires_at,
+            state,
+            decided: self.decided_at.map(|at| (self.decider.unwrap_or_default(), at, self.decision_note.unwrap_or_default())),
+        }
+    }
+}
+
+macro_rules! approvals_sql {
+    ($narrow:literal) => {
+        concat!(
+            "select p.id, p.summary, p.note, p.asked_by, a.name as asker, p.asked_at, p.expires_at, p.state, d.name as decider,
+               p.decided_at, p.decision_note
+             from approval p
+             join staff_member a on a.id = p.asked_by
+             left join staff_member d on d.id = p.decided_by
+             where (p.asked_by = $1 or $2
+                 or p.account_id in (select account_id from staff_scope where staff_id = $1 and permission = 'approve')) ",
+            $narrow
+        )
+    };
+}
+
+/// What waits, or waited, newest first: what a member may decide, and what they asked for. `open` leaves out what is decided or expired.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(db: &Db, now: &Now, member: &Member, open: bool, after: Option<&Cursor>, limit: usize) -> Result<Page<ApprovalRow>> {
+    let at = now.at();
+    let before = after.and_then(Cursor::key::<ApprovalId>).unwrap_or(ApprovalId(uuid::Uuid::max()));
+    let everywhere = member.may_everywhere(crate::types::Permission::Approve);
+    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let rows: Vec<Found> = if open {
+        db.all(
+            approvals_sql!("and p.state = 'open' and p.expires_at > $3 and p.id < $4 order by p.id desc limit $5"),
+            (member.id(), everywhere, at, before, most),
+        )
+        .await?
+    } else {
+        db.all(
+            approvals_sql!("and (p.state <> 'open' or p.expires_at <= $3) and p.id < $4 order by p.id desc limit $5"),
+            (member.id(), everywhere, at, before, most),
+        )
+        .await?
+    };
+    Ok(Page::of(rows, limit, |found| found.id).map(|found| found.row(at)))
+}
+
+/// Decides: carries it out, or refuses it.
+///
+/// # Errors
+/// `Forbidden` for one's own, `NotFound` outside one's scope, `Conflict` when it was decided or has expired, or when what was asked for
+/// cannot be done any more: then nothing is changed and it stays open.
+pub async fn decide(db: &Db, now: &Now, member: &Member, _proof: Proof, id: ApprovalId, agrees: bool, note: &str) -> Result<(), Problem> {
+    let permit = member.permit::<may::Approve>()?;
+    let scope = permit.scope();
+    let found: Option<(StaffId, String, String)> = db
+        .opt(
+            "select asked_by, wish, summary from approval
+             where id = $1
+               and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+            (id, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    let (asked_by, wish, summary) = found.ok_or_else(|| Problem::not_found("There is nothing of this kind to decide."))?;
+    if asked_by == member.id() {
+        return Err(Problem::forbidden("You asked for this yourself. Somebody else has to decide."));
+    }
+    let note: String = note.trim().chars().take(500).collect();
+    if !agrees && note.is_empty() {
+        return Err(Problem::invalid("note", "Write why you decline, so that who asked knows what to do."));
+    }
+    let asker = Member::load(db, asked_by).await?;
+    let wish: Wish = serde_json::from_str(&wish).map_err(|error| {
+        tracing::error!(%error, "a wish could not be read");
+        Problem::conflict("This was asked for with another version of the program. Decline it and have it asked for again.")
+    })?;
+    db.work(async |tx| {
+        let state = if agrees { ApprovalState::Approved } else { ApprovalState::Declined };
+        close(tx, now, id, state, member.id(), &note).await?;
+        let action = if agrees { "approval.approve" } else { "approval.decline" };
+        let entry = Entry { action, subject_id: Some(id.0), ..Entry::default() };
+        record(tx, now, permit.actor(), entry.change(json!({ "summary": summary }), json!({ "note": note }))).await?;
+        if agrees {
+            let asker = asker.ok_or_else(|| Problem::conflict("Who asked for this does not work here any more. Decline it."))?;
+            carry_out(tx, now, &asker, wish).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Takes back what one asked for.
+///
+/// # Errors
+/// `NotFound` when it is not one's own, `Conflict` when it was decided or has expired.
+pub async fn withdraw(db: &Db, now: &Now, member: &Member, id: ApprovalId) -> Result<(), Problem> {
+    db.work(async |tx| {
+        let own: Option<(String,)> = tx.opt("select summary from approval where id = $1 and asked_by = $2", (id, member.id())).await?;
+        let (summary,) = own.ok_or_else(|| Problem::not_found("You did not ask for this."))?;
+        close(tx, now, id, ApprovalState::Withdrawn, member.id(), "").await?;
+        let entry = Entry { action: "approval.withdraw", subject_id: Some(id.0), ..Entry::default() };
+        Ok(record(tx, now, &member.actor(), entry.change(json!({ "summary": summary }), ())).await?)
+    })
+    .await
+}
+
+async fn close(tx: &mut Tx, now: &Now, id: ApprovalId, state: ApprovalState, by: StaffId, note: &str) -> Result<(), Problem> {
+    let at = now.at();
+    let closed = tx
+        .run(
+            "update approval set state = $2, decided_by = $3, decided_at = $4, decision_note = $5
+             where id = $1 and state = 'open' and expires_at > $4",
+            (id, state.as_str(), by, at, note.to_owned()),
+        )
+        .await?;
+    if closed == 0 {
+        return Err(Problem::conflict("This was decided meanwhile, or it has expired. Look again."));
+    }
+    tx.tell(Change::Staff);
+    Ok(())
+}

@@ -1,0 +1,332 @@
+//! Members: who works here, their sessions, and what is done about them. Nobody ever sees or sets another's password.
+//!
+//! The rule: somebody who can manage staff and roles is always left.
+
+use super::approvals::{self, Wish};
+use super::invite::add_invitation;
+use super::{Actor, Entry, Invited, Member, Permit, Proof, end_session, end_sessions, may, record, roles, second_factor, sessions_of};
+use crate::clock::Now;
+use crate::db::{Db, Result, Tx};
+use crate::types::{Change, Outcome, OwnAccount, Problem, RoleId, StaffDetail, StaffId, StaffRow, Timestamp};
+use serde_json::json;
+
+macro_rules! members_sql {
+    ($narrow:literal) => {
+        concat!(
+            "select id, name, email, disabled_at, password_hash is not null as active, second_factor is not null as second_factor
+             from staff_member ",
+            $narrow
+        )
+    };
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    id: StaffId,
+    name: String,
+    email: String,
+    disabled_at: Option<Timestamp>,
+    active: bool,
+    second_factor: bool,
+}
+
+impl Found {
+    fn row(self, roles: &[(StaffId, String)]) -> StaffRow {
+        let Self { id, name, email, disabled_at, active, second_factor } = self;
+        let roles = roles.iter().filter(|(staff, _)| *staff == id).map(|(_, role)| role.clone()).collect();
+        StaffRow { id, name, email, roles, active, second_factor, disabled_at }
+    }
+}
+
+async fn role_names(db: &Db) -> Result<Vec<(StaffId, String)>> {
+    db.all("select sr.staff_id, r.name from staff_role sr join role r on r.id = sr.role_id order by r.name", ()).await
+}
+
+fn no_such_member() -> Problem {
+    Problem::not_found("There is no such member.")
+}
+
+/// Who works here, by name. Staff are few: one page holds them all.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(db: &Db, _permit: &Permit<may::SeeStaff>) -> Result<Vec<StaffRow>> {
+    let members: Vec<Found> = db.all(members_sql!("order by name, id limit 1000"), ()).await?;
+    let roles = role_names(db).await?;
+    Ok(members.into_iter().map(|found| found.row(&roles)).collect())
+}
+
+/// A member with their roles and where they are signed in.
+///
+/// # Errors
+/// `NotFound` for a stranger.
+pub async fn get(db: &Db, now: &Now, _permit: &Permit<may::SeeStaff>, id: StaffId) -> Result<StaffDetail, Problem> {
+    let found: Option<Found> = db.opt(members_sql!("where id = $1"), [id]).await?;
+    let row = found.ok_or_else(no_such_member)?.row(&role_names(db).await?);
+    let roles = roles::list(db).await?.into_iter().map(|role| {
+        let has = row.roles.contains(&role.name);
+        (role, has)
+    });
+    Ok(StaffDetail { roles: roles.collect(), sessions: sessions_of(db, now, id).await?, row })
+}
+
+/// One's own account; `here` is the handle of the session that asks.
+///
+/// # Errors
+/// `SignedOut` when one may no longer sign in.
+pub async fn own_account(db: &Db, now: &Now, member: &Member, here: String) -> Result<OwnAccount, Problem> {
+    let found: Option<Found> = db.opt(members_sql!("where id = $1"), [member.id()]).await?;
+    let row = found.ok_or(Problem::SignedOut)?.row(&role_names(db).await?);
+    let (recovery_codes,): (i64,) =
+        db.one("select count(*) from recovery_code where staff_id = $1 and used_at is null", [member.id()]).await?;
+    Ok(OwnAccount { row, sessions: sessions_of(db, now, member.id()).await?, here, recovery_codes })
+}
+
+/// Members who manage staff and roles on all accounts and can sign in.
+async fn governors(tx: &mut Tx) -> Result<i64> {
+    let (count,): (i64,) = tx
+        .one(
+            "select count(distinct m.id)
+             from staff_member m
+             join staff_scope s on s.staff_id = m.id and s.permission = 'manage_staff' and s.everywhere
+             join staff_scope r on r.staff_id = m.id and r.permission = 'manage_roles' and r.everywhere
+             where m.password_hash is not null",
+            (),
+        )
+        .await?;
+    Ok(count)
+}
+
+/// Does something that may take authority from somebody, one after the other, and refuses what leaves nobody in charge.
+///
+/// # Errors
+/// `Conflict` when nobody would be left; what `change` answers.
+pub(super) async fn leaving_somebody<T>(tx: &mut Tx, change: impl AsyncFnOnce(&mut Tx) -> Result<T, Problem>) -> Result<T, Problem> {
+    tx.run("update staff_turn set turn = turn + 1 where name = 'authority'", ()).await?;
+    let before = governors(tx).await?;
+    let done = change(tx).await?;
+    if before > 0 && governors(tx).await? == 0 {
+        return Err(Problem::conflict("Nobody would be left who can manage staff and roles. Give somebody else these permissions first."));
+    }
+    tx.tell(Change::Staff);
+    Ok(done)
+}
+
+fn not_oneself(actor: &Actor, id: StaffId, what: &str) -> Result<(), Problem> {
+    match actor {
+        Actor::Staff { id: own, .. } if *own == id => {
+            Err(Problem::invalid("", format!("You cannot {what} yourself. Ask another administrator.")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Disables a member and ends their sessions at once.
+///
+/// # Errors
+/// `NotFound` for a stranger, `Invalid` for oneself, `Conflict` for the last one in charge.
+pub async fn disable(db: &Db, now: &Now, permit: &Permit<may::ManageStaff>, _proof: Proof, id: StaffId) -> Result<(), Problem> {
+    not_oneself(permit.actor(), id, "disable")?;
+    db.work(async |tx| {
+        leaving_somebody(tx, async |tx| {
+            let done = tx
+                .run(
+                    "update staff_member set disabled_at = $2, version = version + 1 where id = $1 and disabled_at is null",
+                    (id, now.at()),
+                )
+                .await?;
+            if done == 0 {
+                return Err(Problem::not_found("There is no such member, or they are disabled already."));
+            }
+            end_sessions(tx, id).await?;
+            let entry = Entry { action: "staff.disable", subject_id: Some(id.0), ..Entry::default() };
+            Ok(record(tx, now, permit.actor(), entry).await?)
+        })
+        .await
+    })
+    .await
+}
+
+/// Lets a disabled member sign in again, with their password and roles as before.
+///
+/// # Errors
+/// `NotFound` for a stranger or one who is not disabled, `Forbidden` when their roles allow more than one may oneself.
+pub async fn enable(db: &Db, now: &Now, member: &Member, _proof: Proof, id: StaffId) -> Result<(), Problem> {
+    let permit = member.permit::<may::ManageStaff>()?;
+    for role in roles::of_member(db, id).await? {
+        roles::may_hand_out(db, member, role).await?;
+    }
+    db.work(async |tx| {
+        let done = tx
+            .run("update staff_member set disabled_at = null, version = version + 1 where id = $1 and disabled_at is not null", [id])
+            .await?;
+        if done == 0 {
+            return Err(Problem::not_found("There is no such member, or they are not disabled."));
+        }
+        tx.tell(Change::Staff);
+        let entry = Entry { action: "staff.enable", subject_id: Some(id.0), ..Entry::default() };
+        Ok(record(tx, now, permit.actor(), entry).await?)
+    })
+    .await
+}
+
+/// Makes a one-time link by which a member chooses a new password. The old one holds until then. `lost_second_factor` takes the second
+/// factor away too.
+///
+/// # Errors
+/// `NotFound` for a stranger or a disabled one, `Invalid` for oneself, `Forbidden` when their roles allow more than one may oneself.
+pub async fn reset(db: &Db, now: &Now, member: &Member, _proof: Proof, id: StaffId, lost_second_factor: bool) -> Result<Invited, Problem> {
+    let permit = member.permit::<may::ManageStaff>()?;
+    not_oneself(permit.actor(), id, "make a link for")?;
+    // The link opens their account: who hands it out must not gain by it.
+    for role in roles::of_member(db, id).await? {
+        roles::may_hand_out(db, member, role).await?;
+    }
+    db.work(async |tx| {
+        let found: Option<(StaffId,)> = tx.opt("select id from staff_member where id = $1 and disabled_at is null", [id]).await?;
+        found.ok_or_else(no_such_member)?;
+        if lost_second_factor {
+            second_factor::forget(tx, id).await?;
+            end_sessions(tx, id).await?;
+        }
+        let token = add_invitation(tx, now, id).await?;
+        let entry = Entry { action: "staff.reset", subject_id: Some(id.0), ..Entry::default() };
+        record(tx, now, permit.actor(), entry.change((), json!({ "second_factor_removed": lost_second_factor }))).await?;
+        Ok(Invited { id, token, waits: None })
+    })
+    .await
+}
+
+/// Gives a member a role. One that holds dangerous permissions waits for a second person, while there is one.
+///
+/// # Errors
+/// `NotFound` for a stranger or an unknown role, `Conflict` when they have it, `Forbidden` when it allows more than one may oneself,
+/// `Invalid` without a note where a second person is needed.
+pub async fn give_role(
+    db: &Db,
+    now: &Now,
+    member: &Member,
+    _proof: Proof,
+    id: StaffId,
+    role: RoleId,
+    note: &str,
+) -> Result<Outcome, Problem> {
+    let permit = member.permit::<may::ManageStaff>()?;
+    let given = roles::may_hand_out(db, member, role).await?;
+    db.work(async |tx| {
+        let found: Option<(String,)> = tx.opt("select name from staff_member where id = $1", [id]).await?;
+        let (name,) = found.ok_or_else(no_such_member)?;
+        if given.dangerous && approvals::is_needed(tx, permit.actor()).await? {
+            let summary = format!("Give {name} the role {}", given.name);
+            let waits = approvals::ask(tx, now, permit.actor(), None, summary, &Wish::GiveRole { staff: id, role }, note).await?;
+            return Ok(Outcome::Waits(waits));
+        }
+        add_role(tx, now, permit.actor(), id, role).await?;
+        Ok(Outcome::Done)
+    })
+    .await
+}
+
+/// Gives the role, as was decided.
+///
+/// # Errors
+/// `Conflict` when they have it already, `NotFound` when there is no such member or role any more.
+pub(super) async fn add_role(tx: &mut Tx, now: &Now, actor: &Actor, id: StaffId, role: RoleId) -> Result<(), Problem> {
+    let named: Option<(String,)> = tx.opt("select name from role where id = $1", [role]).await?;
+    let (name,) = named.ok_or_else(|| Problem::not_found("There is no such role."))?;
+    let given = tx
+        .run(
+            "insert into staff_role (staff_id, role_id) select id, $2 from staff_member where id = $1
+             on conflict (staff_id, role_id) do nothing",
+            (id, role),
+        )
+        .await?;
+    if given == 0 {
+        return Err(Problem::conflict(format!("They have the role {name} already, or do not work here any more.")));
+    }
+    tx.tell(Change::Staff);
+    let entry = Entry { action: "staff.give_role", subject_id: Some(id.0), ..Entry::default() };
+    Ok(record(tx, now, actor, entry.change((), json!({ "role": name }))).await?)
+}
+
+/// Takes a role from a member, at once.
+///
+/// # Errors
+/// `NotFound` when they do not have it, `Conflict` when nobody would be left in charge.
+pub async fn take_role(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageStaff>,
+    _proof: Proof,
+    id: StaffId,
+    role: RoleId,
+) -> Result<(), Problem> {
+    db.work(async |tx| {
+        leaving_somebody(tx, async |tx| {
+            let named: Option<(String,)> = tx.opt("select name from role where id = $1", [role]).await?;
+            let (name,) = named.ok_or_else(|| Problem::not_found("There is no such role."))?;
+            let taken = tx.run("delete from staff_role where staff_id = $1 and role_id = $2", (id, role)).await?;
+            if taken == 0 {
+                return Err(Problem::not_found("They do not have this role."));
+            }
+            let entry = Entry { action: "staff.take_role", subject_id: Some(id.0), ..Entry::default() };
+            Ok(record(tx, now, permit.actor(), entry.change(json!({ "role": name }), ())).await?)
+        })
+        .await
+    })
+    .await
+}
+
+/// Ends one session of a member, or all of them.
+///
+/// # Errors
+/// `NotFound` when it has ended already.
+pub async fn end_session_of(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageStaff>,
+    _proof: Proof,
+    id: StaffId,
+    handle: Option<&str>,
+) -> Result<(), Problem> {
+    end(db, now, permit.actor(), id, handle, None).await
+}
+
+/// Ends one of one's own sessions, or all but the one that asks.
+///
+/// # Errors
+/// `NotFound` when it has ended already.
+pub async fn end_own_session(db: &Db, now: &Now, member: &Member, handle: Option<&str>, here: &[u8]) -> Result<(), Problem> {
+    end(db, now, &member.actor(), member.id(), handle, Some(here)).await
+}
+
+async fn end(db: &Db, now: &Now, actor: &Actor, id: StaffId, handle: Option<&str>, keep: Option<&[u8]>) -> Result<(), Problem> {
+    db.work(async |tx| {
+        let ended = match (handle, keep) {
+            (Some(handle), _) => end_session(tx, id, handle).await?,
+            (None, Some(keep)) => super::end_other_sessions(tx, id, keep).await?,
+            (None, None) => end_sessions(tx, id).await?,
+        };
+        if ended == 0 {
+            return Err(Problem::not_found("There is no such session any more."));
+        }
+        let entry = Entry { action: "staff.end_sessions", subject_id: Some(id.0), ..Entry::default() };
+        Ok(record(tx, now, actor, entry.change((), json!({ "sessions": ended }))).await?)
+    })
+    .await
+}
+
+impl Member {
+    /// A member by e-mail, for the shell: it acts as a named person, by the same rules.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn by_email(db: &Db, email: &str) -> Result<Option<Member>> {
+        let found: Option<(StaffId,)> =
+            db.opt("select id from staff_member where email = $1 and disabled_at is null", [email.trim().to_lowercase()]).await?;
+        match found {
+            Some((id,)) => Member::load(db, id).await,
+            None => Ok(None),
+        }
+    }
+}

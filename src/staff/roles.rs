@@ -1,0 +1,355 @@
+//! Roles: named sets of permissions, on all accounts or on named ones, edited as a whole.
+//!
+//! The rule: nobody hands out more than they may do themselves, on all accounts; and what makes others more powerful waits for a second
+//! person.
+
+use super::approvals::{self, Wish};
+use super::members::leaving_somebody;
+use super::{Actor, Entry, Member, Permit, Proof, may, record};
+use crate::clock::Now;
+use crate::db::{Db, Result, Tx, is_duplicate};
+use crate::types::{AccountId, Outcome, Permission, Problem, RoleDetail, RoleId, RoleMatrix, RoleRow, StaffId};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// What a role is to be from now on, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleEdit {
+    /// The role.
+    pub role: RoleId,
+    /// Its version when the editor saw it.
+    pub version: i64,
+    /// Its name.
+    pub name: String,
+    /// The accounts it holds on; `None` for all.
+    pub accounts: Option<Vec<AccountId>>,
+    /// What it allows.
+    pub permissions: Vec<Permission>,
+}
+
+/// The roles and rules that an editor leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// The roles that change.
+    pub roles: Vec<RoleEdit>,
+    /// What only somebody with a second factor may do; `None` leaves it as it is.
+    pub second_factor: Option<Vec<Permission>>,
+}
+
+/// The roles, by name.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(db: &Db) -> Result<Vec<RoleRow>> {
+    let permissions = permissions(db).await?;
+    let rows: Vec<(RoleId, String, bool)> = db.all("select id, name, everywhere from role order by name", ()).await?;
+    Ok(rows.into_iter().map(|(id, name, everywhere)| row(id, name, everywhere, &permissions)).collect())
+}
+
+fn row(id: RoleId, name: String, everywhere: bool, permissions: &[(RoleId, Permission)]) -> RoleRow {
+    let dangerous = permissions.iter().any(|(role, permission)| *role == id && permission.is_dangerous());
+    RoleRow { id, name, everywhere, dangerous }
+}
+
+/// What each role allows, in the order of the matrix. A word of a newer or older program is left out.
+async fn permissions(db: &Db) -> Result<Vec<(RoleId, Permission)>> {
+    let rows: Vec<(RoleId, String)> = db.all("select role_id, permission from role_permission", ()).await?;
+    let mut known: Vec<_> = rows.into_iter().filter_map(|(role, word)| Some((role, word.parse::<Permission>().ok()?))).collect();
+    known.sort_by_key(|(_, permission)| *permission);
+    Ok(known)
+}
+
+/// The roles of a member.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn of_member(db: &Db, id: StaffId) -> Result<Vec<RoleId>> {
+    let rows: Vec<(RoleId,)> = db.all("select role_id from staff_role where staff_id = $1", [id]).await?;
+    Ok(rows.into_iter().map(|(role,)| role).collect())
+}
+
+/// Roles and what they allow, with who has each.
+///
+/// # Errors
+/// What the database says.
+pub async fn matrix(db: &Db, _permit: &Permit<may::SeeStaff>) -> Result<RoleMatrix> {
+    let permissions = permissions(db).await?;
+    let rows: Vec<(RoleId, String, bool, i64)> = db.all("select id, name, everywhere, version from role order by name", ()).await?;
+    let accounts: Vec<(RoleId, AccountId, String)> = db
+        .all("select ra.role_id, a.id, a.name from role_account ra join account a on a.id = ra.account_id order by a.name, a.id", ())
+        .await?;
+    let members: Vec<(RoleId, StaffId, String)> = db
+        .all(
+            "select sr.role_id, m.id, m.name from staff_role sr join staff_member m on m.id = sr.staff_id and m.disabled_at is null
+             order by m.name, m.id",
+            (),
+        )
+        .await?;
+    let roles = rows
+        .into_iter()
+        .map(|(id, name, everywhere, version)| RoleDetail {
+            row: row(id, name, everywhere, &permissions),
+            version,
+            permissions: permissions.iter().filter(|(role, _)| *role == id).map(|(_, permission)| *permission).collect(),
+            accounts: accounts.iter().filter(|(role, ..)| *role == id).map(|(_, id, name)| (*id, name.clone())).collect(),
+            members: members.iter().filter(|(role, ..)| *role == id).map(|(_, id, name)| (*id, name.clone())).collect(),
+        })
+        .collect();
+    let rules: Vec<(String,)> = db.all("select permission from second_factor_rule order by permission", ()).await?;
+    Ok(RoleMatrix { roles, second_factor: rules.into_iter().filter_map(|(word,)| word.parse().ok()).collect() })
+}
+
+/// Whether a member may give this role to others: they may do all that it allows, on all accounts.
+///
+/// # Errors
+/// `NotFound` for an unknown role, `Forbidden` with what they may not do themselves.
+pub(super) async fn may_hand_out(db: &Db, member: &Member, role: RoleId) -> Result<RoleRow, Problem> {
+    let permissions = permissions(db).await?;
+    for (_, permission) in permissions.iter().filter(|(of, _)| *of == role) {
+        may_pass_on(member, *permission)?;
+    }
+    let found: Option<(String, bool)> = db.opt("select name, everywhere from role where id = $1", [role]).await?;
+    let (name, everywhere) = found.ok_or_else(no_such_role)?;
+    Ok(row(role, name, everywhere, &permissions))
+}
+
+fn may_pass_on(member: &Member, permission: Permission) -> Result<(), Problem> {
+    if member.may_everywhere(permission) {
+        return Ok(());
+    }
+    Err(Problem::forbidden(format!(
+        "This would let somebody {}. You cannot hand that out, since you may not do it on all accounts yourself.",
+        permission.sentence()
+    )))
+}
+
+fn no_such_role() -> Problem {
+    Problem::not_found("There is no such role.")
+}
+
+fn checked_name(name: &str) -> Result<String, Problem> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 60 {
+        return Err(Problem::invalid("name", "Write a name of at most 60 characters."));
+    }
+    Ok(name.to_owned())
+}
+
+/// Adds a role that allows nothing yet and that nobody has.
+///
+/// # Errors
+/// `Invalid` for a bad name, `Conflict` when the name is taken.
+pub async fn add(db: &Db, now: &Now, permit: &Permit<may::ManageRoles>, _proof: Proof, name: &str) -> Result<RoleId, Problem> {
+    let name = checked_name(name)?;
+    let id = RoleId(now.id());
+    db.work(async |tx| {
+        let added = tx
+            .run(
+                "insert into role (id, name, everywhere, created_at, version) values ($1, $2, $3, $4, 1)",
+                (id, name.clone(), true, now.at()),
+            )
+            .await;
+        match added {
+            Err(error) if is_duplicate(&error) => return Err(taken()),
+            other => other?,
+        };
+        let entry = Entry { action: "role.add", subject_id: Some(id.0), ..Entry::default() };
+        record(tx, now, permit.actor(), entry.change((), json!({ "name": name }))).await?;
+        Ok(id)
+    })
+    .await
+}
+
+fn taken() -> Problem {
+    Problem::conflict("There is a role of this name already.")
+}
+
+/// Removes a role that nobody has.
+///
+/// # Errors
+/// `NotFound`, or `Conflict` while somebody has it.
+pub async fn remove(db: &Db, now: &Now, permit: &Permit<may::ManageRoles>, _proof: Proof, id: RoleId) -> Result<(), Problem> {
+    db.work(async |tx| {
+        tx.run("update staff_turn set turn = turn + 1 where name = 'authority'", ()).await?;
+        let found: Option<(String,)> = tx.opt("select name from role where id = $1", [id]).await?;
+        let (name,) = found.ok_or_else(no_such_role)?;
+        let (members,): (i64,) = tx.one("select count(*) from staff_role where role_id = $1", [id]).await?;
+        if members > 0 {
+            return Err(Problem::conflict(format!("{members} members have this role, disabled ones too. Take it from them first.")));
+        }
+        tx.run("delete from role_permission where role_id = $1", [id]).await?;
+        tx.run("delete from role_account where role_id = $1", [id]).await?;
+        tx.run("delete from role where id = $1", [id]).await?;
+        let entry = Entry { action: "role.remove", subject_id: Some(id.0), ..Entry::default() };
+        Ok(record(tx, now, permit.actor(), entry.change(json!({ "name": name }), ())).await?)
+    })
+    .await
+}
+
+/// A role as it stands, for comparing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Standing {
+    name: String,
+    accounts: Option<Vec<AccountId>>,
+    permissions: Vec<Permission>,
+    members: i64,
+}
+
+async fn standing(tx: &mut Tx, edit: &RoleEdit) -> Result<Standing, Problem> {
+    let found: Option<(String, bool, i64)> = tx.opt("select name, everywhere, version from role where id = $1", [edit.role]).await?;
+    let (name, everywhere, version) = found.ok_or_else(no_such_role)?;
+    if version != edit.version {
+        return Err(Problem::conflict(format!(
+            "Somebody changed the role {name} while you were looking at it. Nothing of yours was changed: look again, then decide."
+        )));
+    }
+    let accounts: Vec<(AccountId,)> =
+        tx.all("select account_id from role_account where role_id = $1 order by account_id", [edit.role]).await?;
+    let words: Vec<(String,)> = tx.all("select permission from role_permission where role_id = $1", [edit.role]).await?;
+    let mut permissions: Vec<Permission> = words.into_iter().filter_map(|(word,)| word.parse().ok()).collect();
+    permissions.sort_unstable();
+    let (members,): (i64,) = tx.one("select count(*) from staff_role where role_id = $1", [edit.role]).await?;
+    let accounts = (!everywhere).then(|| accounts.into_iter().map(|(account,)| account).collect());
+    Ok(Standing { name, accounts, permissions, members })
+}
+
+impl RoleEdit {
+    /// Whether somebody becomes more powerful by it in a dangerous way.
+    fn is_dangerous(&self, before: &Standing) -> bool {
+        let gains = self.permissions.iter().any(|p| p.is_dangerous() && !before.permissions.contains(p));
+        let widens = match (&before.accounts, &self.accounts) {
+            (Some(_), None) => true,
+            (Some(before), Some(after)) => after.iter().any(|account| !before.contains(account)),
+            (None, _) => false,
+        };
+        before.members > 0 && (gains || (widens && self.permissions.iter().any(|p| p.is_dangerous())))
+    }
+}
+
+/// Changes roles and the rule of the second factor, all or nothing. What makes members more powerful in a dangerous way waits for a
+/// second person, while there is one.
+///
+/// # Errors
+/// `Conflict` when somebody was first or nobody would be left in charge, `Forbidden` when it hands out more than one may oneself,
+/// `Invalid` for a bad name, an unknown account, or without a note where a second person is needed.
+pub async fn edit(db: &Db, now: &Now, member: &Member, _proof: Proof, wanted: Edit, note: &str) -> Result<Outcome, Problem> {
+    let permit = member.permit::<may::ManageRoles>()?;
+    let mut wanted = wanted;
+    for role in &mut wanted.roles {
+        role.name = checked_name(&role.name)?;
+        role.permissions.sort_unstable();
+        role.permissions.dedup();
+        if let Some(accounts) = &mut role.accounts {
+            accounts.sort_unstable();
+            accounts.dedup();
+            if accounts.is_empty() {
+                return Err(Problem::invalid("accounts", "Name at least one account, or let the role hold on all."));
+            }
+        }
+    }
+    db.work(async |tx| {
+        let (mut changed, mut dangerous) = (Vec::new(), false);
+        for role in wanted.roles {
+            let before = standing(tx, &role).await?;
+            let same = before.name == role.name && before.accounts == role.accounts && before.permissions == role.permissions;
+            if same {
+                continue;
+            }
+            for permission in role.permissions.iter().filter(|p| !before.permissions.contains(p) || before.accounts != role.accounts) {
+                may_pass_on(member, *permission)?;
+            }
+            dangerous |= role.is_dangerous(&before);
+            changed.push(role);
+        }
+        let rules = rules(tx).await?;
+        let second_factor =
+            wanted.second_factor.filter(|wanted| wanted.iter().any(|p| !rules.contains(p)) || rules.iter().any(|p| !wanted.contains(p)));
+        dangerous |= second_factor.as_ref().is_some_and(|wanted| rules.iter().any(|p| !wanted.contains(p)));
+        if changed.is_empty() && second_factor.is_none() {
+            return Err(Problem::invalid("", "Nothing was changed: it is as it was."));
+        }
+        let names = changed.iter().map(|role| role.name.as_str()).collect::<Vec<_>>().join(", ");
+        let wanted = Edit { roles: changed, second_factor };
+        if dangerous && approvals::is_needed(tx, permit.actor()).await? {
+            let summary = in_words(&wanted, &names);
+            return Ok(Outcome::Waits(approvals::ask(tx, now, permit.actor(), None, summary, &Wish::EditRoles(wanted), note).await?));
+        }
+        change(tx, now, permit.actor(), wanted).await?;
+        Ok(Outcome::Done)
+    })
+    .await
+}
+
+fn in_words(wanted: &Edit, names: &str) -> String {
+    let mut summary = String::new();
+    if !names.is_empty() {
+        summary = format!("Change what {} may do: {names}", if wanted.roles.len() == 1 { "a role" } else { "roles" });
+    }
+    if let Some(rules) = &wanted.second_factor {
+        let rules = rules.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ");
+        let rules = if rules.is_empty() { "nothing".to_owned() } else { rules };
+        let and = if summary.is_empty() { "A" } else { "; a" };
+        summary.push_str(&format!("{and} second factor is needed for {rules} from then on"));
+    }
+    summary
+}
+
+async fn rules(tx: &mut Tx) -> Result<Vec<Permission>> {
+    let words: Vec<(String,)> = tx.all("select permission from second_factor_rule", ()).await?;
+    Ok(words.into_iter().filter_map(|(word,)| word.parse().ok()).collect())
+}
+
+/// Changes the roles, as was decided.
+///
+/// # Errors
+/// `Conflict` when a role has changed since, or nobody would be left in charge.
+pub(super) async fn change(tx: &mut Tx, now: &Now, actor: &Actor, wanted: Edit) -> Result<(), Problem> {
+    leaving_somebody(tx, async |tx| {
+        for role in &wanted.roles {
+            let before = standing(tx, role).await?;
+            let renamed = tx
+                .run(
+                    "update role set name = $3, everywhere = $4, version = version + 1 where id = $1 and version = $2",
+                    (role.role, role.version, role.name.clone(), role.accounts.is_none()),
+                )
+                .await;
+            match renamed {
+                Err(error) if is_duplicate(&error) => return Err(taken()),
+                other => other?,
+            };
+            tx.run("delete from role_account where role_id = $1", [role.role]).await?;
+            for account in role.accounts.iter().flatten() {
+                let named = tx
+                    .run("insert into role_account (role_id, account_id) select $1, id from account where id = $2", (role.role, *account))
+                    .await?;
+                if named == 0 {
+                    return Err(Problem::invalid("accounts", "One of the accounts does not exist any more."));
+                }
+            }
+            // Words of a newer program stay.
+            for permission in before.permissions.iter().filter(|p| !role.permissions.contains(p)) {
+                let word = permission.as_str();
+                tx.run("delete from role_permission where role_id = $1 and permission = $2", (role.role, word)).await?;
+            }
+            for permission in role.permissions.iter().filter(|p| !before.permissions.contains(p)) {
+                let word = permission.as_str();
+                tx.run("insert into role_permission (role_id, permission) values ($1, $2)", (role.role, word)).await?;
+            }
+            let entry = Entry { action: "role.edit", subject_id: Some(role.role.0), ..Entry::default() };
+            let before = json!({ "name": before.name, "accounts": before.accounts, "permissions": before.permissions });
+            let after = json!({ "name": role.name, "accounts": role.accounts, "permissions": role.permissions });
+            record(tx, now, actor, entry.change(before, after)).await?;
+        }
+        if let Some(wanted) = &wanted.second_factor {
+            let before = rules(tx).await?;
+            tx.run("delete from second_factor_rule", ()).await?;
+            for permission in wanted {
+                tx.run("insert into second_factor_rule (permission) values ($1)", [permission.as_str()]).await?;
+            }
+            let entry = Entry { action: "role.second_factor", ..Entry::default() };
+            record(tx, now, actor, entry.change(json!({ "permissions": before }), json!({ "permissions": wanted }))).await?;
+        }
+        Ok(())
+    })
+    .await
+}

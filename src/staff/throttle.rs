@@ -1,0 +1,61 @@
+//! Counting tries, so that guessing is slow: so many for one subject within a window, in the database, by all processes together.
+
+use super::hash_token;
+use crate::clock::Now;
+use crate::db::{Result, Tx};
+use std::time::Duration;
+
+/// The window in which tries are counted; it begins with the first one.
+pub(super) const WINDOW: Duration = Duration::from_secs(15 * 60);
+
+/// What tries are counted for, and how many are let through within the window.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    hash: Vec<u8>,
+    most: i64,
+}
+
+impl Subject {
+    /// `of` may be personal: only its hash is stored.
+    pub(super) fn new(of: &str, most: i64) -> Self {
+        Self { hash: hash_token(of.as_bytes()), most }
+    }
+}
+
+/// Counts a try for each subject before it is made; says whether every one has tries left. When not, roll back: a try that is not let
+/// through does not prolong the wait.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn take(tx: &mut Tx, now: &Now, subjects: &mut [Subject]) -> Result<bool> {
+    // In one order, so that two at once do not wait for each other in a circle.
+    subjects.sort_by(|a, b| a.hash.cmp(&b.hash));
+    let at = now.at();
+    for subject in &*subjects {
+        let (tries,): (i64,) = tx
+            .one(
+                "insert into throttle (subject_hash, since, tries) values ($1, $2, 1)
+                 on conflict (subject_hash) do update
+                 set tries = case when throttle.since <= $3 then 1 else throttle.tries + 1 end,
+                     since = case when throttle.since <= $3 then $2 else throttle.since end
+                 returning tries",
+                (subject.hash.clone(), at, at.minus(WINDOW)),
+            )
+            .await?;
+        if tries > subject.most {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Takes a try back: it was none that guesses.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn give_back(tx: &mut Tx, subjects: &[Subject]) -> Result<()> {
+    for subject in subjects {
+        tx.run("update throttle set tries = tries - 1 where subject_hash = $1 and tries > 0", [subject.hash.clone()]).await?;
+    }
+    Ok(())
+}
