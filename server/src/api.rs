@@ -80,7 +80,7 @@ async fn not_allowed(method: Method) -> Refusal {
 struct Fields(Map<String, Value>);
 
 impl Fields {
-    fn parse(body: &Bytes) -> Result<Self, Refusal> {
+    fn parse(body: &[u8]) -> Result<Self, Refusal> {
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
             Ok(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "Send a JSON object.")),
@@ -180,6 +180,23 @@ fn blast_json(blast: &BlastRow) -> Value {
     })
 }
 
+/// A message as it was sent: the line, the recipient, the text.
+pub(crate) fn message_in(body: &[u8]) -> Result<(String, PhoneNumber, String), Refusal> {
+    let mut fields = Fields::parse(body)?;
+    let (line, to, text) = (fields.text("line")?, fields.text("to")?, fields.text("text")?);
+    fields.finish()?;
+    let to = PhoneNumber::parse(&to).map_err(|error| Refusal::invalid("to", format!("This is {error}.")))?;
+    Ok((line, to, text))
+}
+
+/// A blast as it was sent: the line, the text, the recipients.
+pub(crate) fn blast_in(body: &[u8]) -> Result<(String, String, Vec<PhoneNumber>), Refusal> {
+    let mut fields = Fields::parse(body)?;
+    let (line, text, recipients) = (fields.text("line")?, fields.text("text")?, fields.list("recipients")?);
+    fields.finish()?;
+    Ok((line, text, numbers(recipients)?))
+}
+
 async fn send(
     State(api): State<Api>,
     caller: Caller,
@@ -190,10 +207,7 @@ async fn send(
 ) -> Result<Response, Refusal> {
     let body = read(body, LONGEST_MESSAGE).await?;
     let request = idempotent(&caller, &headers, &method, &uri, &body)?;
-    let mut fields = Fields::parse(&body)?;
-    let (line, to, text) = (fields.text("line")?, fields.text("to")?, fields.text("text")?);
-    fields.finish()?;
-    let to = PhoneNumber::parse(&to).map_err(|error| Refusal::invalid("to", format!("This is {error}.")))?;
+    let (line, to, text) = message_in(&body)?;
     let line = api.line(&caller, &line).await?;
     let effect = async |tx: &mut switchyard::db::Tx| {
         let id = outbound::send(tx, &api.now, caller.account, line, &to, &text).await?;
@@ -232,11 +246,8 @@ async fn take_blast(
 ) -> Result<Response, Refusal> {
     let body = read(body, LONGEST_BLAST).await?;
     let request = idempotent(&caller, &headers, &method, &uri, &body)?;
-    let mut fields = Fields::parse(&body)?;
+    let (line, text, recipients) = blast_in(&body)?;
     drop(body);
-    let (line, text, recipients) = (fields.text("line")?, fields.text("text")?, fields.list("recipients")?);
-    fields.finish()?;
-    let recipients = numbers(recipients)?;
     let line = api.line(&caller, &line).await?;
     let actor = Actor::Api { account_id: caller.account, name: caller.token_name };
     let effect = async |tx: &mut switchyard::db::Tx| {

@@ -4,7 +4,7 @@
 //! may do is not decided here but by each server function's permit.
 
 mod audit_csv;
-mod csv;
+pub(crate) mod csv;
 mod lines_csv;
 mod sync_csv;
 

@@ -12,5 +12,6 @@ pub mod console;
 pub mod demo;
 pub mod front;
 pub mod live;
+pub mod outside;
 pub mod sandbox;
 pub mod webhooks;

@@ -43,6 +43,11 @@ pub use journal::{Entry, Kind};
 pub use limits::Limits;
 pub use people::Person;
 pub use subscription::Subscription;
+
+/// A post's text as the app shows it, in HTML.
+pub fn shown(text: &str) -> String {
+    markup::render(text)
+}
 pub use token::{Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_JWT, DEFAULT_OWNER, DEMO_PREFIX};
 pub use webhooks::{SIGNATURE, sign};
 

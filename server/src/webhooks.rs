@@ -6,7 +6,7 @@
 pub mod ringcentral;
 
 use crate::api::problem::{Refusal, read};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -89,22 +89,36 @@ impl Webhooks {
             .with_state(self)
     }
 
-    /// Reads a body whose signature fits one of the carrier's secrets.
-    async fn signed<T: DeserializeOwned>(&self, carrier: &str, headers: &HeaderMap, body: Body) -> Result<T, Refusal> {
-        let body = read(body, LONGEST_BODY).await?;
+    /// A body whose signature fits one of the carrier's secrets.
+    async fn signed(&self, carrier: &str, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+        let body: Bytes = read(body, LONGEST_BODY).await?;
         let signature = headers.get(crate::sandbox::SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let secrets = self.0.secrets.get(carrier).map(Vec::as_slice).unwrap_or_default();
         if !fits(signature, secrets, &body, self.0.now.at()) {
             metrics::counter!("switchyard_webhooks_refused_total").increment(1);
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, "The signature does not fit."));
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body is not as the contract has it: {error}.")))
+        Ok(body)
     }
 }
 
+fn as_contracted<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("The body is not as the contract has it: {error}.")))
+}
+
+/// A contact's message as the carrier sent it.
+pub(crate) fn message_in(body: &[u8]) -> Result<Incoming, Refusal> {
+    as_contracted(body).and_then(incoming)
+}
+
+/// A delivery status as the carrier sent it.
+pub(crate) fn status_in(body: &[u8]) -> Result<Delivery, Refusal> {
+    as_contracted(body).and_then(delivery)
+}
+
 /// Whether `t=<unix seconds>,v1=<hex>[,v1=<hex>…]` signs this body under one of the secrets, at about this time.
-fn fits(signature: &str, secrets: &[String], body: &[u8], at: Timestamp) -> bool {
+pub(crate) fn fits(signature: &str, secrets: &[String], body: &[u8], at: Timestamp) -> bool {
     let mut seconds = None;
     let mut given = Vec::new();
     for (name, value) in signature.split(',').filter_map(|part| part.trim().split_once('=')) {
@@ -152,7 +166,7 @@ struct InboundBody {
 }
 
 async fn message(State(webhooks): State<Webhooks>, Path(carrier): Path<String>, headers: HeaderMap, body: Body) -> Response {
-    let incoming = match webhooks.signed(&carrier, &headers, body).await.and_then(incoming) {
+    let incoming = match webhooks.signed(&carrier, &headers, body).await.and_then(|body| message_in(&body)) {
         Ok(incoming) => incoming,
         Err(refusal) => return refusal.into_response(),
     };
@@ -214,7 +228,7 @@ enum Outcome {
 }
 
 async fn status(State(webhooks): State<Webhooks>, Path(carrier): Path<String>, headers: HeaderMap, body: Body) -> Response {
-    let delivery = match webhooks.signed(&carrier, &headers, body).await.and_then(delivery) {
+    let delivery = match webhooks.signed(&carrier, &headers, body).await.and_then(|body| status_in(&body)) {
         Ok(delivery) => delivery,
         Err(refusal) => return refusal.into_response(),
     };

@@ -6,6 +6,10 @@ use crate::types::{Media, MessageState, Origin, PhoneNumber, Timestamp};
 pub const LONGEST_POST: usize = 10_000;
 /// A single message is cut here; the console has the whole of it.
 const LONGEST_BODY: usize = 7_000;
+/// What a new line of a quoted message takes: itself and the sign of a quote.
+const NEW_LINE: usize = 3;
+/// So many attachments, and numbers of a group text, are named.
+const MOST_NAMED: usize = 10;
 /// How late the carrier may hand over a message before the post says when it was sent.
 const LATE_AFTER: i64 = 120_000_000;
 
@@ -36,8 +40,8 @@ pub struct Line {
 /// sign is documented, so the signs themselves are replaced by look-alikes.
 pub fn escape(text: &str) -> String {
     let chars: Vec<char> = text.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
-    let word =
-        |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '/' | '=' | '-'));
+    let before = |at: usize| at.checked_sub(1).and_then(|at| chars.get(at));
+    let goes_on = |at: usize| chars.get(at + 1).is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '/' | '=' | '-'));
     let mut out = String::with_capacity(text.len());
     for (at, c) in chars.iter().copied().enumerate() {
         let line_start = at == 0 || chars.get(at - 1) == Some(&'\n');
@@ -45,8 +49,8 @@ pub fn escape(text: &str) -> String {
             '*' => out.push('∗'),
             '`' => out.push('ˋ'),
             '~' => out.push('∼'),
-            // Within a word it is part of a name or an address.
-            '_' if !(word(at.checked_sub(1)) && word(Some(at + 1))) => out.push('ˍ'),
+            // Within a word it is part of a name or an address; behind a sign it would begin an underlined text.
+            '_' if !(before(at).is_some_and(|c| c.is_alphanumeric()) && goes_on(at)) => out.push('ˍ'),
             '[' => out.push('［'),
             ']' => out.push('］'),
             '>' if line_start => out.push('›'),
@@ -60,13 +64,22 @@ pub fn escape(text: &str) -> String {
 
 fn shown(line: &Line) -> String {
     let mut text = escape(line.body.trim());
-    if text.chars().count() > LONGEST_BODY {
-        text = text.chars().take(LONGEST_BODY).collect();
+    let mut length = 0;
+    let cut = text.char_indices().find_map(|(at, c)| {
+        length += if c == '\n' { NEW_LINE } else { 1 };
+        (length > LONGEST_BODY).then_some(at)
+    });
+    if let Some(cut) = cut {
+        text.truncate(cut);
         text.push_str(" … (cut; the whole text is in Switchyard)");
     }
-    for (n, media) in line.media.iter().enumerate() {
-        let kind = escape(media.content_type.split('/').next().unwrap_or("file"));
+    for (n, media) in line.media.iter().take(MOST_NAMED).enumerate() {
+        let kind: String = media.content_type.chars().take_while(char::is_ascii_alphanumeric).take(20).collect();
+        let kind = if kind.is_empty() { "file" } else { &kind };
         text.push_str(&format!("\n[attachment {} ({kind})]({})", n + 1, line.console));
+    }
+    if line.media.len() > MOST_NAMED {
+        text.push_str(&format!("\n(and {} attachments more)", line.media.len() - MOST_NAMED));
     }
     text
 }
@@ -86,8 +99,10 @@ pub fn inbound_line(line: &Line) -> String {
         text.push_str("(an empty message)");
     }
     if !line.others.is_empty() {
-        let others: Vec<String> = line.others.iter().map(PhoneNumber::readable).collect();
-        text.push_str(&format!("\n*Group text, also to {}*", others.join(", ")));
+        let others: Vec<String> = line.others.iter().take(MOST_NAMED).map(PhoneNumber::readable).collect();
+        let more = line.others.len().saturating_sub(MOST_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        text.push_str(&format!("\n*Group text, also to {}{more}*", others.join(", ")));
     }
     if let Some(sent) = line.carrier_at.filter(|sent| line.at.0 - sent.0 > LATE_AFTER) {
         text.push_str(&format!("\n*Sent {} UTC, arrived late*", sent.minute()));
@@ -184,8 +199,13 @@ mod tests {
         let count = fitting(&lines, &[false; 200], false, 7, "sw-1");
         assert!(count > 10);
         assert!(post(&lines[..count], 7, "sw-1").chars().count() <= LONGEST_POST);
-        let one = [out(&"x".repeat(50_000))];
-        assert!(post(&one, 0, "sw-1").chars().count() <= LONGEST_POST);
+        for body in ["x".repeat(50_000), "\n.".repeat(5_000)] {
+            let one = [Line { media: vec![Media { url: body.clone(), content_type: body.clone() }; 50], ..out(&body) }];
+            assert!(post(&one, 0, "sw-1").chars().count() <= LONGEST_POST);
+        }
+        let mut group = inbound("Hello all");
+        group.others = vec![PhoneNumber::parse("+12025550143").unwrap_or_else(|error| unreachable!("{error}")); 900];
+        assert!(post(&[group], 0, "sw-1").chars().count() <= LONGEST_POST);
     }
 
     #[test]

@@ -100,8 +100,7 @@ async fn accept(hooks: &Hooks, hook: &str, headers: &HeaderMap, body: Body) -> R
     if !carries(VERIFICATION) && !carries(VALIDATION) {
         return Err(refused());
     }
-    let envelope: Envelope = serde_json::from_slice(&body)
-        .map_err(|_| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "The body is no event: it needs uuid, event and body."))?;
+    let envelope = event_in(&body)?;
     let busy = |error: &str| {
         tracing::error!(error, "an event could not be stored");
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "The event could not be stored. Try again.")
@@ -118,6 +117,12 @@ async fn accept(hooks: &Hooks, hook: &str, headers: &HeaderMap, body: Body) -> R
         }
         Err(stopped) => Err(busy(&stopped.to_string())),
     }
+}
+
+/// An event as RingCentral sent it.
+pub(crate) fn event_in(body: &[u8]) -> Result<Envelope, Refusal> {
+    serde_json::from_slice(body)
+        .map_err(|_| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "The body is no event: it needs uuid, event and body."))
 }
 
 fn refused() -> Refusal {

@@ -1,0 +1,25 @@
+//! What must hold for every input from outside, whatever it is. One function a reader: `make fuzz` feeds them for long
+//! (`fuzz/fuzz_targets`), `make test` for a moment (`tests/any_input.rs`).
+//!
+//! The rule: a target fails by panicking, and says in words what did not hold. To add one: a function here, its line in
+//! [`TARGETS`], a file in `fuzz/fuzz_targets` and some seeds in `fuzz/seeds`.
+
+mod readers;
+mod texts;
+
+pub use readers::{api, carrier, cursors, phones, ringcentral};
+pub use texts::{cells, posts};
+
+/// A target and its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 7] = [
+    ("carrier", carrier),
+    ("ringcentral", ringcentral),
+    ("api", api),
+    ("phones", phones),
+    ("cursors", cursors),
+    ("posts", posts),
+    ("cells", cells),
+];
