@@ -53,7 +53,10 @@ const OPEN_FUNCTIONS: [&str; 6] = ["sign-in", "sign-in/code", "sign-out", "theme
 /// The pages' routes. They are listed once: while Leptos does it, a page that is rendered elsewhere in the process would wait for its
 /// data for ever (leptos-rs/leptos, issue 4773).
 pub fn pages() -> Vec<AxumRouteListing> {
-    static PAGES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| generate_route_list(App));
+    static PAGES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| {
+        front::of_their_request();
+        generate_route_list(App)
+    });
     PAGES.clone()
 }
 
@@ -174,7 +177,7 @@ pub(crate) async fn guarded(State(services): State<Services>, mut response: Resp
         headers.insert(name, HeaderValue::from_static(value));
     }
     if services.secure_cookies {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
     }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NO_PAGE));
     response

@@ -7,10 +7,12 @@
 mod patience;
 mod proxies;
 mod request;
+mod tasks;
 mod tls;
 
 pub use proxies::TrustedProxies;
 pub use request::{LARGEST_FORM, asked, is_plain_form, small};
+pub use tasks::of_their_request;
 pub use tls::Tls;
 
 use axum::extract::ConnectInfo;

@@ -397,14 +397,15 @@ async fn a_real_process_speaks_tls_and_an_errors_reference_finds_its_log_line() 
         eventually("the process is ready", async || http.get(format!("{url}/readyz")).send().await.is_ok_and(|a| a.status() == 200)).await;
 
         let page = http.get(format!("{url}/sign-in")).send().await.unwrap();
-        assert_eq!(page.headers()["strict-transport-security"], "max-age=31536000");
+        assert_eq!(page.headers()["strict-transport-security"], "max-age=31536000; includeSubDomains");
         let number = contact(1);
         let _ = http.get(format!("{url}/{number}?q={number}")).send().await.unwrap();
 
         let db = Db::open(database, 1).await.unwrap();
         db.work(async |tx| {
-            tx.run("drop table sign_in_failure", ()).await?;
-            tx.run("drop table api_token", ()).await
+            tx.run("drop table throttle", ()).await?;
+            tx.run("drop table api_token", ()).await?;
+            tx.run("alter table invitation rename to moved", ()).await
         })
         .await
         .unwrap();
@@ -422,6 +423,12 @@ async fn a_real_process_speaks_tls_and_an_errors_reference_finds_its_log_line() 
             assert!(!text.contains("table"), "the cause is not shown: {text}");
             references.push(text.trim_end_matches('.').rsplit(' ').next().unwrap().to_owned());
         }
+        // A page is rendered in tasks of its own; they belong to its request all the same.
+        let page = http.get(format!("{url}/invitation?token=of-nobody")).send().await.unwrap();
+        references.push(page.headers()["x-request-id"].to_str().unwrap().to_owned());
+        let page = page.text().await.unwrap();
+        let (_, words) = page.split_once("with the reference ").expect("the page shows a reference");
+        references.push(words[..12].to_owned());
         let _ = process.kill();
         let _ = process.wait();
         let log = std::fs::read_to_string(&log).unwrap();
