@@ -1,5 +1,5 @@
 # The commands a newcomer needs. Everything they need they install themselves: see .ci/setup.
-.PHONY: run test check release-test bench soak sdk-check build setup
+.PHONY: run test check release-test bench soak fuzz audit sdk-check build setup
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
@@ -55,6 +55,22 @@ soak: setup
 	# Workers die in it, machines do not: the databases may lie in memory.
 	if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
 	exec "$${soak[@]}"
+
+## make fuzz   the fuzz targets for long: TARGET=posts for one, SECONDS_EACH=3600
+fuzz: setup
+	. .ci/env.sh
+	.ci/setup fuzz
+	# The same versions as the program's, in a workspace of its own. The code is safe Rust: no sanitizer, and so no nightly, is needed.
+	cp Cargo.lock fuzz/Cargo.lock
+	cd fuzz
+	for target in $${TARGET:-carrier ringcentral api phones cursors posts cells}; do
+	  mkdir -p corpus/$$target
+	  cargo fuzz run --sanitizer none $$target corpus/$$target seeds/$$target -- -max_total_time=$${SECONDS_EACH:-600} -max_len=60000
+	done
+
+## make audit  known holes, licences and origins of what we build on; says what could not be reached
+audit: setup
+	.ci/audit
 
 ## make sdk-check  drives the sandbox with RingCentral's own SDKs: two for JavaScript, one for Python
 sdk-check:

@@ -7,6 +7,10 @@ export SWITCHYARD_ROOT SWITCHYARD_TOOLS
 
 # Versions of the drivers. wasm-bindgen must be exactly the one in Cargo.lock: it is read from there.
 CARGO_LEPTOS_VERSION=0.3.11
+CARGO_FUZZ_VERSION=0.13.2
+CARGO_DENY_VERSION=0.20.2
+CARGO_AUDIT_VERSION=0.22.2
+export CARGO_DENY_VERSION CARGO_AUDIT_VERSION
 WASM_BINDGEN_VERSION=$(awk '/^name = "wasm-bindgen"$/ { getline; gsub(/[^0-9.]/, ""); print; exit }' "$SWITCHYARD_ROOT/Cargo.lock" 2>/dev/null)
 LEPTOS_TAILWIND_VERSION=v4.3.5
 export LEPTOS_TAILWIND_VERSION

@@ -162,3 +162,17 @@ fn texts_are_told_from_comments_characters_and_lifetimes() {
     let texts: Vec<_> = tokens(source).into_iter().filter_map(|t| Some((t.text()?.to_owned(), t.line))).collect();
     assert_eq!(texts, [("one \"two\"\n three four".to_owned(), 3), ("fi\"ve".to_owned(), 5)]);
 }
+
+#[test]
+fn unsafe_code_is_forbidden_in_every_crate_of_ours() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let read = |path: &str| std::fs::read_to_string(workspace.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let root = read("Cargo.toml");
+    assert!(root.contains("\n[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"));
+    let members = root.lines().find_map(|line| line.strip_prefix("members = [")?.strip_suffix(']')).unwrap();
+    let members: Vec<String> = members.split(", ").map(|member| format!("{}/Cargo.toml", member.trim_matches('"'))).collect();
+    assert!(members.len() >= 4, "{members:?}");
+    for path in members.iter().map(String::as_str).chain(["Cargo.toml"]) {
+        assert!(read(path).contains("\n[lints]\nworkspace = true\n"), "{path} keeps the workspace's lints");
+    }
+}
