@@ -6,12 +6,13 @@ use crate::fault::{Fault, Reply};
 use crate::history::HistoryRow;
 use crate::lines::offered_accounts;
 use crate::ui::{
-    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, Select, Table, Time, icon, load, query_field,
+    Badge, ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, Select, Table, Time, Tone, icon, load,
+    query_field,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{AccountId, Cursor, LineId, Page, StaffId};
+use switchyard::types::{AccountId, Cursor, LineId, Outcome, Page, StaffId};
 
 #[cfg(feature = "ssr")]
 use {
@@ -32,6 +33,10 @@ pub struct AuditShown {
     pub row: HistoryRow,
     /// Its number in the chain; `None` until it is sealed.
     pub number: Option<i64>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From where.
+    pub address: Option<String>,
     /// The member who did it.
     pub staff: Option<StaffId>,
     /// The account it was done to.
@@ -47,13 +52,17 @@ pub async fn list_audit(
     action: Option<String>,
     account: Option<AccountId>,
     line: Option<LineId>,
+    outcome: Option<Outcome>,
     after: Option<Cursor>,
 ) -> Result<Page<AuditShown>, Fault> {
     let permit = permit::<may::SeeAudit>().await?;
-    let filter = AuditFilter { actor: staff, action: action.filter(|action| !action.is_empty()), account, line, until: None };
+    let filter =
+        AuditFilter { actor: staff, action: action.filter(|action| !action.is_empty()), account, line, outcome, ..AuditFilter::default() };
     let page = staff::search(&services()?.db, &permit, &filter, after.as_ref(), PAGE).await?;
     Ok(page.map(|entry| AuditShown {
         number: entry.number,
+        outcome: entry.outcome,
+        address: entry.address,
         staff: entry.staff,
         account: entry.account,
         line: entry.line,
@@ -74,15 +83,16 @@ pub async fn audit_actions() -> Result<Vec<(String, String)>, Fault> {
 pub fn AuditPage() -> impl IntoView {
     let field = |name| query_field(name);
     let (who, action, account, line, after) = (field("who"), field("action"), field("account"), field("line"), field("after"));
+    let outcome = field("outcome");
     let page = load(
-        move || (who.get(), action.get(), account.get(), line.get(), after.get()),
-        |(who, action, account, line, after)| {
+        move || (who.get(), action.get(), account.get(), line.get(), outcome.get(), after.get()),
+        |(who, action, account, line, outcome, after)| {
             let after = (!after.is_empty()).then_some(Cursor(after));
-            list_audit(who.parse().ok(), Some(action), account.parse().ok(), line.parse().ok(), after)
+            list_audit(who.parse().ok(), Some(action), account.parse().ok(), line.parse().ok(), outcome.parse().ok(), after)
         },
     );
     let (accounts, actions) = (load(|| (), |()| offered_accounts()), load(|| (), |()| audit_actions()));
-    let is_narrowed = move || [who, action, account, line].iter().any(|field| !field.get().is_empty());
+    let is_narrowed = move || [who, action, account, line, outcome].iter().any(|field| !field.get().is_empty());
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/audit.csv?{}", search.get()));
     view! {
@@ -120,6 +130,9 @@ pub fn AuditPage() -> impl IntoView {
                     })}
                 </Suspense>
             </div>
+            <div class="w-[calc(50%-0.25rem)] sm:w-40">
+                <Select label="Outcome" name="outcome" choices=outcomes() value=outcome bare=true />
+            </div>
             <input type="hidden" name="who" prop:value=move || who.get() value=who.get_untracked() />
             <input type="hidden" name="line" prop:value=move || line.get() value=line.get_untracked() />
         </FilterBar>
@@ -156,7 +169,7 @@ pub fn AuditPage() -> impl IntoView {
                     Ok(page) => {
                         view! {
                             <div class="panel">
-                                <Table label="Audit" head=&["When", "Who", "What", "Where", "Before", "After", "No."]>
+                                <Table label="Audit" head=&["When", "Who", "From", "What", "Where", "Before", "After", "No."]>
                                     {page.rows.into_iter().map(row).collect_view()}
                                 </Table>
                             </div>
@@ -171,14 +184,27 @@ pub fn AuditPage() -> impl IntoView {
     }
 }
 
+/// What the outcome can be narrowed to.
+fn outcomes() -> Vec<Choice> {
+    let each = Outcome::ALL.iter().map(|outcome| Choice::new(outcome.as_str(), outcome.name()));
+    [Choice::new("", "All outcomes")].into_iter().chain(each).collect()
+}
+
 fn row(entry: AuditShown) -> impl IntoView {
-    let AuditShown { row, number, staff, account, line } = entry;
+    let AuditShown { row, number, outcome, address, staff, account, line } = entry;
     let who = match staff {
         Some(id) => view! { <a class="text-link" href=format!("/audit?who={id}")>{row.actor}</a> }.into_any(),
         None => row.actor.into_any(),
     };
     let of_account = account.map(|(id, name)| view! { <a class="text-link" href=format!("/audit?account={id}")>{name}</a> });
     let of_line = line.map(|(id, label)| view! { <a class="text-link" href=format!("/lines/{id}")>{label}</a> });
+    let badge = (outcome != Outcome::Done).then(|| {
+        let tone = if outcome == Outcome::Denied { Tone::Warning } else { Tone::Plain };
+        view! {
+            " "
+            <Badge tone=tone>{outcome.name()}</Badge>
+        }
+    });
     let both = (of_account.is_some() && of_line.is_some()).then_some(" · ");
     view! {
         <tr role="row">
@@ -186,7 +212,8 @@ fn row(entry: AuditShown) -> impl IntoView {
                 <Time at=row.at />
             </Cell>
             <Cell of="Who">{who}</Cell>
-            <Cell of="What">{row.text}</Cell>
+            <Cell of="From">{address.unwrap_or_else(|| "–".to_owned())}</Cell>
+            <Cell of="What">{row.text} {badge}</Cell>
             <Cell of="Where">{of_account} {both} {of_line}</Cell>
             <Cell of="Before">{row.before.unwrap_or_else(|| "–".to_owned())}</Cell>
             <Cell of="After">{row.after.unwrap_or_else(|| "–".to_owned())}</Cell>

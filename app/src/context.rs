@@ -159,8 +159,13 @@ fn device_of(agent: &str) -> String {
 
 /// The client's address, for counting failed sign-ins and for the audit.
 pub fn client_address() -> String {
-    let address = parts().ok().and_then(|parts| parts.extensions.get::<ClientAddress>().map(|client| client.address.to_string()));
+    let address = parts().ok().and_then(|parts| address_of(&parts.extensions));
     address.unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// A request's client address, as the front door found it.
+pub fn address_of(extensions: &http::Extensions) -> Option<String> {
+    extensions.get::<ClientAddress>().map(|client| client.address.to_string())
 }
 
 /// Has the browser forget what it keeps of the console, at the end of a session.

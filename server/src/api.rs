@@ -4,6 +4,7 @@
 
 pub(crate) mod problem;
 
+use app::context::address_of;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
@@ -52,6 +53,7 @@ struct Api {
 struct Caller {
     account: AccountId,
     token_name: String,
+    address: Option<String>,
 }
 
 impl FromRequestParts<Api> for Caller {
@@ -62,7 +64,7 @@ impl FromRequestParts<Api> for Caller {
         let token = header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let Some((_, token)) = token else { return Err(Problem::SignedOut.into()) };
         match accounts::by_api_token(&api.db, token.trim()).await? {
-            Some((account, token_name)) => Ok(Self { account, token_name }),
+            Some((account, token_name)) => Ok(Self { account, token_name, address: address_of(&parts.extensions) }),
             None => Err(Problem::SignedOut.into()),
         }
     }
@@ -249,7 +251,7 @@ async fn take_blast(
     let (line, text, recipients) = blast_in(&body)?;
     drop(body);
     let line = api.line(&caller, &line).await?;
-    let actor = Actor::Api { account_id: caller.account, name: caller.token_name };
+    let actor = Actor::Api { account_id: caller.account, name: caller.token_name, address: caller.address };
     let effect = async |tx: &mut switchyard::db::Tx| {
         let id = blast::take(tx, &api.now, &actor, caller.account, line, &text, &recipients).await?;
         let blast = blast::get_new(tx, caller.account, line, id).await?;

@@ -10,7 +10,7 @@ mod sync_csv;
 
 use crate::front;
 use app::Fault;
-use app::context::{STAFF, Services, Visitor, sign_in_path};
+use app::context::{STAFF, Services, Visitor, address_of, sign_in_path};
 use app::{App, Assets, shell};
 use axum::Router;
 use axum::body::Body;
@@ -232,7 +232,8 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
     if member.is_none() && path.strip_prefix(FUNCTIONS).is_some_and(|function| !OPEN_FUNCTIONS.contains(&function)) {
         return signed_out(request.headers());
     }
-    request.extensions_mut().insert(Visitor(member));
+    let address = address_of(request.extensions());
+    request.extensions_mut().insert(Visitor(member.map(|member| member.from(address))));
     next.run(request).await
 }
 

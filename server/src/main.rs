@@ -174,6 +174,7 @@ async fn manage_staff(args: StaffArgs) -> Result<(), StartError> {
         Some(acting) => {
             let member = Member::by_email(&db, &acting).await.map_err(because("the database does not answer"))?;
             let member = member.ok_or_else(|| StartError(format!("nobody with the e-mail {acting} works here")))?;
+            let member = member.from(Some("shell".to_owned()));
             let roles = staff::roles::list(&db).await.map_err(because("the database does not answer"))?;
             let role = roles
                 .iter()

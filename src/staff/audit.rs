@@ -1,9 +1,10 @@
-//! The audit: every change, in the transaction that makes it, with before and after.
+//! The audit: every change, in the transaction that makes it, by whom, from where, with before and after; and what was refused, and
+//! who saw personal data.
 
 use super::{Actor, Permit, may};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, AuditEntry, AuditFilter, AuditRow, Cursor, LineId, Page, StaffId, Timestamp};
+use crate::types::{AccountId, AuditEntry, AuditFilter, AuditRow, Cursor, LineId, Outcome, Page, StaffId, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -12,6 +13,8 @@ use uuid::Uuid;
 pub struct Entry<'a> {
     /// What was done, as `subject.verb`: `line.integration_type`.
     pub action: &'a str,
+    /// How it ended.
+    pub outcome: Outcome,
     /// The account it was done to.
     pub account_id: Option<AccountId>,
     /// The line it was done to.
@@ -41,8 +44,9 @@ impl Entry<'_> {
 pub async fn record(tx: &mut Tx, now: &Now, actor: &Actor, entry: Entry<'_>) -> Result<()> {
     let at = now.at();
     tx.run(
-        "insert into audit_entry (id, at, actor_kind, actor_id, actor_name, action, account_id, line_id, subject_id, before, after)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "insert into audit_entry (id, at, actor_kind, actor_id, actor_name, action, account_id, line_id, subject_id, before, after,
+           address, outcome)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         (
             now.id_at(at),
             at,
@@ -55,6 +59,8 @@ pub async fn record(tx: &mut Tx, now: &Now, actor: &Actor, entry: Entry<'_>) -> 
             entry.subject_id,
             entry.before.map(|v| v.to_string()),
             entry.after.map(|v| v.to_string()),
+            actor.address().map(ToOwned::to_owned),
+            entry.outcome,
         ),
     )
     .await?;
@@ -89,7 +95,7 @@ pub async fn line_history(
             "select e.id, e.at, e.actor_name, e.action, e.before, e.after
              from audit_entry e
              join line l on l.id = e.line_id
-             where e.line_id = $1 and e.id < $2
+             where e.line_id = $1 and e.id < $2 and e.outcome = 'done'
                and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
              order by e.id desc
              limit $6",
@@ -110,6 +116,8 @@ struct Whole {
     #[sqlx(flatten)]
     row: Row,
     number: Option<i64>,
+    outcome: Outcome,
+    address: Option<String>,
     staff: Option<StaffId>,
     account_id: Option<AccountId>,
     account: Option<String>,
@@ -120,7 +128,7 @@ struct Whole {
 macro_rules! audit_sql {
     ($narrow:literal) => {
         concat!(
-            "select e.id, e.at, e.actor_name, e.action, e.before, e.after, e.number,
+            "select e.id, e.at, e.actor_name, e.action, e.before, e.after, e.number, e.outcome, e.address,
                case when e.actor_kind = 'staff' then e.actor_id end as staff, e.account_id, a.name as account, e.line_id, l.label as line
              from audit_entry e
              left join account a on a.id = e.account_id
@@ -128,9 +136,9 @@ macro_rules! audit_sql {
              where e.id < $1
                and ($2 or e.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
                and (e.actor_id = $5 or $5 is null) and (e.action = $6 or $6 is null) and (e.account_id = $7 or $7 is null)
-               and (e.line_id = $8 or $8 is null) ",
+               and (e.line_id = $8 or $8 is null) and (e.outcome = $9 or $9 is null) ",
             $narrow,
-            " order by e.id desc limit $9"
+            " order by e.id desc limit $10"
         )
     };
 }
@@ -161,6 +169,7 @@ pub async fn search(
         filter.action.clone(),
         filter.account,
         filter.line,
+        filter.outcome,
         i64::try_from(limit + 1).unwrap_or(i64::MAX),
     );
     // One text for each index that may carry it.
@@ -169,11 +178,14 @@ pub async fn search(
         AuditFilter { actor: Some(_), .. } => db.all(audit_sql!("and e.actor_id = $5"), args).await?,
         AuditFilter { account: Some(_), .. } => db.all(audit_sql!("and e.account_id = $7"), args).await?,
         AuditFilter { action: Some(_), .. } => db.all(audit_sql!("and e.action = $6"), args).await?,
+        AuditFilter { outcome: Some(_), .. } => db.all(audit_sql!("and e.outcome = $9"), args).await?,
         AuditFilter { .. } => db.all(audit_sql!(""), args).await?,
     };
     Ok(Page::of(rows, limit, |whole| whole.row.id).map(|whole| AuditEntry {
         id: whole.row.id,
         number: whole.number,
+        outcome: whole.outcome,
+        address: whole.address,
         row: AuditRow {
             at: whole.row.at,
             actor: whole.row.actor_name,

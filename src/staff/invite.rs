@@ -210,7 +210,7 @@ pub async fn accept(db: &Db, now: &Now, passwords: &Passwords, token: &str, pass
         tx.run("update invitation set used_at = $2 where staff_id = $1 and used_at is null", (id, at)).await?;
         end_sessions(tx, id).await?;
         let entry = Entry { action: "staff.accept_invitation", subject_id: Some(id.0), ..Entry::default() };
-        record(tx, now, &Actor::Staff { id, name }, entry).await?;
+        record(tx, now, &Actor::Staff { id, name, address: None }, entry).await?;
         Ok(if second_factor { Step::NeedsCode(id) } else { Step::In(id) })
     })
     .await

@@ -45,6 +45,8 @@ pub enum Actor {
         id: StaffId,
         /// Their name at the time.
         name: String,
+        /// From where: the client's address, or `shell`.
+        address: Option<String>,
     },
     /// A program of an account, by its token.
     Api {
@@ -52,6 +54,8 @@ pub enum Actor {
         account_id: AccountId,
         /// The token's name.
         name: String,
+        /// From where.
+        address: Option<String>,
     },
     /// The program itself, such as the first start.
     System,
@@ -74,6 +78,13 @@ impl Actor {
         }
     }
 
+    pub(super) fn address(&self) -> Option<&str> {
+        match self {
+            Self::Staff { address, .. } | Self::Api { address, .. } => address.as_deref(),
+            Self::System => None,
+        }
+    }
+
     /// The name that is shown.
     pub fn name(&self) -> &str {
         match self {
@@ -92,6 +103,7 @@ pub struct Member {
     permissions: Vec<(Permission, bool)>,
     /// What the roles give to whoever has a second factor, which this member has not.
     withheld: Vec<Permission>,
+    address: Option<String>,
 }
 
 impl Member {
@@ -130,7 +142,13 @@ impl Member {
             }
         }
         withheld.dedup();
-        Ok(Some(Member { id, name, permissions, withheld }))
+        Ok(Some(Member { id, name, permissions, withheld, address: None }))
+    }
+
+    /// The same member, asking from this address: what they do from now on says so in the audit.
+    #[must_use]
+    pub fn from(self, address: Option<String>) -> Member {
+        Member { address, ..self }
     }
 
     /// The member's id.
@@ -140,7 +158,7 @@ impl Member {
 
     /// As the audit writes them down.
     pub fn actor(&self) -> Actor {
-        Actor::Staff { id: self.id, name: self.name.clone() }
+        Actor::Staff { id: self.id, name: self.name.clone(), address: self.address.clone() }
     }
 
     /// As the console's header shows them.

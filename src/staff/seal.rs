@@ -6,7 +6,7 @@
 use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::messaging::inbound::json;
-use crate::types::Timestamp;
+use crate::types::{Outcome, Timestamp};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -36,16 +36,21 @@ struct Said {
     subject_id: Option<Uuid>,
     before: Option<String>,
     after: Option<String>,
+    address: Option<String>,
+    outcome: Outcome,
 }
 
 impl Said {
     /// The entry's hash as the `number`th, behind the one before.
     fn hash(&self, number: i64, previous: &str) -> String {
         // One text for one entry: a list of values in a fixed order, as JSON writes it.
-        let said = json(&(
-            (number, self.id, self.at, &self.actor_kind, self.actor_id, &self.actor_name),
-            (&self.action, self.account_id, self.line_id, self.subject_id, &self.before, &self.after),
-        ));
+        let who = (number, self.id, self.at, &self.actor_kind, self.actor_id, &self.actor_name);
+        let what = (&self.action, self.account_id, self.line_id, self.subject_id, &self.before, &self.after);
+        // An entry of the time before these two were written down is a list of two: its seal stays good.
+        let said = match (&self.address, self.outcome) {
+            (None, Outcome::Done) => json(&(who, what)),
+            (address, outcome) => json(&(who, what, (address, outcome))),
+        };
         let hash = Sha256::new().chain_update(previous).chain_update(said).finalize();
         hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -72,7 +77,8 @@ pub async fn seal(db: &Db, now: &Now) -> Result<usize> {
         let (mut number, mut hash) = last.map_or((0, String::new()), |last| (last.number, last.hash));
         let entries: Vec<Said> = tx
             .all(
-                "select id, at, actor_kind, actor_id, actor_name, action, account_id, line_id, subject_id, before, after
+                "select id, at, actor_kind, actor_id, actor_name, action, account_id, line_id, subject_id, before, after,
+                   address, outcome
                  from audit_entry where number is null order by id limit $1",
                 [BATCH],
             )
@@ -140,7 +146,8 @@ pub async fn verify(db: &Db, known: Option<(i64, String)>) -> Result<Verdict> {
     'all: loop {
         let rows: Vec<Row> = db
             .all(
-                "select number, hash, id, at, actor_kind, actor_id, actor_name, action, account_id, line_id, subject_id, before, after
+                "select number, hash, id, at, actor_kind, actor_id, actor_name, action, account_id, line_id, subject_id, before, after,
+                   address, outcome
                  from audit_entry where number > $1 order by number limit $2",
                 (number, BATCH),
             )

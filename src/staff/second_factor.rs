@@ -91,7 +91,7 @@ pub async fn confirm(db: &Db, now: &Now, keys: &Keyring, _proof: Proof, id: Staf
             return Err(Problem::conflict("The second factor was set up elsewhere meanwhile. Reload the page."));
         }
         let entry = Entry { action: "staff.set_second_factor", subject_id: Some(id.0), ..Entry::default() };
-        record(tx, now, &Actor::Staff { id, name }, entry).await?;
+        record(tx, now, &Actor::Staff { id, name, address: None }, entry).await?;
         Ok(renew_codes(tx, now, id).await?)
     })
     .await
@@ -106,7 +106,7 @@ pub async fn new_recovery_codes(db: &Db, now: &Now, _proof: Proof, id: StaffId) 
         let found: Option<(String,)> = tx.opt("select name from staff_member where id = $1 and second_factor is not null", [id]).await?;
         let (name,) = found.ok_or_else(|| Problem::conflict("Set up a second factor first."))?;
         let entry = Entry { action: "staff.new_recovery_codes", subject_id: Some(id.0), ..Entry::default() };
-        record(tx, now, &Actor::Staff { id, name }, entry).await?;
+        record(tx, now, &Actor::Staff { id, name, address: None }, entry).await?;
         Ok(renew_codes(tx, now, id).await?)
     })
     .await

@@ -106,7 +106,7 @@ pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, pas
             return Ok(Step::NeedsCode(found.id));
         }
         let entry = Entry { action: "staff.sign_in", subject_id: Some(found.id.0), ..Entry::default() };
-        record(tx, now, &Actor::Staff { id: found.id, name: found.name }, entry).await?;
+        record(tx, now, &Actor::Staff { id: found.id, name: found.name, address: Some(from.address.to_owned()) }, entry).await?;
         Ok(Step::In(found.id))
     })
     .await
@@ -120,7 +120,7 @@ pub async fn sign_in_with_code(db: &Db, now: &Now, keys: &Keyring, id: StaffId, 
     let name = check_code(db, now, keys, id, code).await?;
     db.work(async |tx| {
         let entry = Entry { action: "staff.sign_in", subject_id: Some(id.0), ..Entry::default() };
-        Ok(record(tx, now, &Actor::Staff { id, name }, entry.change((), serde_json::json!({ "second_factor": true }))).await?)
+        Ok(record(tx, now, &Actor::Staff { id, name, address: None }, entry.change((), serde_json::json!({ "second_factor": true }))).await?)
     })
     .await
 }
@@ -191,7 +191,7 @@ pub async fn change_password(
         tx.run("update staff_member set password_hash = $2, version = version + 1 where id = $1", (id, hash)).await?;
         super::end_other_sessions(tx, id, keep).await?;
         let entry = Entry { action: "staff.change_password", subject_id: Some(id.0), ..Entry::default() };
-        Ok(record(tx, now, &Actor::Staff { id, name }, entry).await?)
+        Ok(record(tx, now, &Actor::Staff { id, name, address: None }, entry).await?)
     })
     .await
 }
@@ -212,7 +212,7 @@ pub async fn remove_second_factor(db: &Db, now: &Now, passwords: &Passwords, id:
         let (name,): (String,) = tx.one("select name from staff_member where id = $1", [id]).await?;
         second_factor::forget(tx, id).await?;
         let entry = Entry { action: "staff.remove_second_factor", subject_id: Some(id.0), ..Entry::default() };
-        Ok(record(tx, now, &Actor::Staff { id, name }, entry).await?)
+        Ok(record(tx, now, &Actor::Staff { id, name, address: None }, entry).await?)
     })
     .await
 }

@@ -203,6 +203,35 @@ pub struct RoleMatrix {
     pub second_factor: Vec<Permission>,
 }
 
+words! {
+    /// How something that the audit tells of ended.
+    Outcome {
+        /// It was done.
+        Done = "done",
+        /// It was refused.
+        Denied = "denied",
+        /// Personal data was looked at.
+        Seen = "seen",
+    }
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self::Done
+    }
+}
+
+impl Outcome {
+    /// As staff call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "Done",
+            Self::Denied => "Denied",
+            Self::Seen => "Seen",
+        }
+    }
+}
+
 /// One line of the audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRow {
@@ -229,6 +258,8 @@ pub struct AuditFilter {
     pub account: Option<AccountId>,
     /// Only of this line.
     pub line: Option<LineId>,
+    /// Only what ended so.
+    pub outcome: Option<Outcome>,
     /// Only what was done before this moment.
     pub until: Option<Timestamp>,
 }
@@ -242,6 +273,10 @@ pub struct AuditEntry {
     pub number: Option<i64>,
     /// What it says.
     pub row: AuditRow,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From where: the client's address, or `shell`; `None` for the program itself.
+    pub address: Option<String>,
     /// The member who did it; `None` for a program.
     pub staff: Option<StaffId>,
     /// The account it was done to, and its name.

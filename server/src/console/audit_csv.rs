@@ -21,6 +21,8 @@ pub(super) struct Filters {
     account: String,
     #[serde(default)]
     line: String,
+    #[serde(default)]
+    outcome: String,
 }
 
 /// `GET /audit.csv`.
@@ -38,14 +40,15 @@ pub(super) async fn download(
         action: Some(filters.action).filter(|action| !action.is_empty()),
         account: filters.account.parse().ok(),
         line: filters.line.parse().ok(),
-        until: None,
+        outcome: filters.outcome.parse().ok(),
+        ..AuditFilter::default()
     };
     let asked = Arc::new((services, permit, filter));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();
         async move { staff::search(&asked.0.db, &asked.1, &asked.2, after.as_ref(), csv::PAGE).await }
     };
-    csv::file("audit.csv", "number,at,who,action,account,line,before,after", read, fields)
+    csv::file("audit.csv", "number,at,who,address,action,outcome,account,line,before,after", read, fields)
 }
 
 fn fields(entry: &AuditEntry) -> Vec<String> {
@@ -54,7 +57,9 @@ fn fields(entry: &AuditEntry) -> Vec<String> {
         entry.number.map(|number| number.to_string()).unwrap_or_default(),
         entry.row.at.rfc3339(),
         csv::quoted(&entry.row.actor),
+        named(entry.address.as_ref()),
         csv::quoted(&entry.row.action),
+        entry.outcome.as_str().to_owned(),
         named(entry.account.as_ref().map(|(_, name)| name)),
         named(entry.line.as_ref().map(|(_, label)| label)),
         named(entry.row.before.as_ref()),

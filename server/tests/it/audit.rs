@@ -5,12 +5,14 @@ use crate::house::house;
 use switchyard::directory::accounts;
 use switchyard::staff::{self, seal, verify};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
-use switchyard::types::{AuditEntry, AuditFilter};
+use switchyard::types::{AuditEntry, AuditFilter, Outcome};
 
 on_both_engines![
     every_change_is_sealed_within_a_second_and_the_seals_are_good,
     what_is_changed_removed_or_slipped_in_afterwards_is_noticed,
     an_end_that_was_cut_off_is_noticed_by_a_number_that_was_kept,
+    what_was_sealed_before_the_audit_said_from_where_stays_good,
+    an_entry_says_from_where_and_how_it_ended,
     two_who_seal_at_once_make_one_chain,
     the_audit_is_searched_by_who_what_and_whose,
     who_looks_after_named_accounts_sees_their_audit_alone,
@@ -66,6 +68,53 @@ async fn an_end_that_was_cut_off_is_noticed_by_a_number_that_was_kept(app: &Test
     app.db.work(async |tx| tx.run("delete from audit_entry where number >= $1", [last]).await).await.unwrap();
     assert_eq!(verify(&app.db, None).await.unwrap().broken, None, "by itself the rest is a good chain");
     assert_eq!(verify(&app.db, kept).await.unwrap().broken.map(|(number, _)| number), Some(last));
+}
+
+/// The entry and its hash are of the program before this one: SHA-256 of the JSON of two lists.
+async fn what_was_sealed_before_the_audit_said_from_where_stays_good(app: &TestApp) {
+    let old = "8c7dd49fb108b753b15bdc4867decc8ccdc4013aadabb3a56656c233359344da";
+    let id = uuid::Uuid::from_u128(1);
+    let write = async |hash: &'static str| {
+        app.db
+            .work(async |tx| {
+                tx.run("delete from audit_entry", ()).await?;
+                tx.run(
+                    "insert into audit_entry (id, at, actor_kind, actor_name, action, after, number, hash)
+                     values ($1, 7, 'system', 'Switchyard', 'account.add', '{}', 1, $2)",
+                    (id, hash.to_owned()),
+                )
+                .await
+            })
+            .await
+            .unwrap();
+        verify(&app.db, None).await.unwrap()
+    };
+    assert_eq!((write(old).await.broken, write(old).await.sealed), (None, 1));
+    changes(app, 1).await;
+    all_sealed(app).await;
+    assert_eq!(verify(&app.db, None).await.unwrap().broken, None, "the new ones follow the old ones");
+    let tamper = async |statement: &'static str| {
+        app.db.work(async |tx| tx.run(statement, ()).await).await.unwrap();
+        verify(&app.db, None).await.unwrap().broken.map(|(number, _)| number)
+    };
+    assert_eq!(tamper("update audit_entry set outcome = 'denied' where number = 1").await, Some(1), "the outcome is sealed");
+    assert_eq!(tamper("update audit_entry set outcome = 'done' where number = 1").await, None);
+    assert_eq!(tamper("update audit_entry set address = 'elsewhere' where number = 1").await, Some(1), "so is the address");
+}
+
+async fn an_entry_says_from_where_and_how_it_ended(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    app.blast(&line, &[contact(1)], "Sale").await;
+    let blasts = AuditFilter { action: Some("blast.take".to_owned()), ..AuditFilter::default() };
+    let found = searched(app, blasts).await;
+    assert_eq!(found[0].address.as_deref(), Some("127.0.0.1"), "an account's program");
+    assert_eq!(found[0].outcome, Outcome::Done);
+    let member = app.staff.clone().from(Some("2001:db8::7".to_owned()));
+    accounts::add(&app.db, &app.now, &member.permit().unwrap(), "From afar", true, true).await.unwrap();
+    let newest = searched(app, AuditFilter { actor: Some(member.id()), ..AuditFilter::default() }).await.remove(0);
+    assert_eq!(newest.address.as_deref(), Some("2001:db8::7"));
+    assert!(searched(app, AuditFilter { outcome: Some(Outcome::Denied), ..AuditFilter::default() }).await.is_empty());
+    assert!(!searched(app, AuditFilter { outcome: Some(Outcome::Done), ..AuditFilter::default() }).await.is_empty());
 }
 
 async fn two_who_seal_at_once_make_one_chain(app: &TestApp) {

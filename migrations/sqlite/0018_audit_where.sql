@@ -1,0 +1,4 @@
+-- The audit says from where something was done, and how it ended. What was sealed before holds neither and stays sealed as it was.
+alter table audit_entry add column address text; -- the client's, or shell; null: the program itself
+alter table audit_entry add column outcome text not null default 'done'; -- done, denied, seen
+create index audit_of_outcome on audit_entry (outcome, id);
