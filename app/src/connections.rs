@@ -61,12 +61,12 @@ pub async fn read_connection(id: ConnectionId, span: Span) -> Result<Whole, Faul
     let services = services()?;
     let detail = ringcentral::get(&services.db, &services.now, &permit, id).await?;
     let deliveries = ringcentral::deliveries(&services.db, &services.now, &permit, id, span).await?;
-    let stalled = match crate::context::permit::<may::SeeMessages>().await {
-        Ok(permit) => {
+    let stalled = match crate::context::member().await?.permit_if_any::<may::SeeMessages>() {
+        Some(permit) => {
             let filter = SyncFilter { account: Some(detail.row.account_id), trouble: Some(Trouble::Stalled), ..SyncFilter::default() };
             Some(sync::list(&services.db, &permit, &filter, None, STALLED).await?)
         }
-        Err(_) => None,
+        None => None,
     };
     let more_stalled = stalled.as_ref().is_some_and(|page| page.next.is_some());
     Ok(Whole { detail, deliveries, stalled: stalled.map(|page| page.rows), more_stalled, at: services.now.at() })

@@ -8,7 +8,7 @@ use switchyard::types::Timestamp;
 #[cfg(feature = "ssr")]
 use {
     serde_json::Value,
-    switchyard::types::{AuditRow, EntryState, IntegrationType},
+    switchyard::types::{AuditRow, EntryState, IntegrationType, Permission},
 };
 
 /// A change in words.
@@ -88,6 +88,15 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "staff.invite" => (format!("Invited {}", word(after, "name").unwrap_or_default()), None, None),
         "staff.accept_invitation" => ("Accepted the invitation and set a password".to_owned(), None, None),
         "staff.disable" => ("Disabled a member of the staff and ended their sessions".to_owned(), None, None),
+        "staff.sign_in_fail" => {
+            let as_whom = word(after, "name").map_or_else(|| "with an unknown e-mail".to_owned(), |name| format!("as {name}"));
+            (format!("Failed to sign in {as_whom}"), None, None)
+        }
+        "access.refuse" => {
+            let permission = word(after, "permission").and_then(|permission| permission.parse::<Permission>().ok());
+            let wanted = permission.map_or("open what is not theirs", Permission::sentence);
+            (format!("Wanted to {wanted}, and was refused"), None, word(after, "path"))
+        }
         "staff.enable" => ("Let a disabled member sign in again".to_owned(), None, None),
         "staff.reset" => {
             let lost = after.get("second_factor_removed").and_then(Value::as_bool) == Some(true);

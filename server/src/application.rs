@@ -123,6 +123,7 @@ async fn prune(db: Db, now: Now, stop: CancellationToken) {
             figures::forget_old(&db, &now).await,
             sessions.prune().await,
             staff::sign_in_history_is_pruned(&db, &now).await,
+            staff::forget_old_pauses(&db, &now).await,
             idempotency::forget_old(&db, &now).await,
             events::forget_old(&db, &now).await,
         ];

@@ -14,7 +14,7 @@ use app::context::{STAFF, Services, Visitor, address_of, sign_in_path};
 use app::{App, Assets, shell};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
@@ -29,7 +29,7 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-use switchyard::staff::{Member, SessionRows};
+use switchyard::staff::{Member, Place, SessionRows, write_down};
 use switchyard::types::{Problem, StaffId, Timestamp};
 use tower_http::compression::CompressionLayer;
 use tower_http::services::{ServeDir, ServeFile};
@@ -206,13 +206,14 @@ fn is_own(headers: &HeaderMap, public_url: &str) -> bool {
     }
 }
 
-/// Reads who is asking, once for the whole request, and sends away from pages who is not signed in.
+/// Reads who is asking, once for the whole request, and sends away from pages who is not signed in. What they were refused is in the
+/// audit before they have the answer.
 async fn who_is_asking(State(services): State<Services>, session: Session, mut request: Request, next: Next) -> Response {
     let member = match member_of(&services, &session).await {
         Ok(member) => member,
         Err(error) => {
             tracing::error!(%error, "a session could not be read");
-            return (StatusCode::SERVICE_UNAVAILABLE, "The console is not ready. Try again in a minute.\n").into_response();
+            return not_ready();
         }
     };
     let path = request.uri().path();
@@ -233,8 +234,24 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
         return signed_out(request.headers());
     }
     let address = address_of(request.extensions());
-    request.extensions_mut().insert(Visitor(member.map(|member| member.from(address))));
-    next.run(request).await
+    let member = member.map(|member| member.from(address));
+    request.extensions_mut().insert(Visitor(member.clone()));
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let Some(member) = member else { return response };
+    let place = Place { route: &route, path: &path, is_refused: response.status() == StatusCode::FORBIDDEN };
+    match write_down(&services.db, &services.now, &member, place).await {
+        Ok(()) => response,
+        Err(error) => {
+            tracing::error!(%error, "the audit could not be written");
+            not_ready()
+        }
+    }
+}
+
+fn not_ready() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, "The console is not ready. Try again in a minute.\n").into_response()
 }
 
 /// What a server function answers nobody, before it reads what it was sent.

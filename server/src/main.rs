@@ -13,8 +13,9 @@ use server::sandbox::{Limits, Sandbox, SandboxConfig};
 use std::path::Path;
 use std::process::ExitCode;
 use switchyard::clock::{Clock, Now, Rng};
+use switchyard::db::Db;
 use switchyard::secret::{self, Keyring};
-use switchyard::staff::{self, Member, Proof};
+use switchyard::staff::{self, Invited, Member, Place, Proof};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -162,6 +163,16 @@ async fn migrate(database: DatabaseArgs) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Invites as this member, by the same rules as in the console.
+async fn invite_as(db: &Db, now: &Now, member: &Member, email: &str, name: &str, role: &str) -> Result<Invited, StartError> {
+    let roles = staff::roles::list(db).await.map_err(because("the database does not answer"))?;
+    let role = roles
+        .iter()
+        .find(|r| r.name.eq_ignore_ascii_case(role))
+        .ok_or_else(|| StartError(format!("there is no role {role}; there are {}", names(&roles))))?;
+    staff::invite(db, now, member, Proof::at_the_shell(), email, name, role.id).await.map_err(because("not invited"))
+}
+
 async fn manage_staff(args: StaffArgs) -> Result<(), StartError> {
     let now = Now::system();
     let db = application::open(&args.database.database_url, 2).await?;
@@ -175,12 +186,10 @@ async fn manage_staff(args: StaffArgs) -> Result<(), StartError> {
             let member = Member::by_email(&db, &acting).await.map_err(because("the database does not answer"))?;
             let member = member.ok_or_else(|| StartError(format!("nobody with the e-mail {acting} works here")))?;
             let member = member.from(Some("shell".to_owned()));
-            let roles = staff::roles::list(&db).await.map_err(because("the database does not answer"))?;
-            let role = roles
-                .iter()
-                .find(|r| r.name.eq_ignore_ascii_case(&role))
-                .ok_or_else(|| StartError(format!("there is no role {role}; there are {}", names(&roles))))?;
-            staff::invite(&db, &now, &member, Proof::at_the_shell(), &email, &name, role.id).await.map_err(because("not invited"))?
+            let invited = invite_as(&db, &now, &member, &email, &name, &role).await;
+            let place = Place { route: "staff add", path: "staff add", is_refused: false };
+            staff::write_down(&db, &now, &member, place).await.map_err(because("the audit could not be written"))?;
+            invited?
         }
     };
     if invited.waits.is_some() {

@@ -78,9 +78,7 @@ pub async fn add(
     has_conversations: bool,
 ) -> Result<AccountId, Problem> {
     let name = short_text("name", name, 80)?;
-    if !permit.scope().everywhere {
-        return Err(Problem::forbidden("Only someone whose role holds on all accounts can add one."));
-    }
+    permit.on_all_accounts("Only someone whose role holds on all accounts can add one.")?;
     let id = AccountId(now.id());
     db.work(async |tx| {
         let added = tx

@@ -82,9 +82,7 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<UnknownRow>, Problem> {
-    if !permit.scope().everywhere {
-        return Err(Problem::forbidden("Messages to unknown lines belong to no account, so only who looks after all accounts sees them."));
-    }
+    permit.on_all_accounts("Messages to unknown lines belong to no account, so only who looks after all accounts sees them.")?;
     let before = after.and_then(Cursor::key::<Uuid>).unwrap_or(Uuid::max());
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     // One text for each way of narrowing, so that each walks an index of its own.

@@ -1,5 +1,6 @@
 //! Permits: the proof, as a value, that the signed-in member may do a thing, and on which accounts.
 
+use super::notebook::Notebook;
 use crate::db::{Db, Result};
 use crate::types::{AccountId, Permission, Problem, SignedIn, StaffId};
 use std::marker::PhantomData;
@@ -57,6 +58,11 @@ pub enum Actor {
         /// From where.
         address: Option<String>,
     },
+    /// Somebody who is not signed in.
+    Nobody {
+        /// From where.
+        address: Option<String>,
+    },
     /// The program itself, such as the first start.
     System,
 }
@@ -66,6 +72,7 @@ impl Actor {
         match self {
             Self::Staff { .. } => "staff",
             Self::Api { .. } => "api",
+            Self::Nobody { .. } => "nobody",
             Self::System => "system",
         }
     }
@@ -74,13 +81,13 @@ impl Actor {
         match self {
             Self::Staff { id, .. } => Some(id.0),
             Self::Api { account_id, .. } => Some(account_id.0),
-            Self::System => None,
+            Self::Nobody { .. } | Self::System => None,
         }
     }
 
     pub(super) fn address(&self) -> Option<&str> {
         match self {
-            Self::Staff { address, .. } | Self::Api { address, .. } => address.as_deref(),
+            Self::Staff { address, .. } | Self::Api { address, .. } | Self::Nobody { address } => address.as_deref(),
             Self::System => None,
         }
     }
@@ -89,6 +96,7 @@ impl Actor {
     pub fn name(&self) -> &str {
         match self {
             Self::Staff { name, .. } | Self::Api { name, .. } => name,
+            Self::Nobody { .. } => "Not signed in",
             Self::System => "Switchyard",
         }
     }
@@ -104,6 +112,7 @@ pub struct Member {
     /// What the roles give to whoever has a second factor, which this member has not.
     withheld: Vec<Permission>,
     address: Option<String>,
+    notebook: Notebook,
 }
 
 impl Member {
@@ -142,7 +151,7 @@ impl Member {
             }
         }
         withheld.dedup();
-        Ok(Some(Member { id, name, permissions, withheld, address: None }))
+        Ok(Some(Member { id, name, permissions, withheld, address: None, notebook: Notebook::default() }))
     }
 
     /// The same member, asking from this address: what they do from now on says so in the audit.
@@ -176,25 +185,31 @@ impl Member {
         self.permissions.contains(&(permission, true))
     }
 
-    /// The permit for `P`.
+    /// The permit for `P`; a refusal is noted, for the audit.
     ///
     /// # Errors
     /// `Forbidden`, with the permission in words, when no role gives it.
     pub fn permit<P: may::May>(&self) -> std::result::Result<Permit<P>, Problem> {
-        let everywhere = self.permissions.iter().find(|(p, _)| *p == P::PERMISSION).map(|(_, all)| *all);
-        let Some(everywhere) = everywhere else {
-            if self.withheld.contains(&P::PERMISSION) {
-                return Err(Problem::forbidden(format!(
-                    "To {} you need a second factor. Set it up under “Your account”, then do this again.",
-                    P::PERMISSION.sentence()
-                )));
-            }
-            return Err(Problem::forbidden(format!(
-                "Your roles do not let you {}. Ask an administrator for it.",
-                P::PERMISSION.sentence()
-            )));
-        };
-        Ok(Permit { actor: self.actor(), scope: Scope { everywhere, staff: self.id, permission: P::PERMISSION.as_str() }, of: PhantomData })
+        self.permit_if_any().ok_or_else(|| {
+            self.notebook.refused(P::PERMISSION);
+            let sentence = P::PERMISSION.sentence();
+            Problem::forbidden(if self.withheld.contains(&P::PERMISSION) {
+                format!("To {sentence} you need a second factor. Set it up under “Your account”, then do this again.")
+            } else {
+                format!("Your roles do not let you {sentence}. Ask an administrator for it.")
+            })
+        })
+    }
+
+    /// The permit for `P`, for what is shown to those who have it and left out for the others.
+    pub fn permit_if_any<P: may::May>(&self) -> Option<Permit<P>> {
+        let everywhere = self.permissions.iter().find(|(p, _)| *p == P::PERMISSION).map(|(_, all)| *all)?;
+        let scope = Scope { everywhere, staff: self.id, permission: P::PERMISSION.as_str() };
+        Some(Permit { actor: self.actor(), scope, notebook: self.notebook.clone(), of: PhantomData })
+    }
+
+    pub(super) fn notebook(&self) -> &Notebook {
+        &self.notebook
     }
 }
 
@@ -215,7 +230,22 @@ pub struct Scope {
 pub struct Permit<P> {
     actor: Actor,
     scope: Scope,
+    notebook: Notebook,
     of: PhantomData<P>,
+}
+
+impl<P: may::May> Permit<P> {
+    /// Refuses who does not hold it on all accounts, with these words; noted, for the audit.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn on_all_accounts(&self, else_say: &str) -> std::result::Result<(), Problem> {
+        if self.scope.everywhere {
+            return Ok(());
+        }
+        self.notebook.refused(P::PERMISSION);
+        Err(Problem::forbidden(else_say))
+    }
 }
 
 impl<P> Permit<P> {

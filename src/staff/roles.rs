@@ -117,6 +117,7 @@ fn may_pass_on(member: &Member, permission: Permission) -> Result<(), Problem> {
     if member.may_everywhere(permission) {
         return Ok(());
     }
+    member.notebook().refused(permission);
     Err(Problem::forbidden(format!(
         "This would let somebody {}. You cannot hand that out, since you may not do it on all accounts yourself.",
         permission.sentence()

@@ -3,6 +3,7 @@
 //! The rule: guessing is slow, and no stranger can keep a member out. Tries from a browser that the member has signed in with before
 //! are counted for that browser alone; others for the pair of person and address, the address, and the person.
 
+use super::notebook::sign_in_failed;
 use super::throttle::{Subject, give_back, take};
 use super::{Actor, Chosen, Entry, Passwords, hash_token, password, record, second_factor};
 use crate::clock::Now;
@@ -91,8 +92,13 @@ pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, pas
     db.work(async |tx| if take(tx, now, &mut subjects).await? { Ok(()) } else { Err(too_many()) }).await?;
     let hash = found.as_ref().and_then(|found| found.password_hash.clone());
     let fits = passwords.verify(password.clone(), hash.clone()).await?;
-    let Some(found) = found.filter(|_| fits) else {
-        return Err(Problem::forbidden("This e-mail and password do not fit together."));
+    let found = match found {
+        Some(found) if fits => found,
+        known => {
+            let known = known.as_ref().map(|known| (known.id, known.name.as_str()));
+            db.work(async |tx| sign_in_failed(tx, now, known, from.address).await).await?;
+            return Err(Problem::forbidden("This e-mail and password do not fit together."));
+        }
     };
     let hash = hash.unwrap_or_default();
     let renewed = passwords.renewed(password, &hash).await?;

@@ -16,11 +16,13 @@ use switchyard::messaging::carrier::Carrier;
 use switchyard::messaging::{blast, outbound};
 use switchyard::ringcentral::{self, Client, NewConnection};
 use switchyard::secret::Keyring;
-use switchyard::staff::{self, Member};
+use switchyard::staff::{self, Member, SessionRows};
 use switchyard::sync::{self, Engine, EngineConfig};
 use switchyard::types::{ConversationRow, IntegrationType, LineId, TimelineRow, Timestamp};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower_sessions::SessionStore;
+use tower_sessions::session::{Id, Record};
 
 pub use switchyard::db::Engine as DbEngine;
 
@@ -313,6 +315,19 @@ impl TestApp {
         let sent = self.sandbox.send_from_handset(text).await.unwrap();
         assert_eq!(sent.webhook_status, Some(200));
         sent.id.to_string()
+    }
+
+    /// What a member asks of the console, in a session of its own.
+    pub async fn ask(&self, member: &Member, method: reqwest::Method, path: &str, form: &[(&str, &str)]) -> reqwest::Response {
+        let data = [("staff", serde_json::to_value(member.id()).unwrap()), ("since", serde_json::to_value(self.now.at()).unwrap())];
+        let expiry = time::OffsetDateTime::from_unix_timestamp(self.now.at().0 / 1_000_000 + 3_600).unwrap();
+        let data = data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let mut record = Record { id: Id::default(), data, expiry_date: expiry };
+        SessionRows::new(self.db.clone(), self.now.clock.clone()).create(&mut record).await.unwrap();
+        let request = self.http.request(method.clone(), format!("{}{path}", self.url)).header("sec-fetch-site", "same-origin");
+        let request = request.header("accept", "application/json").header("cookie", format!("switchyard={}", record.id));
+        let request = if method == reqwest::Method::POST { request.form(form) } else { request };
+        request.send().await.unwrap()
     }
 
     /// A webhook as a carrier with this secret would send it.

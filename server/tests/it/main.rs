@@ -18,6 +18,7 @@ mod audit;
 mod blasts;
 mod connections;
 mod crash;
+mod denials;
 mod doors;
 mod faults;
 mod guards;

@@ -1,0 +1,111 @@
+//! What somebody was refused stands in the audit, once in ten minutes: screens, functions, files, sign-ins.
+
+use crate::harness::{TestApp, on_both_engines};
+use crate::house::{PASSWORD, house};
+use reqwest::Method;
+use switchyard::staff::{self, Member, Passwords, Place, may, verify, write_down};
+use switchyard::types::IntegrationType::Inbox;
+use switchyard::types::{AuditEntry, AuditFilter, Outcome};
+
+on_both_engines![
+    every_kind_of_refusal_is_in_the_audit,
+    a_loop_of_refused_requests_writes_one_entry_in_ten_minutes,
+    what_is_only_left_out_for_somebody_is_no_refusal,
+    a_failed_sign_in_is_in_the_audit_without_a_strangers_address,
+];
+
+async fn denied(app: &TestApp) -> Vec<AuditEntry> {
+    let filter = AuditFilter { outcome: Some(Outcome::Denied), ..AuditFilter::default() };
+    staff::search(&app.db, &app.staff.permit().unwrap(), &filter, None, 100).await.unwrap().rows
+}
+
+fn asked(entry: &AuditEntry) -> (String, String) {
+    let after: serde_json::Value = serde_json::from_str(entry.row.after.as_deref().unwrap()).unwrap();
+    (after["permission"].as_str().unwrap_or("-").to_owned(), after["path"].as_str().unwrap().to_owned())
+}
+
+async fn viewer(app: &TestApp) -> Member {
+    let h = house(app);
+    h.member("vera@example.com", h.role("Viewer").await).await
+}
+
+async fn every_kind_of_refusal_is_in_the_audit(app: &TestApp) {
+    let h = house(app);
+    let (vera, elsewhere) = (viewer(app).await, h.member_of(h.account("Elsewhere").await).await);
+    let cases = [
+        (&vera, Method::GET, "/audit", "see_audit"),
+        (&vera, Method::GET, "/audit.csv", "see_audit"),
+        (&vera, Method::POST, "/fn/accounts/add", "manage_directory"),
+        (&vera, Method::GET, "/connections/new", "-"),
+        // They may, but not on all accounts.
+        (&elsewhere, Method::POST, "/fn/accounts/add", "manage_directory"),
+        (&elsewhere, Method::GET, "/sync/unknown", "see_messages"),
+    ];
+    for (n, (member, method, path, permission)) in cases.into_iter().enumerate() {
+        app.pass(1);
+        let answer = app.ask(member, method.clone(), path, &[("name", "New")]).await;
+        assert_eq!(answer.status(), 403, "{method} {path}");
+        let found = denied(app).await;
+        assert_eq!(found.len(), n + 1, "{method} {path}");
+        assert_eq!(asked(&found[0]), (permission.to_owned(), path.to_owned()));
+        assert_eq!((found[0].staff, found[0].address.as_deref()), (Some(member.id()), Some("127.0.0.1")));
+    }
+    while staff::seal(&app.db, &app.now).await.unwrap() > 0 {}
+    assert_eq!(verify(&app.db, None).await.unwrap().broken, None);
+}
+
+async fn a_loop_of_refused_requests_writes_one_entry_in_ten_minutes(app: &TestApp) {
+    let vera = viewer(app).await;
+    let (one, other) = (app.line(Inbox).await.id, app.line(Inbox).await.id);
+    for _ in 0..3 {
+        assert_eq!(app.ask(&vera, Method::GET, "/staff", &[]).await.status(), 403);
+        for id in [one, other] {
+            assert_eq!(app.ask(&vera, Method::GET, &format!("/lines/{id}/type?to=none"), &[]).await.status(), 403);
+        }
+        app.pass(60);
+    }
+    assert_eq!(denied(app).await.len(), 2, "another row of the same screen is the same refusal");
+    let sam = {
+        let h = house(app);
+        h.member("sam@example.com", h.role("Support").await).await
+    };
+    assert_eq!(app.ask(&sam, Method::GET, "/staff", &[]).await.status(), 403);
+    assert_eq!(denied(app).await.len(), 3, "another person is another refusal");
+    app.pass(7 * 60);
+    assert_eq!(app.ask(&vera, Method::GET, "/staff", &[]).await.status(), 403);
+    assert_eq!(denied(app).await.len(), 4, "ten minutes have passed");
+    app.pass(600);
+    assert!(staff::forget_old_pauses(&app.db, &app.now).await.unwrap() >= 3);
+}
+
+async fn what_is_only_left_out_for_somebody_is_no_refusal(app: &TestApp) {
+    let vera = viewer(app).await;
+    assert!(vera.permit_if_any::<may::SeeAudit>().is_none());
+    write_down(&app.db, &app.now, &vera, Place { route: "-", path: "-", is_refused: false }).await.unwrap();
+    assert_eq!(denied(app).await, []);
+    for page in ["/lines", "/accounts", "/sync", "/connections"] {
+        assert_eq!(app.ask(&vera, Method::GET, page, &[]).await.status(), 200, "{page}");
+    }
+    assert_eq!(denied(app).await, []);
+}
+
+async fn a_failed_sign_in_is_in_the_audit_without_a_strangers_address(app: &TestApp) {
+    let vera = viewer(app).await;
+    let passwords = Passwords::new(app.now.rng.clone()).unwrap();
+    let sign_in = async |email: &str, address: &str| {
+        assert!(staff::sign_in(&app.db, &app.now, &passwords, email, "not this one, surely".to_owned(), address).await.is_err());
+    };
+    for _ in 0..3 {
+        sign_in("vera@example.com", "192.0.2.7").await;
+        sign_in("stranger@example.com", "192.0.2.7").await;
+        sign_in("another@example.com", "192.0.2.7").await;
+    }
+    let found = denied(app).await;
+    assert_eq!(found.len(), 2, "one for Vera, one for strangers: {found:?}");
+    assert!(found.iter().all(|entry| entry.staff.is_none() && entry.address.as_deref() == Some("192.0.2.7")));
+    assert!(found.iter().any(|entry| entry.row.after.as_deref() == Some("{\"name\":\"Somebody\"}")), "Vera by her name: {found:?}");
+    assert!(!format!("{found:?}").contains("@example.com"));
+    sign_in("vera@example.com", "192.0.2.8").await;
+    assert_eq!(denied(app).await.len(), 3, "another address is another thing");
+    assert_eq!(staff::sign_in(&app.db, &app.now, &passwords, "vera@example.com", PASSWORD.into(), "192.0.2.7").await, Ok(vera.id()));
+}
