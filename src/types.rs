@@ -12,6 +12,7 @@ mod page;
 mod phone;
 mod problem;
 mod ringcentral;
+mod sight;
 mod staff;
 mod timestamp;
 
@@ -25,6 +26,7 @@ pub use page::*;
 pub use phone::*;
 pub use problem::*;
 pub use ringcentral::*;
+pub use sight::*;
 pub use staff::*;
 pub use timestamp::*;
 

@@ -13,7 +13,7 @@ use crate::screen::screen;
 use crate::sign_in::{CodePage, SignInPage};
 use crate::simulator::SimulatorPage;
 use crate::staff::{MemberPage, NewMemberPage, StaffPage};
-use crate::sync::{SyncPage, UnknownPage};
+use crate::sync::{FindPage, SyncPage, UnknownPage};
 use crate::ui::FaultView;
 use crate::you::YouPage;
 use leptos::prelude::*;
@@ -92,6 +92,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/lines/:id/conversations") view=screen!(conversations, ConversationsPage) ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/conversations/:conversation") view=screen!(conversations, ConversationPage) ssr=SsrMode::Async />
                     <Route path=path!("/sync") view=screen!(sync, SyncPage) ssr=SsrMode::Async />
+                    <Route path=path!("/sync/find") view=screen!(sync, FindPage) ssr=SsrMode::Async />
                     <Route path=path!("/sync/unknown") view=screen!(sync, UnknownPage) ssr=SsrMode::Async />
                     <Route path=path!("/simulator") view=screen!(simulator, SimulatorPage) ssr=SsrMode::Async />
                     <Route path=path!("/accounts") view=screen!(house, AccountsPage) ssr=SsrMode::Async />

@@ -5,15 +5,15 @@
 mod content;
 mod timeline;
 
-pub use content::{attachments, group_text};
+pub use content::written;
 
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::live::{Followed, follow};
 use crate::sync::{SyncBadge, SyncReason};
 use crate::ui::{
-    Badge, Button, FaultView, FormFault, Loading, Number, PageHead, Panel, SendForm, Sending, Time, Tone, fault_of, load, query_field,
-    toast_on_success, waits,
+    Badge, Button, FaultView, FormFault, Loading, PageHead, Panel, SendForm, Sending, Time, Tone, contact_number, fault_of, load,
+    masked_note, query_field, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -178,15 +178,14 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, is_older: bool, m
             </Show>
         </PageHead>
         <FormFault fault=fault_of(retry) />
+        {masked_note(number.whole().is_none())}
         <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
             <Timeline id=id line=line_id page=page followed=followed is_older=is_older may_manage=may_manage />
             <div class="row-start-1 flex min-w-0 flex-col gap-4 lg:col-start-2">
                 <Panel title="Facts">
                     <dl class="facts facts-narrow">
                         <dt>"Contact"</dt>
-                        <dd>
-                            <Number number=number />
-                        </dd>
+                        <dd>{contact_number(&number)}</dd>
                         <dt>"Line"</dt>
                         <dd>
                             <a class="text-link" href=format!("/lines/{line_id}")>{line}</a>

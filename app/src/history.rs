@@ -88,6 +88,17 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "staff.invite" => (format!("Invited {}", word(after, "name").unwrap_or_default()), None, None),
         "staff.accept_invitation" => ("Accepted the invitation and set a password".to_owned(), None, None),
         "staff.disable" => ("Disabled a member of the staff and ended their sessions".to_owned(), None, None),
+        "conversation.see" => ("Saw a conversation: the contact’s number and what was written".to_owned(), None, None),
+        "conversation.see_found" => ("Saw contacts’ numbers that were searched for".to_owned(), None, None),
+        "conversation.find" => {
+            let found = after.get("found").and_then(Value::as_i64).unwrap_or_default();
+            let found = if found == 1 { "1 conversation".to_owned() } else { format!("{found} conversations") };
+            ("Searched for a contact by whole number".to_owned(), None, Some(found))
+        }
+        "line.see_contacts" => ("Saw the numbers of a line’s contacts".to_owned(), None, None),
+        "sync.see_contacts" => ("Saw contacts’ numbers in the Sync list".to_owned(), None, None),
+        "sync.take_file" => ("Took the Sync list as a file, with contacts’ numbers".to_owned(), None, None),
+        "unknown.see" => ("Saw messages to unknown lines".to_owned(), None, None),
         "staff.sign_in_fail" => {
             let as_whom = word(after, "name").map_or_else(|| "with an unknown e-mail".to_owned(), |name| format!("as {name}"));
             (format!("Failed to sign in {as_whom}"), None, None)

@@ -12,7 +12,7 @@ use crate::ui::{ButtonLink, Choice, Empty, FaultView, FilterBar, Loading, PageHe
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use stand::{BlastPanel, Stand};
-use switchyard::types::{BlastId, BlastRow, ConversationDetail, ConversationId, ConversationRow, LineId, LineRow, PhoneNumber, Timestamp};
+use switchyard::types::{BlastId, BlastRow, ConversationDetail, ConversationId, ConversationRow, LineId, LineRow, ShownNumber, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
@@ -24,7 +24,7 @@ use {
     switchyard::ringcentral,
     switchyard::staff::may,
     switchyard::sync,
-    switchyard::types::{IntegrationType, LineFilter, Problem},
+    switchyard::types::{IntegrationType, LineFilter, PhoneNumber, Problem},
 };
 
 /// How many lines and conversations are offered.
@@ -199,7 +199,7 @@ pub async fn read_scene(
         Some(id) => blast::get(&services.db, detail.account_id, line, id).await?,
         None => None,
     };
-    let (number, line_number) = (detail.number.expose(), detail.line_number.expose());
+    let (number, line_number) = (whole(&detail.number)?.expose(), detail.line_number.expose());
     let handset =
         sandbox.handset(number).await?.into_iter().filter(|text| text.from == line_number || text.to.iter().any(|to| to == line_number));
     let handset = handset
@@ -231,6 +231,12 @@ pub async fn read_scene(
         None => None,
     };
     Ok(Scene { detail, handset, chat, blast, armed, is_blacklisted })
+}
+
+/// A contact's number, for who may see it: the simulator plays both sides.
+#[cfg(feature = "ssr")]
+fn whole(number: &ShownNumber) -> Result<&PhoneNumber, Problem> {
+    number.whole().ok_or_else(|| Problem::forbidden("The simulator shows both sides: it needs the permission to see personal data."))
 }
 
 /// Counts what became of a blast. The verdict is the journal's: it knows nothing of our tables.
@@ -268,7 +274,7 @@ pub async fn send_blast(line: LineId, contact: Option<ConversationId>) -> Result
     let services = services()?;
     let (_, mark) = Sandbox::of(&services)?.journal(0).await?;
     let own = match contact {
-        Some(contact) => Some(sync::find_conversation(&services.db, &see, line, contact).await?.number),
+        Some(contact) => Some(whole(&sync::find_conversation(&services.db, &see, line, contact).await?.number)?.clone()),
         None => None,
     };
     let invented = AREAS.iter().flat_map(|area| (0..100).step_by(2).map(move |n| format!("+1{area}55501{n:02}")));
@@ -294,7 +300,7 @@ pub async fn send_reply(line: LineId, contact: ConversationId, text: String) -> 
         return Err(Problem::invalid("text", "Write a text of at most 1,000 characters.").into());
     }
     let detail = sync::find_conversation(&services.db, &see, line, contact).await?;
-    Ok(Sandbox::of(&services)?.send(detail.number.expose(), detail.line_number.expose(), text).await?)
+    Ok(Sandbox::of(&services)?.send(whole(&detail.number)?.expose(), detail.line_number.expose(), text).await?)
 }
 
 /// Writes in the chat as an agent does in the RingCentral app.
@@ -437,6 +443,6 @@ fn Whole(stage: Stage, sent: (Option<BlastId>, u64)) -> impl IntoView {
     }
 }
 
-fn named(name: Option<&str>, number: &PhoneNumber) -> String {
+fn named(name: Option<&str>, number: &ShownNumber) -> String {
     name.map_or_else(|| number.readable(), |name| format!("{name} · {}", number.readable()))
 }

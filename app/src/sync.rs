@@ -3,23 +3,25 @@
 //! The rule: a number in a tile and the list that it leads to are read by the same service verbs, within the reader's scope.
 
 mod badge;
+mod find;
 mod unknown;
 
 pub use badge::{SyncBadge, SyncReason};
+pub use find::FindPage;
 pub use unknown::UnknownPage;
 
 use crate::fault::{Fault, Reply};
 use crate::lines::offered_accounts;
 use crate::live::{Followed, follow};
 use crate::ui::{
-    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, Number, PageHead, Pager, RowLink, Select, Table, Time, icon,
-    load, query_field,
+    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, RowLink, Select, Table, Time, contact_number,
+    icon, load, masked_note, query_field,
 };
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{AccountId, Change, Cursor, LineId, LineRow, PhoneNumber, SyncCounts, SyncRow, Trouble};
+use switchyard::types::{AccountId, Change, Cursor, LineId, LineRow, ShownNumber, SyncCounts, SyncRow, Trouble};
 
 #[cfg(feature = "ssr")]
 use {
@@ -101,6 +103,7 @@ pub fn SyncPage() -> impl IntoView {
     };
     view! {
         <PageHead title="Sync">
+            <ButtonLink href="/sync/find">"Find by number"</ButtonLink>
             <ButtonLink href=csv external=true>
                 {icon(Icon::Download)}
                 "CSV"
@@ -254,7 +257,9 @@ fn at_least(count: i64, cap: i64) -> String {
 fn List(followed: Followed<Board>, is_narrowed: Signal<bool>) -> impl IntoView {
     let nothing = Memo::new(move |_| followed.now.with(|board| board.rows.is_empty()));
     let next = Memo::new(move |_| followed.now.with(|board| board.next.clone()));
+    let is_masked = Memo::new(move |_| followed.now.with(|board| board.rows.iter().any(|row| row.number.whole().is_none())));
     view! {
+        {move || masked_note(is_masked.get())}
         <div class="panel">
             <Show
                 when=move || nothing.get()
@@ -290,21 +295,15 @@ fn List(followed: Followed<Board>, is_narrowed: Signal<bool>) -> impl IntoView {
 }
 
 /// A contact by name, with the number below it, or by number alone.
-pub fn contact(name: Option<String>, number: PhoneNumber, href: String) -> impl IntoView {
+pub fn contact(name: Option<String>, number: ShownNumber, href: String) -> impl IntoView {
+    let number = contact_number(&number);
     match name {
         Some(name) => view! {
             <RowLink href=href>{name}</RowLink>
-            <span class="muted block text-xs">
-                <Number number=number />
-            </span>
+            <span class="muted block text-xs">{number}</span>
         }
         .into_any(),
-        None => view! {
-            <RowLink href=href>
-                <Number number=number />
-            </RowLink>
-        }
-        .into_any(),
+        None => view! { <RowLink href=href>{number}</RowLink> }.into_any(),
     }
 }
 

@@ -33,4 +33,4 @@ pub use send::{SendForm, Sending, fault_of, waits};
 pub use state::{Empty, Loading, Progress};
 pub use table::{Cell, Pager, RowLink, Table, page_url};
 pub use toast::{ToastRegion, provide_toasts, toast, toast_on_success};
-pub use value::{CopyText, Number, Time};
+pub use value::{CopyText, MASKED, Number, Time, contact_number, masked_note};

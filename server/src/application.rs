@@ -124,6 +124,7 @@ async fn prune(db: Db, now: Now, stop: CancellationToken) {
             sessions.prune().await,
             staff::sign_in_history_is_pruned(&db, &now).await,
             staff::forget_old_pauses(&db, &now).await,
+            sync::forget_old_searches(&db, &now).await,
             idempotency::forget_old(&db, &now).await,
             events::forget_old(&db, &now).await,
         ];

@@ -1,14 +1,15 @@
 //! Messages to unknown lines: what came in for a number that was no line of ours, kept whole and shown, so that somebody adds
 //! the line.
 //!
-//! The rule: they belong to no account, so only who looks after all accounts sees them.
+//! The rule: they belong to no account, so only who looks after all accounts sees them, and who texted and what only who sees personal
+//! data on all accounts.
 
 use super::inbound::{Incoming, json, list_as_stored};
 use super::timeline::{media, others};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::staff::{Permit, may};
-use crate::types::{Change, Cursor, LineId, Page, PhoneNumber, Problem, Timestamp, UnknownRow};
+use crate::staff::{Permit, Seen, may};
+use crate::types::{Change, Cursor, LineId, Page, PhoneNumber, Problem, ShownNumber, Timestamp, UnknownRow, Written};
 use uuid::Uuid;
 
 /// Counting looks at so many, the newest ones: a number that has become a line is no trouble any more.
@@ -90,12 +91,14 @@ pub async fn list(
         Some(to) => db.all(list_sql!("and u.to_number = $3 "), (before, most, to.clone())).await?,
         None => db.all(list_sql!(""), (before, most)).await?,
     };
+    let sees = permit.sight().everywhere;
+    if sees && !rows.is_empty() {
+        permit.saw(Seen::UnknownInbound);
+    }
     Ok(Page::of(rows, limit, |row| row.id).map(|row| UnknownRow {
         to: row.to_number,
-        from: row.from_number,
-        others: others(row.others.as_deref()),
-        body: row.body,
-        media: media(row.media.as_deref()),
+        from: ShownNumber::of(row.from_number, sees),
+        written: Written::of(row.body, media(row.media.as_deref()), others(row.others.as_deref()), sees),
         sent_at: row.carrier_at,
         received_at: row.received_at,
         line: row.line,

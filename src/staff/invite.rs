@@ -20,6 +20,7 @@ const ROLES: [(&str, &[Permission]); 3] = [
         &[
             Permission::SeeDirectory,
             Permission::SeeMessages,
+            Permission::SeePersonalData,
             Permission::ManageDirectory,
             Permission::SetIntegrationType,
             Permission::SendMessages,

@@ -1,15 +1,15 @@
-//! The notebook of a request: what its member was refused, so that reads stay reads. Whoever serves the request writes it down
-//! before the answer leaves.
+//! The notebook of a request: what its member was refused, and what personal data they were shown, so that reads stay reads. Whoever
+//! serves the request writes it down before the answer leaves.
 //!
 //! The rule: the same thing of the same person is written down once in ten minutes, so that a loop of requests cannot fill the audit.
 
 use super::{Actor, Entry, Member, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{Outcome, Permission, StaffId, Timestamp};
+use crate::types::{AccountId, ConversationId, LineId, Outcome, Permission, StaffId, Timestamp};
 use serde_json::json;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -18,21 +18,72 @@ const PAUSE: Duration = Duration::from_secs(10 * 60);
 /// A path that is written down is cut here.
 const LONGEST_PATH: usize = 200;
 
+/// Personal data that somebody was shown whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// One conversation: its contact's number and what was written.
+    Conversation(AccountId, LineId, ConversationId),
+    /// The contacts of a line.
+    Contacts(AccountId, LineId),
+    /// Contacts in the Sync list, as it was narrowed.
+    SyncList(Option<AccountId>, Option<LineId>),
+    /// The Sync list as a file.
+    SyncFile(Option<AccountId>, Option<LineId>),
+    /// Messages to unknown lines.
+    UnknownInbound,
+    /// Conversations that were found by a number.
+    Found,
+}
+
+impl Seen {
+    fn entry(self) -> Entry<'static> {
+        let entry = Entry { outcome: Outcome::Seen, ..Entry::default() };
+        match self {
+            Self::Conversation(account, line, id) => {
+                Entry { action: "conversation.see", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..entry }
+            }
+            Self::Contacts(account, line) => Entry { action: "line.see_contacts", account_id: Some(account), line_id: Some(line), ..entry },
+            Self::SyncList(account_id, line_id) => Entry { action: "sync.see_contacts", account_id, line_id, ..entry },
+            Self::SyncFile(account_id, line_id) => Entry { action: "sync.take_file", account_id, line_id, ..entry },
+            Self::UnknownInbound => Entry { action: "unknown.see", ..entry },
+            Self::Found => Entry { action: "conversation.see_found", ..entry },
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    refused: Vec<Permission>,
+    seen: Vec<Seen>,
+}
+
 /// What was noted while one request ran; clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Notebook(Arc<Mutex<Vec<Permission>>>);
+pub(super) struct Notebook(Arc<Mutex<Notes>>);
 
 impl Notebook {
     /// The member was refused this.
     pub(super) fn refused(&self, permission: Permission) {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !noted.contains(&permission) {
-            noted.push(permission);
+        let refused = &mut self.notes().refused;
+        if !refused.contains(&permission) {
+            refused.push(permission);
         }
     }
 
-    fn take(&self) -> Vec<Permission> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The member was shown this whole.
+    pub(super) fn saw(&self, this: Seen) {
+        let seen = &mut self.notes().seen;
+        if !seen.contains(&this) {
+            seen.push(this);
+        }
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Notes {
+        std::mem::take(&mut *self.notes())
     }
 }
 
@@ -47,35 +98,40 @@ pub struct Place<'a> {
     pub is_refused: bool,
 }
 
-/// Writes down what the member was refused since the last time. To be called before the answer leaves, and when it fails, the answer
+/// Writes down what the member was refused and shown since the last time. To be called before the answer leaves, and when it fails, the answer
 /// must not.
 ///
 /// # Errors
 /// What the database says.
 pub async fn write_down(db: &Db, now: &Now, member: &Member, place: Place<'_>) -> Result<()> {
-    let mut refused: Vec<Option<Permission>> = member.notebook().take().into_iter().map(Some).collect();
+    let notes = member.notebook().take();
+    let mut refused: Vec<Option<Permission>> = notes.refused.into_iter().map(Some).collect();
     if refused.is_empty() && place.is_refused {
         refused.push(None);
     }
+    let path: String = place.path.chars().take(LONGEST_PATH).collect();
+    let refusals = refused.into_iter().map(|permission| {
+        let permission = permission.map(Permission::as_str);
+        let entry = Entry { action: "access.refuse", outcome: Outcome::Denied, ..Entry::default() };
+        let what = format!("denied {} {}", permission.unwrap_or("-"), place.route);
+        (what, entry.change((), json!({ "permission": permission, "path": path })))
+    });
+    let sights = notes.seen.into_iter().map(|seen| (format!("seen {seen:?}"), seen.entry()));
     let who = member.id().0;
     let mut due = Vec::new();
-    for permission in refused {
-        let what = format!("denied {} {}", permission.map_or("-", Permission::as_str), place.route);
+    for (what, entry) in refusals.chain(sights) {
         if is_due(db, now, who, &what).await? {
-            due.push((permission, what));
+            due.push((what, entry));
         }
     }
     if due.is_empty() {
         return Ok(());
     }
-    let path: String = place.path.chars().take(LONGEST_PATH).collect();
     let actor = member.actor();
     db.work(async |tx| {
-        for (permission, what) in due {
+        for (what, entry) in due {
             if pause(tx, now, who, what).await? {
-                let entry = Entry { action: "access.refuse", outcome: Outcome::Denied, ..Entry::default() };
-                let asked = json!({ "permission": permission.map(Permission::as_str), "path": path });
-                record(tx, now, &actor, entry.change((), asked)).await?;
+                record(tx, now, &actor, entry).await?;
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Permits: the proof, as a value, that the signed-in member may do a thing, and on which accounts.
 
-use super::notebook::Notebook;
+use super::notebook::{Notebook, Seen};
 use crate::db::{Db, Result};
 use crate::types::{AccountId, Permission, Problem, SignedIn, StaffId};
 use std::marker::PhantomData;
@@ -25,6 +25,7 @@ pub mod may {
     permissions!(
         SeeDirectory,
         SeeMessages,
+        SeePersonalData,
         ManageDirectory,
         SetIntegrationType,
         SendMessages,
@@ -205,7 +206,9 @@ impl Member {
     pub fn permit_if_any<P: may::May>(&self) -> Option<Permit<P>> {
         let everywhere = self.permissions.iter().find(|(p, _)| *p == P::PERMISSION).map(|(_, all)| *all)?;
         let scope = Scope { everywhere, staff: self.id, permission: P::PERMISSION.as_str() };
-        Some(Permit { actor: self.actor(), scope, notebook: self.notebook.clone(), of: PhantomData })
+        let personal = self.permissions.iter().find(|(p, _)| *p == Permission::SeePersonalData).map(|(_, all)| *all);
+        let sight = Sight { everywhere: personal == Some(true), somewhere: personal.is_some() };
+        Some(Permit { actor: self.actor(), scope, sight, notebook: self.notebook.clone(), of: PhantomData })
     }
 
     pub(super) fn notebook(&self) -> &Notebook {
@@ -225,11 +228,22 @@ pub struct Scope {
     pub permission: &'static str,
 }
 
+/// Where the holder of a permit sees personal data whole. A statement decides it by the row's account:
+/// `coalesce($1 or account_id in (select account_id from staff_scope where staff_id = $2 and permission = 'see_personal_data'), false)`.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight {
+    /// On all accounts.
+    pub everywhere: bool,
+    /// On some account.
+    pub somewhere: bool,
+}
+
 /// The proof that somebody may do what `P` names, and where.
 #[derive(Debug, Clone)]
 pub struct Permit<P> {
     actor: Actor,
     scope: Scope,
+    sight: Sight,
     notebook: Notebook,
     of: PhantomData<P>,
 }
@@ -257,5 +271,20 @@ impl<P> Permit<P> {
     /// Where it holds.
     pub fn scope(&self) -> Scope {
         self.scope
+    }
+
+    /// Where its holder sees personal data whole; everywhere else it is masked.
+    pub fn sight(&self) -> Sight {
+        self.sight
+    }
+
+    /// Notes that its holder is shown this whole, for the audit.
+    pub fn saw(&self, seen: Seen) {
+        self.notebook.saw(seen);
+    }
+
+    /// Notes that its holder would have needed a further permission, for the audit.
+    pub(crate) fn lacked(&self, permission: Permission) {
+        self.notebook.refused(permission);
     }
 }

@@ -3,16 +3,21 @@
 
 use crate::db::{Db, Result};
 use crate::messaging::timeline::{media, others};
-use crate::staff::{Permit, Scope, may};
+use crate::staff::{Permit, Scope, Seen, may};
 use crate::types::{
     AccountId, AgentOutcome, ConversationDetail, ConversationId, ConversationRow, Cursor, Direction, EntryState, IntegrationType, LineId,
-    MessageId, MessageState, Origin, Page, PhoneNumber, Problem, SyncCounts, SyncFilter, SyncRow, SyncState, TimelineRow, Timestamp,
-    Trouble, UnsentPost,
+    MessageId, MessageState, Origin, Page, PhoneNumber, Problem, ShownNumber, SyncCounts, SyncFilter, SyncRow, SyncState, TimelineRow,
+    Timestamp, Trouble, UnsentPost, Written, without_numbers,
 };
 use uuid::Uuid;
 
 /// Counting stops here: a screen says “at least”.
 const COUNT_CAP: i64 = 1_000;
+
+/// A text from outside, for who `sees` personal data or does not.
+fn reason(text: Option<String>, sees: bool) -> Option<String> {
+    if sees { text } else { text.as_deref().map(without_numbers) }
+}
 
 /// What a lane's columns say.
 fn state(kind: IntegrationType, held: Option<i64>, queued: Option<i64>, since: Option<Timestamp>, why: Option<String>) -> SyncState {
@@ -55,9 +60,11 @@ pub async fn counts_of_line(db: &Db, line: LineId) -> Result<LineCounts> {
 struct ListRow {
     line_id: LineId,
     conversation_id: ConversationId,
+    account_id: AccountId,
     account: String,
     line: String,
     number: PhoneNumber,
+    sees: bool,
     contact: Option<String>,
     integration_type: IntegrationType,
     held: i64,
@@ -71,8 +78,10 @@ struct ListRow {
 macro_rules! list_sql {
     ($narrow:literal) => {
         concat!(
-            "select n.line_id, n.conversation_id, a.name as account, l.label as line, c.number, k.name as contact, l.integration_type,
-               n.held, n.queued, n.trouble, n.stalled_since, n.stalled_reason, n.changed_at
+            "select n.line_id, n.conversation_id, n.account_id, a.name as account, l.label as line, c.number, k.name as contact,
+               l.integration_type, n.held, n.queued, n.trouble, n.stalled_since, n.stalled_reason, n.changed_at,
+               coalesce($10 or n.account_id in
+                 (select account_id from staff_scope where staff_id = $7 and permission = 'see_personal_data'), false) as sees
              from (select line_id, conversation_id, account_id, held, queued, trouble, stalled_since, stalled_reason, changed_at
                    from lane
                    where trouble > 0 and (trouble, changed_at, line_id, conversation_id) < ($1, $2, $3, $4) and trouble >= $5
@@ -111,26 +120,30 @@ pub async fn list(
         ConversationId(Uuid::max()),
     ));
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let common = (start.0, start.1, start.2, start.3, lowest, scope.everywhere, scope.staff, scope.permission, most);
-    let (a, b, c, d, e, f, g, h, i) = common;
+    let common =
+        (start.0, start.1, start.2, start.3, lowest, scope.everywhere, scope.staff, scope.permission, most, permit.sight().everywhere);
+    let (a, b, c, d, e, f, g, h, i, j) = common;
     // One text for each way of narrowing, so that each walks an index of its own.
     let rows: Vec<ListRow> = match (filter.line, filter.account) {
         (Some(line), Some(account)) => {
-            db.all(list_sql!("and line_id = $10 and account_id = $11 "), (a, b, c, d, e, f, g, h, i, line, account)).await?
+            db.all(list_sql!("and line_id = $11 and account_id = $12 "), (a, b, c, d, e, f, g, h, i, j, line, account)).await?
         }
-        (Some(line), None) => db.all(list_sql!("and line_id = $10 "), (a, b, c, d, e, f, g, h, i, line)).await?,
-        (None, Some(account)) => db.all(list_sql!("and account_id = $10 "), (a, b, c, d, e, f, g, h, i, account)).await?,
+        (Some(line), None) => db.all(list_sql!("and line_id = $11 "), (a, b, c, d, e, f, g, h, i, j, line)).await?,
+        (None, Some(account)) => db.all(list_sql!("and account_id = $11 "), (a, b, c, d, e, f, g, h, i, j, account)).await?,
         (None, None) => db.all(list_sql!(""), common).await?,
     };
     let page = Page::of(rows, limit, |row| (row.trouble, row.changed_at, row.line_id, row.conversation_id));
+    if let Some(row) = page.rows.iter().find(|row| row.sees) {
+        permit.saw(Seen::SyncList(filter.account.or(filter.line.map(|_| row.account_id)), filter.line));
+    }
     Ok(page.map(|row| SyncRow {
         line_id: row.line_id,
         conversation_id: row.conversation_id,
         account: row.account,
         line: row.line,
-        number: row.number,
+        number: ShownNumber::of(row.number, row.sees),
         contact: row.contact,
-        sync: state(row.integration_type, Some(row.held), Some(row.queued), row.stalled_since, row.stalled_reason),
+        sync: state(row.integration_type, Some(row.held), Some(row.queued), row.stalled_since, reason(row.stalled_reason, row.sees)),
         changed_at: row.changed_at,
     }))
 }
@@ -189,7 +202,9 @@ pub async fn backlog(db: &Db) -> Result<Backlog> {
 #[derive(sqlx::FromRow)]
 struct ConversationListRow {
     id: ConversationId,
+    account_id: AccountId,
     number: PhoneNumber,
+    sees: bool,
     contact: Option<String>,
     last_at: Timestamp,
     integration_type: IntegrationType,
@@ -216,8 +231,10 @@ pub async fn conversations_of_line(
         after.and_then(Cursor::key::<(Timestamp, ConversationId)>).unwrap_or((Timestamp(i64::MAX), ConversationId(Uuid::max())));
     let rows: Vec<ConversationListRow> = db
         .all(
-            "select c.id, c.number, k.name as contact, c.last_at, l.integration_type, n.held, n.queued, n.stalled_since, n.stalled_reason,
-               n.chat_id
+            "select c.id, l.account_id, c.number, k.name as contact, c.last_at, l.integration_type, n.held, n.queued, n.stalled_since,
+               n.stalled_reason, n.chat_id,
+               coalesce($8 or l.account_id in
+                 (select account_id from staff_scope where staff_id = $5 and permission = 'see_personal_data'), false) as sees
              from conversation c
              join line l on l.id = c.line_id
              left join lane n on n.line_id = c.line_id and n.conversation_id = c.id
@@ -226,15 +243,27 @@ pub async fn conversations_of_line(
                and ($4 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
              order by c.last_at desc, c.id desc
              limit $7",
-            (line, last_at, id, scope.everywhere, scope.staff, scope.permission, i64::try_from(limit + 1).unwrap_or(i64::MAX)),
+            (
+                line,
+                last_at,
+                id,
+                scope.everywhere,
+                scope.staff,
+                scope.permission,
+                i64::try_from(limit + 1).unwrap_or(i64::MAX),
+                permit.sight().everywhere,
+            ),
         )
         .await?;
+    if let Some(row) = rows.first().filter(|row| row.sees) {
+        permit.saw(Seen::Contacts(row.account_id, line));
+    }
     Ok(Page::of(rows, limit, |row| (row.last_at, row.id)).map(|row| ConversationRow {
         id: row.id,
-        number: row.number,
+        number: ShownNumber::of(row.number, row.sees),
         contact: row.contact,
         last_at: row.last_at,
-        sync: state(row.integration_type, row.held, row.queued, row.stalled_since, row.stalled_reason),
+        sync: state(row.integration_type, row.held, row.queued, row.stalled_since, reason(row.stalled_reason, row.sees)),
         chat_id: row.chat_id,
     }))
 }
@@ -246,6 +275,7 @@ struct Head {
     account_id: AccountId,
     account: String,
     number: PhoneNumber,
+    sees: bool,
     contact: Option<String>,
     opted_out: bool,
     integration_type: IntegrationType,
@@ -272,7 +302,9 @@ pub async fn find_conversation(
         .opt(
             "select l.label as line, l.number as line_number, l.account_id, a.name as account, c.number, k.name as contact,
                coalesce(o.state = 'opted_out', false) as opted_out, l.integration_type, n.held, n.queued, n.stalled_since,
-               n.stalled_reason, n.chat_id, n.due_at
+               n.stalled_reason, n.chat_id, n.due_at,
+               coalesce($6 or l.account_id in
+                 (select account_id from staff_scope where staff_id = $4 and permission = 'see_personal_data'), false) as sees
              from conversation c
              join line l on l.id = c.line_id
              join account a on a.id = l.account_id
@@ -281,22 +313,25 @@ pub async fn find_conversation(
              left join consent o on o.line_id = c.line_id and o.number = c.number
              where c.line_id = $1 and c.id = $2
                and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))",
-            (line, id, scope.everywhere, scope.staff, scope.permission),
+            (line, id, scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere),
         )
         .await?;
     let head = head.ok_or_else(|| {
         Problem::not_found("There is no such conversation, or its line belongs to an account that you do not look after.")
     })?;
+    if head.sees {
+        permit.saw(Seen::Conversation(head.account_id, line, id));
+    }
     Ok(ConversationDetail {
         line_id: line,
         line: head.line,
         line_number: head.line_number,
         account_id: head.account_id,
         account: head.account,
-        number: head.number,
+        number: ShownNumber::of(head.number, head.sees),
         contact: head.contact,
         opted_out: head.opted_out,
-        sync: state(head.integration_type, head.held, head.queued, head.stalled_since, head.stalled_reason),
+        sync: state(head.integration_type, head.held, head.queued, head.stalled_since, reason(head.stalled_reason, head.sees)),
         chat_id: head.chat_id,
         due_at: head.due_at,
     })
@@ -305,6 +340,8 @@ pub async fn find_conversation(
 #[derive(sqlx::FromRow)]
 struct TimelineSql {
     id: MessageId,
+    account_id: AccountId,
+    sees: bool,
     direction: Direction,
     origin: Option<Origin>,
     body: String,
@@ -340,7 +377,9 @@ pub async fn timeline(
     let rows: Vec<TimelineSql> = db
         .all(
             "select m.id, m.direction, m.origin, m.body, m.media, m.others, m.state, m.error, m.created_at, m.accepted_at,
-               e.state as entry, e.seq, e.post_id, e.posted_at, i.echoed_at, p.edited_at, p.removed_at, e.reason
+               e.state as entry, e.seq, e.post_id, e.posted_at, i.echoed_at, p.edited_at, p.removed_at, e.reason, l.account_id,
+               coalesce($8 or l.account_id in
+                 (select account_id from staff_scope where staff_id = $5 and permission = 'see_personal_data'), false) as sees
              from message m
              join line l on l.id = m.line_id
              left join sync_entry e on e.line_id = m.line_id and e.message_id = m.id
@@ -358,18 +397,20 @@ pub async fn timeline(
                 scope.staff,
                 scope.permission,
                 i64::try_from(limit + 1).unwrap_or(i64::MAX),
+                permit.sight().everywhere,
             ),
         )
         .await?;
+    if let Some(row) = rows.first().filter(|row| row.sees) {
+        permit.saw(Seen::Conversation(row.account_id, line, id));
+    }
     Ok(Page::of(rows, limit, |row| row.id).map(|row| TimelineRow {
         id: row.id,
         direction: row.direction,
         origin: row.origin,
-        body: row.body,
-        media: media(row.media.as_deref()),
-        others: others(row.others.as_deref()),
+        written: Written::of(row.body, media(row.media.as_deref()), others(row.others.as_deref()), row.sees),
         state: row.state,
-        error: row.error,
+        error: reason(row.error, row.sees),
         created_at: row.created_at,
         accepted_at: row.accepted_at,
         entry: row.entry,
@@ -379,7 +420,7 @@ pub async fn timeline(
         echoed_at: row.echoed_at,
         edited_at: row.edited_at,
         removed_at: row.removed_at,
-        reason: row.reason,
+        reason: reason(row.reason, row.sees),
     }))
 }
 

@@ -45,6 +45,8 @@ ids! {
     StaffId;
     /// A named set of permissions.
     RoleId;
+    /// A search for a contact by number.
+    SearchId;
     /// One entry of the audit.
     AuditId;
     /// What waits for a second person.

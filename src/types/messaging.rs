@@ -1,6 +1,6 @@
 //! Messages, conversations and their sync state as screens show them.
 
-use crate::types::{AccountId, BlastId, ConversationId, LineId, MessageId, PhoneNumber, Timestamp, words};
+use crate::types::{AccountId, BlastId, ConversationId, LineId, MessageId, PhoneNumber, ShownNumber, Timestamp, Written, words};
 use serde::{Deserialize, Serialize};
 
 words! {
@@ -187,7 +187,7 @@ pub struct SyncRow {
     /// The line's label.
     pub line: String,
     /// The contact's number.
-    pub number: PhoneNumber,
+    pub number: ShownNumber,
     /// The contact's name, if the account knows one.
     pub contact: Option<String>,
     /// How far it is.
@@ -215,7 +215,7 @@ pub struct ConversationRow {
     /// The conversation.
     pub id: ConversationId,
     /// The contact's number.
-    pub number: PhoneNumber,
+    pub number: ShownNumber,
     /// The contact's name, if the account knows one.
     pub contact: Option<String>,
     /// When the newest message was written.
@@ -224,6 +224,25 @@ pub struct ConversationRow {
     pub sync: SyncState,
     /// Its chat in RingCentral, if there is one.
     pub chat_id: Option<String>,
+}
+
+/// A conversation that was found by its contact's number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundRow {
+    /// The line.
+    pub line_id: LineId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The account's name.
+    pub account: String,
+    /// The line's label.
+    pub line: String,
+    /// The contact's number.
+    pub number: ShownNumber,
+    /// The contact's name, if the account knows one.
+    pub contact: Option<String>,
+    /// When the newest message was written.
+    pub last_at: Timestamp,
 }
 
 /// A conversation's head.
@@ -240,7 +259,7 @@ pub struct ConversationDetail {
     /// The account's name.
     pub account: String,
     /// The contact's number.
-    pub number: PhoneNumber,
+    pub number: ShownNumber,
     /// The contact's name, if the account knows one.
     pub contact: Option<String>,
     /// The contact has opted out.
@@ -263,11 +282,7 @@ pub struct TimelineRow {
     /// What sent it, if it went out.
     pub origin: Option<Origin>,
     /// What it says.
-    pub body: String,
-    /// Its attachments.
-    pub media: Vec<Media>,
-    /// The other numbers of a group text.
-    pub others: Vec<PhoneNumber>,
+    pub written: Written,
     /// How far the SMS is.
     pub state: MessageState,
     /// What went wrong with the SMS.
@@ -340,13 +355,9 @@ pub struct UnknownRow {
     /// The number that was texted.
     pub to: PhoneNumber,
     /// Who texted it.
-    pub from: PhoneNumber,
-    /// The other numbers of a group text.
-    pub others: Vec<PhoneNumber>,
+    pub from: ShownNumber,
     /// What it says.
-    pub body: String,
-    /// Its attachments.
-    pub media: Vec<Media>,
+    pub written: Written,
     /// The carrier's time.
     pub sent_at: Option<Timestamp>,
     /// When it came in.

@@ -9,8 +9,10 @@ words! {
     Permission {
         /// See accounts, users, lines and their settings.
         SeeDirectory = "see_directory",
-        /// See conversations, contacts' numbers and what was written.
+        /// See conversations and how far they are; numbers and words are masked.
         SeeMessages = "see_messages",
+        /// See contacts' whole numbers and what was written.
+        SeePersonalData = "see_personal_data",
         /// Add accounts and lines, give access, edit responders.
         ManageDirectory = "manage_directory",
         /// Set what a line's messages flow into.
@@ -37,7 +39,8 @@ impl Permission {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::SeeDirectory => "see accounts, people and lines",
-            Self::SeeMessages => "see conversations and what was written in them",
+            Self::SeeMessages => "see conversations and how far they are, with phone numbers and words masked",
+            Self::SeePersonalData => "see whole phone numbers of contacts and what was written",
             Self::ManageDirectory => "add accounts and lines, give access and edit responders",
             Self::SetIntegrationType => "set the integration type of a line",
             Self::SendMessages => "send messages and blasts",
@@ -63,7 +66,7 @@ impl Permission {
     pub fn screen(self) -> &'static str {
         match self {
             Self::SeeDirectory | Self::ManageDirectory | Self::SetIntegrationType => "Lines, accounts, connections",
-            Self::SeeMessages | Self::SendMessages | Self::ManageSync => "Conversations and Sync",
+            Self::SeeMessages | Self::SeePersonalData | Self::SendMessages | Self::ManageSync => "Conversations and Sync",
             Self::SeeStaff | Self::ManageStaff | Self::ManageRoles | Self::Approve | Self::SeeAudit => "Staff and audit",
         }
     }
@@ -205,19 +208,15 @@ pub struct RoleMatrix {
 
 words! {
     /// How something that the audit tells of ended.
+    #[derive(Default)]
     Outcome {
         /// It was done.
+        #[default]
         Done = "done",
         /// It was refused.
         Denied = "denied",
         /// Personal data was looked at.
         Seen = "seen",
-    }
-}
-
-impl Default for Outcome {
-    fn default() -> Self {
-        Self::Done
     }
 }
 

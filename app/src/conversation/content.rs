@@ -1,12 +1,33 @@
-//! What a message holds beside its words: attachments and the other numbers of a group text.
+//! What a message holds: its words, attachments and the other numbers of a group text; or that they are masked.
 //!
 //! The rule: an address that came from outside is a link only where it leads to the web.
 
+use crate::ui::MASKED;
 use leptos::prelude::*;
-use switchyard::types::{Media, PhoneNumber};
+use switchyard::types::{Media, PhoneNumber, Written};
+
+/// What was written, or that it is masked.
+pub fn written(of: &Written) -> impl IntoView + use<> {
+    match of {
+        Written::Whole { body, media, others } => view! {
+            <p class="break-words whitespace-pre-line">{body.clone()}</p>
+            {attachments(media)}
+            {group_text(others)}
+        }
+        .into_any(),
+        Written::Masked { media } => {
+            let media = match media {
+                0 => String::new(),
+                1 => " and 1 attachment".to_owned(),
+                many => format!(" and {many} attachments"),
+            };
+            view! { <p class="muted" title=MASKED>"•••• masked text" {media}</p> }.into_any()
+        }
+    }
+}
 
 /// The attachments, as links; nothing when there are none.
-pub fn attachments(media: &[Media]) -> impl IntoView + use<> {
+fn attachments(media: &[Media]) -> impl IntoView + use<> {
     let list = media
         .iter()
         .enumerate()
@@ -26,7 +47,7 @@ pub fn attachments(media: &[Media]) -> impl IntoView + use<> {
 }
 
 /// Whom a group text went to beside us; nothing for one that is none.
-pub fn group_text(others: &[PhoneNumber]) -> impl IntoView + use<> {
+fn group_text(others: &[PhoneNumber]) -> impl IntoView + use<> {
     (!others.is_empty()).then(|| {
         let others = others.iter().map(PhoneNumber::readable).collect::<Vec<_>>().join(", ");
         view! { <p class="muted mt-1 text-xs">"Group text, also to " {others}</p> }

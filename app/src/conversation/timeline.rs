@@ -1,6 +1,6 @@
 //! The messages of a conversation, the newest at the bottom: on one side what was written, on the other whether RingCentral has it.
 
-use super::{Conversation, RestoreMessage, SkipMessage, attachments, group_text, read_after};
+use super::{Conversation, RestoreMessage, SkipMessage, read_after, written};
 use crate::live::Followed;
 use crate::ui::{Badge, Button, ConfirmFold, Empty, FormFault, Look, SendForm, Sending, Time, Tone, fault_of, toast_on_success, waits};
 use leptos::prelude::*;
@@ -114,9 +114,7 @@ fn Message(row: TimelineRow, line: LineId, skip: Sending, restore: Sending, may_
                     </span>
                     <span class="sr-only">{if inbound { "from the contact" } else { "to the contact" }}</span>
                 </header>
-                <p class="break-words whitespace-pre-line">{row.body.clone()}</p>
-                {attachments(&row.media)}
-                {group_text(&row.others)}
+                {written(&row.written)}
                 <p class="mt-1 text-xs">{sms(&row)}</p>
             </article>
             <div class="message-state">{entry(&row)} {act}</div>
@@ -234,16 +232,14 @@ fn acts(row: &TimelineRow, line: LineId, skip: Sending, restore: Sending) -> imp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use switchyard::types::MessageId;
+    use switchyard::types::{MessageId, Written};
 
     fn row(n: u128, entry: Option<EntryState>) -> TimelineRow {
         TimelineRow {
             id: MessageId(uuid::Uuid::from_u128(n)),
             direction: Direction::Outbound,
             origin: Some(Origin::Blast),
-            body: String::new(),
-            media: Vec::new(),
-            others: Vec::new(),
+            written: Written::Masked { media: 0 },
             state: MessageState::Accepted,
             error: None,
             created_at: Timestamp(0),

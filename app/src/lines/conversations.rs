@@ -5,7 +5,9 @@ use crate::conversation::concerns_line;
 use crate::fault::{Fault, Reply};
 use crate::live::follow;
 use crate::sync::{SyncBadge, SyncReason, contact};
-use crate::ui::{Cell, Empty, FaultView, Loading, PageHead, Pager, Table, Tabs, Time, TypeBadge, load, query_field};
+use crate::ui::{
+    ButtonLink, Cell, Empty, FaultView, Loading, PageHead, Pager, Table, Tabs, Time, TypeBadge, load, masked_note, query_field,
+};
 use leptos::prelude::*;
 use switchyard::types::{ConversationRow, Cursor, IntegrationType, LineId, LineRow, Page};
 
@@ -66,6 +68,7 @@ fn whole(line: LineRow, after: Option<Cursor>, first: Page<ConversationRow>) -> 
     let followed = follow(first, move |change| concerns_line(change, id), move || line_conversations(id, after.clone()));
     let nothing = Memo::new(move |_| followed.now.with(|page| page.rows.is_empty()));
     let next = Memo::new(move |_| followed.now.with(|page| page.next.clone()));
+    let is_masked = Memo::new(move |_| followed.now.with(|page| page.rows.iter().any(|row| row.number.whole().is_none())));
     let has_chats = of_type == IntegrationType::Ringcentral;
     let head: &'static [&'static str] =
         if has_chats { &["Contact", "Sync", "Chat", "Last message"] } else { &["Contact", "Sync", "Last message"] };
@@ -97,8 +100,11 @@ fn whole(line: LineRow, after: Option<Cursor>, first: Page<ConversationRow>) -> 
         <PageHead
             title=line.number.readable() above=vec![("Lines".to_owned(), "/lines".to_owned())]
             beside=move || view! { <TypeBadge of=of_type /> }
-        />
+        >
+            <ButtonLink href=format!("/sync/find?line={id}")>"Find by number"</ButtonLink>
+        </PageHead>
         <Tabs label="This line" tabs=tabs(id, true) />
+        {move || masked_note(is_masked.get())}
         <div class="panel">
             <Show
                 when=move || nothing.get()

@@ -8,7 +8,8 @@ use crate::conversation::concerns_line;
 use crate::live::{Followed, follow};
 use crate::sync::SyncBadge;
 use crate::ui::{
-    Badge, Button, Empty, FormFault, Look, Number, SendForm, Sending, TextArea, Time, Tone, fault_of, field_error, toast_on_success, waits,
+    Badge, Button, Empty, FormFault, Look, SendForm, Sending, TextArea, Time, Tone, contact_number, fault_of, field_error,
+    toast_on_success, waits,
 };
 use leptos::html;
 use leptos::prelude::*;
@@ -98,7 +99,7 @@ fn Handset(line: LineId, contact: ConversationId, followed: Followed<Scene>) -> 
             <header class="border-b border-base-300 px-4 py-3">
                 <h2 id="handset" class="font-semibold">"The contact’s handset"</h2>
                 <p class="muted text-xs">
-                    <Number number=number />
+                    {contact_number(&number)}
                 </p>
             </header>
             <div class="flex h-72 grow flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="handset">

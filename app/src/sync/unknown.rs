@@ -2,11 +2,14 @@
 //!
 //! The rule: the search takes the number that was texted, never the contact's, because what is searched for stands in the URL.
 
-use crate::conversation::{attachments, group_text};
+use crate::conversation::written;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::live::{Followed, follow};
-use crate::ui::{ButtonLink, Cell, Empty, FaultView, FilterBar, Loading, Number, PageHead, Pager, Search, Table, Time, load, query_field};
+use crate::ui::{
+    ButtonLink, Cell, Empty, FaultView, FilterBar, Loading, Number, PageHead, Pager, Search, Table, Time, contact_number, load,
+    masked_note, query_field,
+};
 use leptos::prelude::*;
 use switchyard::types::{Change, Cursor, Page, Permission, Timestamp, UnknownRow};
 
@@ -96,7 +99,9 @@ fn List(followed: Followed<Page<UnknownRow>>, searched: Signal<String>, me: Me) 
             .into_any(),
         }
     };
+    let is_masked = move || followed.now.with(|page| page.rows.iter().any(|row| row.from.whole().is_none()));
     view! {
+        {move || masked_note(is_masked())}
         <div class="panel">{rows}</div>
         {move || view! { <Pager label="Pages of messages" next=followed.now.with(|page| page.next.clone()) /> }}
     }
@@ -118,13 +123,9 @@ fn row(message: UnknownRow, may_add: bool) -> impl IntoView {
                     <Number number=message.to />
                 </span>
             </Cell>
-            <Cell of="From">
-                <Number number=message.from />
-            </Cell>
+            <Cell of="From">{contact_number(&message.from)}</Cell>
             <Cell of="Message">
-                <p class="break-words whitespace-pre-line">{message.body}</p>
-                {attachments(&message.media)}
-                {group_text(&message.others)}
+                {written(&message.written)}
             </Cell>
             <Cell of="Received">
                 <Time at=message.received_at />

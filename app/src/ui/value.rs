@@ -1,7 +1,7 @@
 //! Values as people read them: times in UTC, phone numbers in groups, text to copy.
 
 use leptos::prelude::*;
-use switchyard::types::{PhoneNumber, Timestamp};
+use switchyard::types::{PhoneNumber, ShownNumber, Timestamp};
 
 /// A moment, to the minute, in UTC; the exact one for machines.
 #[component]
@@ -20,6 +20,20 @@ pub fn Number(
     number: PhoneNumber,
 ) -> impl IntoView {
     view! { <span class="whitespace-nowrap">{number.readable()}</span> }
+}
+
+/// A contact's number, whole or masked, as the service gave it.
+pub fn contact_number(number: &ShownNumber) -> impl IntoView + use<> {
+    let hint = number.whole().is_none().then_some(MASKED);
+    view! { <span class="whitespace-nowrap" title=hint>{number.readable()}</span> }
+}
+
+/// What a masked number or text says of itself.
+pub const MASKED: &str = "Masked: your roles do not show personal data of this account. Ask an administrator for it.";
+
+/// A word above what is masked; nothing where nothing is.
+pub fn masked_note(is_masked: bool) -> impl IntoView {
+    is_masked.then(|| view! { <p class="muted mb-3 text-sm" role="note">{MASKED}</p> })
 }
 
 /// Text to take away, with a button that copies it where JavaScript runs.

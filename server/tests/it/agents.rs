@@ -87,7 +87,7 @@ async fn an_agents_post_becomes_an_sms_once(app: &TestApp) {
     let post = desk.writes(&text);
     desk.settle().await;
     assert_eq!(desk.phone(), [text.as_str()]);
-    let row = app.timeline(&desk.line, &contact(1)).await.into_iter().find(|row| row.body == text).unwrap();
+    let row = app.timeline(&desk.line, &contact(1)).await.into_iter().find(|row| row.written.body() == Some(text.as_str())).unwrap();
     assert_eq!(row.origin, Some(Origin::Agent));
     assert_eq!(row.post_id, Some(post));
     assert!(matches!(row.state, MessageState::Accepted | MessageState::Delivered));

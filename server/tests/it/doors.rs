@@ -35,6 +35,9 @@ const STRANGERS: [usize; 2] = [0, 3];
 /// What only the account's data says.
 const SECRETS: [&str; 6] = ["zq7", "Account 0", "2025550100", "202 555 0100", "2025550121", "202 555 0121"];
 
+/// What only who may see personal data is told: the viewer is not.
+const PERSONAL: [&str; 4] = ["2025550121", "202 555 0121", "Hello zq7", "order zq7"];
+
 /// A server function's path below `/fn/`, what it is sent, and the status that each of [`PEOPLE`] gets. They ask in this order; 409
 /// and 404 of the administrator say that support did it already.
 #[rustfmt::skip]
@@ -80,6 +83,8 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("sync/list",                 "",                                                                  [401, 200, 200, 200, 200]),
     ("sync/lines",                "account={account}",                                                 [401, 200, 200, 200, 200]),
     ("sync/unknown",              "",                                                                  [401, 200, 200, 403, 200]),
+    ("sync/find",                 "number={n}",                                                         [401, 422, 422, 422, 422]),
+    ("sync/found",                "search={conversation}",                                             [401, 404, 404, 404, 404]),
     // Connections; the one that there is has the version 1, and a line that keeps it.
     ("connections/list",          "",                                                                  [401, 200, 200, 200, 200]),
     ("connections/get",           "id={connection}&span=hour",                                         [401, 200, 200, 404, 200]),
@@ -144,6 +149,7 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/lines/{id}/conversations",                [302, 200, 200, 404, 200]),
     ("GET",  "/lines/{id}/conversations/{conversation}", [302, 200, 200, 404, 200]),
     ("GET",  "/sync",                                    [302, 200, 200, 200, 200]),
+    ("GET",  "/sync/find",                               [302, 200, 200, 200, 200]),
     ("GET",  "/sync/unknown",                            [302, 200, 200, 403, 200]),
     ("GET",  "/simulator",                               [302, 403, 200, 200, 200]),
     ("GET",  "/accounts",                                [302, 200, 200, 200, 200]),
@@ -348,6 +354,11 @@ impl<'a> Doors<'a> {
             }
             if let Some(secret) = secret.filter(|_| STRANGERS.contains(&person)) {
                 wrong.push(format!("{path}: {} is told {secret}: {text}", PEOPLE[person]));
+            }
+            if let Some(personal) =
+                PERSONAL.into_iter().find(|personal| person == 1 && (text.contains(personal) || headers.contains(personal)))
+            {
+                wrong.push(format!("{path}: the viewer is told {personal}: {text}"));
             }
             told |= person == 4 && secret.is_some();
         }

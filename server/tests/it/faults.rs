@@ -179,7 +179,7 @@ async fn one_refused_text_is_marked_failed_and_the_others_are_posted_in_order(ap
     assert_good(&app.sandbox, &said);
     let rows = app.timeline(&line, &contact(1)).await;
     let failed: Vec<_> = rows.iter().filter(|row| row.entry == Some(EntryState::Failed)).collect();
-    assert_eq!(failed.iter().map(|row| &row.body).collect::<Vec<_>>(), [&texts[6]], "that one alone");
+    assert_eq!(failed.iter().map(|row| row.written.body().unwrap()).collect::<Vec<_>>(), [texts[6].as_str()], "that one alone");
     assert!(failed[0].reason.as_deref().unwrap().contains("CMN-101"), "{:?}", failed[0].reason);
 }
 

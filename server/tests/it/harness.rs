@@ -391,7 +391,7 @@ impl TestApp {
 
     /// The conversation with a contact, as staff see it.
     pub async fn conversation(&self, line: &TestLine, contact: &str) -> ConversationRow {
-        self.conversations(line).await.into_iter().find(|row| row.number.expose() == contact).unwrap()
+        self.conversations(line).await.into_iter().find(|row| row.number.whole().unwrap().expose() == contact).unwrap()
     }
 
     /// The messages with a contact, as staff see them, oldest first.

@@ -28,6 +28,7 @@ mod members;
 mod messages;
 mod property;
 mod schema;
+mod sights;
 mod soak;
 mod statements;
 mod type_change;

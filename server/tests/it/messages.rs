@@ -8,7 +8,7 @@ use server::sandbox::{Fault, HandsetText, Kind, On, What};
 use switchyard::directory::people;
 use switchyard::sync::{self, EngineConfig};
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
-use switchyard::types::{EntryState, MessageState, Problem, SyncState};
+use switchyard::types::{EntryState, MessageState, Problem, SyncState, Written};
 
 on_both_engines![
     a_reply_releases_what_was_held_in_order_and_each_once,
@@ -259,7 +259,7 @@ async fn stop_on_a_ringcentral_line_is_posted_and_sets_consent(app: &TestApp) {
     let whole = posts.join("\n");
     assert!(whole.contains("STOP") && whole.contains("unsubscribed") && !whole.contains(&text), "{whole}");
     let rows = app.timeline(&line, &contact(1)).await;
-    assert!(rows.iter().any(|row| row.body == text && row.state == MessageState::OptedOut));
+    assert!(rows.iter().any(|row| row.written.body() == Some(text.as_str()) && row.state == MessageState::OptedOut));
 }
 
 async fn with_responder(app: &TestApp, line: &TestLine, keyword: &str, reply: &str) {
@@ -283,7 +283,7 @@ async fn a_responders_reply_follows_directly_behind_its_message(app: &TestApp) {
     assert_good(&app.sandbox, &said);
     assert_eq!(received(&app.sandbox.journal(0), &contact(1))[1], "We are open from nine to five r0001.");
     let rows = app.timeline(&line, &contact(1)).await;
-    let place = |text: &str| rows.iter().find(|row| row.body == text).unwrap().seq.unwrap();
+    let place = |text: &str| rows.iter().find(|row| row.written.body() == Some(text)).unwrap().seq.unwrap();
     assert_eq!(place("We are open from nine to five r0001."), place("Hours") + 1);
 }
 
@@ -310,7 +310,8 @@ async fn pictures_and_the_others_of_a_group_text_are_named_in_the_post(app: &Tes
     assert!(post.contains("[attachment 1 (image)]") && post.contains("[attachment 2 (image)]"), "{post}");
     assert_eq!(app.conversations(&line).await.len(), 1, "the sender's conversation");
     let row = &app.timeline(&line, &contact(1)).await[0];
-    assert_eq!((row.media.len(), row.others.len()), (2, 2));
+    let Written::Whole { media, others, .. } = &row.written else { panic!("{row:?}") };
+    assert_eq!((media.len(), others.len()), (2, 2));
 }
 
 async fn a_customers_signs_are_not_interpreted(app: &TestApp) {
@@ -411,7 +412,7 @@ async fn a_message_that_the_carrier_refuses_is_failed_and_never_released(app: &T
     said.then(&contact(1), &reply);
     assert_good(&app.sandbox, &said);
     let rows = app.timeline(&line, &contact(1)).await;
-    let row = rows.iter().find(|row| row.body == refused).unwrap();
+    let row = rows.iter().find(|row| row.written.body() == Some(refused.as_str())).unwrap();
     assert_eq!((row.entry, row.reason.as_deref()), (Some(EntryState::Skipped), Some("the message was not sent")));
     let restored = sync::restore(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, row.id).await;
     assert!(matches!(restored, Err(Problem::Conflict { .. })), "what was never sent is not held for ever: {restored:?}");

@@ -53,7 +53,7 @@ async fn a_skipped_message_can_be_restored_when_the_line_comes_back(app: &TestAp
     app.work().await;
     assert_eq!(standing_posts(&app.sandbox.journal(0)).len(), 1, "what was skipped stays skipped");
 
-    let message = app.timeline(&line, &contact(1)).await.into_iter().find(|row| row.body == held).unwrap();
+    let message = app.timeline(&line, &contact(1)).await.into_iter().find(|row| row.written.body() == Some(held.as_str())).unwrap();
     assert_eq!(message.entry, Some(EntryState::Skipped));
     sync::restore(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, message.id).await.unwrap();
     app.work().await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use switchyard::directory::lines;
 use switchyard::messaging::unknown;
 use switchyard::types::IntegrationType::{self, Ringcentral};
-use switchyard::types::{LineFilter, PhoneNumber, Timestamp, UnknownRow};
+use switchyard::types::{LineFilter, PhoneNumber, Timestamp, UnknownRow, Written};
 
 on_both_engines![
     what_came_in_for_no_line_is_kept_whole,
@@ -35,10 +35,12 @@ async fn what_came_in_for_no_line_is_kept_whole(app: &TestApp) {
         assert_eq!(came_in(app, 1, &[UNKNOWN, &other], more.clone()).await, "unknown_line");
     }
     let [row] = shown(app, None).await.try_into().expect("it stands there once");
-    assert_eq!((row.to.expose(), row.from.expose(), row.body.as_str()), (UNKNOWN, contact(1).as_str(), "Text 1"));
-    assert_eq!(row.others.iter().map(PhoneNumber::expose).collect::<Vec<_>>(), [other]);
+    assert_eq!((row.to.expose(), row.from.whole().unwrap().expose()), (UNKNOWN, contact(1).as_str()));
+    let Written::Whole { body, media, others } = &row.written else { panic!("{row:?}") };
+    assert_eq!(body, "Text 1");
+    assert_eq!(others.iter().map(PhoneNumber::expose).collect::<Vec<_>>(), [other]);
     assert_eq!(
-        row.media.iter().map(|m| (m.url.as_str(), m.content_type.as_str())).collect::<Vec<_>>(),
+        media.iter().map(|m| (m.url.as_str(), m.content_type.as_str())).collect::<Vec<_>>(),
         [("https://media.test/1", "image/png")]
     );
     assert_eq!(row.sent_at, Timestamp::from_rfc3339("2026-11-21T05:20:11Z"));
@@ -54,7 +56,7 @@ async fn they_are_read_newest_first_and_by_the_number_that_was_texted(app: &Test
     loop {
         let page = unknown::list(&app.db, &permit, None, after.as_ref(), 3).await.unwrap();
         assert!(page.rows.len() <= 3);
-        seen.extend(page.rows.into_iter().map(|row| row.body));
+        seen.extend(page.rows.into_iter().map(|row| row.written.body().unwrap().to_owned()));
         after = page.next;
         if after.is_none() {
             break;

@@ -132,7 +132,7 @@ async fn a_body_that_is_too_long_is_refused(app: &TestApp) {
 async fn a_text_with_a_nul_is_recorded_without_it(app: &TestApp) {
     let line = app.line(Ringcentral).await;
     assert_eq!(app.webhook("messages", SECRET, &body("1", &line.number, "Hel\u{0}lo")).await.status(), 200);
-    assert_eq!(app.timeline(&line, &contact(1)).await[0].body, "Hello");
+    assert_eq!(app.timeline(&line, &contact(1)).await[0].written.body(), Some("Hello"));
 }
 
 async fn many_webhooks_at_once_are_each_recorded_once(app: &TestApp) {

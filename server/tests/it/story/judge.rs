@@ -17,7 +17,7 @@ impl Scene<'_> {
         let mut said = Said::default();
         for lane in &mut lanes {
             let (line, contact) = (&self.lines[lane.line], lane.contact.as_str());
-            let is_there = self.app.conversations(line).await.iter().any(|row| row.number.expose() == contact);
+            let is_there = self.app.conversations(line).await.iter().any(|row| row.number.whole().unwrap().expose() == contact);
             let rows = if is_there { self.app.timeline(line, contact).await } else { Vec::new() };
             // A text that RingCentral refuses is kept as failed, with the reason.
             let refused = |text: &String| self.refused.contains(text) && is_kept(&rows, text, EntryState::Failed);
@@ -58,7 +58,7 @@ impl Scene<'_> {
 }
 
 fn is_kept(rows: &[TimelineRow], text: &str, state: EntryState) -> bool {
-    rows.iter().any(|row| row.body == text && row.entry == Some(state) && row.reason.is_some())
+    rows.iter().any(|row| row.written.body() == Some(text) && row.entry == Some(state) && row.reason.is_some())
 }
 
 impl promise::Lane {
@@ -113,7 +113,11 @@ impl Ended {
         for text in lane.skipped.iter().filter(|text| !is_kept(rows, text, EntryState::Skipped)) {
             self.lost(1, || format!("{contact}: {text} was held when its line left RingCentral and is not kept as skipped"));
         }
-        for text in lane.held.iter().filter(|text| !rows.iter().any(|row| row.body == **text && row.entry == Some(EntryState::Held))) {
+        for text in lane
+            .held
+            .iter()
+            .filter(|text| !rows.iter().any(|row| row.written.body() == Some(text.as_str()) && row.entry == Some(EntryState::Held)))
+        {
             self.lost(1, || format!("{contact}: {text} is held and no longer shown as held"));
         }
     }

@@ -1,0 +1,170 @@
+//! Finding a conversation by its contact's number.
+//!
+//! The rule: a number that is searched for is neither in a URL nor kept: the search leaves only what it found, for the page that shows
+//! it. Who may not see numbers finds by a whole one alone, so many times in a while, and each of those searches is in the audit.
+
+use crate::clock::Now;
+use crate::db::{Db, Result};
+use crate::messaging::inbound::json;
+use crate::staff::{Entry, Permit, Seen, may, record};
+use crate::types::{ConversationId, FoundRow, LineId, Outcome, Permission, PhoneNumber, Problem, SearchId, ShownNumber, Timestamp};
+use std::time::Duration;
+
+/// What a search finds, at most.
+const MOST_FOUND: i64 = 50;
+/// So many searches within [`WINDOW`] are open to who may not see numbers.
+const MOST_SEARCHES: i64 = 20;
+const WINDOW: Duration = Duration::from_secs(10 * 60);
+/// A search can be looked at again for so long.
+const KEPT: Duration = Duration::from_secs(60 * 60);
+/// Fewer digits say nothing.
+const FEWEST_DIGITS: usize = 3;
+
+/// Looks for conversations with this contact. Within a line that its searcher sees personal data of, part of the number is enough.
+///
+/// # Errors
+/// `Invalid` for what is no number, `TooMany` for who may not see numbers and has searched too often.
+pub async fn find(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, line: Option<LineId>, number: &str) -> Result<SearchId, Problem> {
+    let (scope, sight, at, id) = (permit.scope(), permit.sight(), now.at(), SearchId(now.id()));
+    let sees = match line {
+        Some(line) if sight.somewhere && !sight.everywhere => {
+            let (sees,): (bool,) = db
+                .one(
+                    "select count(*) > 0 from line l
+                     where l.id = $1 and l.account_id in
+                       (select account_id from staff_scope where staff_id = $2 and permission = 'see_personal_data')",
+                    (line, scope.staff),
+                )
+                .await?;
+            sees
+        }
+        _ => sight.everywhere,
+    };
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    let (whole, part) = match (PhoneNumber::parse(number), line) {
+        (_, Some(_)) if sees && digits.len() >= FEWEST_DIGITS => (None, Some(format!("%{digits}%"))),
+        (Ok(number), _) => (Some(number), None),
+        (Err(_), Some(_)) if sees => return Err(Problem::invalid("number", "Write at least three digits of the number.")),
+        (Err(_), _) => return Err(Problem::invalid("number", "Write the whole number, as in +1 202 555 0143.")),
+    };
+    let row = |found: &[(LineId, ConversationId)]| (scope.staff, id, at, !sees, json(found));
+    let most = MOST_FOUND;
+    let found: Vec<(LineId, ConversationId)> = match (whole, part) {
+        (Some(number), _) => {
+            db.all(
+                "select c.line_id, c.id
+                 from conversation c
+                 join line l on l.id = c.line_id
+                 where c.number = $1 and (c.line_id = $2 or $2 is null)
+                   and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+                 order by c.last_at desc, c.id desc
+                 limit $6",
+                (number, line, scope.everywhere, scope.staff, scope.permission, most),
+            )
+            .await?
+        }
+        (None, part) => {
+            db.all(
+                "select c.line_id, c.id
+                 from conversation c
+                 join line l on l.id = c.line_id
+                 where c.line_id = $1 and c.number like $2
+                   and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+                 order by c.last_at desc, c.id desc
+                 limit $6",
+                (line, part.unwrap_or_default(), scope.everywhere, scope.staff, scope.permission, most),
+            )
+            .await?
+        }
+    };
+    let searched = db
+        .work(async |tx| {
+            if !sees {
+                // The row of the person is the turn: searches at the same time count each other.
+                tx.run("update staff_member set version = version where id = $1", [scope.staff]).await?;
+                let (count,): (i64,) = tx
+                    .one(
+                        "select count(*) from number_search where staff_id = $1 and is_counted and at > $2",
+                        (scope.staff, at.minus(WINDOW)),
+                    )
+                    .await?;
+                if count >= MOST_SEARCHES {
+                    return Ok(false);
+                }
+                let subject_id = if let [(_, conversation)] = found[..] { Some(conversation.0) } else { None };
+                let entry = Entry { action: "conversation.find", outcome: Outcome::Seen, line_id: line, subject_id, ..Entry::default() };
+                record(tx, now, permit.actor(), entry.change((), serde_json::json!({ "found": found.len() }))).await?;
+            }
+            tx.run("insert into number_search (staff_id, id, at, is_counted, found) values ($1, $2, $3, $4, $5)", row(&found)).await?;
+            Ok::<_, crate::db::Error>(true)
+        })
+        .await?;
+    if !searched {
+        permit.lacked(Permission::SeePersonalData);
+        return Err(Problem::too_many(
+            "You have searched for many numbers. Wait ten minutes, or ask an administrator for the permission to see whole numbers.",
+        ));
+    }
+    Ok(id)
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    line_id: LineId,
+    conversation_id: ConversationId,
+    account: String,
+    line: String,
+    number: PhoneNumber,
+    sees: bool,
+    contact: Option<String>,
+    last_at: Timestamp,
+}
+
+/// What a search of one's own found, the newest first.
+///
+/// # Errors
+/// `NotFound` when it was an hour ago, or somebody else's.
+pub async fn found(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search: SearchId) -> Result<Vec<FoundRow>, Problem> {
+    let scope = permit.scope();
+    let kept: Option<(String,)> = db
+        .opt("select found from number_search where staff_id = $1 and id = $2 and at > $3", (scope.staff, search, now.at().minus(KEPT)))
+        .await?;
+    let (list,) = kept.ok_or_else(|| Problem::not_found("This search was too long ago. Search again."))?;
+    let rows: Vec<Row> = db
+        .all(
+            "select c.line_id, c.id as conversation_id, a.name as account, l.label as line, c.number, k.name as contact, c.last_at,
+               coalesce($5 or l.account_id in
+                 (select account_id from staff_scope where staff_id = $3 and permission = 'see_personal_data'), false) as sees
+             from json_each($1) j
+             join conversation c on c.line_id = unhex(j.value->>0, '-') and c.id = unhex(j.value->>1, '-')
+             join line l on l.id = c.line_id
+             join account a on a.id = l.account_id
+             left join contact k on k.account_id = l.account_id and k.number = c.number
+             where $2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4)
+             order by c.last_at desc, c.id desc",
+            (list, scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere),
+        )
+        .await?;
+    if rows.iter().any(|row| row.sees) {
+        permit.saw(Seen::Found);
+    }
+    let shown = |row: Row| FoundRow {
+        line_id: row.line_id,
+        conversation_id: row.conversation_id,
+        account: row.account,
+        line: row.line,
+        number: ShownNumber::of(row.number, row.sees),
+        contact: row.contact,
+        last_at: row.last_at,
+    };
+    Ok(rows.into_iter().map(shown).collect())
+}
+
+/// Forgets searches that nobody can look at any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget_old_searches(db: &Db, now: &Now) -> Result<u64> {
+    let before = now.at().minus(KEPT);
+    db.work(async |tx| tx.run("delete from number_search where at <= $1", [before]).await).await
+}
