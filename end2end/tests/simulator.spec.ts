@@ -193,7 +193,7 @@ test('pictures and group texts are shown on both sides', async ({ browser }) => 
 });
 
 test('a long conversation is read on to its beginning and back', async ({ browser }) => {
-  const page = await as(browser, 'viewer');
+  const page = await as(browser, 'support');
   await page.goto('/lines?q=Store+14');
   const line = page.locator('[data-row-link]').first();
   const [to, path] = [(await line.innerText()).replaceAll(' ', ''), await line.getAttribute('href')];
