@@ -75,6 +75,11 @@ impl Rng {
     }
 }
 
+/// The smallest id of a moment: ids sort by the time they were made.
+pub fn first_id_at(at: Timestamp) -> Uuid {
+    uuid::Builder::from_unix_timestamp_millis(u64::try_from(at.millis()).unwrap_or(0), &[0; 10]).into_uuid()
+}
+
 /// Clock and chance together: what a verb needs to make ids and stamps.
 #[derive(Debug, Clone)]
 pub struct Now {

@@ -22,6 +22,8 @@ pub mod figures;
 #[cfg(feature = "services")]
 pub mod messaging;
 #[cfg(feature = "services")]
+pub mod retention;
+#[cfg(feature = "services")]
 pub mod ringcentral;
 #[cfg(feature = "services")]
 pub mod secret;

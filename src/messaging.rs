@@ -9,6 +9,7 @@ pub mod consent;
 pub mod idempotency;
 pub mod inbound;
 pub mod outbound;
+pub(crate) mod retention;
 pub mod timeline;
 pub mod unknown;
 

@@ -25,7 +25,7 @@ pub use notebook::{Place, Seen, forget_old_pauses, write_down};
 pub use password::{Chosen, Passwords, WeakPassword};
 pub use permit::{Actor, Member, Permit, Scope, Sight, may};
 pub use proof::Proof;
-pub use seal::{Verdict, run_seal, seal, verify};
+pub use seal::{Verdict, count_before, cut, run_seal, seal, verify};
 pub use session::{SessionRows, end_sessions, hash_token, session_handle, session_key};
 pub use sign_in::{
     Origin, Step, change_password, prove, remember_device, remove_second_factor, sign_in, sign_in_history_is_pruned, sign_in_with_code,

@@ -11,6 +11,7 @@ mod find;
 mod lane;
 mod members;
 mod notice;
+mod retention;
 mod staff_acts;
 mod view;
 
@@ -19,6 +20,7 @@ pub use engine::{Claim, Engine, EngineConfig, Next, Prepared};
 pub use find::{find, forget_old_searches, found};
 pub use lane::{Arrival, Hold, arrive, hold, not_sent, releasable, skip_held_of_line};
 pub use members::{access_changed, people_changed};
+pub(crate) use retention::{count_held_before, skip_held_before, text_is_removed};
 pub use staff_acts::{restore, retry_now, skip};
 pub use view::{
     Backlog, LineCounts, backlog, conversations_of_line, counts, counts_of_line, find_conversation, list, timeline, unsent_posts,

@@ -113,7 +113,7 @@ fn row(account: AccountRow) -> impl IntoView {
     view! {
         <tr role="row">
             <Cell of="Name">
-                <RowLink href=format!("/lines?account={}", account.id)>{account.name}</RowLink>
+                <RowLink href=format!("/accounts/{}", account.id)>{account.name}</RowLink>
             </Cell>
             <Cell of="Products">{products}</Cell>
             <Cell of="Lines">{account.lines}</Cell>

@@ -8,6 +8,7 @@ use crate::conversation::ConversationPage;
 use crate::frame::{Frame, FramedRoute};
 use crate::invitation::InvitationPage;
 use crate::lines::{ConversationsPage, LinePage, LinesPage, NewLinePage, TypeChangePage, TypesPage};
+use crate::retention::RetentionPage;
 use crate::roles::{RolePage, RolesPage};
 use crate::screen::screen;
 use crate::sign_in::{CodePage, SignInPage};
@@ -97,6 +98,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/simulator") view=screen!(simulator, SimulatorPage) ssr=SsrMode::Async />
                     <Route path=path!("/accounts") view=screen!(house, AccountsPage) ssr=SsrMode::Async />
                     <Route path=path!("/accounts/new") view=screen!(house, NewAccountPage) ssr=SsrMode::Async />
+                    <Route path=path!("/accounts/:id") view=screen!(house, RetentionPage) ssr=SsrMode::Async />
                     <ParentRoute path=path!("/connections") view=Outlet ssr=SsrMode::Async>
                         <Route path=path!("") view=screen!(connections, ConnectionsPage) ssr=SsrMode::Async />
                         <Route path=path!("/new") view=screen!(connections, NewConnectionPage) ssr=SsrMode::Async />
@@ -112,6 +114,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/approvals") view=screen!(staff, ApprovalsPage) ssr=SsrMode::Async />
                     <Route path=path!("/you") view=screen!(you, YouPage) ssr=SsrMode::Async />
                     <Route path=path!("/audit") view=screen!(house, AuditPage) ssr=SsrMode::Async />
+                    <Route path=path!("/audit/retention") view=screen!(house, RetentionPage) ssr=SsrMode::Async />
                 </ParentRoute>
             </Routes>
         </Router>

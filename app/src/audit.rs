@@ -97,6 +97,7 @@ pub fn AuditPage() -> impl IntoView {
     let csv = Signal::derive(move || format!("/audit.csv?{}", search.get()));
     view! {
         <PageHead title="Audit">
+            <ButtonLink href="/audit/retention">"How long it is kept"</ButtonLink>
             <ButtonLink href=csv external=true>
                 {icon(Icon::Download)}
                 "CSV"

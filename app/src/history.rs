@@ -99,6 +99,12 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "sync.see_contacts" => ("Saw contacts’ numbers in the Sync list".to_owned(), None, None),
         "sync.take_file" => ("Took the Sync list as a file, with contacts’ numbers".to_owned(), None, None),
         "unknown.see" => ("Saw messages to unknown lines".to_owned(), None, None),
+        "retention.set" => ("Set how long personal data is kept".to_owned(), days(before), days(after)),
+        "audit.cut" => {
+            let up_to = after.get("number").and_then(Value::as_i64).unwrap_or_default();
+            let kept = after.get("days").and_then(Value::as_i64).map(|days| format!("Kept for {days} days"));
+            (format!("Removed the entries up to number {up_to}"), None, kept)
+        }
         "staff.sign_in_fail" => {
             let as_whom = word(after, "name").map_or_else(|| "with an unknown e-mail".to_owned(), |name| format!("as {name}"));
             (format!("Failed to sign in {as_whom}"), None, None)
@@ -179,6 +185,15 @@ fn word(value: &Value, field: &str) -> Option<String> {
 #[cfg(feature = "ssr")]
 fn type_name(value: &Value) -> Option<String> {
     word(value, "integration_type").map(|of| of.parse::<IntegrationType>().map_or(of, |of| of.name().to_owned()))
+}
+
+/// What is kept how long.
+#[cfg(feature = "ssr")]
+fn days(value: &Value) -> Option<String> {
+    let each = [("message_days", "text"), ("held_days", "held"), ("unknown_days", "unknown lines"), ("audit_days", "audit")];
+    let said = each.iter().filter_map(|(field, name)| Some(format!("{name}: {} days", value.get(field)?.as_i64()?)));
+    let said = said.collect::<Vec<_>>().join(", ");
+    value.is_object().then(|| if said.is_empty() { "For good".to_owned() } else { said })
 }
 
 /// How far a message was or is on its way into RingCentral, as the conversation says it.

@@ -21,6 +21,7 @@ mod history;
 mod invitation;
 mod lines;
 mod live;
+mod retention;
 mod roles;
 mod screen;
 mod sign_in;

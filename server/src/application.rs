@@ -20,6 +20,7 @@ use switchyard::db::{Db, Engine as DbEngine};
 use switchyard::figures;
 use switchyard::messaging::carrier::Carrier;
 use switchyard::messaging::{blast, idempotency, outbound};
+use switchyard::retention;
 use switchyard::ringcentral::Client;
 use switchyard::ringcentral::events;
 use switchyard::ringcentral::subscription::Subscriptions;
@@ -100,6 +101,7 @@ impl Workers {
             tasks.spawn(outbound::run(db.clone(), now.clone(), carrier, self.sms_per_second, stop.clone()));
         }
         tasks.spawn(prune(db.clone(), now.clone(), stop.clone()));
+        tasks.spawn(retention::run(db.clone(), now.clone(), stop.clone()));
         tasks.spawn(staff::run_seal(db.clone(), now.clone(), stop.clone()));
         tasks.spawn(figures::run(db.clone(), now.clone(), stop.clone()));
         tasks

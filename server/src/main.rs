@@ -215,6 +215,9 @@ async fn verify_audit(database: DatabaseArgs, known: Option<String>) -> Result<(
         return Err(StartError(format!("entry {number} of the audit {what}; {} before it are good", found.sealed)));
     }
     println!("{} entries are sealed, and every seal is good.", found.sealed);
+    if found.cut > 0 {
+        println!("Those up to number {} were kept as long as is set, and are gone; the audit says when.", found.cut);
+    }
     if let Some((number, hash)) = found.head {
         println!("Keep this elsewhere and check with it next time: --known {number}:{hash}");
     }

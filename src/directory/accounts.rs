@@ -56,6 +56,33 @@ pub async fn list(
     }))
 }
 
+/// One account.
+///
+/// # Errors
+/// `NotFound` when it is not there or not within the permit's scope.
+pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, id: AccountId) -> Result<AccountRow, Problem> {
+    let scope = permit.scope();
+    let row: Option<Row> = db
+        .opt(
+            "select a.id, a.name, a.sends_blasts, a.has_conversations,
+               (select count(*) from line l where l.account_id = a.id) as lines
+             from account a
+             where a.id = $1
+               and ($2 or a.id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+            (id, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    let row = row.ok_or_else(|| Problem::not_found("There is no such account, or it is one that you do not look after."))?;
+    Ok(AccountRow {
+        connected: !crate::ringcentral::connected(db, [row.id]).await?.is_empty(),
+        id: row.id,
+        name: row.name,
+        sends_blasts: row.sends_blasts,
+        has_conversations: row.has_conversations,
+        lines: row.lines,
+    })
+}
+
 /// Nothing that is searched is longer; SQLite takes no pattern of more than 50,000 bytes.
 const LONGEST_SEARCH: usize = 200;
 

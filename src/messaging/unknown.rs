@@ -6,7 +6,7 @@
 
 use super::inbound::{Incoming, json, list_as_stored};
 use super::timeline::{media, others};
-use crate::clock::Now;
+use crate::clock::{Now, first_id_at};
 use crate::db::{Db, Result, Tx};
 use crate::staff::{Permit, Seen, may};
 use crate::types::{Change, Cursor, LineId, Page, PhoneNumber, Problem, ShownNumber, Timestamp, UnknownRow, Written};
@@ -103,6 +103,34 @@ pub async fn list(
         received_at: row.received_at,
         line: row.line,
     }))
+}
+
+/// Removes messages to unknown lines of before a moment, one batch; says how many.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn forget_before(db: &Db, before: Timestamp) -> Result<u64> {
+    let before = first_id_at(before);
+    db.work(async |tx| {
+        let done = tx
+            .run("delete from unknown_inbound where id in (select id from unknown_inbound where id < $1 order by id limit 500)", [before])
+            .await?;
+        if done > 0 {
+            tx.tell(Change::UnknownLine);
+        }
+        Ok(done)
+    })
+    .await
+}
+
+/// How many messages to unknown lines are of before a moment, up to `cap`.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn count_before(db: &Db, before: Timestamp, cap: i64) -> Result<i64> {
+    let (count,): (i64,) =
+        db.one("select count(*) from (select 1 from unknown_inbound where id < $1 limit $2) n", (first_id_at(before), cap)).await?;
+    Ok(count)
 }
 
 /// How many of the newest [`COUNTED`] went to a number that still is no line; `None` for who may not see them.

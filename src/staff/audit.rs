@@ -2,7 +2,7 @@
 //! who saw personal data.
 
 use super::{Actor, Permit, may};
-use crate::clock::Now;
+use crate::clock::{Now, first_id_at};
 use crate::db::{Db, Result, Tx};
 use crate::types::{AccountId, AuditEntry, AuditFilter, AuditRow, Cursor, LineId, Outcome, Page, StaffId, Timestamp};
 use serde::Serialize;
@@ -156,10 +156,7 @@ pub async fn search(
     limit: usize,
 ) -> Result<Page<AuditEntry>> {
     let scope = permit.scope();
-    // Ids sort by their time: a moment is the smallest id of its millisecond.
-    let until = filter.until.map_or(Uuid::max(), |until| {
-        uuid::Builder::from_unix_timestamp_millis(u64::try_from(until.millis()).unwrap_or(0), &[0; 10]).into_uuid()
-    });
+    let until = filter.until.map_or(Uuid::max(), first_id_at);
     let args = (
         after.and_then(Cursor::key::<Uuid>).map_or(until, |id| id.min(until)),
         scope.everywhere,

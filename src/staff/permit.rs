@@ -34,7 +34,8 @@ pub mod may {
         ManageStaff,
         ManageRoles,
         Approve,
-        SeeAudit
+        SeeAudit,
+        ManagePersonalData
     );
 }
 

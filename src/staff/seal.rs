@@ -3,6 +3,7 @@
 //! The rule: an entry's hash covers the hash before it and everything that the entry says, so whoever changes, removes or slips in
 //! one has to change all that follow; and who keeps a number with its hash elsewhere notices even that. Writers never wait for it.
 
+use super::{Actor, Entry, record};
 use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::messaging::inbound::json;
@@ -14,6 +15,8 @@ use uuid::Uuid;
 
 /// Entries that one transaction seals, and one step of the check reads.
 const BATCH: i64 = 500;
+/// The last entry that was cut off.
+const CUT: &str = "select number, hash from audit_cut order by number desc limit 1";
 const EVERY: Duration = Duration::from_secs(1);
 
 #[derive(sqlx::FromRow)]
@@ -40,7 +43,18 @@ struct Said {
     outcome: Outcome,
 }
 
+/// Whether these fields of an entry tell of this cut.
+fn says(after: Option<&str>, cut: &Sealed) -> bool {
+    let told = after.and_then(|after| serde_json::from_str::<serde_json::Value>(after).ok()).unwrap_or_default();
+    told.get("number").and_then(serde_json::Value::as_i64) == Some(cut.number)
+        && told.get("hash").and_then(serde_json::Value::as_str) == Some(cut.hash.as_str())
+}
+
 impl Said {
+    fn says_cut(&self, cut: &Sealed) -> bool {
+        self.action == "audit.cut" && self.actor_kind == "system" && says(self.after.as_deref(), cut)
+    }
+
     /// The entry's hash as the `number`th, behind the one before.
     fn hash(&self, number: i64, previous: &str) -> String {
         // One text for one entry: a list of values in a fixed order, as JSON writes it.
@@ -74,6 +88,10 @@ pub async fn seal(db: &Db, now: &Now) -> Result<usize> {
         }
         let last: Option<Sealed> =
             tx.opt("select number, hash from audit_entry where number is not null order by number desc limit 1", ()).await?;
+        let last = match last {
+            Some(last) => Some(last),
+            None => tx.opt(CUT, ()).await?,
+        };
         let (mut number, mut hash) = last.map_or((0, String::new()), |last| (last.number, last.hash));
         let entries: Vec<Said> = tx
             .all(
@@ -127,9 +145,60 @@ pub struct Verdict {
     pub unsealed: i64,
     /// The oldest of those.
     pub unsealed_since: Option<Timestamp>,
+    /// The entries up to this number were kept long enough and are gone.
+    pub cut: i64,
 }
 
-/// Checks every seal, from the first entry on. `known` is a number with its hash that was kept elsewhere.
+/// Removes sealed entries of before a moment, one batch, from the first on; says whether there are more. The chain stays checkable
+/// from the last of them, which the audit itself says.
+///
+/// # Errors
+/// What the database says.
+pub async fn cut(db: &Db, now: &Now, before: Timestamp, days: i64) -> Result<bool> {
+    #[derive(sqlx::FromRow)]
+    struct Old {
+        number: i64,
+        hash: String,
+        at: Timestamp,
+    }
+    // Read first: nothing is written while there is nothing to cut.
+    let oldest: Option<(Timestamp,)> = db.opt("select at from audit_entry where number is not null order by number limit 1", ()).await?;
+    if oldest.is_none_or(|(at,)| at >= before) {
+        return Ok(false);
+    }
+    db.work(async |tx| {
+        // Sealing waits: one changes the chain at a time.
+        tx.run("update chore set due_at = due_at where name = 'seal'", ()).await?;
+        let rows: Vec<Old> =
+            tx.all("select number, hash, at from audit_entry where number is not null order by number limit $1", [BATCH]).await?;
+        let old: Vec<&Old> = rows.iter().take_while(|row| row.at < before).collect();
+        let Some(last) = old.last() else { return Ok(false) };
+        tx.run("delete from audit_entry where number <= $1", [last.number]).await?;
+        tx.run("delete from audit_cut", ()).await?;
+        tx.run("insert into audit_cut (number, hash, at) values ($1, $2, $3)", (last.number, last.hash.clone(), now.at())).await?;
+        let said = serde_json::json!({ "number": last.number, "hash": last.hash, "days": days });
+        record(tx, now, &Actor::System, Entry { action: "audit.cut", ..Entry::default() }.change((), said)).await?;
+        Ok(old.len() == rows.len())
+    })
+    .await
+}
+
+/// How many sealed entries are of before a moment, up to `cap`.
+///
+/// # Errors
+/// What the database says.
+pub async fn count_before(db: &Db, before: Timestamp, cap: i64) -> Result<i64> {
+    let (count,): (i64,) = db
+        .one(
+            "select count(*) from (select 1 from audit_entry where number is not null and id < $1 limit $2) n",
+            (crate::clock::first_id_at(before), cap),
+        )
+        .await?;
+    Ok(count)
+}
+
+/// Checks every seal, from the first entry on that is kept. `known` is a number with its hash that was kept elsewhere; one that was cut
+/// off since cannot be compared.
 ///
 /// # Errors
 /// What the database says.
@@ -141,8 +210,11 @@ pub async fn verify(db: &Db, known: Option<(i64, String)>) -> Result<Verdict> {
         #[sqlx(flatten)]
         said: Said,
     }
-    let (mut number, mut hash, mut broken) = (0, String::new(), None);
-    let mut known_is_met = known.is_none();
+    let cut: Option<Sealed> = db.opt(CUT, ()).await?;
+    let mut cut_is_said = cut.is_none();
+    let start = cut.as_ref().map_or(0, |cut| cut.number);
+    let (mut number, mut hash, mut broken) = (start, cut.as_ref().map_or(String::new(), |cut| cut.hash.clone()), None);
+    let mut known_is_met = known.as_ref().is_none_or(|(n, kept)| *n < number || (*n == number && *kept == hash));
     'all: loop {
         let rows: Vec<Row> = db
             .all(
@@ -162,8 +234,17 @@ pub async fn verify(db: &Db, known: Option<(i64, String)>) -> Result<Verdict> {
                 broken = Some((row.number, row.said.id));
                 break 'all;
             }
+            cut_is_said |= cut.as_ref().is_some_and(|cut| row.said.says_cut(cut));
             known_is_met |= known.as_ref().is_some_and(|(n, _)| *n == row.number);
             (number, hash) = (row.number, expected);
+        }
+    }
+    // A cut that no entry tells of is none of ours; its entry may not be sealed yet.
+    if let Some(cut) = cut.filter(|_| broken.is_none() && !cut_is_said) {
+        let told: Vec<(Option<String>,)> =
+            db.all("select after from audit_entry where number is null and action = 'audit.cut' order by id limit 1000", ()).await?;
+        if !told.iter().any(|(after,)| says(after.as_deref(), &cut)) {
+            broken = Some((cut.number, Uuid::nil()));
         }
     }
     // What was kept elsewhere is not there any more: the end was cut off.
@@ -172,5 +253,5 @@ pub async fn verify(db: &Db, known: Option<(i64, String)>) -> Result<Verdict> {
     }
     let (unsealed, unsealed_since): (i64, Option<Timestamp>) =
         db.one("select count(*), min(at) from audit_entry where number is null", ()).await?;
-    Ok(Verdict { sealed: number, head: (number > 0).then_some((number, hash)), broken, unsealed, unsealed_since })
+    Ok(Verdict { sealed: number - start, head: (number > 0).then_some((number, hash)), broken, unsealed, unsealed_since, cut: start })
 }

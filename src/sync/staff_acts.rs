@@ -3,7 +3,7 @@
 use super::lane::shift;
 use crate::clock::Now;
 use crate::db::{Db, Tx};
-use crate::messaging::outbound;
+use crate::messaging::{outbound, retention};
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, Change, ConversationId, EntryState, IntegrationType, LineId, MessageId, Problem};
 
@@ -130,6 +130,11 @@ pub async fn restore(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line:
         }
         if !outbound::counts_as_sent(tx, line, message).await? {
             return Err(Problem::conflict("This message was never sent to the contact, so there is nothing to show in RingCentral."));
+        }
+        if retention::is_removed(tx, line, message).await? {
+            return Err(Problem::conflict(
+                "What was written was kept as long as its account has set, and is gone: there is nothing to post.",
+            ));
         }
         // The lane's lock first: sequence numbers are given under it.
         let (next,): (i64,) = tx

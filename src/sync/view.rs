@@ -345,6 +345,7 @@ struct TimelineSql {
     direction: Direction,
     origin: Option<Origin>,
     body: String,
+    removed_after: Option<i64>,
     media: Option<String>,
     others: Option<String>,
     state: MessageState,
@@ -377,7 +378,7 @@ pub async fn timeline(
     let rows: Vec<TimelineSql> = db
         .all(
             "select m.id, m.direction, m.origin, m.body, m.media, m.others, m.state, m.error, m.created_at, m.accepted_at,
-               e.state as entry, e.seq, e.post_id, e.posted_at, i.echoed_at, p.edited_at, p.removed_at, e.reason, l.account_id,
+               e.state as entry, e.seq, e.post_id, e.posted_at, i.echoed_at, p.edited_at, p.removed_at, e.reason, l.account_id, m.removed_after,
                coalesce($8 or l.account_id in
                  (select account_id from staff_scope where staff_id = $5 and permission = 'see_personal_data'), false) as sees
              from message m
@@ -408,7 +409,10 @@ pub async fn timeline(
         id: row.id,
         direction: row.direction,
         origin: row.origin,
-        written: Written::of(row.body, media(row.media.as_deref()), others(row.others.as_deref()), row.sees),
+        written: match row.removed_after {
+            Some(after_days) => Written::Removed { after_days },
+            None => Written::of(row.body, media(row.media.as_deref()), others(row.others.as_deref()), row.sees),
+        },
         state: row.state,
         error: reason(row.error, row.sees),
         created_at: row.created_at,

@@ -61,6 +61,11 @@ pub enum Written {
         /// How many attachments it has.
         media: usize,
     },
+    /// It is gone: it was kept for so many days.
+    Removed {
+        /// How many.
+        after_days: i64,
+    },
 }
 
 impl Written {
@@ -73,7 +78,7 @@ impl Written {
     pub fn body(&self) -> Option<&str> {
         match self {
             Self::Whole { body, .. } => Some(body),
-            Self::Masked { .. } => None,
+            Self::Masked { .. } | Self::Removed { .. } => None,
         }
     }
 }

@@ -31,6 +31,8 @@ words! {
         Approve = "approve",
         /// See the audit.
         SeeAudit = "see_audit",
+        /// Set how long personal data is kept, and erase a contact.
+        ManagePersonalData = "manage_personal_data",
     }
 }
 
@@ -50,6 +52,7 @@ impl Permission {
             Self::ManageRoles => "edit roles and what they allow",
             Self::Approve => "decide what waits for a second person",
             Self::SeeAudit => "see who changed what in the audit",
+            Self::ManagePersonalData => "set how long personal data is kept, and erase a contact",
         }
     }
 
@@ -67,7 +70,7 @@ impl Permission {
         match self {
             Self::SeeDirectory | Self::ManageDirectory | Self::SetIntegrationType => "Lines, accounts, connections",
             Self::SeeMessages | Self::SeePersonalData | Self::SendMessages | Self::ManageSync => "Conversations and Sync",
-            Self::SeeStaff | Self::ManageStaff | Self::ManageRoles | Self::Approve | Self::SeeAudit => "Staff and audit",
+            Self::SeeStaff | Self::ManageStaff | Self::ManageRoles | Self::Approve | Self::SeeAudit | Self::ManagePersonalData => "Staff and audit",
         }
     }
 

@@ -23,6 +23,9 @@ pub fn written(of: &Written) -> impl IntoView + use<> {
             };
             view! { <p class="muted" title=MASKED>"•••• masked text" {media}</p> }.into_any()
         }
+        Written::Removed { after_days } => {
+            view! { <p class="muted">"Removed after " {*after_days} " days, as the account has set it"</p> }.into_any()
+        }
     }
 }
 

@@ -121,6 +121,10 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     // The audit; who looks after another account sees that one's.
     ("audit/list",                "",                                                                  [401, 403, 403, 200, 200]),
     ("audit/actions",             "",                                                                  [401, 403, 403, 200, 200]),
+    // How long personal data is kept: an account's, and the platform's.
+    ("retention/get",             "account={account}",                                                 [401, 200, 200, 404, 200]),
+    ("retention/preview",         "account={account}&wanted[0]=3650&wanted[1]=&wanted[2]=&wanted[3]=", [401, 403, 403, 404, 200]),
+    ("retention/set",             "account={account}&wanted[0]=3650&wanted[1]=&wanted[2]=&wanted[3]=&version=0&confirm=Account 0", [401, 403, 403, 404, 200]),
     // The simulator, where a sandbox runs.
     ("simulator/stage",           "line={line}&contact={conversation}",                                [401, 403, 200, 200, 200]),
     ("simulator/scene",           "line={line}&contact={conversation}",                                [401, 403, 200, 404, 200]),
@@ -154,6 +158,7 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/simulator",                               [302, 403, 200, 200, 200]),
     ("GET",  "/accounts",                                [302, 200, 200, 200, 200]),
     ("GET",  "/accounts/new",                            [302, 200, 200, 200, 200]),
+    ("GET",  "/accounts/{id}",                           [302, 200, 200, 404, 200]),
     ("GET",  "/connections",                             [302, 200, 200, 200, 200]),
     ("GET",  "/connections/new",                         [302, 403, 200, 200, 200]),
     ("GET",  "/connections/{id}",                        [302, 200, 200, 404, 200]),
@@ -166,6 +171,7 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/roles/{id}",                              [302, 403, 403, 403, 200]),
     ("GET",  "/approvals",                               [302, 200, 200, 200, 200]),
     ("GET",  "/audit",                                   [302, 403, 403, 200, 200]),
+    ("GET",  "/audit/retention",                         [302, 200, 200, 403, 200]),
     ("GET",  "/nothing/here",                            [302, 404, 404, 404, 404]),
     // Files, and the stream of events.
     ("GET",  "/audit.csv",                               [302, 403, 403, 200, 200]),
@@ -316,6 +322,7 @@ impl<'a> Doors<'a> {
     pub fn path(&self, route: &str) -> String {
         let path = route.replace("/lines/{id}", "/lines/{line}").replace("/connections/{id}", "/connections/{connection}");
         let path = path.replace("/staff/{id}", "/staff/{victim}").replace("/roles/{id}", "/roles/{role}");
+        let path = path.replace("/accounts/{id}", "/accounts/{account}");
         let path = path.replace("{id}", "{message}").replace("{carrier}", "sandbox");
         self.filled(&path.replace("{*rest}", "v2").replace("{line}/type", "{line}/type?to=inbox"), 0)
     }

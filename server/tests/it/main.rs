@@ -27,6 +27,7 @@ mod leases;
 mod members;
 mod messages;
 mod property;
+mod retention;
 mod schema;
 mod sights;
 mod soak;
