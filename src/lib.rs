@@ -18,6 +18,8 @@ pub mod db;
 #[cfg(feature = "services")]
 pub mod directory;
 #[cfg(feature = "services")]
+pub mod erasure;
+#[cfg(feature = "services")]
 pub mod figures;
 #[cfg(feature = "services")]
 pub mod messaging;

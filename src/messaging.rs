@@ -6,6 +6,7 @@
 pub mod blast;
 pub mod carrier;
 pub mod consent;
+pub(crate) mod erasure;
 pub mod idempotency;
 pub mod inbound;
 pub mod outbound;

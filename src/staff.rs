@@ -5,6 +5,7 @@
 
 pub mod approvals;
 mod audit;
+mod contact_key;
 mod invite;
 mod members;
 mod notebook;
@@ -19,6 +20,8 @@ mod sign_in;
 mod throttle;
 
 pub use audit::{Entry, actions, line_history, record, search};
+pub(crate) use contact_key::forget_key;
+pub use contact_key::{sealed_number, with_numbers};
 pub use invite::{Invited, accept, first_administrator, invite, peek};
 pub use members::{disable, enable, end_own_session, end_session_of, get, give_role, list, own_account, reset, take_role};
 pub use notebook::{Place, Seen, forget_old_pauses, write_down};

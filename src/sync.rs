@@ -7,6 +7,7 @@
 mod agents;
 pub mod compose;
 mod engine;
+mod erasure;
 mod find;
 mod lane;
 mod members;
@@ -17,6 +18,7 @@ mod view;
 
 pub use agents::Agents;
 pub use engine::{Claim, Engine, EngineConfig, Next, Prepared};
+pub(crate) use erasure::{erase, look_for_erasure};
 pub use find::{find, forget_old_searches, found};
 pub use lane::{Arrival, Hold, arrive, hold, not_sent, releasable, skip_held_of_line};
 pub use members::{access_changed, people_changed};

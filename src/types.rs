@@ -5,6 +5,7 @@
 mod approval;
 mod change;
 mod directory;
+mod erasure;
 mod figures;
 mod id;
 mod messaging;
@@ -20,6 +21,7 @@ mod timestamp;
 pub use approval::*;
 pub use change::*;
 pub use directory::*;
+pub use erasure::*;
 pub use figures::*;
 pub use id::*;
 pub use messaging::*;

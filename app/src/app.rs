@@ -5,6 +5,7 @@ use crate::approvals::ApprovalsPage;
 use crate::audit::AuditPage;
 use crate::connections::{ConnectionPage, ConnectionsPage, NewConnectionPage, NewSecretsPage, RemoveConnectionPage};
 use crate::conversation::ConversationPage;
+use crate::erasure::{AskErasurePage, ErasurePage};
 use crate::frame::{Frame, FramedRoute};
 use crate::invitation::InvitationPage;
 use crate::lines::{ConversationsPage, LinePage, LinesPage, NewLinePage, TypeChangePage, TypesPage};
@@ -98,6 +99,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/simulator") view=screen!(simulator, SimulatorPage) ssr=SsrMode::Async />
                     <Route path=path!("/accounts") view=screen!(house, AccountsPage) ssr=SsrMode::Async />
                     <Route path=path!("/accounts/new") view=screen!(house, NewAccountPage) ssr=SsrMode::Async />
+                    <Route path=path!("/accounts/:id/erase") view=screen!(house, AskErasurePage) ssr=SsrMode::Async />
+                    <Route path=path!("/erasures/:id") view=screen!(house, ErasurePage) ssr=SsrMode::Async />
                     <Route path=path!("/accounts/:id") view=screen!(house, RetentionPage) ssr=SsrMode::Async />
                     <ParentRoute path=path!("/connections") view=Outlet ssr=SsrMode::Async>
                         <Route path=path!("") view=screen!(connections, ConnectionsPage) ssr=SsrMode::Async />

@@ -58,7 +58,9 @@ pub async fn list_audit(
     let permit = permit::<may::SeeAudit>().await?;
     let filter =
         AuditFilter { actor: staff, action: action.filter(|action| !action.is_empty()), account, line, outcome, ..AuditFilter::default() };
-    let page = staff::search(&services()?.db, &permit, &filter, after.as_ref(), PAGE).await?;
+    let services = services()?;
+    let page = staff::search(&services.db, &permit, &filter, after.as_ref(), PAGE).await?;
+    let page = staff::with_numbers(&services.db, &services.keys, &permit, page).await?;
     Ok(page.map(|entry| AuditShown {
         number: entry.number,
         outcome: entry.outcome,

@@ -93,7 +93,14 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "conversation.find" => {
             let found = after.get("found").and_then(Value::as_i64).unwrap_or_default();
             let found = if found == 1 { "1 conversation".to_owned() } else { format!("{found} conversations") };
-            ("Searched for a contact by whole number".to_owned(), None, Some(found))
+            let number = word(after, "number").map(|number| format!("{number}: {found}"));
+            ("Searched for a contact by whole number".to_owned(), None, Some(number.unwrap_or(found)))
+        }
+        "audit.see_numbers" => ("Saw numbers in the audit that were searched for".to_owned(), None, None),
+        "contact.ask_erasure" => ("Asked for the erasure of a contact".to_owned(), None, word(after, "reference")),
+        "contact.erase" => {
+            let messages = after.get("messages").and_then(Value::as_i64).unwrap_or_default();
+            ("Erased a contact".to_owned(), None, Some(format!("{messages} messages")))
         }
         "line.see_contacts" => ("Saw the numbers of a line’s contacts".to_owned(), None, None),
         "sync.see_contacts" => ("Saw contacts’ numbers in the Sync list".to_owned(), None, None),

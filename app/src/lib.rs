@@ -15,6 +15,7 @@ mod connections;
 #[cfg(feature = "ssr")]
 pub mod context;
 mod conversation;
+mod erasure;
 mod fault;
 mod frame;
 mod history;

@@ -174,6 +174,7 @@ fn whole(me: &Me, kept: Kept, preview: Option<RetentionPreview>, wanted: [String
     view! {
         <PageHead title=title above=vec![(above.0.to_owned(), above.1.to_owned())]>
             {id.map(|id| view! { <ButtonLink href=format!("/lines?account={id}")>"Its lines"</ButtonLink> })}
+            {id.filter(|_| may_set).map(|id| view! { <ButtonLink href=format!("/accounts/{id}/erase")>"Erase a contact"</ButtonLink> })}
         </PageHead>
         <Notice words=&[("retention", "What is older than that goes within the hour.")] />
         <div class="max-w-xl">{body}</div>

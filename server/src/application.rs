@@ -17,6 +17,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use switchyard::clock::Now;
 use switchyard::db::{Db, Engine as DbEngine};
+use switchyard::erasure;
 use switchyard::figures;
 use switchyard::messaging::carrier::Carrier;
 use switchyard::messaging::{blast, idempotency, outbound};
@@ -127,6 +128,7 @@ async fn prune(db: Db, now: Now, stop: CancellationToken) {
             staff::sign_in_history_is_pruned(&db, &now).await,
             staff::forget_old_pauses(&db, &now).await,
             sync::forget_old_searches(&db, &now).await,
+            erasure::forget_open(&db, &now).await,
             idempotency::forget_old(&db, &now).await,
             events::forget_old(&db, &now).await,
         ];

@@ -4,6 +4,7 @@
 //! may do is not decided here but by each server function's permit.
 
 mod audit_csv;
+mod certificate;
 pub(crate) mod csv;
 mod lines_csv;
 mod sync_csv;
@@ -87,6 +88,7 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .with_state(leptos)
         .route("/", get(|| async { found("/lines") }))
         .route("/audit.csv", get(audit_csv::download).with_state(services.clone()))
+        .route("/erasures/{id}/certificate.txt", get(certificate::download).with_state(services.clone()))
         .route("/lines.csv", get(lines_csv::download).with_state(services.clone()))
         .route("/sync.csv", get(sync_csv::download).with_state(services.clone()))
         .merge(more)

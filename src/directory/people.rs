@@ -215,3 +215,21 @@ pub async fn name_contact(
     })
     .await
 }
+
+/// Whether an account knows a contact by name.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn knows_contact(tx: &mut Tx, account: AccountId, number: &crate::types::PhoneNumber) -> Result<bool> {
+    let found: Option<(String,)> =
+        tx.opt("select name from contact where account_id = $1 and number = $2", (account, number.clone())).await?;
+    Ok(found.is_some())
+}
+
+/// Erases what an account calls a contact.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn erase_contact(tx: &mut Tx, account: AccountId, number: &crate::types::PhoneNumber) -> Result<u64> {
+    tx.run("delete from contact where account_id = $1 and number = $2", (account, number.clone())).await
+}

@@ -1,8 +1,10 @@
 //! Consent: STOP, START, HELP and their synonyms, for line and number, on every type of line. Opted-out wins until the contact
 //! writes START. Keywords: CTIA Messaging Principles; 47 CFR 64.1200(a)(10) for what counts as revoking.
 
+use crate::clock::Now;
 use crate::db::{Result, Tx};
 use crate::types::{AccountId, LineId, PhoneNumber, Timestamp};
+use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 
 /// What a keyword asks for.
@@ -63,6 +65,46 @@ pub(super) async fn write(tx: &mut Tx, given: &[Given]) -> Result<()> {
         [super::inbound::json(given)],
     )
     .await?;
+    // Who was erased and writes again has said it anew.
+    let Some(salt) = salt(tx).await? else { return Ok(()) };
+    let said: Vec<_> = given.iter().map(|given| (given.0, hash(&salt, &given.1))).collect();
+    tx.run(
+        "delete from erased_opt_out
+         where (line_id, number_hash) in (select unhex(j.value->>0, '-'), j.value->>1 from json_each($1) j)",
+        [super::inbound::json(&said)],
+    )
+    .await?;
+    Ok(())
+}
+
+/// What the hashes of erased contacts are salted with; `None` while nobody was erased.
+async fn salt(tx: &mut Tx) -> Result<Option<Vec<u8>>> {
+    let found: Option<(Vec<u8>,)> = tx.opt("select salt from erasure_salt where one = 'salt'", ()).await?;
+    Ok(found.map(|(salt,)| salt))
+}
+
+fn hash(salt: &[u8], number: &PhoneNumber) -> String {
+    let hash = Sha256::new().chain_update(salt).chain_update(number.expose()).finalize();
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Erases what a number has said to an account's lines. An opt-out stays as a hash, so that nobody texts them again.
+pub(super) async fn erase(tx: &mut Tx, now: &Now, account: AccountId, number: &PhoneNumber) -> Result<()> {
+    tx.run("insert into erasure_salt (one, salt) values ('salt', $1) on conflict (one) do nothing", [now.rng.bytes::<32>().to_vec()])
+        .await?;
+    let Some(salt) = salt(tx).await? else { return Ok(()) };
+    tx.run(
+        "insert into erased_opt_out (line_id, number_hash, account_id, at)
+         select c.line_id, $3, l.account_id, c.at
+         from line l
+         join consent c on c.line_id = l.id and c.number = $2 and c.state = 'opted_out'
+         where l.account_id = $1
+         on conflict (line_id, number_hash) do nothing",
+        (account, number.clone(), hash(&salt, number)),
+    )
+    .await?;
+    tx.run("delete from consent where number = $2 and line_id in (select id from line where account_id = $1)", (account, number.clone()))
+        .await?;
     Ok(())
 }
 
@@ -76,7 +118,23 @@ pub(super) async fn opted_out(tx: &mut Tx, line: LineId, numbers: &[PhoneNumber]
             (line, super::inbound::json(&numbers.iter().map(|n| [n]).collect::<Vec<_>>())),
         )
         .await?;
-    Ok(rows.into_iter().map(|(number,)| number).collect())
+    let mut out: HashSet<PhoneNumber> = rows.into_iter().map(|(number,)| number).collect();
+    let erased: Option<(Vec<u8>,)> = tx
+        .opt("select salt from erasure_salt where one = 'salt' and exists (select 1 from erased_opt_out where line_id = $1)", [line])
+        .await?;
+    let Some((salt,)) = erased else { return Ok(out) };
+    let hashes: Vec<[String; 1]> = numbers.iter().map(|number| [hash(&salt, number)]).collect();
+    let found: Vec<(String,)> = tx
+        .all(
+            "select e.number_hash
+             from json_each($2) j
+             join erased_opt_out e on e.line_id = $1 and e.number_hash = j.value->>0",
+            (line, super::inbound::json(&hashes)),
+        )
+        .await?;
+    let found: HashSet<String> = found.into_iter().map(|(hash,)| hash).collect();
+    out.extend(numbers.iter().zip(&hashes).filter(|(_, hash)| found.contains(&hash[0])).map(|(number, _)| number.clone()));
+    Ok(out)
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub enum Seen {
     UnknownInbound,
     /// Conversations that were found by a number.
     Found,
+    /// Numbers that entries of the audit hold.
+    AuditNumbers,
 }
 
 impl Seen {
@@ -46,6 +48,7 @@ impl Seen {
             Self::SyncList(account_id, line_id) => Entry { action: "sync.see_contacts", account_id, line_id, ..entry },
             Self::SyncFile(account_id, line_id) => Entry { action: "sync.take_file", account_id, line_id, ..entry },
             Self::UnknownInbound => Entry { action: "unknown.see", ..entry },
+            Self::AuditNumbers => Entry { action: "audit.see_numbers", ..entry },
             Self::Found => Entry { action: "conversation.see_found", ..entry },
         }
     }

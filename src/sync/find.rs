@@ -6,8 +6,11 @@
 use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::messaging::inbound::json;
-use crate::staff::{Entry, Permit, Seen, may, record};
-use crate::types::{ConversationId, FoundRow, LineId, Outcome, Permission, PhoneNumber, Problem, SearchId, ShownNumber, Timestamp};
+use crate::secret::Keyring;
+use crate::staff::{Entry, Permit, Seen, may, record, sealed_number};
+use crate::types::{
+    AccountId, ConversationId, FoundRow, LineId, Outcome, Permission, PhoneNumber, Problem, SearchId, ShownNumber, Timestamp,
+};
 use std::time::Duration;
 
 /// What a search finds, at most.
@@ -24,7 +27,14 @@ const FEWEST_DIGITS: usize = 3;
 ///
 /// # Errors
 /// `Invalid` for what is no number, `TooMany` for who may not see numbers and has searched too often.
-pub async fn find(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, line: Option<LineId>, number: &str) -> Result<SearchId, Problem> {
+pub async fn find(
+    db: &Db,
+    now: &Now,
+    keys: &Keyring,
+    permit: &Permit<may::SeeMessages>,
+    line: Option<LineId>,
+    number: &str,
+) -> Result<SearchId, Problem> {
     let (scope, sight, at, id) = (permit.scope(), permit.sight(), now.at(), SearchId(now.id()));
     let sees = match line {
         Some(line) if sight.somewhere && !sight.everywhere => {
@@ -47,12 +57,11 @@ pub async fn find(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, line: O
         (Err(_), Some(_)) if sees => return Err(Problem::invalid("number", "Write at least three digits of the number.")),
         (Err(_), _) => return Err(Problem::invalid("number", "Write the whole number, as in +1 202 555 0143.")),
     };
-    let row = |found: &[(LineId, ConversationId)]| (scope.staff, id, at, !sees, json(found));
     let most = MOST_FOUND;
-    let found: Vec<(LineId, ConversationId)> = match (whole, part) {
+    let found: Vec<(LineId, ConversationId, AccountId)> = match (whole.clone(), part) {
         (Some(number), _) => {
             db.all(
-                "select c.line_id, c.id
+                "select c.line_id, c.id, l.account_id
                  from conversation c
                  join line l on l.id = c.line_id
                  where c.number = $1 and (c.line_id = $2 or $2 is null)
@@ -65,7 +74,7 @@ pub async fn find(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, line: O
         }
         (None, part) => {
             db.all(
-                "select c.line_id, c.id
+                "select c.line_id, c.id, l.account_id
                  from conversation c
                  join line l on l.id = c.line_id
                  where c.line_id = $1 and c.number like $2
@@ -91,11 +100,22 @@ pub async fn find(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, line: O
                 if count >= MOST_SEARCHES {
                     return Ok(false);
                 }
-                let subject_id = if let [(_, conversation)] = found[..] { Some(conversation.0) } else { None };
+                let subject_id = if let [(_, conversation, _)] = found[..] { Some(conversation.0) } else { None };
                 let entry = Entry { action: "conversation.find", outcome: Outcome::Seen, line_id: line, subject_id, ..Entry::default() };
-                record(tx, now, permit.actor(), entry.change((), serde_json::json!({ "found": found.len() }))).await?;
+                // Of whom nothing is found, nothing is kept either.
+                let sealed = match (&whole, found.first()) {
+                    (Some(number), Some((.., account))) => sealed_number(tx, now, keys, *account, number).await?,
+                    _ => None,
+                };
+                let asked = serde_json::json!({ "found": found.len(), "number_sealed": sealed });
+                record(tx, now, permit.actor(), entry.change((), asked)).await?;
             }
-            tx.run("insert into number_search (staff_id, id, at, is_counted, found) values ($1, $2, $3, $4, $5)", row(&found)).await?;
+            let kept: Vec<_> = found.iter().map(|(line, conversation, _)| (line, conversation)).collect();
+            tx.run(
+                "insert into number_search (staff_id, id, at, is_counted, found) values ($1, $2, $3, $4, $5)",
+                (scope.staff, id, at, !sees, json(&kept)),
+            )
+            .await?;
             Ok::<_, crate::db::Error>(true)
         })
         .await?;

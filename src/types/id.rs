@@ -47,6 +47,8 @@ ids! {
     RoleId;
     /// A search for a contact by number.
     SearchId;
+    /// The erasure of one contact.
+    ErasureId;
     /// One entry of the audit.
     AuditId;
     /// What waits for a second person.

@@ -26,7 +26,7 @@ pub async fn find_contact(#[server(default)] line: String, number: String) -> Re
     let permit = permit::<may::SeeMessages>().await?;
     let services = services()?;
     let line = line.parse::<LineId>().ok();
-    let search = sync::find(&services.db, &services.now, &permit, line, &number).await?;
+    let search = sync::find(&services.db, &services.now, &services.keys, &permit, line, &number).await?;
     let line = line.map(|line| format!("&line={line}")).unwrap_or_default();
     leptos_axum::redirect(&format!("/sync/find?search={search}{line}"));
     Ok(())

@@ -125,6 +125,11 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("retention/get",             "account={account}",                                                 [401, 200, 200, 404, 200]),
     ("retention/preview",         "account={account}&wanted[0]=3650&wanted[1]=&wanted[2]=&wanted[3]=", [401, 403, 403, 404, 200]),
     ("retention/set",             "account={account}&wanted[0]=3650&wanted[1]=&wanted[2]=&wanted[3]=&version=0&confirm=Account 0", [401, 403, 403, 404, 200]),
+    // Erasing a contact; there is none with this id.
+    ("erasures/ask",              "account={account}&number=+12025550177&reference=Request {n}",         [401, 403, 403, 404, 200]),
+    ("erasures/get",              "id={message}",                                                      [401, 403, 403, 404, 404]),
+    ("erasures/list",             "account={account}",                                                 [401, 403, 403, 200, 200]),
+    ("erasures/erase",            "id={message}&confirm=0121",                                         [401, 403, 403, 404, 404]),
     // The simulator, where a sandbox runs.
     ("simulator/stage",           "line={line}&contact={conversation}",                                [401, 403, 200, 200, 200]),
     ("simulator/scene",           "line={line}&contact={conversation}",                                [401, 403, 200, 404, 200]),
@@ -158,6 +163,9 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/simulator",                               [302, 403, 200, 200, 200]),
     ("GET",  "/accounts",                                [302, 200, 200, 200, 200]),
     ("GET",  "/accounts/new",                            [302, 200, 200, 200, 200]),
+    ("GET",  "/accounts/{id}/erase",                     [302, 403, 403, 200, 200]),
+    ("GET",  "/erasures/{id}",                           [302, 403, 403, 404, 404]),
+    ("GET",  "/erasures/{id}/certificate.txt",           [302, 403, 403, 404, 404]),
     ("GET",  "/accounts/{id}",                           [302, 200, 200, 404, 200]),
     ("GET",  "/connections",                             [302, 200, 200, 200, 200]),
     ("GET",  "/connections/new",                         [302, 403, 200, 200, 200]),

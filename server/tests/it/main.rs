@@ -20,6 +20,7 @@ mod connections;
 mod crash;
 mod denials;
 mod doors;
+mod erasure;
 mod faults;
 mod guards;
 mod house;

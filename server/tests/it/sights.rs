@@ -1,7 +1,7 @@
 //! Personal data: masked without the permission wherever it could be told, by the row's account; who was shown it whole is in the
 //! audit, once in ten minutes; and a number is searched for whole, so many times.
 
-use crate::harness::{TestApp, TestLine, contact, on_both_engines};
+use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::house;
 use reqwest::Method;
 use switchyard::messaging::unknown;
@@ -234,7 +234,7 @@ async fn a_whole_number_finds_and_part_of_one_does_not(app: &TestApp) {
     let (vera, line) = (viewer(app).await, Some(scene.line.id));
     let find = async |member: &Member, line, number: &str| {
         let permit = member.permit().unwrap();
-        let search = sync::find(&app.db, &app.now, &permit, line, number).await?;
+        let search = sync::find(&app.db, &app.now, &keys(), &permit, line, number).await?;
         sync::found(&app.db, &app.now, &permit, search).await
     };
     let found = find(&vera, None, "+1 (202) 555-0121").await.unwrap();
@@ -271,7 +271,7 @@ async fn searching_many_numbers_must_wait(app: &TestApp) {
     let denied = AuditFilter { outcome: Some(Outcome::Denied), actor: Some(vera.id()), ..AuditFilter::default() };
     assert_eq!(staff::search(&app.db, &app.staff.permit().unwrap(), &denied, None, 9).await.unwrap().rows.len(), 1);
     for n in 0..25 {
-        sync::find(&app.db, &app.now, &app.staff.permit().unwrap(), Some(scene.line.id), &contact(n)).await.unwrap();
+        sync::find(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), Some(scene.line.id), &contact(n)).await.unwrap();
     }
     app.pass(601);
     assert_eq!(search(1).await.status(), 200, "it was a wait and no lock");
@@ -280,7 +280,7 @@ async fn searching_many_numbers_must_wait(app: &TestApp) {
 async fn a_search_is_its_searchers_own_and_keeps_no_number(app: &TestApp) {
     scene(app).await;
     let vera = viewer(app).await;
-    let search = sync::find(&app.db, &app.now, &vera.permit().unwrap(), None, NUMBER).await.unwrap();
+    let search = sync::find(&app.db, &app.now, &keys(), &vera.permit().unwrap(), None, NUMBER).await.unwrap();
     assert!(matches!(sync::found(&app.db, &app.now, &app.staff.permit().unwrap(), search).await, Err(Problem::NotFound { .. })));
     let (kept,): (String,) = app.db.one("select found from number_search", ()).await.unwrap();
     assert!(!kept.contains("0121"), "{kept}");

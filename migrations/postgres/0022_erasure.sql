@@ -1,0 +1,41 @@
+-- The key of a contact: what the audit says of their number stands sealed under it. Deleting the key makes that unreadable, and the
+-- audit's seal stays good.
+create table contact_key (
+  id uuid not null primary key,
+  account_id uuid not null references account (id),
+  number text collate "C" not null,
+  key text not null, -- sealed with the installation's key
+  unique (account_id, number)
+);
+
+-- The erasure of one contact: asked for, and done. Once it is done it holds no number.
+create table erasure (
+  id uuid not null primary key,
+  account_id uuid not null references account (id),
+  reference text not null, -- of the request, as staff wrote it
+  number text, -- sealed; null when it is done
+  asked_by text not null,
+  asked_at bigint not null,
+  done_by text,
+  done_at bigint,
+  counts text -- JSON: what was erased, and what stays
+);
+create index erasure_of_account on erasure (account_id, id);
+create index erasure_open on erasure (asked_at) where done_at is null;
+
+-- An erased contact who had opted out is never texted again: the number is kept as a hash.
+create table erased_opt_out (
+  line_id uuid not null references line (id),
+  number_hash text collate "C" not null, -- SHA-256 of the salt and the number
+  account_id uuid not null,
+  at bigint not null,
+  primary key (line_id, number_hash)
+);
+-- One row: what the hashes are salted with.
+create table erasure_salt (
+  one text collate "C" not null primary key, -- 'salt'
+  salt bytea not null
+);
+
+-- Messages of a line without conversations, by their contact.
+create index message_without_conversation on message (line_id, number) where conversation_id is null;
