@@ -19,7 +19,10 @@ use switchyard::types::{Permission, SignedIn};
 use theme::ThemeChoice;
 
 #[cfg(feature = "ssr")]
-use crate::context::{member, services, session};
+use {
+    crate::context::{member, services, session},
+    switchyard::staff::approvals,
+};
 
 /// What every screen knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,8 @@ pub struct Me {
     pub simulator: bool,
     /// Which installation this is.
     pub environment: String,
+    /// How much waits for their decision.
+    pub to_decide: i64,
 }
 
 impl Me {
@@ -55,7 +60,8 @@ pub fn use_me() -> MeLoaded {
 pub async fn who_am_i() -> Result<Me, Fault> {
     let member = member().await?;
     let services = services()?;
-    Ok(Me { member: member.signed_in(), simulator: services.sandbox_url.is_some(), environment: services.environment() })
+    let to_decide = approvals::to_decide(&services.db, &services.now, &member).await?;
+    Ok(Me { member: member.signed_in(), simulator: services.sandbox_url.is_some(), environment: services.environment(), to_decide })
 }
 
 /// Ends the session.
@@ -173,15 +179,24 @@ fn Brand(me: MeLoaded) -> impl IntoView {
 #[component]
 fn Ways(me: MeLoaded) -> impl IntoView {
     let here = use_location().pathname;
-    let way = move |to: &'static str, name: &'static str, of: Icon| {
+    let counted = move |to: &'static str, name: &'static str, of: Icon, count: i64| {
         let is_here =
             move || here.with(|here| here == to || here.strip_prefix(to).is_some_and(|rest| rest.starts_with('/'))).then_some("page");
         view! {
             <li>
-                <a href=to class="nav-link" aria-current=is_here>{icon(of)} {name}</a>
+                <a href=to class="nav-link" aria-current=is_here>
+                    {icon(of)} {name}
+                    {(count > 0)
+                        .then(|| {
+                            view! {
+                                <span class="badge badge-sm badge-primary ms-auto">{count} <span class="sr-only">" to decide"</span></span>
+                            }
+                        })}
+                </a>
             </li>
         }
     };
+    let way = move |to, name, of| counted(to, name, of, 0);
     view! {
         <nav aria-label="Main">
             <ul class="flex flex-col gap-0.5">
@@ -199,7 +214,10 @@ fn Ways(me: MeLoaded) -> impl IntoView {
                             {may(Permission::SeeStaff).then(|| way("/staff", "Staff", Icon::Staff))}
                             {may(Permission::SeeStaff).then(|| way("/roles", "Roles", Icon::Roles))}
                             {(may(Permission::Approve) || may(Permission::SetIntegrationType) || may(Permission::ManageStaff))
-                                .then(|| way("/approvals", "Approvals", Icon::Approvals))}
+                                .then(|| {
+                                    let to_decide = me.as_ref().map_or(0, |me| me.to_decide);
+                                    counted("/approvals", "Approvals", Icon::Approvals, to_decide)
+                                })}
                             {may(Permission::SeeAudit).then(|| way("/audit", "Audit", Icon::Audit))}
                         }
                     })}

@@ -202,6 +202,24 @@ pub async fn list(db: &Db, now: &Now, member: &Member, open: bool, after: Option
     Ok(Page::of(rows, limit, |found| found.id).map(|found| found.row(at)))
 }
 
+/// How much waits for a member's decision; nothing for who may not decide.
+///
+/// # Errors
+/// What the database says.
+pub async fn to_decide(db: &Db, now: &Now, member: &Member) -> Result<i64> {
+    let Ok(permit) = member.permit::<may::Approve>() else { return Ok(0) };
+    let scope = permit.scope();
+    let (count,): (i64,) = db
+        .one(
+            "select count(*) from approval
+             where state = 'open' and expires_at > $1 and asked_by <> $2
+               and ($3 or account_id in (select account_id from staff_scope where staff_id = $2 and permission = $4))",
+            (now.at(), scope.staff, scope.everywhere, scope.permission),
+        )
+        .await?;
+    Ok(count)
+}
+
 /// Decides: carries it out, or refuses it.
 ///
 /// # Errors

@@ -397,6 +397,8 @@ async fn a_dangerous_role_waits_for_a_second_person(app: &TestApp) {
     assert!(again(app, &vera).await.permit::<may::ManageStaff>().is_err(), "nothing is changed until then");
     let inbox = approvals::list(&app.db, &app.now, &grace, true, None, 10).await.unwrap().rows;
     assert_eq!((inbox[0].id, inbox[0].note.as_str()), (id, "She takes over"));
+    let to_decide = async |member: &Member| approvals::to_decide(&app.db, &app.now, member).await.unwrap();
+    assert_eq!((to_decide(&grace).await, to_decide(&ada).await, to_decide(&vera).await), (1, 0, 0));
     assert_eq!(inbox[0].summary, "Give Somebody the role Administrator");
     assert_eq!(approvals::decide(&app.db, &app.now, &grace, proof(), id, true, "Fine").await, Ok(()));
     assert!(again(app, &vera).await.permit::<may::ManageStaff>().is_ok());
