@@ -4,6 +4,7 @@
 // A bench prints, and its numbers are made up.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
 
+mod access;
 mod inbound;
 mod lists;
 mod ringcentral;
@@ -112,6 +113,12 @@ async fn main() {
         }
         if bench.wants("lists") {
             bench.lists(engine).await;
+        }
+        if bench.wants("sign-in") {
+            bench.sign_in(engine).await;
+        }
+        if bench.wants("permits") {
+            bench.permits(engine).await;
         }
         if bench.wants("events") {
             bench.events(engine).await;
