@@ -23,7 +23,7 @@ pub use audit::{Entry, actions, line_history, record, search};
 pub(crate) use contact_key::forget_key;
 pub use contact_key::{sealed_number, with_numbers};
 pub use invite::{Invited, accept, first_administrator, invite, peek};
-pub use members::{disable, enable, end_own_session, end_session_of, get, give_role, list, own_account, reset, take_role};
+pub use members::{Reset, disable, enable, end_own_session, end_session_of, get, give_role, list, own_account, reset, take_role};
 pub use notebook::{Place, Seen, forget_old_pauses, write_down};
 pub use password::{Chosen, Passwords, WeakPassword};
 pub use permit::{Actor, Member, Permit, Scope, Sight, may};

@@ -52,7 +52,10 @@ pub async fn sign_in_with_code(code: String, #[server(default)] next: String) ->
 pub async fn prove(code: String, #[server(default)] next: String) -> Result<(), Fault> {
     let (services, member) = (services()?, member().await?);
     staff::prove(&services.db, &services.now, &services.passwords, &services.keys, member.id(), code).await?;
-    session()?.insert(PROVED, services.now.at()).await.map_err(not_begun)?;
+    let session = session()?;
+    // A new token with each proof (ASVS 5.0, 7.2.4).
+    session.cycle_id().await.map_err(not_begun)?;
+    session.insert(PROVED, services.now.at()).await.map_err(not_begun)?;
     if is_plain_form() {
         leptos_axum::redirect(local_path(&next));
     }

@@ -164,8 +164,11 @@ impl Bench {
         let viewer = role(&w, "Viewer").await;
         w.db.work(async |tx| {
             tx.run("insert into role (id, name, everywhere, created_at) values ($1, 'Half', false, $2)", (half, at)).await?;
-            tx.run("insert into role_permission (role_id, permission) select $1, permission from role_permission where role_id = $2", (half, viewer))
-                .await?;
+            tx.run(
+                "insert into role_permission (role_id, permission) select $1, permission from role_permission where role_id = $2",
+                (half, viewer),
+            )
+            .await?;
             for account in &scope {
                 tx.run("insert into role_account (role_id, account_id) values ($1, $2)", (half, *account)).await?;
             }

@@ -53,6 +53,7 @@ create table approval (
   state text collate "C" not null, -- open, approved, declined, withdrawn
   decided_by uuid references staff_member (id),
   decided_at bigint,
+  used_at bigint, -- when who asked made use of a consent that is no act by itself
   decision_note text collate "C"
 );
 create index approval_by_state on approval (state, id);

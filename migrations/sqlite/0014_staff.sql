@@ -53,6 +53,7 @@ create table approval (
   state text not null, -- open, approved, declined, withdrawn
   decided_by blob references staff_member (id),
   decided_at integer,
+  used_at integer, -- when who asked made use of a consent that is no act by itself
   decision_note text
 ) strict;
 create index approval_by_state on approval (state, id);

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// Who does not decide in this time has decided against it.
 const GOOD_FOR: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
+/// Who asked makes use of a consent in this time.
+const USABLE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -32,6 +35,13 @@ pub enum Wish {
     },
     /// Make those who have a role more powerful in a dangerous way, or the second factor needless.
     EditRoles(Edit),
+    /// Make a link to a new password for somebody who holds dangerous permissions: it opens their account.
+    Reset {
+        /// The member.
+        staff: StaffId,
+        /// Their second factor is taken away, too.
+        lost_second_factor: bool,
+    },
     /// Set the type of many lines.
     SetTypes {
         /// The lines, each with its version when it was asked for.
@@ -46,6 +56,7 @@ impl Wish {
         match self {
             Self::GiveRole { .. } => "give_role",
             Self::EditRoles(_) => "edit_roles",
+            Self::Reset { .. } => "reset",
             Self::SetTypes { .. } => "set_types",
         }
     }
@@ -62,6 +73,8 @@ async fn carry_out(tx: &mut Tx, now: &Now, asker: &Member, wish: Wish) -> Result
             let permit = asker.permit::<may::ManageRoles>()?;
             roles::change(tx, now, permit.actor(), edit).await
         }
+        // The link is shown once, to who asked: they make it themselves; see [`use_up`].
+        Wish::Reset { .. } => Ok(()),
         Wish::SetTypes { lines, to } => {
             let permit = asker.permit::<may::SetIntegrationType>()?;
             crate::directory::integration::set_all(tx, now, &permit, &lines, to).await
@@ -74,14 +87,22 @@ async fn carry_out(tx: &mut Tx, now: &Now, asker: &Member, wish: Wish) -> Result
 /// # Errors
 /// What the database says.
 pub(crate) async fn is_needed(tx: &mut Tx, actor: &Actor) -> Result<bool> {
+    is_needed_beside(tx, actor, None).await
+}
+
+/// The same for what is done to `to`, who cannot be the second person.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn is_needed_beside(tx: &mut Tx, actor: &Actor, to: Option<StaffId>) -> Result<bool> {
     let (others,): (i64,) = tx
         .one(
             "select count(distinct m.id)
              from staff_member m
              join staff_scope s on s.staff_id = m.id and s.permission = 'approve' and s.everywhere
-             where m.password_hash is not null and (m.id <> $1 or $1 is null)
+             where m.password_hash is not null and (m.id <> $1 or $1 is null) and (m.id <> $2 or $2 is null)
                and (m.second_factor is not null or not exists (select 1 from second_factor_rule where permission = 'approve'))",
-            [actor.id()],
+            (actor.id(), to),
         )
         .await?;
     Ok(others > 0)
@@ -120,6 +141,27 @@ pub(crate) async fn ask(
     let entry = Entry { action: "approval.ask", account_id, subject_id: Some(id.0), ..Entry::default() };
     record(tx, now, actor, entry.change((), json!({ "summary": summary, "note": note }))).await?;
     Ok(id)
+}
+
+/// Uses a consent that was given to this wish of the actor's, once and within a day; says whether there was one.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn use_up(tx: &mut Tx, now: &Now, actor: &Actor, wish: &Wish) -> Result<bool> {
+    let at = now.at();
+    let found: Vec<(ApprovalId, String)> = tx
+        .all(
+            "select id, wish from approval
+             where state = 'approved' and kind = $1 and asked_by = $2 and used_at is null and decided_at > $3",
+            (wish.kind(), actor.id(), at.minus(USABLE_FOR)),
+        )
+        .await?;
+    for (id, text) in found {
+        if serde_json::from_str::<Wish>(&text).is_ok_and(|agreed| agreed == *wish) {
+            return Ok(tx.run("update approval set used_at = $2 where id = $1 and used_at is null", (id, at)).await? == 1);
+        }
+    }
+    Ok(false)
 }
 
 fn checked_note(note: &str) -> Result<String, Problem> {

@@ -7,7 +7,7 @@ use super::invite::add_invitation;
 use super::{Actor, Entry, Invited, Member, Permit, Proof, end_session, end_sessions, may, record, roles, second_factor, sessions_of};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{Change, Outcome, OwnAccount, Problem, RoleId, StaffDetail, StaffId, StaffRow, Timestamp};
+use crate::types::{ApprovalId, Change, Outcome, OwnAccount, Problem, RoleId, StaffDetail, StaffId, StaffRow, Timestamp};
 use serde_json::json;
 
 macro_rules! members_sql {
@@ -40,6 +40,15 @@ impl Found {
 
 async fn role_names(db: &Db) -> Result<Vec<(StaffId, String)>> {
     db.all("select sr.staff_id, r.name from staff_role sr join role r on r.id = sr.role_id order by r.name", ()).await
+}
+
+/// What came of asking for a link to a new password.
+#[derive(Debug, Clone)]
+pub enum Reset {
+    /// The link.
+    Made(Invited),
+    /// A second person has to agree.
+    Waits(ApprovalId),
 }
 
 fn no_such_member() -> Problem {
@@ -171,20 +180,40 @@ pub async fn enable(db: &Db, now: &Now, member: &Member, _proof: Proof, id: Staf
 }
 
 /// Makes a one-time link by which a member chooses a new password. The old one holds until then. `lost_second_factor` takes the second
-/// factor away too.
+/// factor away too. For somebody who holds dangerous permissions a second person has to agree first, while there is one beside them: the
+/// answer is then what waits, and asking again within a day of the consent makes the link.
 ///
 /// # Errors
-/// `NotFound` for a stranger or a disabled one, `Invalid` for oneself, `Forbidden` when their roles allow more than one may oneself.
-pub async fn reset(db: &Db, now: &Now, member: &Member, _proof: Proof, id: StaffId, lost_second_factor: bool) -> Result<Invited, Problem> {
+/// `NotFound` for a stranger or a disabled one, `Invalid` for oneself or without a note where a second person is needed, `Forbidden` when
+/// their roles allow more than one may oneself.
+pub async fn reset(
+    db: &Db,
+    now: &Now,
+    member: &Member,
+    _proof: Proof,
+    id: StaffId,
+    lost_second_factor: bool,
+    note: &str,
+) -> Result<Reset, Problem> {
     let permit = member.permit::<may::ManageStaff>()?;
     not_oneself(permit.actor(), id, "make a link for")?;
     // The link opens their account: who hands it out must not gain by it.
+    let mut dangerous = false;
     for role in roles::of_member(db, id).await? {
-        roles::may_hand_out(db, member, role).await?;
+        dangerous |= roles::may_hand_out(db, member, role).await?.dangerous;
     }
     db.work(async |tx| {
-        let found: Option<(StaffId,)> = tx.opt("select id from staff_member where id = $1 and disabled_at is null", [id]).await?;
-        found.ok_or_else(no_such_member)?;
+        let found: Option<(String,)> = tx.opt("select name from staff_member where id = $1 and disabled_at is null", [id]).await?;
+        let (name,) = found.ok_or_else(no_such_member)?;
+        let wish = Wish::Reset { staff: id, lost_second_factor };
+        if dangerous
+            && approvals::is_needed_beside(tx, permit.actor(), Some(id)).await?
+            && !approvals::use_up(tx, now, permit.actor(), &wish).await?
+        {
+            let lost = if lost_second_factor { ", and remove their second factor" } else { "" };
+            let summary = format!("Make a link to a new password for {name}{lost}");
+            return Ok(Reset::Waits(approvals::ask(tx, now, permit.actor(), None, summary, &wish, note).await?));
+        }
         if lost_second_factor {
             second_factor::forget(tx, id).await?;
             end_sessions(tx, id).await?;
@@ -192,7 +221,7 @@ pub async fn reset(db: &Db, now: &Now, member: &Member, _proof: Proof, id: Staff
         let token = add_invitation(tx, now, id).await?;
         let entry = Entry { action: "staff.reset", subject_id: Some(id.0), ..Entry::default() };
         record(tx, now, permit.actor(), entry.change((), json!({ "second_factor_removed": lost_second_factor }))).await?;
-        Ok(Invited { id, token, waits: None })
+        Ok(Reset::Made(Invited { id, token, waits: None }))
     })
     .await
 }

@@ -126,7 +126,8 @@ pub async fn sign_in_with_code(db: &Db, now: &Now, keys: &Keyring, id: StaffId, 
     let name = check_code(db, now, keys, id, code).await?;
     db.work(async |tx| {
         let entry = Entry { action: "staff.sign_in", subject_id: Some(id.0), ..Entry::default() };
-        Ok(record(tx, now, &Actor::Staff { id, name, address: None }, entry.change((), serde_json::json!({ "second_factor": true }))).await?)
+        Ok(record(tx, now, &Actor::Staff { id, name, address: None }, entry.change((), serde_json::json!({ "second_factor": true })))
+            .await?)
     })
     .await
 }
@@ -223,29 +224,26 @@ pub async fn remove_second_factor(db: &Db, now: &Now, passwords: &Passwords, id:
     .await
 }
 
-/// Remembers a browser that a member has signed in with: the token for its cookie. A token that is theirs already stays.
+/// Remembers a browser that a member has signed in with: the token for its cookie. A token that is theirs already stays; any other, also one
+/// that somebody planted, is replaced.
 ///
 /// # Errors
 /// What the database says.
 pub async fn remember_device(db: &Db, now: &Now, id: StaffId, present: Option<&str>) -> Result<String> {
-    let token = present.map_or_else(|| URL_SAFE_NO_PAD.encode(now.rng.bytes::<32>()), ToOwned::to_owned);
-    let (hash, at) = (hash_token(token.as_bytes()), now.at());
-    let owner: Option<(StaffId,)> = db
-        .work(async |tx| {
-            tx.opt(
-                "insert into known_device (token_hash, staff_id, seen_at) values ($1, $2, $3)
-                 on conflict (token_hash) do update set seen_at = $3 where known_device.staff_id = $2
-                 returning staff_id",
-                (hash, id, at),
-            )
-            .await
-        })
-        .await?;
-    match owner {
-        Some(_) => Ok(token),
-        // Another member's: two people use this browser.
-        None => Box::pin(remember_device(db, now, id, None)).await,
-    }
+    let at = now.at();
+    db.work(async |tx| {
+        if let Some(present) = present {
+            let hash = hash_token(present.as_bytes());
+            if tx.run("update known_device set seen_at = $3 where token_hash = $1 and staff_id = $2", (hash, id, at)).await? == 1 {
+                return Ok(present.to_owned());
+            }
+        }
+        let token = URL_SAFE_NO_PAD.encode(now.rng.bytes::<32>());
+        let hash = hash_token(token.as_bytes());
+        tx.run("insert into known_device (token_hash, staff_id, seen_at) values ($1, $2, $3)", (hash, id, at)).await?;
+        Ok(token)
+    })
+    .await
 }
 
 /// Deletes counts that no longer count and browsers that were not seen for 90 days.

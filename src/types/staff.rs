@@ -70,7 +70,9 @@ impl Permission {
         match self {
             Self::SeeDirectory | Self::ManageDirectory | Self::SetIntegrationType => "Lines, accounts, connections",
             Self::SeeMessages | Self::SeePersonalData | Self::SendMessages | Self::ManageSync => "Conversations and Sync",
-            Self::SeeStaff | Self::ManageStaff | Self::ManageRoles | Self::Approve | Self::SeeAudit | Self::ManagePersonalData => "Staff and audit",
+            Self::SeeStaff | Self::ManageStaff | Self::ManageRoles | Self::Approve | Self::SeeAudit | Self::ManagePersonalData => {
+                "Staff and audit"
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use switchyard::types::{Outcome, Permission, Problem, RoleId, RoleRow, SessionRo
 use {
     super::handed_out,
     crate::context::{is_plain_form, member, permit, proof, services},
-    switchyard::staff::{self, may},
+    switchyard::staff::{self, Reset, may},
 };
 
 /// A member with their roles and sessions.
@@ -43,13 +43,22 @@ pub async fn enable_member(id: StaffId) -> Result<(), Fault> {
     Ok(staff::enable(&services.db, &services.now, &member, proof, id).await?)
 }
 
-/// Makes a one-time link to a new password; the answer is the link.
+/// Makes a one-time link to a new password; the answer is the link, or nothing while a second person has to agree.
 #[server(prefix = "/fn", output = Reply, endpoint = "staff/reset")]
-pub async fn reset_member(id: StaffId, #[server(default)] lost_second_factor: bool) -> Result<OneTimeLink, Fault> {
+pub async fn reset_member(
+    id: StaffId,
+    #[server(default)] lost_second_factor: bool,
+    #[server(default)] note: String,
+) -> Result<Option<OneTimeLink>, Fault> {
     let _permit = permit::<may::ManageStaff>().await?;
     let (services, member, proof) = (services()?, member().await?, proof().await?);
-    let invited = staff::reset(&services.db, &services.now, &member, proof, id, lost_second_factor).await?;
-    Ok(handed_out(&services, &invited))
+    match staff::reset(&services.db, &services.now, &member, proof, id, lost_second_factor, &note).await? {
+        Reset::Made(invited) => Ok(Some(handed_out(&services, &invited))),
+        Reset::Waits(_) => {
+            leptos_axum::redirect("/approvals?done=asked");
+            Ok(None)
+        }
+    }
 }
 
 /// Gives a member a role, or asks for a second person.
@@ -151,7 +160,8 @@ fn page(member: StaffDetail, may: bool, is_own: bool, acts: Acts, earlier: Optio
     let (id, name) = (row.id, row.name.clone());
     let back = format!("/staff/{id}");
     let made = move || {
-        let made = acts.reset.answer().with(|made| serde_json::from_str::<OneTimeLink>(made.as_ref()?.as_ref().ok()?).ok());
+        let made =
+            acts.reset.answer().with(|made| serde_json::from_str::<Option<OneTimeLink>>(made.as_ref()?.as_ref().ok()?).ok().flatten());
         made.or_else(|| earlier.clone()).map(|made| shown(made, "The link is made.", back.clone()))
     };
     let waits_for_second = move || {
@@ -186,12 +196,13 @@ fn page(member: StaffDetail, may: bool, is_own: bool, acts: Acts, earlier: Optio
     };
     let is_disabled = row.disabled_at.is_some();
     let has_second_factor = row.second_factor;
+    let is_dangerous = roles.iter().any(|(role, has)| *has && role.dangerous);
     view! {
         <PageHead title=name.clone() above=vec![("Staff".to_owned(), "/staff".to_owned())] beside=move || view! { <Badge tone=tone>{stands}</Badge> }>
             {(may && !is_own)
                 .then(|| {
                     view! {
-                        {(!is_disabled).then(|| reset_fold(id, &name, has_second_factor, acts.reset))}
+                        {(!is_disabled).then(|| reset_fold(id, &name, has_second_factor, is_dangerous, acts.reset))}
                         {if is_disabled { enable_fold(id, &name, acts.enable).into_any() } else { disable_fold(id, &name, acts.disable).into_any() }}
                     }
                 })}
@@ -238,7 +249,7 @@ fn enable_fold(id: StaffId, name: &str, action: Sending) -> impl IntoView + use<
     }
 }
 
-fn reset_fold(id: StaffId, name: &str, has_second_factor: bool, action: Sending) -> impl IntoView + use<> {
+fn reset_fold(id: StaffId, name: &str, has_second_factor: bool, is_dangerous: bool, action: Sending) -> impl IntoView + use<> {
     let name = name.to_owned();
     view! {
         <ConfirmFold label="New password" of=name.clone() plain=true>
@@ -248,6 +259,17 @@ fn reset_fold(id: StaffId, name: &str, has_second_factor: bool, action: Sending)
                     <input type="hidden" name="id" value=id.to_string() />
                     {has_second_factor
                         .then(|| view! { <Check label="Their second factor is lost: remove it, end their sessions" name="lost_second_factor" /> })}
+                    {is_dangerous
+                        .then(|| {
+                            view! {
+                                <label class="flex w-full flex-col gap-1">
+                                    <span>
+                                        "They hold dangerous permissions: a second person has to agree, then you make the link here. Why is it needed?"
+                                    </span>
+                                    <input name="note" maxlength="500" class="input w-full" autocomplete="off" />
+                                </label>
+                            }
+                        })}
                     <Button look=Look::Main pending=waits(action)>
                         "Make the link"
                     </Button>

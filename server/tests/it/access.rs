@@ -5,7 +5,7 @@ use crate::house::{House, PASSWORD, house, proof};
 use reqwest::{Response, StatusCode};
 use switchyard::directory::{accounts, integration, lines};
 use switchyard::staff::roles::{self, Edit, RoleEdit};
-use switchyard::staff::{self, Member, Origin, Step, approvals, may, second_factor};
+use switchyard::staff::{self, Invited, Member, Origin, Reset, Step, approvals, may, second_factor};
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
 use switchyard::types::{
     ApprovalId, ApprovalState, LineFilter, LineId, Outcome, Permission, Problem, RoleDetail, RoleId, SessionRow, SignedIn, StaffId,
@@ -18,6 +18,7 @@ on_both_engines![
     codes_are_guessed_slowly,
     a_recovery_code_works_once_and_new_ones_end_the_earlier,
     a_link_to_a_new_password_does_not_pass_by_the_second_factor,
+    nobody_opens_another_administrators_account_alone,
     without_a_second_factor_the_password_must_stand_alone,
     nobody_is_kept_out_of_a_browser_they_have_signed_in_with,
     many_tries_at_once_are_counted_like_one_after_the_other,
@@ -136,15 +137,48 @@ async fn a_link_to_a_new_password_does_not_pass_by_the_second_factor(app: &TestA
     let h = house(app);
     let id = h.member("vera@example.com", h.role("Viewer").await).await.id();
     let (phone, _) = second_factor_of(app, id).await;
-    let link = staff::reset(&app.db, &app.now, h.admin(), proof(), id, false).await.unwrap();
+    let link = made(staff::reset(&app.db, &app.now, h.admin(), proof(), id, false, "").await);
     assert_eq!(sign_in(app, &h, "vera@example.com").await, Ok(Step::NeedsCode(id)), "the old password holds until then");
     let step = staff::accept(&app.db, &app.now, h.passwords(), &link.token, "v7 Kx!q2w".into()).await;
     assert_eq!(step, Ok(Step::NeedsCode(id)), "beside a second factor eight characters do");
     app.pass(30);
     assert_eq!(with_code(app, id, &phone.code(app, 0)).await, Ok(()));
-    let lost = staff::reset(&app.db, &app.now, h.admin(), proof(), id, true).await.unwrap();
+    let lost = made(staff::reset(&app.db, &app.now, h.admin(), proof(), id, true, "").await);
     refused(&staff::accept(&app.db, &app.now, h.passwords(), &lost.token, "v7 Kx!q2w".into()).await, 422);
     assert_eq!(staff::accept(&app.db, &app.now, h.passwords(), &lost.token, PASSWORD.into()).await, Ok(Step::In(id)));
+}
+
+/// The link that was made.
+fn made(answer: Result<Reset, Problem>) -> Invited {
+    match answer {
+        Ok(Reset::Made(invited)) => invited,
+        other => panic!("no link was made: {other:?}"),
+    }
+}
+
+async fn nobody_opens_another_administrators_account_alone(app: &TestApp) {
+    let h = house(app);
+    let ada = administrator(&h, "ada@example.com").await;
+    let grace = app_second_administrator(app, &h).await;
+    let reset = async |by: &Member, of: &Member, note: &str| staff::reset(&app.db, &app.now, by, proof(), of.id(), true, note).await;
+    // While they are two, one has to be able to help the other.
+    made(reset(&ada, &grace, "").await);
+    let third = staff::invite(&app.db, &app.now, &ada, proof(), "third@example.com", "Third", h.role("Administrator").await).await.unwrap();
+    staff::accept(&app.db, &app.now, h.passwords(), &third.token, PASSWORD.into()).await.unwrap();
+    approvals::decide(&app.db, &app.now, &grace, proof(), third.waits.unwrap(), true, "").await.unwrap();
+    refused(&reset(&ada, &grace, "").await, 422);
+    let Ok(Reset::Waits(id)) = reset(&ada, &grace, "Her phone is lost").await else { panic!("it does not wait") };
+    let third = Member::load(&app.db, third.id).await.unwrap().unwrap();
+    assert_eq!(approvals::decide(&app.db, &app.now, &third, proof(), id, true, "").await, Ok(()));
+    refused(&staff::reset(&app.db, &app.now, &ada, proof(), grace.id(), false, "").await, 422);
+    refused(&reset(&third, &grace, "").await, 422);
+    made(reset(&ada, &grace, "").await);
+    refused(&reset(&ada, &grace, "").await, 422);
+    // A consent is good for a day.
+    let Ok(Reset::Waits(id)) = reset(&ada, &grace, "And again").await else { panic!("it does not wait") };
+    assert_eq!(approvals::decide(&app.db, &app.now, &third, proof(), id, true, "").await, Ok(()));
+    app.pass(24 * 60 * 60);
+    refused(&reset(&ada, &grace, "").await, 422);
 }
 
 async fn without_a_second_factor_the_password_must_stand_alone(app: &TestApp) {
@@ -182,7 +216,10 @@ async fn nobody_is_kept_out_of_a_browser_they_have_signed_in_with(app: &TestApp)
     refused(&try_with(PASSWORD, "203.0.113.9", Some("made up")).await, 429);
     refused(&try_with(PASSWORD, "203.0.113.9", Some(&others)).await, 429);
     assert_eq!(try_with(PASSWORD, "198.51.100.1", Some(&own)).await, Ok(Step::In(id)), "her own browser, even behind that address");
-    assert_ne!(staff::remember_device(&app.db, &app.now, id, Some(&others)).await.unwrap(), others, "two may share a browser");
+    for planted in [others.as_str(), "planted"] {
+        assert_ne!(staff::remember_device(&app.db, &app.now, id, Some(planted)).await.unwrap(), planted, "two may share a browser");
+    }
+    assert_eq!(staff::remember_device(&app.db, &app.now, id, Some(&own)).await.unwrap(), own);
     for _ in 0..10 {
         refused(&try_with("not this one, surely", "203.0.113.9", Some(&own)).await, 403);
     }
@@ -298,7 +335,7 @@ async fn nobody_hands_out_more_than_they_may_do_themselves(app: &TestApp) {
         refused(&staff::give_role(&app.db, &app.now, &clerk, proof(), clerk.id(), role, "Please").await, 403);
         refused(&staff::invite(&app.db, &app.now, &clerk, proof(), "new@example.com", "New", role).await, 403);
     }
-    refused(&staff::reset(&app.db, &app.now, &clerk, proof(), h.admin().id(), true).await, 403);
+    refused(&staff::reset(&app.db, &app.now, &clerk, proof(), h.admin().id(), true, "Please").await, 403);
     let mut wider = same(&role(app, &h, "Clerk").await);
     wider.permissions.push(Permission::SeeMessages);
     refused(&edit(app, &clerk, wider).await, 403);
@@ -616,7 +653,9 @@ async fn a_dangerous_action_asks_again_who_is_there(app: &TestApp) {
     }
     assert_eq!(send(app, &cookie, "prove", &[("code", "not this one")]).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(add("Second").await.status(), StatusCode::FORBIDDEN);
-    assert_eq!(send(app, &cookie, "prove", &[("code", PASSWORD)]).await.status(), StatusCode::OK);
-    assert_eq!(add("Second").await.status(), StatusCode::OK);
-    assert_eq!(send(app, &cookie, "me", &[]).await.status(), StatusCode::OK);
+    let proved = send(app, &cookie, "prove", &[("code", PASSWORD)]).await;
+    assert_eq!(proved.status(), StatusCode::OK);
+    let new = session_of(&proved).unwrap();
+    assert_eq!(send(app, &new, "roles/add", &[("name", "Second")]).await.status(), StatusCode::OK);
+    assert_eq!(send(app, &cookie, "me", &[]).await.status(), StatusCode::UNAUTHORIZED, "each proof gives a new token");
 }
