@@ -61,11 +61,11 @@ fuzz: setup
 	. .ci/env.sh
 	.ci/setup fuzz
 	# The same versions as the program's, in a workspace of its own. The code is safe Rust: no sanitizer, and so no nightly, is needed.
-	cp Cargo.lock fuzz/Cargo.lock
+	cp Cargo.lock fuzz/long/Cargo.lock
 	cd fuzz
 	for target in $${TARGET:-carrier ringcentral api phones cursors posts cells}; do
-	  mkdir -p corpus/$$target
-	  cargo fuzz run --sanitizer none $$target corpus/$$target seeds/$$target -- -max_total_time=$${SECONDS_EACH:-600} -max_len=60000
+	  mkdir -p long/corpus/$$target
+	  cargo fuzz run --fuzz-dir long --sanitizer none $$target long/corpus/$$target seeds/$$target -- -max_total_time=$${SECONDS_EACH:-600} -max_len=60000
 	done
 
 ## make audit  known holes, licences and origins of what we build on; says what could not be reached

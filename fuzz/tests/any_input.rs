@@ -94,7 +94,7 @@ fn mutated(rng: &Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
 #[test]
 fn whatever_comes_in_each_reader_and_writer_keeps_its_promises() {
     let (seed, runs) = (number("SEED", 7), number("FUZZ_RUNS", 3_000));
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     let mut failed = Vec::new();
     std::panic::set_hook(Box::new(|_| {}));
     for (name, target) in TARGETS {

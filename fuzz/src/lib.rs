@@ -1,8 +1,8 @@
 //! What must hold for every input from outside, whatever it is. One function a reader: `make fuzz` feeds them for long
-//! (`fuzz/fuzz_targets`), `make test` for a moment (`tests/any_input.rs`).
+//! (`fuzz/long`), `make test` for a moment (`tests/any_input.rs`).
 //!
 //! The rule: a target fails by panicking, and says in words what did not hold. To add one: a function here, its line in
-//! [`TARGETS`], a file in `fuzz/fuzz_targets` and some seeds in `fuzz/seeds`.
+//! [`TARGETS`], a file in `fuzz/long/fuzz_targets`, its entry in the `Cargo.toml` beside it, and some seeds in `fuzz/seeds`.
 
 mod readers;
 mod texts;
