@@ -9,7 +9,7 @@ use crate::db::{Db, Result, Tx};
 use crate::directory::people;
 use crate::messaging::erasure as messages;
 use crate::secret::Keyring;
-use crate::staff::{self, Entry, Permit, may, record};
+use crate::staff::{self, Entry, Permit, Proof, may, record};
 use crate::sync;
 use crate::types::{AccountId, Change, ErasureCounts, ErasureDetail, ErasureId, PhoneNumber, Problem, ShownNumber, Timestamp};
 use serde_json::json;
@@ -94,7 +94,7 @@ macro_rules! erasure_sql {
         concat!(
             "select e.id, e.account_id, a.name as account, e.reference, e.number, e.asked_by, e.asked_at, e.done_by, e.done_at, e.counts,
                coalesce($4 or e.account_id in
-                 (select account_id from staff_scope where staff_id = $2 and permission = 'see_personal_data'), false) as sees
+                 (select account_id from staff_scope where staff_id = $2 and permission = $5), false) as sees
              from erasure e
              join account a on a.id = e.account_id
              where ($1 or e.account_id in (select account_id from staff_scope where staff_id = $2 and permission = $3)) ",
@@ -164,8 +164,12 @@ pub async fn get(
     id: ErasureId,
 ) -> Result<ErasureDetail, Problem> {
     let scope = permit.scope();
-    let row: Option<Row> =
-        db.opt(erasure_sql!("and e.id = $5"), (scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere, id)).await?;
+    let row: Option<Row> = db
+        .opt(
+            erasure_sql!("and e.id = $6"),
+            (scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere, permit.sight().permission, id),
+        )
+        .await?;
     let row = row.ok_or_else(no_such)?;
     let Some(sealed) = &row.number else {
         let counts = stored(row.counts.as_ref());
@@ -184,8 +188,8 @@ pub async fn list(db: &Db, permit: &Permit<may::ManagePersonalData>, account: Ac
     let scope = permit.scope();
     let rows: Vec<Row> = db
         .all(
-            erasure_sql!("and e.account_id = $5 and e.done_at is not null order by e.id desc limit $6"),
-            (scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere, account, SHOWN),
+            erasure_sql!("and e.account_id = $6 and e.done_at is not null order by e.id desc limit $7"),
+            (scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere, permit.sight().permission, account, SHOWN),
         )
         .await?;
     Ok(rows
@@ -206,6 +210,7 @@ pub async fn erase(
     now: &Now,
     keys: &Keyring,
     permit: &Permit<may::ManagePersonalData>,
+    _proof: Proof,
     id: ErasureId,
     confirm: &str,
 ) -> Result<(), Problem> {
@@ -213,8 +218,12 @@ pub async fn erase(
     db.work(async |tx| {
         // The row's lock: of two who confirm at once the second finds it done.
         tx.run("update erasure set reference = reference where id = $1", [id]).await?;
-        let row: Option<Row> =
-            tx.opt(erasure_sql!("and e.id = $5"), (scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere, id)).await?;
+        let row: Option<Row> = tx
+            .opt(
+                erasure_sql!("and e.id = $6"),
+                (scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere, permit.sight().permission, id),
+            )
+            .await?;
         let row = row.ok_or_else(no_such)?;
         let Some(sealed) = &row.number else { return Err(Problem::conflict("This contact is erased already.")) };
         let number = opened(keys, id, sealed)?;

@@ -6,7 +6,7 @@
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::messaging::{retention as messages, unknown};
-use crate::staff::{self, Entry, Permit, may, record};
+use crate::staff::{self, Entry, Permit, Proof, may, record};
 use crate::sync;
 use crate::types::{AccountId, Days, LineId, Problem, Retention, RetentionPreview, Timestamp};
 use crate::work::is_my_turn;
@@ -144,6 +144,7 @@ pub async fn set(
     db: &Db,
     now: &Now,
     permit: &Permit<may::ManagePersonalData>,
+    _proof: Proof,
     account: Option<AccountId>,
     wanted: Retention,
 ) -> Result<(), Problem> {

@@ -31,7 +31,7 @@ pub use proof::Proof;
 pub use seal::{Verdict, count_before, cut, run_seal, seal, verify};
 pub use session::{SessionRows, end_sessions, hash_token, session_handle, session_key};
 pub use sign_in::{
-    Origin, Step, change_password, prove, remember_device, remove_second_factor, sign_in, sign_in_history_is_pruned, sign_in_with_code,
+    By, Origin, Step, change_password, prove, remember_device, remove_second_factor, sign_in, sign_in_history_is_pruned, sign_in_with_code,
 };
 
 use session::{end_other_sessions, end_session, sessions_of};

@@ -12,7 +12,7 @@ use crate::ui::{
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{AccountId, Cursor, LineId, Outcome, Page, StaffId};
+use switchyard::types::{AccountId, AuditOutcome, Cursor, LineId, Page, StaffId};
 
 #[cfg(feature = "ssr")]
 use {
@@ -34,7 +34,7 @@ pub struct AuditShown {
     /// Its number in the chain; `None` until it is sealed.
     pub number: Option<i64>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: AuditOutcome,
     /// From where.
     pub address: Option<String>,
     /// The member who did it.
@@ -52,7 +52,7 @@ pub async fn list_audit(
     action: Option<String>,
     account: Option<AccountId>,
     line: Option<LineId>,
-    outcome: Option<Outcome>,
+    outcome: Option<AuditOutcome>,
     after: Option<Cursor>,
 ) -> Result<Page<AuditShown>, Fault> {
     let permit = permit::<may::SeeAudit>().await?;
@@ -134,7 +134,7 @@ pub fn AuditPage() -> impl IntoView {
                 </Suspense>
             </div>
             <div class="w-[calc(50%-0.25rem)] sm:w-40">
-                <Select label="Outcome" name="outcome" choices=outcomes() value=outcome bare=true />
+                <Select label="AuditOutcome" name="outcome" choices=outcomes() value=outcome bare=true />
             </div>
             <input type="hidden" name="who" prop:value=move || who.get() value=who.get_untracked() />
             <input type="hidden" name="line" prop:value=move || line.get() value=line.get_untracked() />
@@ -189,7 +189,7 @@ pub fn AuditPage() -> impl IntoView {
 
 /// What the outcome can be narrowed to.
 fn outcomes() -> Vec<Choice> {
-    let each = Outcome::ALL.iter().map(|outcome| Choice::new(outcome.as_str(), outcome.name()));
+    let each = AuditOutcome::ALL.iter().map(|outcome| Choice::new(outcome.as_str(), outcome.name()));
     [Choice::new("", "All outcomes")].into_iter().chain(each).collect()
 }
 
@@ -201,8 +201,8 @@ fn row(entry: AuditShown) -> impl IntoView {
     };
     let of_account = account.map(|(id, name)| view! { <a class="text-link" href=format!("/audit?account={id}")>{name}</a> });
     let of_line = line.map(|(id, label)| view! { <a class="text-link" href=format!("/lines/{id}")>{label}</a> });
-    let badge = (outcome != Outcome::Done).then(|| {
-        let tone = if outcome == Outcome::Denied { Tone::Warning } else { Tone::Plain };
+    let badge = (outcome != AuditOutcome::Done).then(|| {
+        let tone = if outcome == AuditOutcome::Denied { Tone::Warning } else { Tone::Plain };
         view! {
             " "
             <Badge tone=tone>{outcome.name()}</Badge>

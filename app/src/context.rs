@@ -122,12 +122,12 @@ pub async fn permit<P: may::May>() -> Result<Permit<P>, Problem> {
 /// # Errors
 /// `Unproven` when that was too long ago, `SignedOut` when nobody is signed in.
 pub async fn proof() -> Result<Proof, Problem> {
-    member().await?;
+    let member = member().await?;
     let proved = session()?.get::<Timestamp>(PROVED).await.map_err(|error| {
         tracing::error!(%error, "a session could not be read");
         Problem::unavailable("The console is not ready. Try again in a minute.")
     })?;
-    Proof::given(proved, services()?.now.at())
+    Proof::given(proved, services()?.now.at()).inspect_err(|_| member.is_asked_for_proof())
 }
 
 /// The browser and the system, as the browser says: enough for a member to know their own sessions by.

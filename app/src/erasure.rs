@@ -13,7 +13,7 @@ use switchyard::types::{AccountId, ErasureDetail, ErasureId, Problem};
 
 #[cfg(feature = "ssr")]
 use {
-    crate::context::{permit, services},
+    crate::context::{permit, proof, services},
     switchyard::erasure,
     switchyard::staff::may,
 };
@@ -48,7 +48,8 @@ pub async fn list_erasures(account: AccountId) -> Result<Vec<ErasureDetail>, Fau
 pub async fn erase_contact(id: ErasureId, confirm: String) -> Result<(), Fault> {
     let permit = permit::<may::ManagePersonalData>().await?;
     let services = services()?;
-    erasure::erase(&services.db, &services.now, &services.keys, &permit, id, &confirm).await?;
+    let proof = proof().await?;
+    erasure::erase(&services.db, &services.now, &services.keys, &permit, proof, id, &confirm).await?;
     leptos_axum::redirect(&format!("/erasures/{id}"));
     Ok(())
 }

@@ -6,7 +6,11 @@ use crate::ui::{Button, Field, FormFault, Loading, Look, SendForm, Sending, faul
 use leptos::prelude::*;
 
 #[cfg(feature = "ssr")]
-use {crate::context::services, crate::sign_in::enter, switchyard::staff};
+use {
+    crate::context::{client_address, services},
+    crate::sign_in::enter,
+    switchyard::staff,
+};
 
 /// Whom an invitation is for.
 #[server(prefix = "/fn", output = Reply, endpoint = "invitation")]
@@ -19,7 +23,7 @@ pub async fn invited(token: String) -> Result<String, Fault> {
 #[server(prefix = "/fn", output = Reply, endpoint = "invitation/accept")]
 pub async fn accept_invitation(token: String, password: String) -> Result<(), Fault> {
     let services = services()?;
-    let step = staff::accept(&services.db, &services.now, &services.passwords, &token, password).await?;
+    let step = staff::accept(&services.db, &services.now, &services.passwords, &token, password, Some(&client_address())).await?;
     enter(step, "/lines").await?;
     Ok(())
 }

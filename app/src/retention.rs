@@ -16,7 +16,7 @@ use switchyard::types::{AccountId, AccountRow, Days, Permission, Problem, Retent
 
 #[cfg(feature = "ssr")]
 use {
-    crate::context::{permit, services},
+    crate::context::{permit, proof, services},
     switchyard::directory,
     switchyard::retention,
     switchyard::staff::may,
@@ -75,7 +75,8 @@ pub async fn set_retention(
     if confirm.trim() != name {
         return Err(Problem::invalid("confirm", "This is not what confirms it.").into());
     }
-    retention::set(&services.db, &services.now, &permit, account, parsed(&wanted, version)?).await?;
+    let proof = proof().await?;
+    retention::set(&services.db, &services.now, &permit, proof, account, parsed(&wanted, version)?).await?;
     leptos_axum::redirect(&page);
     Ok(())
 }

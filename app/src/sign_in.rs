@@ -10,7 +10,7 @@ use leptos_meta::Title;
 use {
     crate::context::{PROVED, STAFF, client_address, cookie, device, is_plain_form, local_path, member, services, session, set_cookie},
     std::time::Duration,
-    switchyard::staff::{self, Origin, Step},
+    switchyard::staff::{self, By, Origin, Step},
     switchyard::types::{Problem, StaffId, Timestamp},
 };
 
@@ -42,7 +42,9 @@ pub async fn sign_in_with_code(code: String, #[server(default)] next: String) ->
     let half = session()?.get::<(StaffId, Timestamp)>(HALF).await.map_err(not_begun)?;
     let half = half.filter(|(_, at)| services.now.at().since(*at) <= HALF_GOOD_FOR);
     let (id, _) = half.ok_or_else(|| Problem::forbidden("This took too long. Go back and sign in with your password again."))?;
-    staff::sign_in_with_code(&services.db, &services.now, &services.keys, id, &code).await?;
+    let address = client_address();
+    let by = By { id, address: Some(&address) };
+    staff::sign_in_with_code(&services.db, &services.now, &services.keys, by, &code).await?;
     enter(Step::In(id), &next).await?;
     Ok(())
 }

@@ -35,7 +35,7 @@ pub async fn read_own_account() -> Result<OwnAccount, Fault> {
 pub async fn change_password(present: String, password: String) -> Result<(), Fault> {
     let (services, member) = (services()?, member().await?);
     let keep = session_key(&here()?);
-    Ok(staff::change_password(&services.db, &services.now, &services.passwords, member.id(), present, password, &keep).await?)
+    Ok(staff::change_password(&services.db, &services.now, &services.passwords, &member, present, password, &keep).await?)
 }
 
 /// Begins to set up a second factor: the answer is the secret, which counts for nothing until its first code.
@@ -51,7 +51,7 @@ pub async fn offer_second_factor() -> Result<SecondFactorOffer, Fault> {
 pub async fn confirm_second_factor(code: String) -> Result<Vec<String>, Fault> {
     let (services, member) = (services()?, member().await?);
     let proof = proof().await?;
-    Ok(second_factor::confirm(&services.db, &services.now, &services.keys, proof, member.id(), &code).await?)
+    Ok(second_factor::confirm(&services.db, &services.now, &services.keys, proof, &member, &code).await?)
 }
 
 /// Gives up the second factor.
@@ -59,7 +59,7 @@ pub async fn confirm_second_factor(code: String) -> Result<Vec<String>, Fault> {
 pub async fn remove_second_factor(present: String) -> Result<(), Fault> {
     let (services, member) = (services()?, member().await?);
     proof().await?;
-    Ok(staff::remove_second_factor(&services.db, &services.now, &services.passwords, member.id(), present).await?)
+    Ok(staff::remove_second_factor(&services.db, &services.now, &services.passwords, &member, present).await?)
 }
 
 /// New recovery codes in place of the earlier ones.
@@ -67,7 +67,7 @@ pub async fn remove_second_factor(present: String) -> Result<(), Fault> {
 pub async fn new_recovery_codes() -> Result<Vec<String>, Fault> {
     let (services, member) = (services()?, member().await?);
     let proof = proof().await?;
-    Ok(second_factor::new_recovery_codes(&services.db, &services.now, proof, member.id()).await?)
+    Ok(second_factor::new_recovery_codes(&services.db, &services.now, proof, &member).await?)
 }
 
 /// Ends one of one's own sessions, or all others when none is named.

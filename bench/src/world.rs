@@ -53,7 +53,7 @@ pub(crate) async fn world(engine: &'static str, line_count: u64) -> Option<World
     let now = Now::system();
     let passwords = Passwords::new(now.rng.clone()).unwrap();
     let invited = staff::first_administrator(&db, &now, "bench@example.com", "Bench", false).await.unwrap().unwrap();
-    let id = staff::accept(&db, &now, &passwords, &invited.token, "a long enough password".into()).await.unwrap().id();
+    let id = staff::accept(&db, &now, &passwords, &invited.token, "a long enough password".into(), None).await.unwrap().id();
     let member = Member::load(&db, id).await.unwrap().unwrap();
     let permit = member.permit().unwrap();
     let account = accounts::add(&db, &now, &permit, "Bench", true, true).await.unwrap();

@@ -4,7 +4,7 @@
 use super::{Actor, Permit, may};
 use crate::clock::{Now, first_id_at};
 use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, AuditEntry, AuditFilter, AuditRow, Cursor, LineId, Outcome, Page, StaffId, Timestamp};
+use crate::types::{AccountId, AuditEntry, AuditFilter, AuditOutcome, AuditRow, Cursor, LineId, Page, StaffId, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ pub struct Entry<'a> {
     /// What was done, as `subject.verb`: `line.integration_type`.
     pub action: &'a str,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: AuditOutcome,
     /// The account it was done to.
     pub account_id: Option<AccountId>,
     /// The line it was done to.
@@ -116,7 +116,7 @@ struct Whole {
     #[sqlx(flatten)]
     row: Row,
     number: Option<i64>,
-    outcome: Outcome,
+    outcome: AuditOutcome,
     address: Option<String>,
     staff: Option<StaffId>,
     account_id: Option<AccountId>,

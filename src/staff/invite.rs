@@ -177,7 +177,14 @@ fn gone() -> Problem {
 ///
 /// # Errors
 /// `Invalid` for a weak password, `NotFound` when the link is unknown, used or too old.
-pub async fn accept(db: &Db, now: &Now, passwords: &Passwords, token: &str, password: String) -> Result<Step, Problem> {
+pub async fn accept(
+    db: &Db,
+    now: &Now,
+    passwords: &Passwords,
+    token: &str,
+    password: String,
+    address: Option<&str>,
+) -> Result<Step, Problem> {
     let token = hash_token(token.as_bytes());
     let at = now.at();
     let found: Option<(String, String, bool)> = db
@@ -211,7 +218,7 @@ pub async fn accept(db: &Db, now: &Now, passwords: &Passwords, token: &str, pass
         tx.run("update invitation set used_at = $2 where staff_id = $1 and used_at is null", (id, at)).await?;
         end_sessions(tx, id).await?;
         let entry = Entry { action: "staff.accept_invitation", subject_id: Some(id.0), ..Entry::default() };
-        record(tx, now, &Actor::Staff { id, name, address: None }, entry).await?;
+        record(tx, now, &Actor::Staff { id, name, address: address.map(ToOwned::to_owned) }, entry).await?;
         Ok(if second_factor { Step::NeedsCode(id) } else { Step::In(id) })
     })
     .await

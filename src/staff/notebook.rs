@@ -6,7 +6,7 @@
 use super::{Actor, Entry, Member, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, ConversationId, LineId, Outcome, Permission, StaffId, Timestamp};
+use crate::types::{AccountId, AuditOutcome, ConversationId, LineId, Permission, StaffId, Timestamp};
 use serde_json::json;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +15,6 @@ use uuid::Uuid;
 
 /// The same thing is not written down again for so long.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
-/// A path that is written down is cut here.
-const LONGEST_PATH: usize = 200;
 
 /// Personal data that somebody was shown whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +37,7 @@ pub enum Seen {
 
 impl Seen {
     fn entry(self) -> Entry<'static> {
-        let entry = Entry { outcome: Outcome::Seen, ..Entry::default() };
+        let entry = Entry { outcome: AuditOutcome::Seen, ..Entry::default() };
         match self {
             Self::Conversation(account, line, id) => {
                 Entry { action: "conversation.see", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..entry }
@@ -58,6 +56,7 @@ impl Seen {
 struct Notes {
     refused: Vec<Permission>,
     seen: Vec<Seen>,
+    is_asked_for_proof: bool,
 }
 
 /// What was noted while one request ran; clones share it.
@@ -81,6 +80,11 @@ impl Notebook {
         }
     }
 
+    /// The member was asked to show again who they are.
+    pub(super) fn asked_for_proof(&self) {
+        self.notes().is_asked_for_proof = true;
+    }
+
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,6 +105,15 @@ pub struct Place<'a> {
     pub is_refused: bool,
 }
 
+impl Place<'_> {
+    /// The path as far as it is the route's own words and ids: what somebody types may be a phone number.
+    fn without_what_was_typed(&self) -> String {
+        let known: Vec<&str> = self.route.split('/').collect();
+        let part = |part: &str| if known.contains(&part) || part.parse::<Uuid>().is_ok() { part.to_owned() } else { "…".to_owned() };
+        self.path.split('/').take(known.len()).map(part).collect::<Vec<_>>().join("/")
+    }
+}
+
 /// Writes down what the member was refused and shown since the last time. To be called before the answer leaves, and when it fails, the answer
 /// must not.
 ///
@@ -109,13 +122,13 @@ pub struct Place<'a> {
 pub async fn write_down(db: &Db, now: &Now, member: &Member, place: Place<'_>) -> Result<()> {
     let notes = member.notebook().take();
     let mut refused: Vec<Option<Permission>> = notes.refused.into_iter().map(Some).collect();
-    if refused.is_empty() && place.is_refused {
+    if refused.is_empty() && place.is_refused && !notes.is_asked_for_proof {
         refused.push(None);
     }
-    let path: String = place.path.chars().take(LONGEST_PATH).collect();
+    let path = place.without_what_was_typed();
     let refusals = refused.into_iter().map(|permission| {
         let permission = permission.map(Permission::as_str);
-        let entry = Entry { action: "access.refuse", outcome: Outcome::Denied, ..Entry::default() };
+        let entry = Entry { action: "access.refuse", outcome: AuditOutcome::Denied, ..Entry::default() };
         let what = format!("denied {} {}", permission.unwrap_or("-"), place.route);
         (what, entry.change((), json!({ "permission": permission, "path": path })))
     });
@@ -149,8 +162,12 @@ pub async fn write_down(db: &Db, now: &Now, member: &Member, place: Place<'_>) -
 pub(super) async fn sign_in_failed(tx: &mut Tx, now: &Now, known: Option<(StaffId, &str)>, address: &str) -> Result<()> {
     let who = known.map_or(Uuid::nil(), |(id, _)| id.0);
     if pause(tx, now, who, format!("denied sign-in {}", network(address))).await? {
-        let entry =
-            Entry { action: "staff.sign_in_fail", outcome: Outcome::Denied, subject_id: known.map(|(id, _)| id.0), ..Entry::default() };
+        let entry = Entry {
+            action: "staff.sign_in_fail",
+            outcome: AuditOutcome::Denied,
+            subject_id: known.map(|(id, _)| id.0),
+            ..Entry::default()
+        };
         let actor = Actor::Nobody { address: Some(address.to_owned()) };
         record(tx, now, &actor, entry.change((), json!({ "name": known.map(|(_, name)| name) }))).await?;
     }
@@ -195,7 +212,17 @@ pub async fn forget_old_pauses(db: &Db, now: &Now) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::network;
+    use super::{Place, network};
+
+    #[test]
+    fn what_somebody_types_into_an_address_is_not_written_down() {
+        let place = |route, path| Place { route, path, is_refused: true }.without_what_was_typed();
+        let id = "/lines/01890f5e-0000-7000-8000-000000000001/type";
+        assert_eq!(place("/lines/{id}/type", id), id);
+        assert_eq!(place("/lines/{id}/type", "/lines/+12025550143/type"), "/lines/…/type");
+        assert_eq!(place("-", "/+12025550143"), "…");
+        assert_eq!(place("staff add", "staff add"), "staff add");
+    }
 
     #[test]
     fn who_changes_the_rest_of_an_ipv6_address_is_the_same_stranger() {

@@ -162,6 +162,16 @@ impl Member {
         Member { address, ..self }
     }
 
+    /// From where they ask.
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
+    /// They were asked to show again who they are: no refusal, but a step on the way.
+    pub fn is_asked_for_proof(&self) {
+        self.notebook.asked_for_proof();
+    }
+
     /// The member's id.
     pub fn id(&self) -> StaffId {
         self.id
@@ -208,7 +218,8 @@ impl Member {
         let everywhere = self.permissions.iter().find(|(p, _)| *p == P::PERMISSION).map(|(_, all)| *all)?;
         let scope = Scope { everywhere, staff: self.id, permission: P::PERMISSION.as_str() };
         let personal = self.permissions.iter().find(|(p, _)| *p == Permission::SeePersonalData).map(|(_, all)| *all);
-        let sight = Sight { everywhere: personal == Some(true), somewhere: personal.is_some() };
+        let word = if personal.is_some() { Permission::SeePersonalData.as_str() } else { "" };
+        let sight = Sight { everywhere: personal == Some(true), somewhere: personal.is_some(), permission: word };
         Some(Permit { actor: self.actor(), scope, sight, notebook: self.notebook.clone(), of: PhantomData })
     }
 
@@ -230,13 +241,15 @@ pub struct Scope {
 }
 
 /// Where the holder of a permit sees personal data whole. A statement decides it by the row's account:
-/// `coalesce($1 or account_id in (select account_id from staff_scope where staff_id = $2 and permission = 'see_personal_data'), false)`.
+/// `coalesce($1 or account_id in (select account_id from staff_scope where staff_id = $2 and permission = $3), false)`.
 #[derive(Debug, Clone, Copy)]
 pub struct Sight {
     /// On all accounts.
     pub everywhere: bool,
     /// On some account.
     pub somewhere: bool,
+    /// The permission's word; none that there is when it holds nowhere, such as for want of a second factor.
+    pub permission: &'static str,
 }
 
 /// The proof that somebody may do what `P` names, and where.

@@ -7,7 +7,7 @@ use super::{Actor, Entry, record};
 use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::messaging::inbound::json;
-use crate::types::{Outcome, Timestamp};
+use crate::types::{AuditOutcome, Timestamp};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +40,7 @@ struct Said {
     before: Option<String>,
     after: Option<String>,
     address: Option<String>,
-    outcome: Outcome,
+    outcome: AuditOutcome,
 }
 
 /// Whether these fields of an entry tell of this cut.
@@ -62,7 +62,7 @@ impl Said {
         let what = (&self.action, self.account_id, self.line_id, self.subject_id, &self.before, &self.after);
         // An entry of the time before these two were written down is a list of two: its seal stays good.
         let said = match (&self.address, self.outcome) {
-            (None, Outcome::Done) => json(&(who, what)),
+            (None, AuditOutcome::Done) => json(&(who, what)),
             (address, outcome) => json(&(who, what, (address, outcome))),
         };
         let hash = Sha256::new().chain_update(previous).chain_update(said).finalize();

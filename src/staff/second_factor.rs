@@ -3,7 +3,7 @@
 //!
 //! The rule: a code works once. The secret lies sealed; recovery codes lie hashed and are shown only when they are made.
 
-use super::{Actor, Entry, Proof, hash_token, record};
+use super::{By, Entry, Proof, hash_token, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::secret::Keyring;
@@ -68,7 +68,9 @@ pub async fn offer(db: &Db, now: &Now, keys: &Keyring, _proof: Proof, id: StaffI
 ///
 /// # Errors
 /// `Invalid` for a wrong code, `Conflict` when none was offered.
-pub async fn confirm(db: &Db, now: &Now, keys: &Keyring, _proof: Proof, id: StaffId, code: &str) -> Result<Vec<String>, Problem> {
+pub async fn confirm(db: &Db, now: &Now, keys: &Keyring, _proof: Proof, by: impl Into<By<'_>>, code: &str) -> Result<Vec<String>, Problem> {
+    let by = by.into();
+    let id = by.id;
     let found: Option<(String, String, Option<String>)> =
         db.opt("select name, email, second_factor_begun from staff_member where id = $1 and second_factor is null", [id]).await?;
     let Some((name, email, Some(sealed))) = found else {
@@ -91,7 +93,7 @@ pub async fn confirm(db: &Db, now: &Now, keys: &Keyring, _proof: Proof, id: Staf
             return Err(Problem::conflict("The second factor was set up elsewhere meanwhile. Reload the page."));
         }
         let entry = Entry { action: "staff.set_second_factor", subject_id: Some(id.0), ..Entry::default() };
-        record(tx, now, &Actor::Staff { id, name, address: None }, entry).await?;
+        record(tx, now, &by.actor(name), entry).await?;
         Ok(renew_codes(tx, now, id).await?)
     })
     .await
@@ -101,12 +103,14 @@ pub async fn confirm(db: &Db, now: &Now, keys: &Keyring, _proof: Proof, id: Staf
 ///
 /// # Errors
 /// `Conflict` without a second factor.
-pub async fn new_recovery_codes(db: &Db, now: &Now, _proof: Proof, id: StaffId) -> Result<Vec<String>, Problem> {
+pub async fn new_recovery_codes(db: &Db, now: &Now, _proof: Proof, by: impl Into<By<'_>>) -> Result<Vec<String>, Problem> {
+    let by = by.into();
+    let id = by.id;
     db.work(async |tx| {
         let found: Option<(String,)> = tx.opt("select name from staff_member where id = $1 and second_factor is not null", [id]).await?;
         let (name,) = found.ok_or_else(|| Problem::conflict("Set up a second factor first."))?;
         let entry = Entry { action: "staff.new_recovery_codes", subject_id: Some(id.0), ..Entry::default() };
-        record(tx, now, &Actor::Staff { id, name, address: None }, entry).await?;
+        record(tx, now, &by.actor(name), entry).await?;
         Ok(renew_codes(tx, now, id).await?)
     })
     .await

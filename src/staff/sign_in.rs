@@ -5,7 +5,7 @@
 
 use super::notebook::sign_in_failed;
 use super::throttle::{Subject, give_back, take};
-use super::{Actor, Chosen, Entry, Passwords, hash_token, password, record, second_factor};
+use super::{Actor, Chosen, Entry, Member, Passwords, hash_token, password, record, second_factor};
 use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::secret::Keyring;
@@ -31,6 +31,33 @@ pub struct Origin<'a> {
     pub address: &'a str,
     /// What [`remember_device`] gave this browser.
     pub device: Option<&'a str>,
+}
+
+/// A member who does something to their own account, and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// The member.
+    pub id: StaffId,
+    /// The client's address.
+    pub address: Option<&'a str>,
+}
+
+impl By<'_> {
+    pub(super) fn actor(self, name: String) -> Actor {
+        Actor::Staff { id: self.id, name, address: self.address.map(ToOwned::to_owned) }
+    }
+}
+
+impl From<StaffId> for By<'_> {
+    fn from(id: StaffId) -> Self {
+        Self { id, address: None }
+    }
+}
+
+impl<'a> From<&'a Member> for By<'a> {
+    fn from(member: &'a Member) -> Self {
+        Self { id: member.id(), address: member.address() }
+    }
 }
 
 /// How far signing in has come.
@@ -122,12 +149,21 @@ pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, pas
 ///
 /// # Errors
 /// `Invalid` when the code is wrong or used, `TooMany` after too many, `SignedOut` when they may no longer sign in.
-pub async fn sign_in_with_code(db: &Db, now: &Now, keys: &Keyring, id: StaffId, code: &str) -> Result<(), Problem> {
-    let name = check_code(db, now, keys, id, code).await?;
+pub async fn sign_in_with_code(db: &Db, now: &Now, keys: &Keyring, by: impl Into<By<'_>>, code: &str) -> Result<(), Problem> {
+    let by = by.into();
+    let name = match check_code(db, now, keys, by.id, code).await {
+        Ok(name) => name,
+        Err(problem) => {
+            // The password was right: this one failed, too.
+            let named: Option<(String,)> = db.opt("select name from staff_member where id = $1", [by.id]).await?;
+            let name = named.map(|(name,)| name).unwrap_or_default();
+            db.work(async |tx| sign_in_failed(tx, now, Some((by.id, &name)), by.address.unwrap_or("unknown")).await).await?;
+            return Err(problem);
+        }
+    };
     db.work(async |tx| {
-        let entry = Entry { action: "staff.sign_in", subject_id: Some(id.0), ..Entry::default() };
-        Ok(record(tx, now, &Actor::Staff { id, name, address: None }, entry.change((), serde_json::json!({ "second_factor": true })))
-            .await?)
+        let entry = Entry { action: "staff.sign_in", subject_id: Some(by.id.0), ..Entry::default() };
+        Ok(record(tx, now, &by.actor(name), entry.change((), serde_json::json!({ "second_factor": true }))).await?)
     })
     .await
 }
@@ -183,11 +219,13 @@ pub async fn change_password(
     db: &Db,
     now: &Now,
     passwords: &Passwords,
-    id: StaffId,
+    by: impl Into<By<'_>>,
     present: String,
     new: String,
     keep: &[u8],
 ) -> Result<(), Problem> {
+    let by = by.into();
+    let id = by.id;
     if !check_password(db, now, passwords, id, present).await? {
         return Err(Problem::invalid("present", "This is not your present password."));
     }
@@ -198,7 +236,7 @@ pub async fn change_password(
         tx.run("update staff_member set password_hash = $2, version = version + 1 where id = $1", (id, hash)).await?;
         super::end_other_sessions(tx, id, keep).await?;
         let entry = Entry { action: "staff.change_password", subject_id: Some(id.0), ..Entry::default() };
-        Ok(record(tx, now, &Actor::Staff { id, name, address: None }, entry).await?)
+        Ok(record(tx, now, &by.actor(name), entry).await?)
     })
     .await
 }
@@ -207,7 +245,15 @@ pub async fn change_password(
 ///
 /// # Errors
 /// `Invalid` for the wrong password, or one that is too short to be the only factor.
-pub async fn remove_second_factor(db: &Db, now: &Now, passwords: &Passwords, id: StaffId, present: String) -> Result<(), Problem> {
+pub async fn remove_second_factor(
+    db: &Db,
+    now: &Now,
+    passwords: &Passwords,
+    by: impl Into<By<'_>>,
+    present: String,
+) -> Result<(), Problem> {
+    let by = by.into();
+    let id = by.id;
     let stands_alone = password::stands_alone(&present);
     if !check_password(db, now, passwords, id, present).await? {
         return Err(Problem::invalid("present", "This is not your password."));
@@ -219,7 +265,7 @@ pub async fn remove_second_factor(db: &Db, now: &Now, passwords: &Passwords, id:
         let (name,): (String,) = tx.one("select name from staff_member where id = $1", [id]).await?;
         second_factor::forget(tx, id).await?;
         let entry = Entry { action: "staff.remove_second_factor", subject_id: Some(id.0), ..Entry::default() };
-        Ok(record(tx, now, &Actor::Staff { id, name, address: None }, entry).await?)
+        Ok(record(tx, now, &by.actor(name), entry).await?)
     })
     .await
 }

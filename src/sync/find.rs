@@ -9,7 +9,7 @@ use crate::messaging::inbound::json;
 use crate::secret::Keyring;
 use crate::staff::{Entry, Permit, Seen, may, record, sealed_number};
 use crate::types::{
-    AccountId, ConversationId, FoundRow, LineId, Outcome, Permission, PhoneNumber, Problem, SearchId, ShownNumber, Timestamp,
+    AccountId, AuditOutcome, ConversationId, FoundRow, LineId, Permission, PhoneNumber, Problem, SearchId, ShownNumber, Timestamp,
 };
 use std::time::Duration;
 
@@ -42,8 +42,8 @@ pub async fn find(
                 .one(
                     "select count(*) > 0 from line l
                      where l.id = $1 and l.account_id in
-                       (select account_id from staff_scope where staff_id = $2 and permission = 'see_personal_data')",
-                    (line, scope.staff),
+                       (select account_id from staff_scope where staff_id = $2 and permission = $3)",
+                    (line, scope.staff, sight.permission),
                 )
                 .await?;
             sees
@@ -101,7 +101,8 @@ pub async fn find(
                     return Ok(false);
                 }
                 let subject_id = if let [(_, conversation, _)] = found[..] { Some(conversation.0) } else { None };
-                let entry = Entry { action: "conversation.find", outcome: Outcome::Seen, line_id: line, subject_id, ..Entry::default() };
+                let entry =
+                    Entry { action: "conversation.find", outcome: AuditOutcome::Seen, line_id: line, subject_id, ..Entry::default() };
                 // Of whom nothing is found, nothing is kept either.
                 let sealed = match (&whole, found.first()) {
                     (Some(number), Some((.., account))) => sealed_number(tx, now, keys, *account, number).await?,
@@ -154,7 +155,7 @@ pub async fn found(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search
         .all(
             "select c.line_id, c.id as conversation_id, a.name as account, l.label as line, c.number, k.name as contact, c.last_at,
                coalesce($5 or l.account_id in
-                 (select account_id from staff_scope where staff_id = $3 and permission = 'see_personal_data'), false) as sees
+                 (select account_id from staff_scope where staff_id = $3 and permission = $6), false) as sees
              from json_each($1) j
              join conversation c on c.line_id = unhex(j.value->>0, '-') and c.id = unhex(j.value->>1, '-')
              join line l on l.id = c.line_id
@@ -162,7 +163,7 @@ pub async fn found(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search
              left join contact k on k.account_id = l.account_id and k.number = c.number
              where $2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4)
              order by c.last_at desc, c.id desc",
-            (list, scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere),
+            (list, scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere, permit.sight().permission),
         )
         .await?;
     if rows.iter().any(|row| row.sees) {

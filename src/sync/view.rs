@@ -81,7 +81,7 @@ macro_rules! list_sql {
             "select n.line_id, n.conversation_id, n.account_id, a.name as account, l.label as line, c.number, k.name as contact,
                l.integration_type, n.held, n.queued, n.trouble, n.stalled_since, n.stalled_reason, n.changed_at,
                coalesce($10 or n.account_id in
-                 (select account_id from staff_scope where staff_id = $7 and permission = 'see_personal_data'), false) as sees
+                 (select account_id from staff_scope where staff_id = $7 and permission = $11), false) as sees
              from (select line_id, conversation_id, account_id, held, queued, trouble, stalled_since, stalled_reason, changed_at
                    from lane
                    where trouble > 0 and (trouble, changed_at, line_id, conversation_id) < ($1, $2, $3, $4) and trouble >= $5
@@ -120,16 +120,27 @@ pub async fn list(
         ConversationId(Uuid::max()),
     ));
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let common =
-        (start.0, start.1, start.2, start.3, lowest, scope.everywhere, scope.staff, scope.permission, most, permit.sight().everywhere);
-    let (a, b, c, d, e, f, g, h, i, j) = common;
+    let common = (
+        start.0,
+        start.1,
+        start.2,
+        start.3,
+        lowest,
+        scope.everywhere,
+        scope.staff,
+        scope.permission,
+        most,
+        permit.sight().everywhere,
+        permit.sight().permission,
+    );
+    let (a, b, c, d, e, f, g, h, i, j, k) = common;
     // One text for each way of narrowing, so that each walks an index of its own.
     let rows: Vec<ListRow> = match (filter.line, filter.account) {
         (Some(line), Some(account)) => {
-            db.all(list_sql!("and line_id = $11 and account_id = $12 "), (a, b, c, d, e, f, g, h, i, j, line, account)).await?
+            db.all(list_sql!("and line_id = $12 and account_id = $13 "), (a, b, c, d, e, f, g, h, i, j, k, line, account)).await?
         }
-        (Some(line), None) => db.all(list_sql!("and line_id = $11 "), (a, b, c, d, e, f, g, h, i, j, line)).await?,
-        (None, Some(account)) => db.all(list_sql!("and account_id = $11 "), (a, b, c, d, e, f, g, h, i, j, account)).await?,
+        (Some(line), None) => db.all(list_sql!("and line_id = $12 "), (a, b, c, d, e, f, g, h, i, j, k, line)).await?,
+        (None, Some(account)) => db.all(list_sql!("and account_id = $12 "), (a, b, c, d, e, f, g, h, i, j, k, account)).await?,
         (None, None) => db.all(list_sql!(""), common).await?,
     };
     let page = Page::of(rows, limit, |row| (row.trouble, row.changed_at, row.line_id, row.conversation_id));
@@ -234,7 +245,7 @@ pub async fn conversations_of_line(
             "select c.id, l.account_id, c.number, k.name as contact, c.last_at, l.integration_type, n.held, n.queued, n.stalled_since,
                n.stalled_reason, n.chat_id,
                coalesce($8 or l.account_id in
-                 (select account_id from staff_scope where staff_id = $5 and permission = 'see_personal_data'), false) as sees
+                 (select account_id from staff_scope where staff_id = $5 and permission = $9), false) as sees
              from conversation c
              join line l on l.id = c.line_id
              left join lane n on n.line_id = c.line_id and n.conversation_id = c.id
@@ -252,6 +263,7 @@ pub async fn conversations_of_line(
                 scope.permission,
                 i64::try_from(limit + 1).unwrap_or(i64::MAX),
                 permit.sight().everywhere,
+                permit.sight().permission,
             ),
         )
         .await?;
@@ -304,7 +316,7 @@ pub async fn find_conversation(
                coalesce(o.state = 'opted_out', false) as opted_out, l.integration_type, n.held, n.queued, n.stalled_since,
                n.stalled_reason, n.chat_id, n.due_at,
                coalesce($6 or l.account_id in
-                 (select account_id from staff_scope where staff_id = $4 and permission = 'see_personal_data'), false) as sees
+                 (select account_id from staff_scope where staff_id = $4 and permission = $7), false) as sees
              from conversation c
              join line l on l.id = c.line_id
              join account a on a.id = l.account_id
@@ -313,7 +325,7 @@ pub async fn find_conversation(
              left join consent o on o.line_id = c.line_id and o.number = c.number
              where c.line_id = $1 and c.id = $2
                and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))",
-            (line, id, scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere),
+            (line, id, scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere, permit.sight().permission),
         )
         .await?;
     let head = head.ok_or_else(|| {
@@ -380,7 +392,7 @@ pub async fn timeline(
             "select m.id, m.direction, m.origin, m.body, m.media, m.others, m.state, m.error, m.created_at, m.accepted_at,
                e.state as entry, e.seq, e.post_id, e.posted_at, i.echoed_at, p.edited_at, p.removed_at, e.reason, l.account_id, m.removed_after,
                coalesce($8 or l.account_id in
-                 (select account_id from staff_scope where staff_id = $5 and permission = 'see_personal_data'), false) as sees
+                 (select account_id from staff_scope where staff_id = $5 and permission = $9), false) as sees
              from message m
              join line l on l.id = m.line_id
              left join sync_entry e on e.line_id = m.line_id and e.message_id = m.id
@@ -398,7 +410,7 @@ pub async fn timeline(
                 scope.staff,
                 scope.permission,
                 i64::try_from(limit + 1).unwrap_or(i64::MAX),
-                permit.sight().everywhere,
+                permit.sight().everywhere, permit.sight().permission,
             ),
         )
         .await?;

@@ -214,7 +214,7 @@ pub struct RoleMatrix {
 words! {
     /// How something that the audit tells of ended.
     #[derive(Default)]
-    Outcome {
+    AuditOutcome {
         /// It was done.
         #[default]
         Done = "done",
@@ -225,7 +225,7 @@ words! {
     }
 }
 
-impl Outcome {
+impl AuditOutcome {
     /// As staff call it.
     pub fn name(self) -> &'static str {
         match self {
@@ -263,7 +263,7 @@ pub struct AuditFilter {
     /// Only of this line.
     pub line: Option<LineId>,
     /// Only what ended so.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<AuditOutcome>,
     /// Only what was done before this moment.
     pub until: Option<Timestamp>,
 }
@@ -278,7 +278,7 @@ pub struct AuditEntry {
     /// What it says.
     pub row: AuditRow,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: AuditOutcome,
     /// From where: the client's address, or `shell`; `None` for the program itself.
     pub address: Option<String>,
     /// The member who did it; `None` for a program.

@@ -139,13 +139,13 @@ async fn a_link_to_a_new_password_does_not_pass_by_the_second_factor(app: &TestA
     let (phone, _) = second_factor_of(app, id).await;
     let link = made(staff::reset(&app.db, &app.now, h.admin(), proof(), id, false, "").await);
     assert_eq!(sign_in(app, &h, "vera@example.com").await, Ok(Step::NeedsCode(id)), "the old password holds until then");
-    let step = staff::accept(&app.db, &app.now, h.passwords(), &link.token, "v7 Kx!q2w".into()).await;
+    let step = staff::accept(&app.db, &app.now, h.passwords(), &link.token, "v7 Kx!q2w".into(), None).await;
     assert_eq!(step, Ok(Step::NeedsCode(id)), "beside a second factor eight characters do");
     app.pass(30);
     assert_eq!(with_code(app, id, &phone.code(app, 0)).await, Ok(()));
     let lost = made(staff::reset(&app.db, &app.now, h.admin(), proof(), id, true, "").await);
-    refused(&staff::accept(&app.db, &app.now, h.passwords(), &lost.token, "v7 Kx!q2w".into()).await, 422);
-    assert_eq!(staff::accept(&app.db, &app.now, h.passwords(), &lost.token, PASSWORD.into()).await, Ok(Step::In(id)));
+    refused(&staff::accept(&app.db, &app.now, h.passwords(), &lost.token, "v7 Kx!q2w".into(), None).await, 422);
+    assert_eq!(staff::accept(&app.db, &app.now, h.passwords(), &lost.token, PASSWORD.into(), None).await, Ok(Step::In(id)));
 }
 
 /// The link that was made.
@@ -164,7 +164,7 @@ async fn nobody_opens_another_administrators_account_alone(app: &TestApp) {
     // While they are two, one has to be able to help the other.
     made(reset(&ada, &grace, "").await);
     let third = staff::invite(&app.db, &app.now, &ada, proof(), "third@example.com", "Third", h.role("Administrator").await).await.unwrap();
-    staff::accept(&app.db, &app.now, h.passwords(), &third.token, PASSWORD.into()).await.unwrap();
+    staff::accept(&app.db, &app.now, h.passwords(), &third.token, PASSWORD.into(), None).await.unwrap();
     approvals::decide(&app.db, &app.now, &grace, proof(), third.waits.unwrap(), true, "").await.unwrap();
     refused(&reset(&ada, &grace, "").await, 422);
     let Ok(Reset::Waits(id)) = reset(&ada, &grace, "Her phone is lost").await else { panic!("it does not wait") };
@@ -381,7 +381,7 @@ async fn somebody_in_charge_is_always_left(app: &TestApp) {
 async fn app_second_administrator(app: &TestApp, h: &House) -> Member {
     let invited = staff::invite(&app.db, &app.now, h.admin(), proof(), "grace@example.com", "Grace", h.role("Administrator").await).await;
     let invited = invited.unwrap();
-    staff::accept(&app.db, &app.now, h.passwords(), &invited.token, PASSWORD.into()).await.unwrap();
+    staff::accept(&app.db, &app.now, h.passwords(), &invited.token, PASSWORD.into(), None).await.unwrap();
     if let Some(waits) = invited.waits {
         let ada = Member::by_email(&app.db, "ada@example.com").await.unwrap().unwrap();
         approvals::decide(&app.db, &app.now, &ada, proof(), waits, true, "").await.unwrap();

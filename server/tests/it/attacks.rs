@@ -280,7 +280,7 @@ async fn a_machines_texts_break_nothing_either(app: &TestApp) {
     assert!(recorded >= texts.len() - 2, "whatever a contact writes is recorded: {recorded}");
     app.work().await;
     let seen = app.timeline(&line, &contact(1)).await;
-    assert!(seen.iter().any(|message| message.body == marked), "as it was written");
+    assert!(seen.iter().any(|message| message.written.body() == Some(marked.as_str())), "as it was written");
     let cookie = doors.cookie(4).await.unwrap();
     for (path, page) in pages(&doors, &cookie).await {
         assert!(!RAW.iter().any(|raw| page.contains(raw)) || path.ends_with(".csv"), "{path} carries markup that somebody wrote");

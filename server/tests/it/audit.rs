@@ -5,7 +5,7 @@ use crate::house::house;
 use switchyard::directory::accounts;
 use switchyard::staff::{self, seal, verify};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
-use switchyard::types::{AuditEntry, AuditFilter, Outcome};
+use switchyard::types::{AuditEntry, AuditFilter, AuditOutcome};
 
 on_both_engines![
     every_change_is_sealed_within_a_second_and_the_seals_are_good,
@@ -108,13 +108,13 @@ async fn an_entry_says_from_where_and_how_it_ended(app: &TestApp) {
     let blasts = AuditFilter { action: Some("blast.take".to_owned()), ..AuditFilter::default() };
     let found = searched(app, blasts).await;
     assert_eq!(found[0].address.as_deref(), Some("127.0.0.1"), "an account's program");
-    assert_eq!(found[0].outcome, Outcome::Done);
+    assert_eq!(found[0].outcome, AuditOutcome::Done);
     let member = app.staff.clone().from(Some("2001:db8::7".to_owned()));
     accounts::add(&app.db, &app.now, &member.permit().unwrap(), "From afar", true, true).await.unwrap();
     let newest = searched(app, AuditFilter { actor: Some(member.id()), ..AuditFilter::default() }).await.remove(0);
     assert_eq!(newest.address.as_deref(), Some("2001:db8::7"));
-    assert!(searched(app, AuditFilter { outcome: Some(Outcome::Denied), ..AuditFilter::default() }).await.is_empty());
-    assert!(!searched(app, AuditFilter { outcome: Some(Outcome::Done), ..AuditFilter::default() }).await.is_empty());
+    assert!(searched(app, AuditFilter { outcome: Some(AuditOutcome::Denied), ..AuditFilter::default() }).await.is_empty());
+    assert!(!searched(app, AuditFilter { outcome: Some(AuditOutcome::Done), ..AuditFilter::default() }).await.is_empty());
 }
 
 async fn two_who_seal_at_once_make_one_chain(app: &TestApp) {

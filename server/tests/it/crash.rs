@@ -65,7 +65,7 @@ impl Story {
         let now = Now::system();
         let passwords = Passwords::new(now.rng.clone()).expect("argon2 works");
         let invited = staff::first_administrator(&db, &now, "ada@example.com", "Ada", false).await.expect("invited").expect("no staff yet");
-        let id = staff::accept(&db, &now, &passwords, &invited.token, "a long enough password".into()).await.expect("accepted").id();
+        let id = staff::accept(&db, &now, &passwords, &invited.token, "a long enough password".into(), None).await.expect("accepted").id();
         let ada = Member::load(&db, id).await.expect("read").expect("a member");
         let permit = ada.permit().expect("may");
         let account = accounts::add(&db, &now, &permit, "Lakeside", true, true).await.expect("added");

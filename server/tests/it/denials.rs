@@ -3,9 +3,9 @@
 use crate::harness::{TestApp, on_both_engines};
 use crate::house::{PASSWORD, house};
 use reqwest::Method;
-use switchyard::staff::{self, Member, Passwords, Place, may, verify, write_down};
+use switchyard::staff::{self, Member, Origin, Passwords, Place, Step, may, verify, write_down};
 use switchyard::types::IntegrationType::Inbox;
-use switchyard::types::{AuditEntry, AuditFilter, Outcome};
+use switchyard::types::{AuditEntry, AuditFilter, AuditOutcome};
 
 on_both_engines![
     every_kind_of_refusal_is_in_the_audit,
@@ -15,7 +15,7 @@ on_both_engines![
 ];
 
 async fn denied(app: &TestApp) -> Vec<AuditEntry> {
-    let filter = AuditFilter { outcome: Some(Outcome::Denied), ..AuditFilter::default() };
+    let filter = AuditFilter { outcome: Some(AuditOutcome::Denied), ..AuditFilter::default() };
     staff::search(&app.db, &app.staff.permit().unwrap(), &filter, None, 100).await.unwrap().rows
 }
 
@@ -93,7 +93,11 @@ async fn a_failed_sign_in_is_in_the_audit_without_a_strangers_address(app: &Test
     let vera = viewer(app).await;
     let passwords = Passwords::new(app.now.rng.clone()).unwrap();
     let sign_in = async |email: &str, address: &str| {
-        assert!(staff::sign_in(&app.db, &app.now, &passwords, email, "not this one, surely".to_owned(), address).await.is_err());
+        assert!(
+            staff::sign_in(&app.db, &app.now, &passwords, email, "not this one, surely".to_owned(), Origin { address, device: None })
+                .await
+                .is_err()
+        );
     };
     for _ in 0..3 {
         sign_in("vera@example.com", "192.0.2.7").await;
@@ -107,5 +111,7 @@ async fn a_failed_sign_in_is_in_the_audit_without_a_strangers_address(app: &Test
     assert!(!format!("{found:?}").contains("@example.com"));
     sign_in("vera@example.com", "192.0.2.8").await;
     assert_eq!(denied(app).await.len(), 3, "another address is another thing");
-    assert_eq!(staff::sign_in(&app.db, &app.now, &passwords, "vera@example.com", PASSWORD.into(), "192.0.2.7").await, Ok(vera.id()));
+    let from = Origin { address: "192.0.2.7", device: None };
+    let step = staff::sign_in(&app.db, &app.now, &passwords, "vera@example.com", PASSWORD.into(), from).await;
+    assert_eq!(step, Ok(Step::In(vera.id())));
 }

@@ -7,7 +7,7 @@ use reqwest::Method;
 use switchyard::db::Engine;
 use switchyard::directory::{lines, people};
 use switchyard::erasure;
-use switchyard::staff::{self, seal, verify};
+use switchyard::staff::{self, Proof, seal, verify};
 use switchyard::sync;
 use switchyard::types::IntegrationType::{None as BlastOnly, Ringcentral};
 use switchyard::types::{AccountId, AuditFilter, ErasureId, PhoneNumber, Problem};
@@ -51,7 +51,7 @@ async fn ask(app: &TestApp, account: AccountId, number: &str) -> ErasureId {
 }
 
 async fn erase(app: &TestApp, id: ErasureId, confirm: &str) -> Result<(), Problem> {
-    erasure::erase(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), id, confirm).await
+    erasure::erase(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), Proof::at_the_shell(), id, confirm).await
 }
 
 fn last_four(number: &str) -> &str {

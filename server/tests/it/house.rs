@@ -70,7 +70,7 @@ impl House {
 
     pub async fn member(&self, email: &str, role: RoleId) -> Member {
         let invited = staff::invite(&self.db, &self.now, &self.admin, proof(), email, "Somebody", role).await.unwrap();
-        let Step::In(id) = staff::accept(&self.db, &self.now, &self.passwords, &invited.token, PASSWORD.into()).await.unwrap() else {
+        let Step::In(id) = staff::accept(&self.db, &self.now, &self.passwords, &invited.token, PASSWORD.into(), None).await.unwrap() else {
             panic!("nobody has a second factor yet");
         };
         Member::load(&self.db, id).await.unwrap().unwrap()
@@ -119,9 +119,9 @@ async fn an_invitation_works_once_and_for_a_day(app: &TestApp) {
     let role = h.role("Viewer").await;
     let first = staff::invite(&h.db, &h.now, &h.admin, proof(), "vera@example.com", "Vera", role).await.unwrap();
     assert_eq!(staff::peek(&h.db, &h.now, &first.token).await, Ok("vera@example.com".to_owned()));
-    assert!(matches!(staff::accept(&h.db, &h.now, &h.passwords, &first.token, "short".into()).await, Err(Problem::Invalid { .. })));
-    staff::accept(&h.db, &h.now, &h.passwords, &first.token, PASSWORD.into()).await.unwrap();
-    assert!(matches!(staff::accept(&h.db, &h.now, &h.passwords, &first.token, PASSWORD.into()).await, Err(Problem::NotFound { .. })));
+    assert!(matches!(staff::accept(&h.db, &h.now, &h.passwords, &first.token, "short".into(), None).await, Err(Problem::Invalid { .. })));
+    staff::accept(&h.db, &h.now, &h.passwords, &first.token, PASSWORD.into(), None).await.unwrap();
+    assert!(matches!(staff::accept(&h.db, &h.now, &h.passwords, &first.token, PASSWORD.into(), None).await, Err(Problem::NotFound { .. })));
     let late = staff::invite(&h.db, &h.now, &h.admin, proof(), "late@example.com", "Late", role).await.unwrap();
     h.now.clock.advance(std::time::Duration::from_secs(24 * 60 * 60));
     assert!(matches!(staff::peek(&h.db, &h.now, &late.token).await, Err(Problem::NotFound { .. })));

@@ -5,7 +5,7 @@ use crate::house::house;
 use std::time::Duration;
 use switchyard::messaging::{blast, unknown};
 use switchyard::retention;
-use switchyard::staff::{self, cut, seal, verify};
+use switchyard::staff::{self, Proof, cut, seal, verify};
 use switchyard::sync;
 use switchyard::types::IntegrationType::Ringcentral;
 use switchyard::types::{AccountId, EntryState, PhoneNumber, Problem, Retention, SyncState, Written};
@@ -34,7 +34,9 @@ async fn account_of(app: &TestApp, line: switchyard::types::LineId) -> AccountId
 
 async fn set(app: &TestApp, account: Option<AccountId>, wanted: Retention) {
     let version = retention::get(&app.db, &app.staff.permit().unwrap(), account).await.unwrap().version;
-    retention::set(&app.db, &app.now, &app.staff.permit().unwrap(), account, Retention { version, ..wanted }).await.unwrap();
+    retention::set(&app.db, &app.now, &app.staff.permit().unwrap(), Proof::at_the_shell(), account, Retention { version, ..wanted })
+        .await
+        .unwrap();
 }
 
 async fn work_off(app: &TestApp) {
@@ -239,15 +241,21 @@ async fn whoever_may_not_set_it_cannot_and_two_do_not_overwrite_each_other(app: 
     let support = h.member("sam@example.com", h.role("Support").await).await;
     let permit = scoped.permit().unwrap();
     assert!(support.permit::<staff::may::ManagePersonalData>().is_err());
-    assert!(matches!(retention::set(&app.db, &app.now, &permit, Some(other), THIRTY).await, Err(Problem::NotFound { .. })));
-    assert!(matches!(retention::set(&app.db, &app.now, &permit, None, THIRTY).await, Err(Problem::Forbidden { .. })));
+    assert!(matches!(
+        retention::set(&app.db, &app.now, &permit, Proof::at_the_shell(), Some(other), THIRTY).await,
+        Err(Problem::NotFound { .. })
+    ));
+    assert!(matches!(
+        retention::set(&app.db, &app.now, &permit, Proof::at_the_shell(), None, THIRTY).await,
+        Err(Problem::Forbidden { .. })
+    ));
     assert!(matches!(retention::get(&app.db, &scoped.permit().unwrap(), Some(other)).await, Err(Problem::NotFound { .. })));
-    retention::set(&app.db, &app.now, &permit, Some(own), THIRTY).await.unwrap();
-    retention::set(&app.db, &app.now, &permit, Some(own), Retention { version: 1, ..THIRTY }).await.unwrap();
-    let late = retention::set(&app.db, &app.now, &permit, Some(own), Retention { version: 1, ..THIRTY }).await;
+    retention::set(&app.db, &app.now, &permit, Proof::at_the_shell(), Some(own), THIRTY).await.unwrap();
+    retention::set(&app.db, &app.now, &permit, Proof::at_the_shell(), Some(own), Retention { version: 1, ..THIRTY }).await.unwrap();
+    let late = retention::set(&app.db, &app.now, &permit, Proof::at_the_shell(), Some(own), Retention { version: 1, ..THIRTY }).await;
     assert!(matches!(late, Err(Problem::Conflict { .. })), "{late:?}");
     let wide = Retention { audit_days: Some(90), version: 2, ..THIRTY };
-    retention::set(&app.db, &app.now, &permit, Some(own), wide).await.unwrap();
+    retention::set(&app.db, &app.now, &permit, Proof::at_the_shell(), Some(own), wide).await.unwrap();
     let kept = retention::get(&app.db, &scoped.permit().unwrap(), Some(own)).await.unwrap();
     assert_eq!(kept.audit_days, None, "the platform's is not an account's");
 }

@@ -9,7 +9,7 @@ use switchyard::staff::{self, Member, Place, write_down};
 use switchyard::sync;
 use switchyard::types::IntegrationType::Ringcentral;
 use switchyard::types::{
-    AccountId, AuditEntry, AuditFilter, ConversationId, Outcome, Permission, Problem, RoleId, ShownNumber, SyncFilter, Written,
+    AccountId, AuditEntry, AuditFilter, AuditOutcome, ConversationId, Permission, Problem, RoleId, ShownNumber, SyncFilter, Written,
 };
 
 on_both_engines![
@@ -191,7 +191,7 @@ async fn live_events_tell_no_numbers_and_no_words(app: &TestApp) {
 }
 
 async fn sights(app: &TestApp) -> Vec<AuditEntry> {
-    let filter = AuditFilter { outcome: Some(Outcome::Seen), ..AuditFilter::default() };
+    let filter = AuditFilter { outcome: Some(AuditOutcome::Seen), ..AuditFilter::default() };
     staff::search(&app.db, &app.staff.permit().unwrap(), &filter, None, 100).await.unwrap().rows
 }
 
@@ -268,7 +268,7 @@ async fn searching_many_numbers_must_wait(app: &TestApp) {
     assert_eq!(refused.status(), 429);
     let words = refused.text().await.unwrap();
     assert!(words.contains("Wait ten minutes") && !words.contains("202555"), "{words}");
-    let denied = AuditFilter { outcome: Some(Outcome::Denied), actor: Some(vera.id()), ..AuditFilter::default() };
+    let denied = AuditFilter { outcome: Some(AuditOutcome::Denied), actor: Some(vera.id()), ..AuditFilter::default() };
     assert_eq!(staff::search(&app.db, &app.staff.permit().unwrap(), &denied, None, 9).await.unwrap().rows.len(), 1);
     for n in 0..25 {
         sync::find(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), Some(scene.line.id), &contact(n)).await.unwrap();

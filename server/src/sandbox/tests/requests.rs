@@ -71,7 +71,7 @@ impl World {
         let keys = Keyring::parse(&new_key(&now.rng)).unwrap();
         let passwords = Passwords::new(now.rng.clone()).unwrap();
         let invited = staff::first_administrator(&db, &now, "ada@example.com", "Ada", false).await.unwrap().unwrap();
-        let id = staff::accept(&db, &now, &passwords, &invited.token, "a long enough password".into()).await.unwrap().id();
+        let id = staff::accept(&db, &now, &passwords, &invited.token, "a long enough password".into(), None).await.unwrap().id();
         let member = Member::load(&db, id).await.unwrap().unwrap();
         let client = Client::new(http, db.clone(), now.clone(), keys.clone());
         let world = Self {
