@@ -3,8 +3,7 @@
 use crate::world::{World, keys, number, world};
 use crate::{Bench, percentile};
 use futures_util::future::{join_all, select};
-use server::application::{self, Site};
-use server::front::Web;
+use server::application::{self, Site, Web};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 use switchyard::directory::lines;
@@ -56,7 +55,7 @@ async fn list(http: &reqwest::Client, url: &str, cookie: &str) {
 
 async fn member(w: &World, passwords: &Passwords, email: &str, role: RoleId) -> Member {
     let invited = staff::invite(&w.db, &w.now, &w.member, Proof::at_the_shell(), email, "Somebody", role).await.unwrap();
-    let id = staff::accept(&w.db, &w.now, passwords, &invited.token, PASSWORD.into()).await.unwrap().id();
+    let id = staff::accept(&w.db, &w.now, passwords, &invited.token, PASSWORD.into(), None).await.unwrap().id();
     Member::load(&w.db, id).await.unwrap().unwrap()
 }
 
