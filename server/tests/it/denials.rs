@@ -1,9 +1,9 @@
 //! What somebody was refused stands in the audit, once in ten minutes: screens, functions, files, sign-ins.
 
-use crate::harness::{TestApp, on_both_engines};
+use crate::harness::{TestApp, keys, on_both_engines};
 use crate::house::{PASSWORD, house};
 use reqwest::Method;
-use switchyard::staff::{self, Member, Origin, Passwords, Place, Step, may, verify, write_down};
+use switchyard::staff::{self, By, Member, Origin, Passwords, Place, Step, may, verify, write_down};
 use switchyard::types::IntegrationType::Inbox;
 use switchyard::types::{AuditEntry, AuditFilter, AuditOutcome};
 
@@ -83,6 +83,10 @@ async fn what_is_only_left_out_for_somebody_is_no_refusal(app: &TestApp) {
     assert!(vera.permit_if_any::<may::SeeAudit>().is_none());
     write_down(&app.db, &app.now, &vera, Place { route: "-", path: "-", is_refused: false }).await.unwrap();
     assert_eq!(denied(app).await, []);
+    // To be asked again who one is is a step on the way.
+    vera.is_asked_for_proof();
+    write_down(&app.db, &app.now, &vera, Place { route: "-", path: "-", is_refused: true }).await.unwrap();
+    assert_eq!(denied(app).await, []);
     for page in ["/lines", "/accounts", "/sync", "/connections"] {
         assert_eq!(app.ask(&vera, Method::GET, page, &[]).await.status(), 200, "{page}");
     }
@@ -109,8 +113,11 @@ async fn a_failed_sign_in_is_in_the_audit_without_a_strangers_address(app: &Test
     assert!(found.iter().all(|entry| entry.staff.is_none() && entry.address.as_deref() == Some("192.0.2.7")));
     assert!(found.iter().any(|entry| entry.row.after.as_deref() == Some("{\"name\":\"Somebody\"}")), "Vera by her name: {found:?}");
     assert!(!format!("{found:?}").contains("@example.com"));
+    let by = By { id: vera.id(), address: Some("192.0.2.9") };
+    assert!(staff::sign_in_with_code(&app.db, &app.now, &keys(), by, "000000").await.is_err());
+    assert_eq!(denied(app).await.len(), 3, "a wrong code is a failed sign-in, too");
     sign_in("vera@example.com", "192.0.2.8").await;
-    assert_eq!(denied(app).await.len(), 3, "another address is another thing");
+    assert_eq!(denied(app).await.len(), 4, "another address is another thing");
     let from = Origin { address: "192.0.2.7", device: None };
     let step = staff::sign_in(&app.db, &app.now, &passwords, "vera@example.com", PASSWORD.into(), from).await;
     assert_eq!(step, Ok(Step::In(vera.id())));

@@ -9,7 +9,7 @@ use switchyard::staff::{self, Member, Place, write_down};
 use switchyard::sync;
 use switchyard::types::IntegrationType::Ringcentral;
 use switchyard::types::{
-    AccountId, AuditEntry, AuditFilter, AuditOutcome, ConversationId, Permission, Problem, RoleId, ShownNumber, SyncFilter, Written,
+    AccountId, AuditEntry, AuditFilter, AuditOutcome, ConversationId, LineId, Permission, Problem, RoleId, ShownNumber, SyncFilter, Written,
 };
 
 on_both_engines![
@@ -162,6 +162,13 @@ async fn the_rows_account_decides_what_is_masked(app: &TestApp) {
     assert_eq!(words(other.id, theirs.id).await.written, Written::Masked { media: 0 });
     let strays = unknown::list(&app.db, &member.permit().unwrap(), None, None, 50).await.unwrap().rows;
     assert!(strays[0].from.whole().is_none(), "what belongs to no account is whole only for who sees it everywhere");
+    // What a second factor is wanting for is not given, in the statements neither.
+    let rule = "insert into second_factor_rule (permission) values ('see_personal_data')";
+    app.db.work(async |tx| tx.run(rule, ()).await).await.unwrap();
+    let without = Member::load(&app.db, member.id()).await.unwrap().unwrap();
+    assert!(of_member(app, &without, own.line.id).await.whole().is_none());
+    app.db.work(async |tx| tx.run("delete from second_factor_rule where permission = 'see_personal_data'", ()).await).await.unwrap();
+    assert!(of_member(app, &member, own.line.id).await.whole().is_some());
     // A role that names no account gives nothing.
     let none = role(app, "Sees none", &[Permission::SeePersonalData], Some(&[])).await;
     let narrow = house(app).member("nan@example.com", everywhere).await;
@@ -169,6 +176,10 @@ async fn the_rows_account_decides_what_is_masked(app: &TestApp) {
     let narrow = Member::load(&app.db, narrow.id()).await.unwrap().unwrap();
     let rows = sync::list(&app.db, &narrow.permit().unwrap(), &SyncFilter::default(), None, 50).await.unwrap().rows;
     assert!(rows.iter().all(|row| row.number.whole().is_none()));
+}
+
+async fn of_member(app: &TestApp, member: &Member, line: LineId) -> ShownNumber {
+    sync::conversations_of_line(&app.db, &member.permit().unwrap(), line, None, 50).await.unwrap().rows.remove(0).number
 }
 
 async fn live_events_tell_no_numbers_and_no_words(app: &TestApp) {
