@@ -5,7 +5,7 @@
 use crate::fault::{Fault, Reply};
 use crate::ui::{
     Button, ButtonLink, Cell, FaultView, Field, FormFault, Loading, Look, PageHead, Panel, RowLink, SendForm, Sending, Stat, Table, Time,
-    contact_number, fault_of, field_error, load, waits,
+    contact_number, fault_of, field_error, load, query_field, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -50,7 +50,8 @@ pub async fn erase_contact(id: ErasureId, confirm: String) -> Result<(), Fault> 
     let services = services()?;
     let proof = proof().await?;
     erasure::erase(&services.db, &services.now, &services.keys, &permit, proof, id, &confirm).await?;
-    leptos_axum::redirect(&format!("/erasures/{id}"));
+    // Another address than before: a page that is shown already reads itself anew.
+    leptos_axum::redirect(&format!("/erasures/{id}?done=erased"));
     Ok(())
 }
 
@@ -146,10 +147,10 @@ fn row(erased: ErasureDetail) -> impl IntoView {
 /// One erasure: what there is and the confirmation, or its certificate.
 #[component]
 pub fn ErasurePage() -> impl IntoView {
-    let id = id_of_path::<ErasureId>();
+    let (id, done) = (id_of_path::<ErasureId>(), query_field("done"));
     let found = load(
-        move || id.get(),
-        |id| async move {
+        move || (id.get(), done.get()),
+        |(id, _)| async move {
             match id {
                 Some(id) => read_erasure(id).await,
                 None => Err(mistyped()),
