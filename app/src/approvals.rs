@@ -13,6 +13,7 @@ use switchyard::types::{ApprovalId, ApprovalRow, ApprovalState, Cursor, Page, Pe
 use {
     crate::context::{member, permit, proof, services},
     switchyard::staff::{approvals, may},
+    switchyard::types::Outcome,
 };
 
 /// How many a page shows.
@@ -40,6 +41,19 @@ pub async fn withdraw_approval(id: ApprovalId) -> Result<(), Fault> {
     let (services, member) = (services()?, member().await?);
     Ok(approvals::withdraw(&services.db, &services.now, &member, id).await?)
 }
+
+/// Leads on from a change that may need a second person: to `done`, or to where it waits.
+#[cfg(feature = "ssr")]
+pub(crate) fn lead(outcome: Outcome, done: &str) {
+    leptos_axum::redirect(match outcome {
+        Outcome::Done => done,
+        Outcome::Waits(_) => WAITS,
+    });
+}
+
+/// Where what was just asked for waits.
+#[cfg(feature = "ssr")]
+pub(crate) const WAITS: &str = "/approvals?done=asked";
 
 /// The inbox, and what was decided.
 #[component]

@@ -4,7 +4,7 @@
 
 use crate::fault::{Fault, Reply};
 use crate::history::HistoryRow;
-use crate::lines::offered_accounts;
+use crate::lines::AccountFilter;
 use crate::ui::{
     Badge, ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, Select, Table, Time, Tone, icon, load,
     query_field,
@@ -93,7 +93,7 @@ pub fn AuditPage() -> impl IntoView {
             list_audit(who.parse().ok(), Some(action), account.parse().ok(), line.parse().ok(), outcome.parse().ok(), after)
         },
     );
-    let (accounts, actions) = (load(|| (), |()| offered_accounts()), load(|| (), |()| audit_actions()));
+    let actions = load(|| (), |()| audit_actions());
     let is_narrowed = move || [who, action, account, line, outcome].iter().any(|field| !field.get().is_empty());
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/audit.csv?{}", search.get()));
@@ -106,7 +106,7 @@ pub fn AuditPage() -> impl IntoView {
             </ButtonLink>
         </PageHead>
         <p class="muted mb-4 max-w-3xl">
-            "Every change, by whom. Entries are numbered and sealed within seconds: one that is altered or taken out afterwards is found by the check that engineers run."
+            "Every change, every refusal and every sight of personal data: by whom, when and from where. Entries are numbered and sealed within seconds: one that is altered or taken out afterwards is found by the check that engineers run."
         </p>
         <FilterBar>
             <div class="w-[calc(50%-0.25rem)] sm:w-72">
@@ -122,19 +122,10 @@ pub fn AuditPage() -> impl IntoView {
                 </Suspense>
             </div>
             <div class="w-[calc(50%-0.25rem)] sm:w-52">
-                <Suspense>
-                    {move || Suspend::new(async move {
-                        let accounts = accounts.await.unwrap_or_default();
-                        let choices = [Choice::new("", "All accounts")]
-                            .into_iter()
-                            .chain(accounts.into_iter().map(|account| Choice::new(account.id, account.name)))
-                            .collect::<Vec<_>>();
-                        view! { <Select label="Account" name="account" choices=choices value=account bare=true /> }
-                    })}
-                </Suspense>
+                <AccountFilter account=account />
             </div>
             <div class="w-[calc(50%-0.25rem)] sm:w-40">
-                <Select label="AuditOutcome" name="outcome" choices=outcomes() value=outcome bare=true />
+                <Select label="Outcome" name="outcome" choices=outcomes() value=outcome bare=true />
             </div>
             <input type="hidden" name="who" prop:value=move || who.get() value=who.get_untracked() />
             <input type="hidden" name="line" prop:value=move || line.get() value=line.get_untracked() />

@@ -17,6 +17,7 @@ pub use type_change::TypeChangePage;
 pub use types::TypesPage;
 
 use crate::fault::{Fault, Reply};
+use crate::ui::{Choice, FilterBar, Search, Select, load};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use switchyard::types::{AccountRow, IntegrationType, LineDetail, LineId, Problem};
@@ -37,6 +38,56 @@ const OFFERED: usize = 500;
 pub async fn offered_accounts() -> Result<Vec<AccountRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
     Ok(directory::accounts::list(&services()?.db, &permit, "", None, OFFERED).await?.rows)
+}
+
+/// Narrows a list to an account.
+#[component]
+pub fn AccountFilter(
+    /// The account that is chosen; empty for all.
+    account: Signal<String>,
+) -> impl IntoView {
+    let accounts = load(|| (), |()| offered_accounts());
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move {
+                let accounts = accounts.await.unwrap_or_default();
+                let choices = [Choice::new("", "All accounts")]
+                    .into_iter()
+                    .chain(accounts.into_iter().map(|account| Choice::new(account.id, account.name)))
+                    .collect::<Vec<_>>();
+                view! { <Select label="Account" name="account" choices=choices value=account bare=true /> }
+            })}
+        </Suspense>
+    }
+}
+
+/// The integration types as a form offers them.
+fn types() -> impl Iterator<Item = Choice> {
+    IntegrationType::ALL.iter().map(|of| Choice::new(of.as_str(), of.name()))
+}
+
+/// Narrows a list of lines.
+#[component]
+fn LineFilters(
+    /// What is searched for.
+    q: Signal<String>,
+    /// The account that is chosen.
+    account: Signal<String>,
+    /// The type that is chosen.
+    of_type: Signal<String>,
+) -> impl IntoView {
+    let choices = [Choice::new("", "All types")].into_iter().chain(types()).collect::<Vec<_>>();
+    view! {
+        <FilterBar>
+            <Search label="Number, label or account" value=q />
+            <div class="w-[calc(50%-0.25rem)] sm:w-52">
+                <AccountFilter account=account />
+            </div>
+            <div class="w-[calc(50%-0.25rem)] sm:w-40">
+                <Select label="Integration type" name="type" choices=choices value=of_type bare=true />
+            </div>
+        </FilterBar>
+    }
 }
 
 /// A line, whole.

@@ -15,6 +15,7 @@ use switchyard::types::{Outcome, Permission, RoleDetail, RoleId, RoleMatrix};
 
 #[cfg(feature = "ssr")]
 use {
+    crate::approvals::lead,
     crate::context::{member, permit, proof, services},
     switchyard::staff::may,
     switchyard::staff::roles::{self, Edit, RoleEdit},
@@ -54,10 +55,7 @@ pub async fn edit_roles(
     let edits = versions.iter().map(|version| edit_of(version, &grants, &matrix)).collect::<Result<Vec<_>, _>>()?;
     let wanted = Edit { roles: edits, second_factor: Some(second_factor) };
     let outcome = roles::edit(&services.db, &services.now, &member, proof, wanted, &note).await?;
-    leptos_axum::redirect(match outcome {
-        Outcome::Done => "/roles?done=edited",
-        Outcome::Waits(_) => "/approvals?done=asked",
-    });
+    lead(outcome, "/roles?done=edited");
     Ok(outcome)
 }
 

@@ -11,7 +11,7 @@ pub use find::FindPage;
 pub use unknown::UnknownPage;
 
 use crate::fault::{Fault, Reply};
-use crate::lines::offered_accounts;
+use crate::lines::AccountFilter;
 use crate::live::{Followed, follow};
 use crate::ui::{
     ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, RowLink, Select, Table, Time, contact_number,
@@ -94,7 +94,6 @@ pub fn SyncPage() -> impl IntoView {
     };
     let board =
         load(move || [account.get(), line.get(), state.get(), after.get()], move |asked| async move { (asked.clone(), read(asked).await) });
-    let accounts = load(|| (), |()| offered_accounts());
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/sync.csv?{}", search.get()));
     let states = || {
@@ -111,16 +110,7 @@ pub fn SyncPage() -> impl IntoView {
         </PageHead>
         <FilterBar>
             <div class="w-[calc(50%-0.25rem)] sm:w-52" on:change=move |_| clear("line")>
-                <Suspense>
-                    {move || Suspend::new(async move {
-                        let accounts = accounts.await.unwrap_or_default();
-                        let choices = [Choice::new("", "All accounts")]
-                            .into_iter()
-                            .chain(accounts.into_iter().map(|account| Choice::new(account.id, account.name)))
-                            .collect::<Vec<_>>();
-                        view! { <Select label="Account" name="account" choices=choices value=account bare=true /> }
-                    })}
-                </Suspense>
+                <AccountFilter account=account />
             </div>
             <Transition>
                 {move || Suspend::new(async move {

@@ -1,11 +1,11 @@
 //! The list of lines: searched, filtered, paged by its URL.
 
-use super::offered_accounts;
+use super::LineFilters;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, Look, Notice, Number, PageHead, Pager, RowLink, Search, Select,
-    Table, TypeBadge, icon, load, query_field,
+    ButtonLink, Cell, Empty, FaultView, Icon, Loading, Look, Notice, Number, PageHead, Pager, RowLink, Table, TypeBadge, icon, load,
+    query_field,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -47,14 +47,9 @@ pub fn LinesPage() -> impl IntoView {
             list_lines(q, account.parse().ok(), of_type.parse().ok(), after)
         },
     );
-    let accounts = load(|| (), |()| offered_accounts());
     let me = use_me();
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/lines.csv?{}", search.get()));
-    let types = || {
-        let all = [Choice::new("", "All types")];
-        all.into_iter().chain(IntegrationType::ALL.iter().map(|of| Choice::new(of.as_str(), of.name()))).collect::<Vec<_>>()
-    };
     let is_narrowed = move || !(q.get().is_empty() && account.get().is_empty() && of_type.get().is_empty());
     view! {
         <PageHead title="Lines">
@@ -86,24 +81,7 @@ pub fn LinesPage() -> impl IntoView {
             </Suspense>
         </PageHead>
         <Notice words=&[("types", "The integration types are set.")] />
-        <FilterBar>
-            <Search label="Number, label or account" value=q />
-            <div class="w-[calc(50%-0.25rem)] sm:w-52">
-                <Suspense>
-                    {move || Suspend::new(async move {
-                        let accounts = accounts.await.unwrap_or_default();
-                        let choices = [Choice::new("", "All accounts")]
-                            .into_iter()
-                            .chain(accounts.into_iter().map(|account| Choice::new(account.id, account.name)))
-                            .collect::<Vec<_>>();
-                        view! { <Select label="Account" name="account" choices=choices value=account bare=true /> }
-                    })}
-                </Suspense>
-            </div>
-            <div class="w-[calc(50%-0.25rem)] sm:w-40">
-                <Select label="Integration type" name="type" choices=types() value=of_type bare=true />
-            </div>
-        </FilterBar>
+        <LineFilters q=q account=account of_type=of_type />
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match page.await {

@@ -1,12 +1,12 @@
 //! Setting the integration type of several lines: choose them, look at what it would do to each, then do it for all or for none. Many at
 //! once need a second person.
 
-use super::{list_lines, no_such_line, offered_accounts, type_of};
+use super::{LineFilters, list_lines, no_such_line, type_of, types};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, Choice, Empty, FaultView, Field, FilterBar, FormFault, Loading, Look, Number, PageHead, Pager, Search,
-    Select, SendForm, Sending, Stat, Table, Tone, TypeBadge, fault_of, field_error, load, query_field, waits,
+    Badge, Button, ButtonLink, Cell, Empty, FaultView, Field, FormFault, Loading, Look, Number, PageHead, Pager, Select, SendForm, Sending,
+    Stat, Table, Tone, TypeBadge, fault_of, field_error, load, query_field, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -15,6 +15,7 @@ use switchyard::types::{Cursor, IntegrationType, LineId, LineRow, Outcome, Page,
 
 #[cfg(feature = "ssr")]
 use {
+    crate::approvals::lead,
     crate::context::{member, permit, services},
     switchyard::directory::{self, integration},
     switchyard::staff::may,
@@ -74,10 +75,7 @@ pub async fn set_types(
         return Err(Problem::invalid("confirm", "This is not how many lines are to be set.").into());
     }
     let outcome = integration::set_many(&services.db, &services.now, &member, &lines, to, services.lines_alone, &note).await?;
-    leptos_axum::redirect(match outcome {
-        Outcome::Done => "/lines?done=types",
-        Outcome::Waits(_) => "/approvals?done=asked",
-    });
+    lead(outcome, "/lines?done=types");
     Ok(outcome)
 }
 
@@ -121,28 +119,8 @@ fn Choose() -> impl IntoView {
             list_lines(q, account.parse().ok(), of_type.parse().ok(), after)
         },
     );
-    let accounts = load(|| (), |()| offered_accounts());
-    let types = || IntegrationType::ALL.iter().map(|of| Choice::new(of.as_str(), of.name())).collect::<Vec<_>>();
-    let all_types = move || [Choice::new("", "All types")].into_iter().chain(types()).collect::<Vec<_>>();
     view! {
-        <FilterBar>
-            <Search label="Number, label or account" value=q />
-            <div class="w-[calc(50%-0.25rem)] sm:w-52">
-                <Suspense>
-                    {move || Suspend::new(async move {
-                        let accounts = accounts.await.unwrap_or_default();
-                        let choices = [Choice::new("", "All accounts")]
-                            .into_iter()
-                            .chain(accounts.into_iter().map(|account| Choice::new(account.id, account.name)))
-                            .collect::<Vec<_>>();
-                        view! { <Select label="Account" name="account" choices=choices value=account bare=true /> }
-                    })}
-                </Suspense>
-            </div>
-            <div class="w-[calc(50%-0.25rem)] sm:w-40">
-                <Select label="Integration type" name="type" choices=all_types() value=of_type bare=true />
-            </div>
-        </FilterBar>
+        <LineFilters q=q account=account of_type=of_type />
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match page.await {
@@ -154,7 +132,7 @@ fn Choose() -> impl IntoView {
                         }
                             .into_any()
                     }
-                    Ok(page) => choices(page, types()).into_any(),
+                    Ok(page) => choices(page).into_any(),
                     Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
                 }
             })}
@@ -162,7 +140,7 @@ fn Choose() -> impl IntoView {
     }
 }
 
-fn choices(page: Page<LineRow>, types: Vec<Choice>) -> impl IntoView {
+fn choices(page: Page<LineRow>) -> impl IntoView {
     let row = |line: LineRow| {
         let label = format!("{}, {}", line.number.readable(), line.label);
         view! {
@@ -192,7 +170,7 @@ fn choices(page: Page<LineRow>, types: Vec<Choice>) -> impl IntoView {
             </div>
             <div class="panel sticky bottom-0 mt-3 flex flex-wrap items-end gap-3 p-3">
                 <div class="w-44">
-                    <Select label="Set to" name="to" choices=types />
+                    <Select label="Set to" name="to" choices=types().collect() />
                 </div>
                 <Button look=Look::Main>"Look at what it would do"</Button>
                 <ButtonLink href="/lines">"Cancel"</ButtonLink>

@@ -14,6 +14,7 @@ use switchyard::types::{AccountId, Outcome, Permission, Problem, RoleDetail, Rol
 
 #[cfg(feature = "ssr")]
 use {
+    crate::approvals::lead,
     crate::context::{member, permit, proof, services},
     switchyard::staff::may,
     switchyard::staff::roles::{self, Edit, RoleEdit},
@@ -41,10 +42,7 @@ pub async fn set_role(
     let edit = RoleEdit { role: id, version, name, accounts, permissions: standing.permissions };
     let wanted = Edit { roles: vec![edit], second_factor: None };
     let outcome = roles::edit(&services.db, &services.now, &member, proof, wanted, &note).await?;
-    leptos_axum::redirect(match outcome {
-        Outcome::Done => "/roles?done=edited",
-        Outcome::Waits(_) => "/approvals?done=asked",
-    });
+    lead(outcome, "/roles?done=edited");
     Ok(outcome)
 }
 

@@ -15,6 +15,7 @@ use switchyard::types::{Outcome, Permission, Problem, RoleId, RoleRow, SessionRo
 #[cfg(feature = "ssr")]
 use {
     super::handed_out,
+    crate::approvals::WAITS,
     crate::context::{is_plain_form, member, permit, proof, services},
     switchyard::staff::{self, Reset, may},
 };
@@ -55,7 +56,7 @@ pub async fn reset_member(
     match staff::reset(&services.db, &services.now, &member, proof, id, lost_second_factor, &note).await? {
         Reset::Made(invited) => Ok(Some(handed_out(&services, &invited))),
         Reset::Waits(_) => {
-            leptos_axum::redirect("/approvals?done=asked");
+            leptos_axum::redirect(WAITS);
             Ok(None)
         }
     }
@@ -68,7 +69,7 @@ pub async fn give_role(id: StaffId, role: RoleId, #[server(default)] note: Strin
     let (services, member, proof) = (services()?, member().await?, proof().await?);
     let outcome = staff::give_role(&services.db, &services.now, &member, proof, id, role, &note).await?;
     if let (Outcome::Waits(_), true) = (outcome, is_plain_form()) {
-        leptos_axum::redirect("/approvals?done=asked");
+        leptos_axum::redirect(WAITS);
     }
     Ok(outcome)
 }
