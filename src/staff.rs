@@ -9,6 +9,7 @@ mod contact_key;
 mod invite;
 mod members;
 mod notebook;
+mod own;
 mod password;
 mod permit;
 mod proof;
@@ -17,21 +18,20 @@ mod seal;
 pub mod second_factor;
 mod session;
 mod sign_in;
-mod throttle;
+pub(crate) mod throttle;
 
 pub use audit::{Entry, actions, line_history, record, search};
 pub(crate) use contact_key::forget_key;
 pub use contact_key::{sealed_number, with_numbers};
 pub use invite::{Invited, accept, first_administrator, invite, peek};
-pub use members::{Reset, disable, enable, end_own_session, end_session_of, get, give_role, list, own_account, reset, take_role};
+pub use members::{Reset, disable, enable, end_session_of, get, give_role, list, reset, take_role};
 pub use notebook::{Place, Seen, forget_old_pauses, write_down};
+pub use own::{By, change_password, end_own_session, own_account, prove, remove_second_factor};
 pub use password::{Chosen, Passwords, WeakPassword};
 pub use permit::{Actor, Member, Permit, Scope, Sight, may};
 pub use proof::Proof;
 pub use seal::{Verdict, count_before, cut, run_seal, seal, verify};
 pub use session::{SessionRows, end_sessions, hash_token, session_handle, session_key};
-pub use sign_in::{
-    By, Origin, Step, change_password, prove, remember_device, remove_second_factor, sign_in, sign_in_history_is_pruned, sign_in_with_code,
-};
+pub use sign_in::{Origin, Step, remember_device, sign_in, sign_in_history_is_pruned, sign_in_with_code};
 
 use session::{end_other_sessions, end_session, sessions_of};

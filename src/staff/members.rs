@@ -7,7 +7,7 @@ use super::invite::add_invitation;
 use super::{Actor, Entry, Invited, Member, Permit, Proof, end_session, end_sessions, may, record, roles, second_factor, sessions_of};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{ApprovalId, Change, Outcome, OwnAccount, Problem, RoleId, StaffDetail, StaffId, StaffRow, Timestamp};
+use crate::types::{ApprovalId, Change, Outcome, Problem, RoleId, StaffDetail, StaffId, StaffRow, Timestamp};
 use serde_json::json;
 
 macro_rules! members_sql {
@@ -65,30 +65,27 @@ pub async fn list(db: &Db, _permit: &Permit<may::SeeStaff>) -> Result<Vec<StaffR
     Ok(members.into_iter().map(|found| found.row(&roles)).collect())
 }
 
+/// A member as in the list.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn find(db: &Db, id: StaffId) -> Result<Option<StaffRow>> {
+    let found: Option<Found> = db.opt(members_sql!("where id = $1"), [id]).await?;
+    let Some(found) = found else { return Ok(None) };
+    Ok(Some(found.row(&role_names(db).await?)))
+}
+
 /// A member with their roles and where they are signed in.
 ///
 /// # Errors
 /// `NotFound` for a stranger.
 pub async fn get(db: &Db, now: &Now, _permit: &Permit<may::SeeStaff>, id: StaffId) -> Result<StaffDetail, Problem> {
-    let found: Option<Found> = db.opt(members_sql!("where id = $1"), [id]).await?;
-    let row = found.ok_or_else(no_such_member)?.row(&role_names(db).await?);
+    let row = find(db, id).await?.ok_or_else(no_such_member)?;
     let roles = roles::list(db).await?.into_iter().map(|role| {
         let has = row.roles.contains(&role.name);
         (role, has)
     });
     Ok(StaffDetail { roles: roles.collect(), sessions: sessions_of(db, now, id).await?, row })
-}
-
-/// One's own account; `here` is the handle of the session that asks.
-///
-/// # Errors
-/// `SignedOut` when one may no longer sign in.
-pub async fn own_account(db: &Db, now: &Now, member: &Member, here: String) -> Result<OwnAccount, Problem> {
-    let found: Option<Found> = db.opt(members_sql!("where id = $1"), [member.id()]).await?;
-    let row = found.ok_or(Problem::SignedOut)?.row(&role_names(db).await?);
-    let (recovery_codes,): (i64,) =
-        db.one("select count(*) from recovery_code where staff_id = $1 and used_at is null", [member.id()]).await?;
-    Ok(OwnAccount { row, sessions: sessions_of(db, now, member.id()).await?, here, recovery_codes })
 }
 
 /// Members who manage staff and roles on all accounts and can sign in.
@@ -321,15 +318,7 @@ pub async fn end_session_of(
     end(db, now, permit.actor(), id, handle, None).await
 }
 
-/// Ends one of one's own sessions, or all but the one that asks.
-///
-/// # Errors
-/// `NotFound` when it has ended already.
-pub async fn end_own_session(db: &Db, now: &Now, member: &Member, handle: Option<&str>, here: &[u8]) -> Result<(), Problem> {
-    end(db, now, &member.actor(), member.id(), handle, Some(here)).await
-}
-
-async fn end(db: &Db, now: &Now, actor: &Actor, id: StaffId, handle: Option<&str>, keep: Option<&[u8]>) -> Result<(), Problem> {
+pub(super) async fn end(db: &Db, now: &Now, actor: &Actor, id: StaffId, handle: Option<&str>, keep: Option<&[u8]>) -> Result<(), Problem> {
     db.work(async |tx| {
         let ended = match (handle, keep) {
             (Some(handle), _) => end_session(tx, id, handle).await?,

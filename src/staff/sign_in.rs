@@ -4,8 +4,8 @@
 //! are counted for that browser alone; others for the pair of person and address, the address, and the person.
 
 use super::notebook::sign_in_failed;
-use super::throttle::{Subject, give_back, take};
-use super::{Actor, Chosen, Entry, Member, Passwords, hash_token, password, record, second_factor};
+use super::throttle::{LONGEST, Subject, give_back, take};
+use super::{Actor, By, Entry, Passwords, hash_token, record, second_factor};
 use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::secret::Keyring;
@@ -31,33 +31,6 @@ pub struct Origin<'a> {
     pub address: &'a str,
     /// What [`remember_device`] gave this browser.
     pub device: Option<&'a str>,
-}
-
-/// A member who does something to their own account, and from where.
-#[derive(Debug, Clone, Copy)]
-pub struct By<'a> {
-    /// The member.
-    pub id: StaffId,
-    /// The client's address.
-    pub address: Option<&'a str>,
-}
-
-impl By<'_> {
-    pub(super) fn actor(self, name: String) -> Actor {
-        Actor::Staff { id: self.id, name, address: self.address.map(ToOwned::to_owned) }
-    }
-}
-
-impl From<StaffId> for By<'_> {
-    fn from(id: StaffId) -> Self {
-        Self { id, address: None }
-    }
-}
-
-impl<'a> From<&'a Member> for By<'a> {
-    fn from(member: &'a Member) -> Self {
-        Self { id: member.id(), address: member.address() }
-    }
 }
 
 /// How far signing in has come.
@@ -86,8 +59,18 @@ struct Found {
     second_factor: bool,
 }
 
-fn too_many() -> Problem {
-    Problem::too_many("Too many failed tries. Wait a quarter of an hour, then try again.")
+/// Counts a try before it is made, so that many at once are not all let through.
+///
+/// # Errors
+/// `TooMany` when there is none left.
+pub(super) async fn count(db: &Db, now: &Now, subjects: &mut [Subject]) -> Result<(), Problem> {
+    db.work(async |tx| {
+        if take(tx, now, subjects).await? {
+            return Ok(());
+        }
+        Err(Problem::too_many("Too many failed tries. Wait a quarter of an hour, then try again."))
+    })
+    .await
 }
 
 /// Checks e-mail and password.
@@ -115,8 +98,7 @@ pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, pas
             Subject::new(&format!("person {email}"), PER_PERSON),
         ],
     };
-    // Counted before the password is looked at, so that many at once are not all let through.
-    db.work(async |tx| if take(tx, now, &mut subjects).await? { Ok(()) } else { Err(too_many()) }).await?;
+    count(db, now, &mut subjects).await?;
     let hash = found.as_ref().and_then(|found| found.password_hash.clone());
     let fits = passwords.verify(password.clone(), hash.clone()).await?;
     let found = match found {
@@ -169,9 +151,9 @@ pub async fn sign_in_with_code(db: &Db, now: &Now, keys: &Keyring, by: impl Into
 }
 
 /// Uses up a code, slowly; says the member's name.
-async fn check_code(db: &Db, now: &Now, keys: &Keyring, id: StaffId, code: &str) -> Result<String, Problem> {
+pub(super) async fn check_code(db: &Db, now: &Now, keys: &Keyring, id: StaffId, code: &str) -> Result<String, Problem> {
     let mut subjects = [Subject::new(&format!("code {id}"), CODES_PER_PERSON)];
-    db.work(async |tx| if take(tx, now, &mut subjects).await? { Ok(()) } else { Err(too_many()) }).await?;
+    count(db, now, &mut subjects).await?;
     db.work(async |tx| {
         let found: Option<(String,)> = tx.opt("select name from staff_member where id = $1 and disabled_at is null", [id]).await?;
         let (name,) = found.ok_or(Problem::SignedOut)?;
@@ -180,92 +162,6 @@ async fn check_code(db: &Db, now: &Now, keys: &Keyring, id: StaffId, code: &str)
         }
         give_back(tx, &subjects).await?;
         Ok(name)
-    })
-    .await
-}
-
-/// Proves again who is there, by their password or, with a second factor, by a code.
-///
-/// # Errors
-/// `Invalid` when it is not right, `TooMany` after too many tries, `SignedOut` when they may no longer sign in.
-pub async fn prove(db: &Db, now: &Now, passwords: &Passwords, keys: &Keyring, id: StaffId, secret: String) -> Result<(), Problem> {
-    let found: Option<(bool,)> =
-        db.opt("select second_factor is not null from staff_member where id = $1 and disabled_at is null", [id]).await?;
-    let (has_second_factor,) = found.ok_or(Problem::SignedOut)?;
-    if has_second_factor {
-        return check_code(db, now, keys, id, &secret).await.map(|_| ());
-    }
-    let fits = check_password(db, now, passwords, id, secret).await?;
-    if fits { Ok(()) } else { Err(Problem::invalid("code", "This is not your password.")) }
-}
-
-/// Whether it is the member's password; tries are counted.
-async fn check_password(db: &Db, now: &Now, passwords: &Passwords, id: StaffId, password: String) -> Result<bool, Problem> {
-    let mut subjects = [Subject::new(&format!("proof {id}"), PER_DEVICE)];
-    db.work(async |tx| if take(tx, now, &mut subjects).await? { Ok(()) } else { Err(too_many()) }).await?;
-    let found: Option<(Option<String>,)> = db.opt("select password_hash from staff_member where id = $1", [id]).await?;
-    let fits = passwords.verify(password, found.and_then(|(hash,)| hash)).await?;
-    if fits {
-        db.work(async |tx| give_back(tx, &subjects).await).await?;
-    }
-    Ok(fits)
-}
-
-/// Changes one's own password; every other session than `keep` ends.
-///
-/// # Errors
-/// `Invalid` for the wrong present password or a weak new one, `TooMany` after too many tries.
-pub async fn change_password(
-    db: &Db,
-    now: &Now,
-    passwords: &Passwords,
-    by: impl Into<By<'_>>,
-    present: String,
-    new: String,
-    keep: &[u8],
-) -> Result<(), Problem> {
-    let by = by.into();
-    let id = by.id;
-    if !check_password(db, now, passwords, id, present).await? {
-        return Err(Problem::invalid("present", "This is not your present password."));
-    }
-    let (email, name, second_factor): (String, String, bool) =
-        db.one("select email, name, second_factor is not null from staff_member where id = $1", [id]).await?;
-    let hash = passwords.hash(Chosen { password: new, second_factor, about: vec![email, name.clone()] }).await?;
-    db.work(async |tx| {
-        tx.run("update staff_member set password_hash = $2, version = version + 1 where id = $1", (id, hash)).await?;
-        super::end_other_sessions(tx, id, keep).await?;
-        let entry = Entry { action: "staff.change_password", subject_id: Some(id.0), ..Entry::default() };
-        Ok(record(tx, now, &by.actor(name), entry).await?)
-    })
-    .await
-}
-
-/// Gives up one's second factor. The password must then be long enough to stand alone.
-///
-/// # Errors
-/// `Invalid` for the wrong password, or one that is too short to be the only factor.
-pub async fn remove_second_factor(
-    db: &Db,
-    now: &Now,
-    passwords: &Passwords,
-    by: impl Into<By<'_>>,
-    present: String,
-) -> Result<(), Problem> {
-    let by = by.into();
-    let id = by.id;
-    let stands_alone = password::stands_alone(&present);
-    if !check_password(db, now, passwords, id, present).await? {
-        return Err(Problem::invalid("present", "This is not your password."));
-    }
-    if !stands_alone {
-        return Err(Problem::conflict("Your password is too short to be the only factor. Set one of at least 15 characters first."));
-    }
-    db.work(async |tx| {
-        let (name,): (String,) = tx.one("select name from staff_member where id = $1", [id]).await?;
-        second_factor::forget(tx, id).await?;
-        let entry = Entry { action: "staff.remove_second_factor", subject_id: Some(id.0), ..Entry::default() };
-        Ok(record(tx, now, &by.actor(name), entry).await?)
     })
     .await
 }
@@ -297,7 +193,7 @@ pub async fn remember_device(db: &Db, now: &Now, id: StaffId, present: Option<&s
 /// # Errors
 /// What the database says.
 pub async fn sign_in_history_is_pruned(db: &Db, now: &Now) -> Result<u64> {
-    let (since, seen) = (now.at().minus(super::throttle::WINDOW), now.at().minus(std::time::Duration::from_secs(90 * 24 * 60 * 60)));
+    let (since, seen) = (now.at().minus(LONGEST), now.at().minus(std::time::Duration::from_secs(90 * 24 * 60 * 60)));
     db.work(async |tx| {
         let counts = tx.run("delete from throttle where since <= $1", [since]).await?;
         Ok(counts + tx.run("delete from known_device where seen_at <= $1", [seen]).await?)

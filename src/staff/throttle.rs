@@ -5,20 +5,26 @@ use crate::clock::Now;
 use crate::db::{Result, Tx};
 use std::time::Duration;
 
-/// The window in which tries are counted; it begins with the first one.
-pub(super) const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// The longest window.
+pub(super) const LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// What tries are counted for, and how many are let through within the window.
+/// What tries are counted for, and how many are let through within its window, which begins with the first one.
 #[derive(Debug, Clone)]
-pub(super) struct Subject {
+pub(crate) struct Subject {
     hash: Vec<u8>,
     most: i64,
+    window: Duration,
 }
 
 impl Subject {
-    /// `of` may be personal: only its hash is stored.
+    /// So many within a quarter of an hour. `of` may be personal: only its hash is stored.
     pub(super) fn new(of: &str, most: i64) -> Self {
-        Self { hash: hash_token(of.as_bytes()), most }
+        Self::within(LONGEST, of, most)
+    }
+
+    /// So many within `window`, a quarter of an hour at most.
+    pub(crate) fn within(window: Duration, of: &str, most: i64) -> Self {
+        Self { hash: hash_token(of.as_bytes()), most, window: window.min(LONGEST) }
     }
 }
 
@@ -27,7 +33,7 @@ impl Subject {
 ///
 /// # Errors
 /// What the database says.
-pub(super) async fn take(tx: &mut Tx, now: &Now, subjects: &mut [Subject]) -> Result<bool> {
+pub(crate) async fn take(tx: &mut Tx, now: &Now, subjects: &mut [Subject]) -> Result<bool> {
     // In one order, so that two at once do not wait for each other in a circle.
     subjects.sort_by(|a, b| a.hash.cmp(&b.hash));
     let at = now.at();
@@ -39,7 +45,7 @@ pub(super) async fn take(tx: &mut Tx, now: &Now, subjects: &mut [Subject]) -> Re
                  set tries = case when throttle.since <= $3 then 1 else throttle.tries + 1 end,
                      since = case when throttle.since <= $3 then $2 else throttle.since end
                  returning tries",
-                (subject.hash.clone(), at, at.minus(WINDOW)),
+                (subject.hash.clone(), at, at.minus(subject.window)),
             )
             .await?;
         if tries > subject.most {

@@ -7,6 +7,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::messaging::inbound::json;
 use crate::secret::Keyring;
+use crate::staff::throttle::{Subject, take};
 use crate::staff::{Entry, Permit, Seen, may, record, sealed_number};
 use crate::types::{
     AccountId, AuditOutcome, ConversationId, FoundRow, LineId, Permission, PhoneNumber, Problem, SearchId, ShownNumber, Timestamp,
@@ -89,15 +90,8 @@ pub async fn find(
     let searched = db
         .work(async |tx| {
             if !sees {
-                // The row of the person is the turn: searches at the same time count each other.
-                tx.run("update staff_member set version = version where id = $1", [scope.staff]).await?;
-                let (count,): (i64,) = tx
-                    .one(
-                        "select count(*) from number_search where staff_id = $1 and is_counted and at > $2",
-                        (scope.staff, at.minus(WINDOW)),
-                    )
-                    .await?;
-                if count >= MOST_SEARCHES {
+                let mut searches = [Subject::within(WINDOW, &format!("search {}", scope.staff), MOST_SEARCHES)];
+                if !take(tx, now, &mut searches).await? {
                     return Ok(false);
                 }
                 let subject_id = if let [(_, conversation, _)] = found[..] { Some(conversation.0) } else { None };
@@ -112,11 +106,8 @@ pub async fn find(
                 record(tx, now, permit.actor(), entry.change((), asked)).await?;
             }
             let kept: Vec<_> = found.iter().map(|(line, conversation, _)| (line, conversation)).collect();
-            tx.run(
-                "insert into number_search (staff_id, id, at, is_counted, found) values ($1, $2, $3, $4, $5)",
-                (scope.staff, id, at, !sees, json(&kept)),
-            )
-            .await?;
+            tx.run("insert into number_search (staff_id, id, at, found) values ($1, $2, $3, $4)", (scope.staff, id, at, json(&kept)))
+                .await?;
             Ok::<_, crate::db::Error>(true)
         })
         .await?;
