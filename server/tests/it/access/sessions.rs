@@ -1,0 +1,144 @@
+//! Signing in, and what of it lasts: tries that are counted, sessions, and the proof of who is there.
+
+use super::*;
+
+on_both_engines![
+    nobody_is_kept_out_of_a_browser_they_have_signed_in_with,
+    many_tries_at_once_are_counted_like_one_after_the_other,
+    a_hash_with_older_parameters_is_renewed_by_signing_in,
+    a_session_is_new_listed_and_ended,
+    a_dangerous_action_asks_again_who_is_there,
+];
+
+async fn nobody_is_kept_out_of_a_browser_they_have_signed_in_with(app: &TestApp) {
+    let h = house(app);
+    let id = h.member("vera@example.com", h.role("Viewer").await).await.id();
+    let own = staff::remember_device(&app.db, &app.now, id, None).await.unwrap();
+    let others = h.member("sam@example.com", h.role("Viewer").await).await.id();
+    let others = staff::remember_device(&app.db, &app.now, others, None).await.unwrap();
+    let try_with = async |password: &str, address: &str, device: Option<&str>| {
+        staff::sign_in(&app.db, &app.now, h.passwords(), "vera@example.com", password.to_owned(), Origin { address, device }).await
+    };
+    // A stranger with a hundred tries from many addresses.
+    for n in 0..100 {
+        refused(&try_with("not this one, surely", &format!("198.51.100.{}", n / 9), None).await, 403);
+    }
+    refused(&try_with(PASSWORD, "203.0.113.9", None).await, 429);
+    refused(&try_with(PASSWORD, "203.0.113.9", Some("made up")).await, 429);
+    refused(&try_with(PASSWORD, "203.0.113.9", Some(&others)).await, 429);
+    assert_eq!(try_with(PASSWORD, "198.51.100.1", Some(&own)).await, Ok(Step::In(id)), "her own browser, even behind that address");
+    for planted in [others.as_str(), "planted"] {
+        assert_ne!(staff::remember_device(&app.db, &app.now, id, Some(planted)).await.unwrap(), planted, "two may share a browser");
+    }
+    assert_eq!(staff::remember_device(&app.db, &app.now, id, Some(&own)).await.unwrap(), own);
+    for _ in 0..10 {
+        refused(&try_with("not this one, surely", "203.0.113.9", Some(&own)).await, 403);
+    }
+    refused(&try_with(PASSWORD, "203.0.113.9", Some(&own)).await, 429);
+}
+
+async fn many_tries_at_once_are_counted_like_one_after_the_other(app: &TestApp) {
+    let h = house(app);
+    h.member("vera@example.com", h.role("Viewer").await).await;
+    let tries = (0..40).map(|_| staff::sign_in(&app.db, &app.now, h.passwords(), "vera@example.com", "not this one, surely".into(), HERE));
+    let all = futures_util::future::join_all(tries).await;
+    let looked_at = all.iter().filter(|answer| matches!(answer, Err(Problem::Forbidden { .. }))).count();
+    let told_to_wait = all.iter().filter(|answer| matches!(answer, Err(Problem::TooMany { .. }))).count();
+    assert_eq!((looked_at, told_to_wait), (10, 30), "{all:?}");
+}
+
+async fn a_hash_with_older_parameters_is_renewed_by_signing_in(app: &TestApp) {
+    let h = house(app);
+    let id = h.member("vera@example.com", h.role("Viewer").await).await.id();
+    // The same password with less memory, as an earlier program may have stored it.
+    let older = argon2_of_less_memory(PASSWORD);
+    app.db.work(async |tx| tx.run("update staff_member set password_hash = $2 where id = $1", (id, older)).await).await.unwrap();
+    let stored = async || app.db.one::<(String,)>("select password_hash from staff_member where id = $1", [id]).await.unwrap().0;
+    let wrong = staff::sign_in(&app.db, &app.now, h.passwords(), "vera@example.com", "not this one, surely".into(), HERE).await;
+    refused(&wrong, 403);
+    assert!(stored().await.contains("m=4096"), "only the right password renews it");
+    assert_eq!(sign_in(app, &h, "vera@example.com").await, Ok(Step::In(id)));
+    assert!(stored().await.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    assert_eq!(sign_in(app, &h, "vera@example.com").await, Ok(Step::In(id)));
+}
+
+fn argon2_of_less_memory(password: &str) -> String {
+    use argon2::password_hash::{PasswordHasher, SaltString};
+    let params = argon2::Params::new(4096, 1, 1, None).unwrap();
+    let weaker = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    weaker.hash_password(password.as_bytes(), &SaltString::encode_b64(b"sixteen bytes ok").unwrap()).unwrap().to_string()
+}
+
+/// What a browser sends and is answered.
+async fn send(app: &TestApp, cookie: &str, path: &str, form: &[(&str, &str)]) -> Response {
+    let request =
+        app.http.post(format!("{}/fn/{path}", app.url)).header("accept", "application/json").header("sec-fetch-site", "same-origin");
+    request.header("cookie", cookie).header("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/144.0").form(form).send().await.unwrap()
+}
+
+fn session_of(answer: &Response) -> Option<String> {
+    let set = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    set.filter_map(|value| value.split(';').next()).find(|pair| pair.starts_with("switchyard=")).map(ToOwned::to_owned)
+}
+
+async fn browser(app: &TestApp, email: &str, before: &str) -> String {
+    let answer = send(app, before, "sign-in", &[("email", email), ("password", PASSWORD)]).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    session_of(&answer).unwrap()
+}
+
+async fn a_session_is_new_listed_and_ended(app: &TestApp) {
+    let h = house(app);
+    h.member("vera@example.com", h.role("Viewer").await).await;
+    let planted = "switchyard=AAAAAAAAAAAAAAAAAAAAAA";
+    let first = browser(app, "vera@example.com", planted).await;
+    assert_ne!(first, planted, "a planted token is not taken over");
+    assert_eq!(send(app, planted, "me", &[]).await.status(), StatusCode::UNAUTHORIZED);
+    let second = browser(app, "vera@example.com", &first).await;
+    assert_ne!(first, second, "each sign-in has a token of its own");
+    assert_eq!(send(app, &first, "me", &[]).await.status(), StatusCode::UNAUTHORIZED, "and the one it began with is worth nothing");
+    let third = browser(app, "vera@example.com", "").await;
+    let own: serde_json::Value = send(app, &third, "you", &[]).await.json().await.unwrap();
+    let sessions: Vec<SessionRow> = serde_json::from_value(own["sessions"].clone()).unwrap();
+    assert_eq!(sessions.len(), 2);
+    assert!(sessions.iter().all(|session| session.device == "Firefox on Linux" && session.address == "127.0.0.1"), "{sessions:?}");
+    let here = own["here"].as_str().unwrap();
+    let other = sessions.iter().find(|session| session.handle != here).unwrap();
+    assert_eq!(send(app, &third, "you/sessions/end", &[("handle", &other.handle)]).await.status(), StatusCode::OK);
+    assert_eq!(send(app, &second, "me", &[]).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(send(app, &third, "me", &[]).await.status(), StatusCode::OK);
+    // A password that changes ends all others.
+    let fourth = browser(app, "vera@example.com", "").await;
+    let form = [("present", PASSWORD), ("password", "four words without a rule")];
+    assert_eq!(send(app, &fourth, "you/password", &form).await.status(), StatusCode::OK);
+    assert_eq!(send(app, &third, "me", &[]).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(send(app, &fourth, "me", &[]).await.status(), StatusCode::OK);
+}
+
+async fn a_dangerous_action_asks_again_who_is_there(app: &TestApp) {
+    let h = house(app);
+    administrator(&h, "ada@example.com").await;
+    let victim = h.member("vera@example.com", h.role("Viewer").await).await.id().to_string();
+    let cookie = browser(app, "ada@example.com", "").await;
+    let add = async |name: &str| send(app, &cookie, "roles/add", &[("name", name)]).await;
+    assert_eq!(add("First").await.status(), StatusCode::OK, "who has just signed in is not asked");
+    app.pass(11 * 60);
+    let refused = add("Second").await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    assert!(refused.text().await.unwrap().contains("\"proof\""));
+    for (path, form) in [
+        ("staff/disable", vec![("id", victim.as_str())]),
+        ("staff/reset", vec![("id", victim.as_str())]),
+        ("staff/sessions/end", vec![("id", victim.as_str())]),
+        ("you/second-factor/offer", vec![]),
+    ] {
+        assert_eq!(send(app, &cookie, path, &form).await.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    assert_eq!(send(app, &cookie, "prove", &[("code", "not this one")]).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(add("Second").await.status(), StatusCode::FORBIDDEN);
+    let proved = send(app, &cookie, "prove", &[("code", PASSWORD)]).await;
+    assert_eq!(proved.status(), StatusCode::OK);
+    let new = session_of(&proved).unwrap();
+    assert_eq!(send(app, &new, "roles/add", &[("name", "Second")]).await.status(), StatusCode::OK);
+    assert_eq!(send(app, &cookie, "me", &[]).await.status(), StatusCode::UNAUTHORIZED, "each proof gives a new token");
+}
