@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod integration;
 pub mod lines;
 pub mod people;
+pub mod transfer;
 
 use crate::types::Problem;
 

@@ -107,7 +107,9 @@ macro_rules! erasure_sql {
 async fn look(tx: &mut Tx, now: &Now, account: AccountId, number: &PhoneNumber) -> Result<(ErasureCounts, Option<String>, messages::Held)> {
     let held = messages::look(tx, account, number).await?;
     let synced = sync::look_for_erasure(tx, now, &held.conversations).await?;
-    let obstacle = if held.waiting > 0 {
+    let obstacle = if held.transferring {
+        Some("A line that has texted with this contact is being transferred. Wait until it is, then look again.")
+    } else if held.waiting > 0 {
         Some("A message to this contact waits to be sent. Wait until it is sent, then look again.")
     } else if held.recording > 0 {
         Some("A blast of this account is being recorded, and this contact may be among its recipients. Wait until it is, then look again.")

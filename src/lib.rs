@@ -34,4 +34,6 @@ pub mod staff;
 #[cfg(feature = "services")]
 pub mod sync;
 #[cfg(feature = "services")]
+pub mod utilities;
+#[cfg(feature = "services")]
 pub mod work;

@@ -12,6 +12,7 @@ pub mod inbound;
 pub mod outbound;
 pub(crate) mod retention;
 pub mod timeline;
+pub(crate) mod transfer;
 pub mod unknown;
 
 use crate::db::{Db, Result};

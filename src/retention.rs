@@ -209,8 +209,13 @@ pub async fn work_off(db: &Db, now: &Now) -> Result<()> {
 async fn lines(db: &Db, now: &Now, account: AccountId, message_days: Days, held_days: Days) -> Result<()> {
     let mut line = LineId(Uuid::nil());
     loop {
-        let next: Option<(LineId,)> =
-            db.opt("select id from line where account_id = $1 and id > $2 order by id limit 1", (account, line)).await?;
+        let next: Option<(LineId,)> = db
+            .opt(
+                // A line that is being transferred is recounted: it has its turn afterwards.
+                "select id from line where account_id = $1 and transfer_id is null and id > $2 order by id limit 1",
+                (account, line),
+            )
+            .await?;
         let Some((id,)) = next else { return Ok(()) };
         line = id;
         if let Some(days) = held_days {

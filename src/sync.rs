@@ -14,6 +14,7 @@ mod members;
 mod notice;
 mod retention;
 mod staff_acts;
+pub(crate) mod transfer;
 mod view;
 
 pub use agents::Agents;

@@ -17,6 +17,7 @@ mod ringcentral;
 mod sight;
 mod staff;
 mod timestamp;
+mod utility;
 
 pub use approval::*;
 pub use change::*;
@@ -33,6 +34,7 @@ pub use ringcentral::*;
 pub use sight::*;
 pub use staff::*;
 pub use timestamp::*;
+pub use utility::*;
 
 /// A text enum that is stored, sent and shown by one snake_case word: `as_str`, `FromStr`, `ALL`, serde, sqlx.
 macro_rules! words {

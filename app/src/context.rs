@@ -12,6 +12,7 @@ use switchyard::clock::Now;
 use switchyard::db::Db;
 use switchyard::ringcentral::Client;
 use switchyard::secret::Keyring;
+use switchyard::staff::approvals::Alone;
 use switchyard::staff::{Member, Passwords, Permit, Proof, may};
 use switchyard::types::{Problem, Timestamp};
 use tower_sessions::Session;
@@ -42,8 +43,8 @@ pub struct Services {
     pub secure_cookies: bool,
     /// The console as a browser reaches it, without a slash at the end.
     pub public_url: String,
-    /// The types of so many lines at once are set without a second person.
-    pub lines_alone: usize,
+    /// How much one person does alone.
+    pub alone: Alone,
 }
 
 impl Services {

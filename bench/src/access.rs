@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 use switchyard::directory::lines;
 use switchyard::messaging::blast;
+use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member, Passwords, Proof};
 use switchyard::types::{AccountId, LineFilter, LineId, PhoneNumber, RoleId};
 
@@ -27,7 +28,7 @@ async fn console(w: &World) -> String {
         keys: keys(),
         http: application::http_client().unwrap(),
         web: Web::default(),
-        lines_alone: 10,
+        alone: Alone { lines: 10, rows: 10_000 },
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

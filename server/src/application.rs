@@ -26,8 +26,10 @@ use switchyard::ringcentral::Client;
 use switchyard::ringcentral::events;
 use switchyard::ringcentral::subscription::Subscriptions;
 use switchyard::secret::Keyring;
+use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Passwords, SessionRows};
 use switchyard::sync::{self, Agents, Engine, EngineConfig};
+use switchyard::utilities::{Worker, WorkerConfig};
 use switchyard::work::is_my_turn;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -85,6 +87,8 @@ pub struct Workers {
     pub keys: Keyring,
     /// Where RingCentral reaches the product's webhooks.
     pub webhook_base: String,
+    /// How runs of data utilities are worked.
+    pub utilities: WorkerConfig,
 }
 
 impl Workers {
@@ -101,6 +105,7 @@ impl Workers {
         if let Some(carrier) = self.carrier {
             tasks.spawn(outbound::run(db.clone(), now.clone(), carrier, self.sms_per_second, stop.clone()));
         }
+        tasks.spawn(Worker::new(db.clone(), now.clone(), self.utilities).run(stop.clone()));
         tasks.spawn(prune(db.clone(), now.clone(), stop.clone()));
         tasks.spawn(retention::run(db.clone(), now.clone(), stop.clone()));
         tasks.spawn(staff::run_seal(db.clone(), now.clone(), stop.clone()));
@@ -166,8 +171,8 @@ pub struct Site {
     pub http: reqwest::Client,
     /// The web layer.
     pub web: Web,
-    /// The types of so many lines at once are set without a second person.
-    pub lines_alone: usize,
+    /// How much one person does alone.
+    pub alone: Alone,
 }
 
 /// Every route of the server.
@@ -185,7 +190,7 @@ pub fn router(db: &Db, now: &Now, site: Site, metrics: Option<PrometheusHandle>,
         sandbox_public_url: site.sandbox_url,
         secure_cookies: site.public_url.starts_with("https://"),
         public_url: site.public_url,
-        lines_alone: site.lines_alone,
+        alone: site.alone,
     };
     let leptos = LeptosOptions::builder().output_name("switchyard").site_root(site.site_root).site_pkg_dir("pkg").build();
     let mut secrets: HashMap<String, Vec<String>> = HashMap::new();
@@ -285,5 +290,6 @@ pub fn workers(settings: &Settings, http: reqwest::Client, keys: Keyring) -> Res
         http,
         keys,
         webhook_base: settings.webhook_url(),
+        utilities: WorkerConfig { share: f64::from(settings.utility_share) / 100.0, ..WorkerConfig::default() },
     })
 }

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use switchyard::staff::approvals::Alone;
 use tokio_util::sync::CancellationToken;
 
 /// The files of the certificate are looked at so often.
@@ -133,6 +134,12 @@ pub struct Settings {
     /// Setting the integration type of more lines than these at once needs a second person.
     #[arg(long, env = "LINES_ALONE", default_value_t = 10)]
     pub lines_alone: usize,
+    /// A run of a data utility that touches more rows than these needs a second person; some need one always.
+    #[arg(long, env = "ROWS_ALONE", default_value_t = 10_000)]
+    pub rows_alone: i64,
+    /// The share of the time that the batches of data utilities may take, in per cent; the rest is everybody else's.
+    #[arg(long, env = "UTILITY_SHARE", default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub utility_share: u8,
     /// What to log: error, warn, info, debug, or a filter such as `info,switchyard=debug`.
     #[arg(long, env = "LOG", default_value = "info")]
     pub log: String,
@@ -241,6 +248,11 @@ impl Settings {
         let files = self.tls_cert.as_deref().zip(self.tls_key.as_deref());
         let tls = files.map(|(certificate, key)| Tls::start(certificate, key, CERTIFICATE_LOOK, stop)).transpose()?;
         Ok(Front { limits: Limits::default(), tls })
+    }
+
+    /// How much one person does alone.
+    pub fn alone(&self) -> Alone {
+        Alone { lines: self.lines_alone, rows: self.rows_alone }
     }
 
     /// Where RingCentral reaches the webhooks.

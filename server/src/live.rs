@@ -65,7 +65,7 @@ async fn next(s: &mut Stream) -> Option<Event> {
         match heard {
             Err(_) | Ok(Ok(Change::Staff)) => s.member = still_signed_in(s).await?,
             // Only the program itself hears of these.
-            Ok(Ok(Change::LaneDue | Change::OutboxDue)) => {}
+            Ok(Ok(Change::LaneDue | Change::OutboxDue | Change::RunDue)) => {}
             Ok(Ok(change)) => {
                 if sees(s, change.account()).await? {
                     return Event::default().json_data(change).ok();

@@ -122,7 +122,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
         keys: keys.clone(),
         http: http.clone(),
         web,
-        lines_alone: settings.lines_alone,
+        alone: settings.alone(),
     };
     let router = application::router(&db, &now, site, Some(metrics), &stop)?;
     let mut workers = application::workers(&settings, http, keys)?.start(&db, &now, &stop);

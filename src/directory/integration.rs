@@ -148,7 +148,11 @@ async fn set_one(
         )
         .await?;
     let Some((account_id,)) = moved else { return Err(why_not(tx, permit, line).await?) };
-    let (from,): (IntegrationType,) = tx.one("select integration_type from line where id = $1", [line]).await?;
+    let (from, transferring): (IntegrationType, bool) =
+        tx.one("select integration_type, transfer_id is not null from line where id = $1", [line]).await?;
+    if transferring {
+        return Err(Problem::conflict("The line is being transferred. Set its type when that is done: its runs say how far it is."));
+    }
     let edge = edge(from, to)?;
     if edge.needs_connection && !crate::ringcentral::is_connected(tx, account_id).await? {
         return Err(Problem::invalid("integration_type", "The account has no connection to RingCentral."));

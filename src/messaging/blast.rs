@@ -100,7 +100,7 @@ struct Chunk {
     numbers: String,
 }
 
-/// One step of the blast that was taken first: records a chunk of it or, when all are recorded, makes a batch of its messages due.
+/// One step of the blast that was taken first, of a line that is not being transferred: records a chunk of it or, when all are recorded, makes a batch of its messages due.
 /// Says whether there was one. The chunk goes in the same transaction, so that a crash repeats nothing and loses nothing.
 ///
 /// # Errors
@@ -116,6 +116,7 @@ pub async fn record_next(db: &Db, now: &Now) -> Result<bool> {
                  where (line_id, blast_id, n) in (
                    select c.line_id, c.blast_id, c.n
                    from blast b
+                   join line l on l.id = b.line_id and l.transfer_id is null
                    join blast_chunk c on c.line_id = b.line_id and c.blast_id = b.id
                    where b.state = 'recording'
                    order by b.id, c.n
@@ -184,6 +185,7 @@ async fn make_due(tx: &mut Tx, at: Timestamp) -> Result<bool> {
             "update blast set state = state
              where state = 'recording' and (line_id, id) in (
                select b.line_id, b.id from blast b
+               join line l on l.id = b.line_id and l.transfer_id is null
                where b.state = 'recording'
                  and not exists (select 1 from blast_chunk c where c.line_id = b.line_id and c.blast_id = b.id)
                order by b.id

@@ -52,16 +52,26 @@ impl Keyword {
 pub(super) struct Given(pub LineId, pub PhoneNumber, pub AccountId, pub &'static str, pub Timestamp);
 
 /// Writes consent; the last one given for a number wins.
-pub(super) async fn write(tx: &mut Tx, given: &[Given]) -> Result<()> {
+pub(super) async fn write(tx: &mut Tx, now: &Now, given: &[Given]) -> Result<()> {
     if given.is_empty() {
         return Ok(());
     }
+    let events: Vec<_> = given.iter().map(|given| (given, now.id_at(given.4))).collect();
+    tx.run(
+        "insert into consent_event (line_id, number, id, account_id, state, source, at)
+         select unhex(j.value->0->>0, '-'), j.value->0->>1, unhex(j.value->>1, '-'), unhex(j.value->0->>2, '-'), j.value->0->>3, 'keyword',
+           cast(j.value->0->>4 as bigint)
+         from json_each($1) j",
+        [super::inbound::json(&events)],
+    )
+    .await?;
     tx.run(
         "insert into consent (line_id, number, account_id, state, source, at)
          select unhex(j.value->>0, '-'), j.value->>1, unhex(j.value->>2, '-'), j.value->>3, 'keyword', cast(j.value->>4 as bigint)
          from json_each($1) j
          where true
-         on conflict (line_id, number) do update set state = excluded.state, source = excluded.source, at = excluded.at",
+         on conflict (line_id, number) do update
+         set account_id = excluded.account_id, state = excluded.state, source = excluded.source, evidence = null, at = excluded.at",
         [super::inbound::json(given)],
     )
     .await?;
@@ -105,6 +115,11 @@ pub(super) async fn erase(tx: &mut Tx, now: &Now, account: AccountId, number: &P
     .await?;
     tx.run("delete from consent where number = $2 and line_id in (select id from line where account_id = $1)", (account, number.clone()))
         .await?;
+    tx.run(
+        "delete from consent_event where number = $2 and line_id in (select id from line where account_id = $1)",
+        (account, number.clone()),
+    )
+    .await?;
     Ok(())
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Held {
     pub(crate) recording: i64,
     /// Opt-outs.
     pub(crate) opt_outs: i64,
+    /// A line of the account is on its way from or to another one.
+    pub(crate) transferring: bool,
 }
 
 /// Looks for what there is.
@@ -62,7 +64,9 @@ pub(crate) async fn look(tx: &mut Tx, account: AccountId, number: &PhoneNumber) 
             (account, number.clone()),
         )
         .await?;
-    Ok(Held { conversations, messages: talked + alone, waiting: waiting + waiting_alone, recording, opt_outs })
+    let (transferring,): (bool,) =
+        tx.one("select count(*) > 0 from line where account_id = $1 and transfer_id is not null", [account]).await?;
+    Ok(Held { transferring, conversations, messages: talked + alone, waiting: waiting + waiting_alone, recording, opt_outs })
 }
 
 /// Erases it; what other rooms have of the conversations is gone already.

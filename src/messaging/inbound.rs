@@ -117,7 +117,7 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
 
         super::unknown::keep(tx, now, at, &strays).await?;
         let given: Vec<consent::Given> = last_word(&new, at);
-        consent::write(tx, &given).await?;
+        consent::write(tx, now, &given).await?;
         let routed: Vec<(LineId, AccountId, &PhoneNumber)> = new
             .iter()
             .filter(|m| m.route.integration_type != IntegrationType::None)

@@ -297,7 +297,7 @@ async fn claim(tx: &mut Tx, at: Timestamp, most: i64) -> Result<Vec<Due>> {
         return Ok(Vec::new());
     }
     tx.all(
-        "select m.line_id, m.id, m.account_id, m.conversation_id, m.number, m.origin, m.body, m.blast_id, m.attempts,
+        "select m.line_id, m.id, l.account_id, m.conversation_id, m.number, m.origin, m.body, m.blast_id, m.attempts,
            l.number as line_number, coalesce(c.state = 'opted_out', false) as opted_out
          from json_each($1) j
          join message m on m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
@@ -489,7 +489,7 @@ pub async fn delivered(db: &Db, now: &Now, batch: &[Delivery]) -> Result<()> {
                  from json_each($1) j
                  where m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
                    and m.direction = 'outbound' and m.state in ('queued', 'accepted')
-                 returning line_id, id, account_id, conversation_id",
+                 returning line_id, id, (select l.account_id from line l where l.id = line_id), conversation_id",
                 (json(&rows), at),
             )
             .await?;

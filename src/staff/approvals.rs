@@ -10,8 +10,10 @@ use super::{Actor, Entry, Member, Proof, may, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::types::{
-    AccountId, ApprovalId, ApprovalRow, ApprovalState, Change, Cursor, IntegrationType, LineId, Page, Problem, RoleId, StaffId, Timestamp,
+    AccountId, ApprovalId, ApprovalRow, ApprovalState, Change, Cursor, IntegrationType, LineId, Page, Problem, RoleId, RunId, StaffId,
+    Timestamp,
 };
+use crate::utilities;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
@@ -21,6 +23,15 @@ const GOOD_FOR: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// Who asked makes use of a consent in this time.
 const USABLE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How much one person does alone; more needs a second one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alone {
+    /// Lines whose integration type is set at once.
+    pub lines: usize,
+    /// Rows that a run of a data utility touches.
+    pub rows: i64,
+}
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +60,11 @@ pub enum Wish {
         /// The type.
         to: IntegrationType,
     },
+    /// Start a run of a data utility, as it is planned.
+    StartRun {
+        /// The run.
+        run: RunId,
+    },
 }
 
 impl Wish {
@@ -58,12 +74,13 @@ impl Wish {
             Self::EditRoles(_) => "edit_roles",
             Self::Reset { .. } => "reset",
             Self::SetTypes { .. } => "set_types",
+            Self::StartRun { .. } => "start_run",
         }
     }
 }
 
 /// Does what was agreed to, in the transaction that says so.
-async fn carry_out(tx: &mut Tx, now: &Now, asker: &Member, wish: Wish) -> Result<(), Problem> {
+async fn carry_out(tx: &mut Tx, now: &Now, asker: &Member, decider: &Member, wish: Wish) -> Result<(), Problem> {
     match wish {
         Wish::GiveRole { staff, role } => {
             let permit = asker.permit::<may::ManageStaff>()?;
@@ -79,6 +96,7 @@ async fn carry_out(tx: &mut Tx, now: &Now, asker: &Member, wish: Wish) -> Result
             let permit = asker.permit::<may::SetIntegrationType>()?;
             crate::directory::integration::set_all(tx, now, &permit, &lines, to).await
         }
+        Wish::StartRun { run } => utilities::approved(tx, now, run, asker, decider).await,
     }
 }
 
@@ -299,7 +317,9 @@ pub async fn decide(db: &Db, now: &Now, member: &Member, _proof: Proof, id: Appr
         record(tx, now, permit.actor(), entry.change(json!({ "summary": summary }), json!({ "note": note }))).await?;
         if agrees {
             let asker = asker.ok_or_else(|| Problem::conflict("Who asked for this does not work here any more. Decline it."))?;
-            carry_out(tx, now, &asker, wish).await?;
+            carry_out(tx, now, &asker, member, wish).await?;
+        } else {
+            not_agreed(tx, now, wish, permit.actor()).await?;
         }
         Ok(())
     })
@@ -312,13 +332,36 @@ pub async fn decide(db: &Db, now: &Now, member: &Member, _proof: Proof, id: Appr
 /// `NotFound` when it is not one's own, `Conflict` when it was decided or has expired.
 pub async fn withdraw(db: &Db, now: &Now, member: &Member, id: ApprovalId) -> Result<(), Problem> {
     db.work(async |tx| {
-        let own: Option<(String,)> = tx.opt("select summary from approval where id = $1 and asked_by = $2", (id, member.id())).await?;
-        let (summary,) = own.ok_or_else(|| Problem::not_found("You did not ask for this."))?;
+        let own: Option<(String, String)> =
+            tx.opt("select summary, wish from approval where id = $1 and asked_by = $2", (id, member.id())).await?;
+        let (summary, wish) = own.ok_or_else(|| Problem::not_found("You did not ask for this."))?;
         close(tx, now, id, ApprovalState::Withdrawn, member.id(), "").await?;
+        if let Ok(wish) = serde_json::from_str(&wish) {
+            not_agreed(tx, now, wish, &member.actor()).await?;
+        }
         let entry = Entry { action: "approval.withdraw", subject_id: Some(id.0), ..Entry::default() };
         Ok(record(tx, now, &member.actor(), entry.change(json!({ "summary": summary }), ())).await?)
     })
     .await
+}
+
+/// What was asked for is not wanted any more, for a reason of its own.
+///
+/// # Errors
+/// What the database says; nothing happens to what is decided already.
+pub(crate) async fn drop_it(tx: &mut Tx, now: &Now, id: ApprovalId, by: StaffId) -> Result<()> {
+    match close(tx, now, id, ApprovalState::Withdrawn, by, "").await {
+        Err(Problem::Internal { .. }) => Err(crate::db::Error::RowNotFound),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody agreed: what waits for it elsewhere hears of it.
+async fn not_agreed(tx: &mut Tx, now: &Now, wish: Wish, by: &Actor) -> Result<()> {
+    match wish {
+        Wish::StartRun { run } => utilities::not_approved(tx, now, run, by.name()).await,
+        Wish::GiveRole { .. } | Wish::EditRoles(_) | Wish::Reset { .. } | Wish::SetTypes { .. } => Ok(()),
+    }
 }
 
 async fn close(tx: &mut Tx, now: &Now, id: ApprovalId, state: ApprovalState, by: StaffId, note: &str) -> Result<(), Problem> {

@@ -35,7 +35,12 @@ pub mod may {
         ManageRoles,
         Approve,
         SeeAudit,
-        ManagePersonalData
+        ManagePersonalData,
+        SeeRuns,
+        ControlRuns,
+        TransferLine,
+        ImportConsent,
+        MigrateFromV1
     );
 }
 

@@ -53,7 +53,8 @@ const LOCK_LANES: &str =
      from json_each($1) j
      where true
      on conflict (line_id, conversation_id) do update
-     set held = lane.held + excluded.held,
+     set account_id = excluded.account_id,
+         held = lane.held + excluded.held,
          trouble = case when lane.trouble < excluded.trouble then excluded.trouble else lane.trouble end,
          held_since = coalesce(lane.held_since, excluded.held_since),
          changed_at = excluded.changed_at

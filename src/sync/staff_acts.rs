@@ -139,8 +139,10 @@ pub async fn restore(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line:
         // The lane's lock first: sequence numbers are given under it.
         let (next,): (i64,) = tx
             .one(
-                "update lane set next_seq = next_seq + 1 where line_id = $1 and conversation_id = $2 returning next_seq - 1",
-                (line, conversation),
+                "update lane set next_seq = next_seq + 1, account_id = $3
+                 where line_id = $1 and conversation_id = $2
+                 returning next_seq - 1",
+                (line, conversation, account),
             )
             .await?;
         let restored: Option<(EntryState,)> = tx

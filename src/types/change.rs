@@ -1,6 +1,6 @@
 //! What the live stream carries: that something changed, never what.
 
-use crate::types::{AccountId, ConversationId, LineId};
+use crate::types::{AccountId, ConversationId, LineId, RunId};
 use serde::{Deserialize, Serialize};
 
 /// Something that changed, as ids: whoever may see it reads it anew.
@@ -32,6 +32,15 @@ pub enum Change {
     },
     /// A message came in for a number that is no line of ours.
     UnknownLine,
+    /// A run of a data utility has come on.
+    Run {
+        /// An account that it touches.
+        account_id: AccountId,
+        /// The run.
+        run_id: RunId,
+    },
+    /// A run waits for a worker.
+    RunDue,
     /// A lane has deliveries to make: workers wake up.
     LaneDue,
     /// A message waits to be sent: senders wake up.
@@ -46,10 +55,11 @@ impl Change {
     /// The account whose people may hear of it; `None` for what belongs to no account.
     pub fn account(self) -> Option<AccountId> {
         match self {
-            Self::Line { account_id, .. } | Self::Conversation { account_id, .. } | Self::Conversations { account_id, .. } => {
-                Some(account_id)
-            }
-            Self::UnknownLine | Self::LaneDue | Self::OutboxDue | Self::EventDue | Self::Staff => None,
+            Self::Line { account_id, .. }
+            | Self::Conversation { account_id, .. }
+            | Self::Conversations { account_id, .. }
+            | Self::Run { account_id, .. } => Some(account_id),
+            Self::UnknownLine | Self::LaneDue | Self::RunDue | Self::OutboxDue | Self::EventDue | Self::Staff => None,
         }
     }
 }

@@ -53,4 +53,6 @@ ids! {
     AuditId;
     /// What waits for a second person.
     ApprovalId;
+    /// One execution of a data utility.
+    RunId;
 }

@@ -33,6 +33,16 @@ words! {
         SeeAudit = "see_audit",
         /// Set how long personal data is kept, and erase a contact.
         ManagePersonalData = "manage_personal_data",
+        /// See runs of data utilities: how far they are, what they did.
+        SeeRuns = "see_runs",
+        /// Pause, resume and cancel runs that others started.
+        ControlRuns = "control_runs",
+        /// Move a line with its history to another account.
+        TransferLine = "transfer_line",
+        /// Take in consent from a file.
+        ImportConsent = "import_consent",
+        /// Take in an export of the first version.
+        MigrateFromV1 = "migrate_from_v1",
     }
 }
 
@@ -52,6 +62,11 @@ impl Permission {
             Self::ManageRoles => "edit roles and what they allow",
             Self::Approve => "decide what waits for a second person",
             Self::SeeAudit => "see who changed what in the audit",
+            Self::SeeRuns => "see runs of data utilities and their history",
+            Self::ControlRuns => "pause, resume and cancel runs that somebody else started",
+            Self::TransferLine => "transfer a line with its whole history to another account",
+            Self::ImportConsent => "import consent from a file",
+            Self::MigrateFromV1 => "take in an export of the platform's first version",
             Self::ManagePersonalData => "set how long personal data is kept, and erase a contact",
         }
     }
@@ -70,6 +85,7 @@ impl Permission {
         match self {
             Self::SeeDirectory | Self::ManageDirectory | Self::SetIntegrationType => "Lines, accounts, connections",
             Self::SeeMessages | Self::SeePersonalData | Self::SendMessages | Self::ManageSync => "Conversations and Sync",
+            Self::SeeRuns | Self::ControlRuns | Self::TransferLine | Self::ImportConsent | Self::MigrateFromV1 => "Utilities",
             Self::SeeStaff | Self::ManageStaff | Self::ManageRoles | Self::Approve | Self::SeeAudit | Self::ManagePersonalData => {
                 "Staff and audit"
             }

@@ -52,3 +52,38 @@ pub fn point(name: &str) {
     #[cfg(not(debug_assertions))]
     let _ = name;
 }
+
+/// What keeps the runs of utilities right; a test takes one out and must see the verdict turn red.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UtilityGuard {
+    /// A batch and its checkpoint commit together.
+    Checkpoint,
+    /// A stale worker's writes touch no row.
+    Fence,
+    /// What resets or restores consent never touches who has opted out.
+    OptOutMerge,
+    /// From the flip on the line's account alone decides: lanes and their workers follow at once.
+    Scope,
+}
+
+impl UtilityGuard {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Checkpoint, Self::Fence, Self::OptOutMerge, Self::Scope];
+
+    /// Its name on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Checkpoint => "checkpoint",
+            Self::Fence => "fence",
+            Self::OptOutMerge => "opt-out-merge",
+            Self::Scope => "scope",
+        }
+    }
+}
+
+impl std::str::FromStr for UtilityGuard {
+    type Err = crate::types::UnknownWord;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|guard| guard.name() == text).ok_or_else(|| crate::types::UnknownWord(text.to_owned()))
+    }
+}

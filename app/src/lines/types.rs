@@ -53,7 +53,7 @@ pub async fn preview_types(#[server(default)] lines: Vec<LineId>, to: Integratio
         previews.push((line, preview));
     }
     let good = previews.iter().filter(|(_, preview)| preview.is_ok()).count();
-    Ok(TypesPreview { lines: previews, needs_second_person: good > services.lines_alone })
+    Ok(TypesPreview { lines: previews, needs_second_person: good > services.alone.lines })
 }
 
 /// Sets the type of several lines, each as previewed (`line:version`): all or none. `confirm` is how many.
@@ -74,7 +74,7 @@ pub async fn set_types(
     if confirm.trim() != lines.len().to_string() {
         return Err(Problem::invalid("confirm", "This is not how many lines are to be set.").into());
     }
-    let outcome = integration::set_many(&services.db, &services.now, &member, &lines, to, services.lines_alone, &note).await?;
+    let outcome = integration::set_many(&services.db, &services.now, &member, &lines, to, services.alone.lines, &note).await?;
     lead(outcome, "/lines?done=types");
     Ok(outcome)
 }

@@ -7,6 +7,7 @@ use crate::house::{PASSWORD, house};
 use reqwest::{Method, Response, StatusCode};
 use server::application::{self, Site, Web};
 use std::collections::BTreeSet;
+use switchyard::staff::approvals::Alone;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -387,7 +388,7 @@ async fn with_site(app: &TestApp, folder: &std::path::Path) -> String {
         keys: keys(),
         http: app.http.clone(),
         web: Web::default(),
-        lines_alone: 10,
+        alone: Alone { lines: 10, rows: 10_000 },
     };
     serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await
 }

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use switchyard::directory::{accounts, lines, people};
 use switchyard::ringcentral;
+use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member, SessionRows};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
 use switchyard::types::{AccountId, ConnectionId, ConversationId, MessageId, ResponderId, RoleId, StaffId, Timestamp, UserId};
@@ -76,7 +77,7 @@ impl<'a> Doors<'a> {
             keys: keys(),
             http: app.http.clone(),
             web: Web::default(),
-            lines_alone: 10,
+            alone: Alone { lines: 10, rows: 10_000 },
         };
         let url = serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await;
         let (db, now, h) = (&app.db, &app.now, house(app));

@@ -16,6 +16,7 @@ use switchyard::messaging::carrier::Carrier;
 use switchyard::messaging::{blast, outbound};
 use switchyard::ringcentral::{self, Client, NewConnection};
 use switchyard::secret::Keyring;
+use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member, SessionRows};
 use switchyard::sync::{self, Engine, EngineConfig};
 use switchyard::types::{ConversationRow, IntegrationType, LineId, TimelineRow, Timestamp};
@@ -199,7 +200,7 @@ impl TestApp {
             keys: keys(),
             http: http.clone(),
             web: Web { metrics_token: Some(METRICS_TOKEN.to_owned()), ..Web::default() },
-            lines_alone: 3,
+            alone: Alone { lines: 3, rows: 10_000 },
         };
         let url = serve(application::router(&db, &now, site, None, &stop).unwrap(), &stop).await;
         sandbox.set_webhook_base(&url);

@@ -9,6 +9,7 @@ use switchyard::directory::people;
 use switchyard::sync::{self, EngineConfig};
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
 use switchyard::types::{EntryState, MessageState, Problem, SyncState, Written};
+use switchyard::utilities::WorkerConfig;
 
 on_both_engines![
     a_reply_releases_what_was_held_in_order_and_each_once,
@@ -66,6 +67,7 @@ fn background(app: &TestApp) -> tokio::task::JoinSet<()> {
         http: app.http.clone(),
         keys: keys(),
         webhook_base: app.url.clone(),
+        utilities: WorkerConfig::default(),
     };
     workers.start(&app.db, &app.now, &app.stop)
 }

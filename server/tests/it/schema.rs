@@ -3,6 +3,7 @@
 use crate::harness::{DbEngine, with_database};
 use std::collections::{BTreeMap, BTreeSet};
 use switchyard::db::Db;
+use switchyard::utilities::line_transfer;
 
 /// A column: its class (`bytes`, `text`, `integer`) and whether it may be null.
 type Columns = BTreeMap<String, (String, bool)>;
@@ -133,8 +134,9 @@ async fn a_lines_tables_have_the_line_first_in_their_key() {
         with_database(engine, async |url: &str| {
             let db = migrated(url).await;
             let tables = tables(&db).await;
-            // The audit is of the whole platform; it is read by line through an index. `chat` leads from RingCentral's id to the line.
-            let elsewhere = ["audit_entry", "chat"];
+            // The audit and the runs are of the whole platform, and read by line through an index. `chat` leads from RingCentral's id to the
+            // line.
+            let elsewhere = ["audit_entry", "chat", "utility_run"];
             let of_lines: Vec<_> = tables
                 .iter()
                 .filter(|(name, table)| table.columns.contains_key("line_id") && !elsewhere.contains(&name.as_str()))
@@ -185,4 +187,25 @@ async fn migrating_twice_changes_nothing() {
         })
         .await;
     }
+}
+
+/// A transfer must know of everything that hangs on a line.
+#[tokio::test]
+async fn every_table_with_a_line_is_on_the_list_of_what_a_transfer_does_to_it() {
+    with_database(DbEngine::Sqlite, async |url: &str| {
+        let db = migrated(url).await;
+        let tables = tables(&db).await;
+        let with_line: BTreeSet<&str> =
+            tables.iter().filter(|(_, table)| table.columns.contains_key("line_id")).map(|(name, _)| name.as_str()).collect();
+        let listed: Vec<&str> = line_transfer::owned().map(|entry| entry.table).collect();
+        assert_eq!(with_line, listed.iter().copied().collect(), "the schema left, the list right");
+        assert_eq!(listed.len(), with_line.len(), "each stands once");
+        for entry in line_transfer::owned() {
+            let moves = line_transfer::moves(entry.table);
+            let names_account = tables[entry.table].columns.contains_key("account_id");
+            assert_eq!(moves, names_account && !line_transfer::stays(entry), "{}: {}", entry.table, entry.how);
+        }
+        db.close().await;
+    })
+    .await;
 }

@@ -13,9 +13,12 @@ const SCREENS: &str = "app/src";
 /// The verbs of `Db` and `Tx`.
 const VERBS: [&str; 5] = ["one", "opt", "all", "run", "stream"];
 /// What makes statements of a text: macros, each in the file that uses it.
-const MACROS: [&str; 6] = ["approvals_sql", "audit_sql", "erasure_sql", "list_sql", "members_sql", "row_sql"];
+const MACROS: [&str; 7] = ["approvals_sql", "audit_sql", "erasure_sql", "list_sql", "members_sql", "row_sql", "runs_sql"];
 /// First arguments of verbs that are neither a text nor a constant: the file, the name, and why it is covered all the same.
-const NAMED: [(&str, &str, &str); 1] = [("src/sync/engine/lease.rs", "claim", "one of the constants CLAIM and CLAIM_WITHOUT_LOCK")];
+const NAMED: [(&str, &str, &str); 2] = [
+    ("src/sync/engine/lease.rs", "claim", "one of the constants CLAIM and CLAIM_WITHOUT_LOCK"),
+    ("src/utilities/line_transfer/moving.rs", "moving", "one of the constants of the rooms that own a line's tables"),
+];
 /// What only one engine is ever asked: how it begins, and why.
 const POSTGRES_ONLY: [(&str, &str); 2] = [
     ("select pg_notify", "SQLite has one process and needs no notices"),

@@ -1,7 +1,7 @@
 //! How a post ended, written down under the fence: posted, refused, chat gone, no effect, or nobody knows.
 
 use super::lease::{free, holds, tell};
-use super::{Claim, Engine, Posted, WATCH};
+use super::{Claim, Engine, Next, Posted, WATCH};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::figures::{self, Counter};
@@ -105,6 +105,23 @@ impl Engine {
                 free(tx, claim, at).await?;
                 tx.tell(Change::LaneDue);
                 figures::count(tx, at, [(claim.account_id, Counter::Failed(FailureKind::ChatGone))]).await
+            })
+            .await
+    }
+}
+
+impl Engine {
+    /// A call into a chat of the account that owned the line before had no effect: its messages are posted anew, where the line is now.
+    pub(super) async fn moved_on(&self, claim: &Claim, intent: IntentId) -> Result<Next> {
+        let (at, fence) = (self.now.at(), self.fence(claim));
+        self.db
+            .work(async |tx| {
+                if holds(tx, claim, fence).await? {
+                    withdraw(tx, claim, intent, "withdrawn", at).await?;
+                    free(tx, claim, at).await?;
+                    tx.tell(Change::LaneDue);
+                }
+                Ok::<_, crate::db::Error>(Next::Nothing)
             })
             .await
     }

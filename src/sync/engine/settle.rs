@@ -45,6 +45,8 @@ impl Engine {
                     self.record(claim, open.id, Outcome::Accepted(oldest.id)).await?;
                     Ok(Next::Nothing)
                 }
+                // The line has another owner since, and nothing of theirs goes into this chat: it is posted where they read.
+                None if connection.account_id != claim.account_id => self.moved_on(&claim, open.id).await,
                 None => self.post_again(claim, connection, open).await,
             },
             other => {

@@ -1,0 +1,390 @@
+//! What a transfer of a line does to the tables that hang on it: the words for it, and this room's own entries.
+//!
+//! Everything that a line owns is on one list, made of the entries of the rooms that own the tables; a test reads the schema and fails when
+//! a table with `line_id` is on none. To add one: an entry in its room's list and, if it has `account_id`, its [`Moving`].
+
+use crate::clock::Now;
+use crate::db::{Result, Sql, Tx};
+use crate::messaging::inbound::json;
+use crate::types::{AccountId, Change, ConversationId, LineId, ResponderId, RunId, UserId};
+use serde::{Deserialize, Serialize};
+
+/// What becomes of a table's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// They are the new account's from the first moment.
+    Flips,
+    /// Their `account_id` follows in batches, and is recounted.
+    Moves,
+    /// They belong to the line by their key and name no account.
+    Follows,
+    /// A step of their own sees to them.
+    Settles,
+    /// They tell what was, and stay as they are.
+    Stays,
+}
+
+/// A table of a line.
+#[derive(Debug, Clone, Copy)]
+pub struct LineTable {
+    /// Its name.
+    pub table: &'static str,
+    /// What becomes of its rows.
+    pub fate: Fate,
+    /// The same in words.
+    pub how: &'static str,
+}
+
+/// How a table's rows move, in ranges of its key.
+#[derive(Debug, Clone, Copy)]
+pub struct Moving {
+    /// The table, which is also the step's word.
+    pub table: &'static str,
+    /// As staff call its rows.
+    pub title: &'static str,
+    /// The step that recounts it.
+    pub check: &'static str,
+    /// The key before the first one.
+    pub first: &'static str,
+    /// The last key that there can be; `None` where keys are ids that tell their time.
+    pub last: Option<&'static str>,
+    /// What [`Moving::range`] reads of a row never changes while a line moves, so that it is recounted at the end; else it is compared at
+    /// once.
+    pub is_settled: bool,
+    /// Of line `$1`, the rows behind key `$2` up to key `$3`, at most `$5`: how many, the last key, how many are not of account `$4`, and
+    /// what they hold, as one text.
+    pub range: Sql,
+    /// Gives the rows of line `$1` behind key `$2` up to key `$3` to account `$4`.
+    pub give: &'static str,
+}
+
+/// The directory's entries.
+pub const TABLES: &[LineTable] = &[
+    LineTable { table: "line_user", fate: Fate::Settles, how: "dropped, or kept for people whom the new account knows by e-mail address" },
+    LineTable { table: "responder", fate: Fate::Settles, how: "moved along, or dropped" },
+    LineTable { table: "retention_mark", fate: Fate::Follows, how: "how far a line is worked off is the line's" },
+];
+
+/// The line gets another owner, and says by which run; `None` when it is not as it was planned any more. One that is half way belongs to
+/// the run `instead_of`, which is being taken back.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn flip(
+    tx: &mut Tx,
+    line: LineId,
+    (from, to): (AccountId, AccountId),
+    run: RunId,
+    version: i64,
+    instead_of: Option<RunId>,
+) -> Result<Option<String>> {
+    let flipped: Option<(String,)> = tx
+        .opt(
+            "update line set account_id = $3, transfer_id = $4, version = version + 1
+             where id = $1 and account_id = $2 and version = $5 and (transfer_id is null or transfer_id = $6)
+             returning label",
+            (line, from, to, run, version, instead_of),
+        )
+        .await?;
+    let Some((label,)) = flipped else { return Ok(None) };
+    let (name,): (String,) = tx.one("select name from account where id = $1", [to]).await?;
+    tx.run("update line set search = $2 where id = $1", (line, format!("{label} {name}").to_lowercase())).await?;
+    tx.tell(Change::Line { account_id: from, line_id: line });
+    tx.tell(Change::Line { account_id: to, line_id: line });
+    Ok(Some(label))
+}
+
+/// The line is whole with its new account.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn open(tx: &mut Tx, line: LineId, account: AccountId, run: RunId) -> Result<()> {
+    tx.run("update line set transfer_id = null, version = version + 1 where id = $1 and transfer_id = $2", (line, run)).await?;
+    tx.tell(Change::Line { account_id: account, line_id: line });
+    tx.tell(Change::OutboxDue);
+    Ok(())
+}
+
+/// Who had access, and who was given it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Access {
+    pub(crate) dropped: Vec<UserId>,
+    pub(crate) given: Vec<UserId>,
+}
+
+/// People of other accounts lose access; `keep` gives it to those of the new account with the same e-mail address.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn settle_access(tx: &mut Tx, now: &Now, line: LineId, account: AccountId, keep: bool) -> Result<Access> {
+    let mut access = Access::default();
+    if keep {
+        let given: Vec<(UserId,)> = tx
+            .all(
+                "insert into line_user (line_id, user_id)
+                 select distinct lu.line_id, n.id
+                 from line_user lu
+                 join account_user o on o.id = lu.user_id and o.account_id <> $2
+                 join account_user n on n.account_id = $2 and lower(n.email) = lower(o.email)
+                 where lu.line_id = $1
+                 on conflict do nothing
+                 returning user_id",
+                (line, account),
+            )
+            .await?;
+        access.given = given.into_iter().map(|(id,)| id).collect();
+    }
+    let dropped: Vec<(UserId,)> = tx
+        .all(
+            "delete from line_user
+             where line_id = $1 and user_id in (
+               select u.id from line_user lu join account_user u on u.id = lu.user_id where lu.line_id = $1 and u.account_id <> $2)
+             returning user_id",
+            (line, account),
+        )
+        .await?;
+    access.dropped = dropped.into_iter().map(|(id,)| id).collect();
+    crate::sync::access_changed(tx, now.at(), line).await?;
+    Ok(access)
+}
+
+/// Gives access back as it was, to those who still are there.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn restore_access(tx: &mut Tx, now: &Now, line: LineId, was: &Access) -> Result<()> {
+    let list = |ids: &[UserId]| json(&ids.iter().map(|id| [*id]).collect::<Vec<_>>());
+    tx.run(
+        "insert into line_user (line_id, user_id)
+         select $1, u.id from json_each($2) j join account_user u on u.id = unhex(j.value->>0, '-')
+         where true
+         on conflict do nothing",
+        (line, list(&was.dropped)),
+    )
+    .await?;
+    crate::sync::access_changed(tx, now.at(), line).await
+}
+
+/// An automatic reply that was dropped.
+#[derive(Debug, Clone, Serialize, Deserialize, sqlx::FromRow)]
+pub(crate) struct Dropped {
+    pub(crate) id: ResponderId,
+    pub(crate) keyword: String,
+    pub(crate) reply: String,
+}
+
+/// Drops a line's automatic replies.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn drop_responders(tx: &mut Tx, line: LineId) -> Result<Vec<Dropped>> {
+    tx.all("delete from responder where line_id = $1 returning id, keyword, reply", [line]).await
+}
+
+/// Brings automatic replies back; words that were given a new answer meanwhile keep it. Says how many came back.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn restore_responders(tx: &mut Tx, line: LineId, dropped: &[Dropped]) -> Result<u64> {
+    let rows: Vec<_> = dropped.iter().map(|r| (r.id, &r.keyword, &r.reply)).collect();
+    tx.run(
+        "insert into responder (line_id, id, keyword, reply)
+         select $1, unhex(j.value->>0, '-'), j.value->>1, j.value->>2 from json_each($2) j
+         where true
+         on conflict do nothing",
+        (line, json(&rows)),
+    )
+    .await
+}
+
+/// What became of contacts, by the conversations that lead to them: their numbers stand nowhere else.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Contacts {
+    /// Made in the new account.
+    pub(crate) made: Vec<ConversationId>,
+    /// Known there: the name and the note that it had, and those it has now.
+    pub(crate) merged: Vec<Merged>,
+    /// Closed in the old account, which has no other use for them.
+    pub(crate) closed: Vec<ConversationId>,
+}
+
+/// A contact that two accounts knew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Merged {
+    pub(crate) conversation: ConversationId,
+    pub(crate) before: (String, String, bool),
+    pub(crate) after: (String, String),
+}
+
+#[derive(sqlx::FromRow)]
+struct Pair {
+    id: ConversationId,
+    number: String,
+    name: String,
+    note: String,
+    closed: bool,
+    their_name: Option<String>,
+    their_note: Option<String>,
+    they_closed: bool,
+    elsewhere: bool,
+}
+
+/// Two notes as one: what both say is said once.
+fn joined(theirs: &str, ours: &str) -> String {
+    if ours.is_empty() || theirs.contains(ours) {
+        theirs.to_owned()
+    } else if theirs.is_empty() {
+        ours.to_owned()
+    } else {
+        format!("{theirs}\n{ours}")
+    }
+}
+
+/// Brings the contacts of some conversations, given with their numbers, from one account to the other: matched by number, else made; the
+/// other account's name stays, notes are joined. One that the first account's other lines do not text with is closed there.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn move_contacts(
+    tx: &mut Tx,
+    now: &Now,
+    line: LineId,
+    (from, to): (AccountId, AccountId),
+    conversations: &[ConversationId],
+) -> Result<Contacts> {
+    let mut done = Contacts::default();
+    let ids: Vec<[ConversationId; 1]> = conversations.iter().map(|id| [*id]).collect();
+    let pairs: Vec<Pair> = tx
+        .all(
+            "select c.id, c.number, k.name, k.note, k.closed_at is not null as closed, t.name as their_name, t.note as their_note,
+               coalesce(t.closed_at is not null, false) as they_closed,
+               exists (select 1 from conversation o join line l on l.id = o.line_id and l.account_id = $2
+                       where o.number = c.number and o.line_id <> $1) as elsewhere
+             from json_each($4) j
+             join conversation c on c.line_id = $1 and c.id = unhex(j.value->>0, '-')
+             join contact k on k.account_id = $2 and k.number = c.number
+             left join contact t on t.account_id = $3 and t.number = c.number
+             order by c.number",
+            (line, from, to, json(&ids)),
+        )
+        .await?;
+    let (mut rows, mut closing) = (Vec::new(), Vec::new());
+    for pair in &pairs {
+        // A closed one was left behind before: there is nothing of it to bring.
+        if !pair.closed {
+            match (&pair.their_name, &pair.their_note) {
+                (Some(name), Some(note)) => {
+                    let after = (if name.is_empty() { pair.name.clone() } else { name.clone() }, joined(note, &pair.note));
+                    if pair.they_closed || after != (name.clone(), note.clone()) {
+                        let before = (name.clone(), note.clone(), pair.they_closed);
+                        done.merged.push(Merged { conversation: pair.id, before, after: after.clone() });
+                        rows.push((pair.number.clone(), after.0, after.1));
+                    }
+                }
+                _ => {
+                    done.made.push(pair.id);
+                    rows.push((pair.number.clone(), pair.name.clone(), pair.note.clone()));
+                }
+            }
+            if !pair.elsewhere {
+                done.closed.push(pair.id);
+                closing.push([pair.number.clone()]);
+            }
+        }
+    }
+    tx.run(
+        "insert into contact (account_id, number, name, note)
+         select $1, j.value->>0, j.value->>1, j.value->>2 from json_each($2) j
+         where true
+         on conflict (account_id, number) do update set name = excluded.name, note = excluded.note, closed_at = null",
+        (to, json(&rows)),
+    )
+    .await?;
+    tx.run(
+        "update contact as k set closed_at = $3 from json_each($2) j where k.account_id = $1 and k.number = j.value->>0",
+        (from, json(&closing), now.at()),
+    )
+    .await?;
+    Ok(done)
+}
+
+#[derive(sqlx::FromRow)]
+struct Standing {
+    id: ConversationId,
+    number: String,
+    name: String,
+    note: String,
+    was_name: Option<String>,
+    was_note: Option<String>,
+}
+
+/// Takes [`move_contacts`] back: `to` is the account that had them first. Who was edited in `from` since keeps the edit, in both accounts;
+/// says how many.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn restore_contacts(tx: &mut Tx, line: LineId, (from, to): (AccountId, AccountId), was: &Contacts) -> Result<i64> {
+    let ids = |list: &[ConversationId]| json(&list.iter().map(|id| [*id]).collect::<Vec<_>>());
+    let mut edited = 0;
+    let all: Vec<ConversationId> = was.made.iter().copied().chain(was.merged.iter().map(|m| m.conversation)).collect();
+    let standing: Vec<Standing> = tx
+        .all(
+            "select c.id, c.number, k.name, k.note, o.name as was_name, o.note as was_note
+             from json_each($4) j
+             join conversation c on c.line_id = $1 and c.id = unhex(j.value->>0, '-')
+             join contact k on k.account_id = $2 and k.number = c.number
+             left join contact o on o.account_id = $3 and o.number = c.number
+             order by c.number",
+            (line, from, to, ids(&all)),
+        )
+        .await?;
+    let (mut gone, mut back, mut newer) = (Vec::new(), Vec::new(), Vec::new());
+    for now in standing {
+        let merged = was.merged.iter().find(|m| m.conversation == now.id);
+        let as_given = match (merged, &now.was_name, &now.was_note) {
+            (Some(merged), ..) => merged.after.clone(),
+            (None, Some(name), Some(note)) => (name.clone(), note.clone()),
+            (None, ..) => continue,
+        };
+        if (now.name.clone(), now.note.clone()) != as_given {
+            edited += 1;
+            newer.push((now.number, now.name, now.note));
+        } else if let Some(merged) = merged {
+            back.push((now.number, merged.before.0.clone(), merged.before.1.clone(), i64::from(merged.before.2)));
+        } else {
+            gone.push([now.number]);
+        }
+    }
+    tx.run(
+        "delete from contact
+         where account_id = $1 and number in (select j.value->>0 from json_each($2) j)
+           and not exists (select 1 from conversation c join line l on l.id = c.line_id and l.account_id = $1
+                           where c.number = contact.number and c.line_id <> $3)",
+        (from, json(&gone), line),
+    )
+    .await?;
+    tx.run(
+        "update contact as k
+         set name = j.value->>1, note = j.value->>2, closed_at = case when cast(j.value->>3 as bigint) = 1 then k.closed_at end
+         from json_each($2) j
+         where k.account_id = $1 and k.number = j.value->>0",
+        (from, json(&back)),
+    )
+    .await?;
+    tx.run(
+        "update contact as k set name = j.value->>1, note = j.value->>2
+         from json_each($2) j
+         where k.account_id = $1 and k.number = j.value->>0",
+        (to, json(&newer)),
+    )
+    .await?;
+    tx.run(
+        "update contact as k set closed_at = null
+         from json_each($3) j
+         join conversation c on c.line_id = $1 and c.id = unhex(j.value->>0, '-')
+         where k.account_id = $2 and k.number = c.number",
+        (line, to, ids(&was.closed)),
+    )
+    .await?;
+    Ok(edited)
+}

@@ -1,0 +1,332 @@
+//! What messaging owns of a line, and how it follows the line to another account.
+
+use crate::clock::Now;
+use crate::db::{Result, Sql, Tx};
+use crate::directory::transfer::{Fate, LineTable, Moving};
+use crate::messaging::inbound::json;
+use crate::types::{AccountId, LineId, RunId, Timestamp};
+
+/// Messaging's entries of the list of what a line owns.
+pub(crate) const TABLES: &[LineTable] = &[
+    LineTable {
+        table: "consent",
+        fate: Fate::Moves,
+        how: "who has opted out at the flip, the others in batches, reset if that is asked for",
+    },
+    LineTable { table: "consent_event", fate: Fate::Moves, how: "all that was ever said comes along" },
+    LineTable {
+        table: "erased_opt_out",
+        fate: Fate::Moves,
+        how: "who was erased and had opted out is not texted by the new account either",
+    },
+    LineTable { table: "conversation", fate: Fate::Moves, how: "in batches" },
+    LineTable { table: "message", fate: Fate::Moves, how: "in batches" },
+    LineTable {
+        table: "blast",
+        fate: Fate::Moves,
+        how: "what was sent stays with the line's history; what is scheduled is paused or cancelled",
+    },
+    LineTable { table: "blast_chunk", fate: Fate::Follows, how: "recipients belong to their blast" },
+];
+
+/// How they move.
+pub(crate) const MOVING: &[Moving] = &[CONSENT, ERASED, CONVERSATION, MESSAGE, CONSENT_EVENT, BLAST];
+
+const CONSENT: Moving = Moving {
+    table: "consent",
+    title: "Consents",
+    check: "check_consent",
+    first: "",
+    last: Some("~"),
+    is_settled: false,
+    range: Sql {
+        sqlite: "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                   cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
+                 from (select number as k, account_id <> $4 as other,
+                         number || '|' || state || '|' || source || '|' || at as holds
+                       from consent where line_id = $1 and number > $2 and number <= $3 order by number limit $5)",
+        postgres: "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                     convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
+                   from (select number as k, case when account_id <> $4 then 1 else 0 end as other,
+                           number || '|' || state || '|' || source || '|' || at::text as holds
+                         from consent where line_id = $1 and number > $2 and number <= $3 order by number limit $5) r",
+    },
+    give: "update consent set account_id = $4 where line_id = $1 and number > $2 and number <= $3 and account_id <> $4",
+};
+
+const ERASED: Moving = Moving {
+    table: "erased_opt_out",
+    title: "Opt-outs of erased contacts",
+    check: "check_erased_opt_out",
+    first: "",
+    last: Some("~"),
+    is_settled: false,
+    range: Sql {
+        sqlite: "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                   cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
+                 from (select number_hash as k, account_id <> $4 as other,
+                         number_hash || '|' || at as holds
+                       from erased_opt_out where line_id = $1 and number_hash > $2 and number_hash <= $3 order by number_hash limit $5)",
+        postgres:
+            "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                     convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
+                   from (select number_hash as k, case when account_id <> $4 then 1 else 0 end as other,
+                           number_hash || '|' || at::text as holds
+                         from erased_opt_out where line_id = $1 and number_hash > $2 and number_hash <= $3 order by number_hash limit $5) r",
+    },
+    give: "update erased_opt_out set account_id = $4 where line_id = $1 and number_hash > $2 and number_hash <= $3 and account_id <> $4",
+};
+
+const CONVERSATION: Moving = Moving {
+    table: "conversation",
+    title: "Conversations",
+    check: "check_conversation",
+    first: "00000000000000000000000000000000",
+    last: None,
+    is_settled: true,
+    range: Sql {
+        sqlite: "select count(*) as found, lower(hex(max(k))) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                   cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
+                 from (select id as k, account_id <> $4 as other,
+                         id || '|' || number as holds
+                       from conversation where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5)",
+        postgres: "select count(*) as found, max(k::text) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                     convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
+                   from (select id as k, case when account_id <> $4 then 1 else 0 end as other,
+                           id::text || '|' || number as holds
+                         from conversation where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5) r",
+    },
+    give: "update conversation set account_id = $4 where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') and account_id <> $4",
+};
+
+const MESSAGE: Moving = Moving {
+    table: "message",
+    title: "Messages",
+    check: "check_message",
+    first: "00000000000000000000000000000000",
+    last: None,
+    is_settled: true,
+    range: Sql {
+        sqlite: "select count(*) as found, lower(hex(max(k))) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                   cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
+                 from (select id as k, account_id <> $4 as other,
+                         id || '|' || coalesce(conversation_id, '') || '|' || number || '|' || direction || '|' || coalesce(origin, '') || '|' || body || '|' || coalesce(others, '') || '|' || coalesce(media, '') || '|' || created_at || '|' || coalesce(blast_id, '') as holds
+                       from message where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5)",
+        postgres: "select count(*) as found, max(k::text) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                     convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
+                   from (select id as k, case when account_id <> $4 then 1 else 0 end as other,
+                           id::text || '|' || coalesce(conversation_id::text, '') || '|' || number || '|' || direction || '|' || coalesce(origin, '') || '|' || body || '|' || coalesce(others, '') || '|' || coalesce(media, '') || '|' || created_at::text || '|' || coalesce(blast_id::text, '') as holds
+                         from message where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5) r",
+    },
+    give: "update message set account_id = $4 where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') and account_id <> $4",
+};
+
+// A number has several: a range ends behind all of them.
+const CONSENT_EVENT: Moving = Moving {
+    table: "consent_event",
+    title: "History of consent",
+    check: "check_consent_event",
+    first: "",
+    last: Some("~"),
+    is_settled: false,
+    range: Sql {
+        sqlite: "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                   cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
+                 from (select number as k, account_id <> $4 as other,
+                         number || '|' || id || '|' || state || '|' || source || '|' || at as holds
+                       from consent_event
+                       where line_id = $1 and number > $2 and number <= (
+                         select max(number) from (
+                           select distinct number from consent_event where line_id = $1 and number > $2 and number <= $3
+                           order by number limit $5) n)
+                       order by number, id)",
+        postgres: "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                     convert_to(coalesce(string_agg(holds, chr(10) order by holds), ''), 'UTF8') as content
+                   from (select number as k, case when account_id <> $4 then 1 else 0 end as other,
+                           number || '|' || id::text || '|' || state || '|' || source || '|' || at::text as holds
+                         from consent_event
+                       where line_id = $1 and number > $2 and number <= (
+                         select max(number) from (
+                           select distinct number from consent_event where line_id = $1 and number > $2 and number <= $3
+                           order by number limit $5) n)
+                       order by number, id) r",
+    },
+    give: "update consent_event set account_id = $4 where line_id = $1 and number > $2 and number <= $3 and account_id <> $4",
+};
+
+const BLAST: Moving = Moving {
+    table: "blast",
+    title: "Blasts",
+    check: "check_blast",
+    first: "00000000000000000000000000000000",
+    last: None,
+    is_settled: false,
+    range: Sql {
+        sqlite: "select count(*) as found, lower(hex(max(k))) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                   cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
+                 from (select id as k, account_id <> $4 as other,
+                         id || '|' || body || '|' || recipients as holds
+                       from blast where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5)",
+        postgres: "select count(*) as found, max(k::text) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                     convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
+                   from (select id as k, case when account_id <> $4 then 1 else 0 end as other,
+                           id::text || '|' || body || '|' || recipients::text as holds
+                         from blast where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5) r",
+    },
+    give: "update blast set account_id = $4 where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') and account_id <> $4",
+};
+
+/// Who has opted out has opted out of the line: that changes hands with it, in the same moment.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn flip(tx: &mut Tx, line: LineId, to: AccountId) -> Result<u64> {
+    tx.run("update consent set account_id = $2 where line_id = $1 and state = 'opted_out'", (line, to)).await
+}
+
+/// Takes back what contacts opted in to, one batch behind a number: the new owner asks anew. Who has opted out is left alone; a test takes
+/// that guard out. Answers how many, and the last number.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn reset_opt_ins(
+    tx: &mut Tx,
+    now: &Now,
+    (line, account): (LineId, AccountId),
+    run: RunId,
+    behind: &str,
+    size: i64,
+    guarded: bool,
+) -> Result<(i64, Option<String>)> {
+    let numbers: Vec<(String,)> = tx
+        .all(
+            "select number from consent
+             where line_id = $1 and number > $2 and (state = 'opted_in' or not $4)
+             order by number
+             limit $3",
+            (line, behind.to_owned(), size, guarded),
+        )
+        .await?;
+    let Some((last,)) = numbers.last().cloned() else { return Ok((0, None)) };
+    let at = now.at();
+    let rows: Vec<_> = numbers.iter().map(|(number,)| (number, now.id_at(at))).collect();
+    tx.run(
+        "delete from consent
+         where line_id = $1 and number in (select j.value->>0 from json_each($2) j) and (state = 'opted_in' or not $3)",
+        (line, json(&rows), guarded),
+    )
+    .await?;
+    tx.run(
+        "insert into consent_event (line_id, number, id, account_id, state, source, evidence, at)
+         select $1, j.value->>0, unhex(j.value->>1, '-'), $3, 'unknown', 'transfer', $4, $5 from json_each($2) j",
+        (line, json(&rows), account, run.to_string(), at),
+    )
+    .await?;
+    Ok((i64::try_from(numbers.len()).unwrap_or(i64::MAX), Some(last)))
+}
+
+#[derive(sqlx::FromRow)]
+struct Said {
+    number: String,
+    state: String,
+    source: String,
+    evidence: Option<String>,
+    at: Timestamp,
+}
+
+/// Brings back what [`reset_opt_ins`] took, one batch behind a number: what was said last before it, unless something was said since.
+/// Answers how many, and the last number.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn restore_opt_ins(
+    tx: &mut Tx,
+    now: &Now,
+    (line, account): (LineId, AccountId),
+    reset_by: RunId,
+    behind: &str,
+    size: i64,
+    guarded: bool,
+) -> Result<(i64, Option<String>)> {
+    let numbers: Vec<(String,)> = tx
+        .all(
+            "select number from consent_event
+             where line_id = $1 and number > $2 and source = 'transfer' and evidence = $3
+             order by number
+             limit $4",
+            (line, behind.to_owned(), reset_by.to_string(), size),
+        )
+        .await?;
+    let Some((last,)) = numbers.last().cloned() else { return Ok((0, None)) };
+    let list: Vec<_> = numbers.iter().map(|(number,)| [number]).collect();
+    let said: Vec<Said> = tx
+        .all(
+            "select e.number, e.state, e.source, e.evidence, e.at
+             from json_each($2) j
+             join consent_event e on e.line_id = $1 and e.number = j.value->>0
+             where e.id = (
+               select b.id from consent_event b
+               join consent_event r on r.line_id = b.line_id and r.number = b.number and r.source = 'transfer' and r.evidence = $3
+               where b.line_id = $1 and b.number = j.value->>0 and b.id < r.id
+               order by b.id desc
+               limit 1)",
+            (line, json(&list), reset_by.to_string()),
+        )
+        .await?;
+    let at = now.at();
+    let rows: Vec<_> = said
+        .iter()
+        .filter(|said| said.state != "unknown")
+        .map(|said| (&said.number, &said.state, &said.source, &said.evidence, said.at, now.id_at(at)))
+        .collect();
+    // Whatever was said since stands in `consent` already; an opt-out above all.
+    let back: Vec<(String,)> = if guarded {
+        tx.all(
+            "insert into consent (line_id, number, account_id, state, source, evidence, at)
+             select $1, j.value->>0, $3, j.value->>1, j.value->>2, j.value->>3, cast(j.value->>4 as bigint) from json_each($2) j
+             where true
+             on conflict (line_id, number) do nothing
+             returning number",
+            (line, json(&rows), account),
+        )
+        .await?
+    } else {
+        tx.all(
+            "insert into consent (line_id, number, account_id, state, source, evidence, at)
+             select $1, j.value->>0, $3, j.value->>1, j.value->>2, j.value->>3, cast(j.value->>4 as bigint) from json_each($2) j
+             where true
+             on conflict (line_id, number) do update set state = excluded.state
+             returning number",
+            (line, json(&rows), account),
+        )
+        .await?
+    };
+    let back: std::collections::HashSet<String> = back.into_iter().map(|(number,)| number).collect();
+    let events: Vec<_> = rows.iter().filter(|row| back.contains(row.0)).collect();
+    tx.run(
+        "insert into consent_event (line_id, number, id, account_id, state, source, evidence, at)
+         select $1, j.value->>0, unhex(j.value->>5, '-'), $3, j.value->>1, j.value->>2, j.value->>3, cast(j.value->>4 as bigint)
+         from json_each($2) j",
+        (line, json(&events), account),
+    )
+    .await?;
+    Ok((i64::try_from(back.len()).unwrap_or(i64::MAX), Some(last)))
+}
+
+/// A line's blasts that stand in the way of a transfer: those being recorded or sent.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn half_sent(tx: &mut Tx, line: LineId) -> Result<i64> {
+    let (count,): (i64,) = tx
+        .one(
+            "select count(*) from blast b
+             where b.line_id = $1
+               and ((b.state = 'recording' and (b.recorded > 0 or b.opted_out > 0))
+                 or (b.state = 'sending' and exists (
+                   select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at is not null)))",
+            [line],
+        )
+        .await?;
+    Ok(count)
+}

@@ -1,0 +1,301 @@
+//! Launching: a plan is looked at and stored, then started by who asked, with the typed confirmation, and by a second person where one is
+//! needed. Asking twice makes one run.
+
+use super::{Asking, Leave, Proposal, Reversed, log, state, utility, worker};
+use crate::clock::Now;
+use crate::db::{Db, Result as Done, Tx};
+use crate::messaging::inbound::json;
+use crate::staff::approvals::{self, Wish};
+use crate::staff::{Actor, Entry, Member, Proof, record};
+use crate::types::{
+    AccountId, ApprovalId, Change, LineId, Plan, Problem, RunEventKind, RunId, RunState, StaffId, Started, Timestamp, UtilityKind,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A plan older than this is made anew.
+const GOOD_FOR: Duration = Duration::from_secs(60 * 60);
+
+/// Looks at what a run would do and stores the plan; nothing else is changed. Above `rows_alone` rows a second person has to agree.
+///
+/// # Errors
+/// `Forbidden` without the permission, `Invalid` at a field that cannot be taken.
+pub async fn plan(
+    db: &Db,
+    now: &Now,
+    member: &Member,
+    kind: UtilityKind,
+    answers: &BTreeMap<String, String>,
+    file: Option<&[u8]>,
+    rows_alone: i64,
+) -> Result<RunId, Problem> {
+    let which = utility(kind)?;
+    let leave = which.leave(member)?;
+    let proposal = which.plan(&Asking { db, now, leave, answers, file }).await?;
+    store(db, now, member, kind, proposal, rows_alone).await
+}
+
+/// Plans what takes a run back.
+///
+/// # Errors
+/// `NotFound` out of scope, `Conflict` when it cannot be taken back, and as [`plan`].
+pub async fn plan_reverse(db: &Db, now: &Now, member: &Member, run: RunId, rows_alone: i64) -> Result<RunId, Problem> {
+    let head = head(db, member, run).await?;
+    let which = utility(head.utility)?;
+    let leave = which.leave(member)?;
+    within_scope(db, &leave, &head).await?;
+    let stands_half_way = head.flipped && matches!(head.state, RunState::Paused | RunState::Failed);
+    if head.state != RunState::Succeeded && !stands_half_way {
+        return Err(Problem::conflict(format!(
+            "It is {}; only what is done, or stands still after it has moved the line, can be taken back.",
+            head.state.name().to_lowercase()
+        )));
+    }
+    let of: Reversed = db.one("select id, line_id, account_id, target_id, parameters from utility_run where id = $1", [run]).await?;
+    let answers = BTreeMap::new();
+    let proposal = which.plan_reverse(&Asking { db, now, leave, answers: &answers, file: None }, &of).await?;
+    let proposal = proposal.ok_or_else(|| Problem::conflict("Runs of this utility cannot be taken back."))?;
+    store(db, now, member, head.utility, proposal, rows_alone).await
+}
+
+async fn store(db: &Db, now: &Now, member: &Member, kind: UtilityKind, mut proposal: Proposal, rows_alone: i64) -> Result<RunId, Problem> {
+    proposal.plan.needs_approval |= proposal.plan.rows > rows_alone;
+    let (id, at) = (RunId(now.id()), now.at());
+    db.work(async |tx| {
+        let earlier: Vec<(RunId,)> = tx
+            .all(
+                "select id from utility_run where state = 'planned' and asked_by = $1 and utility = $2 and holds = $3",
+                (member.id(), kind, proposal.holds.clone()),
+            )
+            .await?;
+        for (run,) in earlier {
+            forget_plan(tx, run).await?;
+        }
+        tx.run(
+            "insert into utility_run (id, utility, state, summary, line_id, account_id, target_id, holds, parameters, answers, plan,
+               version, asked_by, asked_at, attempt, failures, batch_size, taken_done)
+             values ($1, $2, 'planned', $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, 0, 0, $13, 0)",
+            (
+                id,
+                kind,
+                proposal.summary.clone(),
+                proposal.line,
+                proposal.account,
+                proposal.target,
+                proposal.holds.clone(),
+                proposal.parameters.to_string(),
+                json(&proposal.answers),
+                json(&proposal.plan),
+                member.id(),
+                at,
+                worker::FIRST_BATCH,
+            ),
+        )
+        .await?;
+        if let Some(of) = proposal.reverses {
+            tx.run("update utility_run set reverses = $2 where id = $1", (id, of)).await?;
+        }
+        for (n, step) in (0_i64..).zip(&proposal.steps) {
+            tx.run(
+                "insert into utility_step (run_id, n, name, title, is_check, done, total) values ($1, $2, $3, $4, $5, 0, $6)",
+                (id, n, step.name, step.title.clone(), step.is_check, step.total),
+            )
+            .await?;
+        }
+        for (n, (first, body)) in (0_i64..).zip(&proposal.input) {
+            tx.run("insert into utility_input (run_id, n, first, body) values ($1, $2, $3, $4)", (id, n, *first, body.clone())).await?;
+        }
+        log::write(tx, now, id, RunEventKind::Info, "Planned: nothing was changed.".to_owned(), Some(member.actor().name())).await?;
+        Ok(id)
+    })
+    .await
+}
+
+/// Forgets a plan that was not started.
+pub(super) async fn forget_plan(tx: &mut Tx, run: RunId) -> Done<()> {
+    let planned: Option<(RunId,)> =
+        tx.opt("update utility_run set version = version + 1 where id = $1 and state = 'planned' returning id", [run]).await?;
+    if planned.is_none() {
+        return Ok(());
+    }
+    tx.run("delete from utility_step where run_id = $1", [run]).await?;
+    tx.run("delete from utility_event where run_id = $1", [run]).await?;
+    tx.run("delete from utility_input where run_id = $1", [run]).await?;
+    tx.run("delete from utility_run where id = $1", [run]).await?;
+    Ok(())
+}
+
+/// What is asked of a run before anything is done to it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(super) struct Head {
+    pub(super) id: RunId,
+    pub(super) utility: UtilityKind,
+    pub(super) state: RunState,
+    pub(super) summary: String,
+    pub(super) version: i64,
+    pub(super) plan: String,
+    pub(super) line_id: Option<LineId>,
+    pub(super) account_id: Option<AccountId>,
+    pub(super) target_id: Option<AccountId>,
+    pub(super) asked_by: StaffId,
+    pub(super) asked_at: Timestamp,
+    pub(super) approval_id: Option<ApprovalId>,
+    pub(super) holds: String,
+    pub(super) flipped: bool,
+    pub(super) lease_until: Option<Timestamp>,
+    pub(super) reverses: Option<RunId>,
+}
+
+pub(super) fn no_such_run() -> Problem {
+    Problem::not_found("There is no such run, or it belongs to an account that you do not look after.")
+}
+
+/// The run; one that a member has only planned is nobody else's.
+pub(super) async fn head(db: &Db, member: &Member, run: RunId) -> Result<Head, Problem> {
+    let found: Option<Head> = db
+        .opt(
+            "select id, utility, state, summary, version, plan, line_id, account_id, target_id, asked_by, asked_at, approval_id, holds,
+               flipped_at is not null as flipped, lease_until, reverses
+             from utility_run
+             where id = $1 and (state <> 'planned' or asked_by = $2)",
+            (run, member.id()),
+        )
+        .await?;
+    found.ok_or_else(no_such_run)
+}
+
+/// Refuses a run that touches an account out of scope.
+pub(super) async fn within_scope(db: &Db, leave: &Leave, head: &Head) -> Result<(), Problem> {
+    let scope = leave.scope;
+    if scope.everywhere {
+        return Ok(());
+    }
+    let mut touched: Vec<AccountId> = [head.account_id, head.target_id].into_iter().flatten().collect();
+    touched.dedup();
+    for account in &touched {
+        let found: Option<(AccountId,)> = db
+            .opt(
+                "select account_id from staff_scope where staff_id = $1 and permission = $2 and account_id = $3 limit 1",
+                (scope.staff, scope.permission, *account),
+            )
+            .await?;
+        if found.is_none() {
+            return Err(no_such_run());
+        }
+    }
+    if touched.is_empty() { Err(no_such_run()) } else { Ok(()) }
+}
+
+/// Starts a planned run, as it was planned at `version`. `typed` is the confirmation that the plan asks for, `note` says why when a
+/// second person has to agree. Starting it twice starts it once; when another run is at the same thing, that one is the answer.
+///
+/// # Errors
+/// `Invalid` for a wrong confirmation or a missing note, `Conflict` when there is an obstacle or the plan is old, `NotFound` out of scope.
+pub async fn start(db: &Db, now: &Now, member: &Member, _proof: Proof, run: RunId, typed: &str, note: &str) -> Result<Started, Problem> {
+    let head = head(db, member, run).await?;
+    let leave = utility(head.utility)?.leave(member)?;
+    within_scope(db, &leave, &head).await?;
+    if head.asked_by != member.id() {
+        return Err(Problem::forbidden("Somebody else planned this. Plan it yourself, then start it."));
+    }
+    if head.state != RunState::Planned {
+        return Ok(Started { run, waits: head.approval_id.filter(|_| head.state == RunState::AwaitingApproval), was_first: false });
+    }
+    let plan: Plan = serde_json::from_str(&head.plan)
+        .map_err(|_| Problem::conflict("This was planned with another version of the program. Plan it anew."))?;
+    if let Some(first) = under_way(db, &head.holds).await? {
+        return Ok(Started { run: first, waits: None, was_first: true });
+    }
+    if now.at().since(head.asked_at) > GOOD_FOR {
+        return Err(Problem::conflict("This plan is older than an hour. Plan it anew, then look again."));
+    }
+    if let Some(obstacle) = plan.obstacles.first() {
+        return Err(Problem::conflict(obstacle.text.clone()));
+    }
+    if let Some((what, wanted)) = &plan.confirm {
+        let bare = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+        if bare(typed) != bare(wanted) {
+            return Err(Problem::invalid("typed", format!("Type {what} as it stands above, to show that this is the one you mean.")));
+        }
+    }
+    let begun = db
+        .work(async |tx| {
+            tx.run("update utility_run set held = holds where id = $1 and state = 'planned'", [run]).await?;
+            if let Some(of) = head.reverses {
+                give_up_for(tx, now, of, member.actor().name()).await?;
+            }
+            let waits = if plan.needs_approval && approvals::is_needed(tx, &leave.actor).await? {
+                let wish = Wish::StartRun { run };
+                Some(approvals::ask(tx, now, &leave.actor, None, head.summary.clone(), &wish, note).await?)
+            } else {
+                None
+            };
+            tx.run("update utility_run set approval_id = $2 where id = $1", (run, waits)).await?;
+            let to = if waits.is_some() { RunState::AwaitingApproval } else { RunState::Queued };
+            if !state::go(tx, now, run, RunState::Planned, to, Some(leave.actor.name())).await? {
+                return Err(Problem::conflict("Somebody was first. Look again."));
+            }
+            audit(tx, now, &leave.actor, "utility.start", &head, serde_json::json!({ "summary": head.summary })).await?;
+            tx.tell(Change::RunDue);
+            Ok(Started { run, waits, was_first: false })
+        })
+        .await;
+    match begun {
+        // Of two at once the second found the place taken.
+        Err(Problem::Internal { .. } | Problem::Conflict { .. }) => match under_way(db, &head.holds).await? {
+            Some(first) => Ok(Started { run: first, waits: None, was_first: first != run }),
+            None => begun,
+        },
+        done => done,
+    }
+}
+
+/// The run that is at this now.
+async fn under_way(db: &Db, holds: &str) -> Result<Option<RunId>, Problem> {
+    let found: Option<(RunId,)> = db.opt("select id from utility_run where held = $1", [holds.to_owned()]).await?;
+    Ok(found.map(|(id,)| id))
+}
+
+/// A run that stands still half way makes room for the one that takes it back.
+async fn give_up_for(tx: &mut Tx, now: &Now, run: RunId, by: &str) -> Result<(), Problem> {
+    for from in [RunState::Paused, RunState::Failed] {
+        state::go(tx, now, run, from, RunState::Cancelled, Some(by)).await?;
+    }
+    Ok(())
+}
+
+/// An entry of the audit for each account that a run touches.
+pub(super) async fn audit(tx: &mut Tx, now: &Now, actor: &Actor, action: &'static str, head: &Head, after: serde_json::Value) -> Done<()> {
+    let mut touched: Vec<Option<AccountId>> = vec![head.account_id];
+    if head.target_id.is_some() && head.target_id != head.account_id {
+        touched.push(head.target_id);
+    }
+    for account_id in touched {
+        let entry = Entry { action, account_id, line_id: head.line_id, subject_id: Some(head.id.0), ..Entry::default() };
+        record(tx, now, actor, entry.change((), after.clone())).await?;
+    }
+    Ok(())
+}
+
+/// A second person agreed: the run is queued, if who asked may still launch it.
+///
+/// # Errors
+/// `Forbidden` when they may not, `Conflict` when it does not wait any more.
+pub(crate) async fn approved(tx: &mut Tx, now: &Now, run: RunId, asker: &Member, decider: &Member) -> Result<(), Problem> {
+    let found: Option<(UtilityKind,)> = tx
+        .opt("update utility_run set approved_by = $2 where id = $1 and state = 'awaiting_approval' returning utility", (run, decider.id()))
+        .await?;
+    let (kind,) = found.ok_or_else(|| Problem::conflict("This run does not wait for anybody any more. Decline it."))?;
+    utility(kind)?.leave(asker)?;
+    state::go(tx, now, run, RunState::AwaitingApproval, RunState::Queued, Some(decider.actor().name())).await?;
+    tx.tell(Change::RunDue);
+    Ok(())
+}
+
+/// Nobody agreed: the run is cancelled.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn not_approved(tx: &mut Tx, now: &Now, run: RunId, by: &str) -> Done<()> {
+    state::go(tx, now, run, RunState::AwaitingApproval, RunState::Cancelled, Some(by)).await.map(|_| ())
+}

@@ -1,0 +1,295 @@
+//! The Line Transfer: a line moves with its whole history to another account.
+//!
+//! The rule: the line flips first, in one transaction. From then on its account alone decides who may see, send and connect; `account_id`
+//! on the rows follows in batches, and is recounted before the line opens. Messages and STOP flow all the while, into the new account.
+//!
+//! What a line owns is said by the rooms that own the tables: see [`crate::directory::transfer`]. The steps here only go through them.
+
+mod back;
+mod moving;
+mod plan;
+
+use super::{Asking, Batch, Leave, Proposal, Reversed, Stop, Utility, Work, keep};
+use crate::clock::first_id_at;
+use crate::db::{Result as Done, Tx};
+use crate::directory::transfer::{self as directory, LineTable, Moving};
+use crate::messaging::transfer as messaging;
+use crate::staff::{Actor, Entry, Member, may, record};
+use crate::sync::transfer as sync;
+use crate::types::{
+    AccountId, ConversationId, FieldKind, FormField, IntegrationType, LineId, Permission, Problem, Timestamp, UtilityAbout, UtilityKind,
+};
+use crate::work::faults::UtilityGuard;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What of an installation tells of a line and is not the line's: it stays as it was.
+const STAYING: &[LineTable] = &[
+    LineTable { table: "audit_entry", fate: directory::Fate::Stays, how: "tells what was done, and to whom the line belonged then" },
+    LineTable { table: "utility_run", fate: directory::Fate::Stays, how: "the line's runs are seen by both accounts" },
+];
+
+/// Everything that hangs on a line, and what a transfer does to it.
+pub fn owned() -> impl Iterator<Item = &'static LineTable> {
+    directory::TABLES.iter().chain(messaging::TABLES).chain(sync::TABLES).chain(STAYING)
+}
+
+/// The tables whose rows follow in batches.
+fn moving() -> impl Iterator<Item = &'static Moving> {
+    messaging::MOVING.iter().chain(sync::MOVING)
+}
+
+/// Whether the rows of a table follow in batches.
+pub fn moves(table: &str) -> bool {
+    moving().any(|moving| moving.table == table)
+}
+
+/// Whether it tells what was, and stays.
+pub fn stays(entry: &LineTable) -> bool {
+    entry.fate == directory::Fate::Stays
+}
+
+/// Rows with ids of the last moments before the flip may be written after it, by who asked for the time before: they are moved, and not
+/// recounted. Clocks of machines differ by less.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// What becomes of people's access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AccessChoice {
+    Drop,
+    Keep,
+}
+
+/// What becomes of what contacts opted in to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OptInChoice {
+    Keep,
+    Reset,
+}
+
+/// What becomes of automatic replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ResponderChoice {
+    Move,
+    Drop,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Parameters {
+    pub(super) line: LineId,
+    pub(super) from: AccountId,
+    pub(super) to: AccountId,
+    /// The line's version when it was planned.
+    pub(super) version: i64,
+    pub(super) integration_type: IntegrationType,
+    pub(super) conversations: i64,
+    pub(super) access: AccessChoice,
+    pub(super) responders: ResponderChoice,
+    pub(super) opt_ins: OptInChoice,
+}
+
+/// The utility.
+#[derive(Debug)]
+pub struct LineTransfer;
+
+const FLIP: &str = "flip";
+const CONTACTS: &str = "contacts";
+const ACCESS: &str = "access";
+const RESPONDERS: &str = "responders";
+const OPT_INS: &str = "opt_ins";
+const BACK: &str = "back";
+const OPEN: &str = "open";
+
+fn choice(name: &str, label: &str, help: &str, choices: &[(&str, &str)]) -> FormField {
+    let kind = FieldKind::Choice(choices.iter().map(|(word, says)| ((*word).to_owned(), (*says).to_owned())).collect());
+    FormField { name: name.to_owned(), label: label.to_owned(), help: help.to_owned(), kind, optional: false }
+}
+
+#[async_trait]
+impl Utility for LineTransfer {
+    fn about(&self) -> UtilityAbout {
+        let field = |name: &str, label: &str, help: &str, kind| FormField {
+            name: name.to_owned(),
+            label: label.to_owned(),
+            help: help.to_owned(),
+            kind,
+            optional: false,
+        };
+        UtilityAbout {
+            kind: UtilityKind::LineTransfer,
+            name: "Line Transfer".to_owned(),
+            does: "Moves a line with its conversations, messages, contacts, consents and deliveries to another account.".to_owned(),
+            notes: vec![
+                "From the first moment the old account's people and programs neither see the line nor send from it.".to_owned(),
+                "Messages and STOP are taken all the while, into the new account. Whoever has opted out stays opted out.".to_owned(),
+                "It can be paused and resumed at any time, and taken back when it is done.".to_owned(),
+            ],
+            permission: Permission::TransferLine,
+            is_reversible: true,
+            fields: vec![
+                field("line", "Line", "The line that moves.", FieldKind::Line),
+                field("to", "To account", "The account that gets it. You need this permission on both accounts.", FieldKind::Account),
+                choice(
+                    "access",
+                    "People’s access",
+                    "People belong to an account; those of the old one lose access in any case.",
+                    &[("drop", "Drop it"), ("keep", "Keep it for people whom the new account knows by the same e-mail address")],
+                ),
+                choice(
+                    "responders",
+                    "Automatic replies",
+                    "They belong to the line. What is dropped comes back with a transfer back.",
+                    &[("move", "Move along"), ("drop", "Drop them")],
+                ),
+                choice(
+                    "opt_ins",
+                    "Opt-ins",
+                    "Consent was given to the old owner. Whether it holds for the new one is for your lawyers; opt-outs always stay.",
+                    &[("keep", "Keep, with where they come from"), ("reset", "Reset to unknown: the new owner asks anew")],
+                ),
+            ],
+        }
+    }
+
+    fn leave(&self, member: &Member) -> Result<Leave, Problem> {
+        Ok(Leave::of(&member.permit::<may::TransferLine>()?))
+    }
+
+    async fn plan(&self, asking: &Asking<'_>) -> Result<Proposal, Problem> {
+        plan::plan(asking).await
+    }
+
+    async fn plan_reverse(&self, asking: &Asking<'_>, of: &Reversed) -> Result<Option<Proposal>, Problem> {
+        plan::back(asking, of).await.map(Some)
+    }
+
+    async fn still_holds(&self, tx: &mut Tx, work: &Work<'_>) -> Result<(), Stop> {
+        let p = parameters(work)?;
+        let anew = "Plan the transfer anew, and look at what has changed.";
+        let closed: Option<(bool,)> = tx.opt("select closed_at is not null from account where id = $1", [p.to]).await?;
+        if closed.is_none_or(|(closed,)| closed) {
+            return Err(Stop::fault("The new account was closed since the plan.", anew));
+        }
+        if p.integration_type == IntegrationType::Ringcentral && !crate::ringcentral::is_connected(tx, p.to).await? {
+            return Err(Stop::fault(
+                "The new account has no connection to RingCentral any more.",
+                "Connect it, or cancel this run, set the line's type to Inbox, and plan the transfer anew.",
+            ));
+        }
+        if messaging::half_sent(tx, p.line).await? > 0 {
+            return Err(Stop::fault("A blast of this line is half sent.", "Resume from here when it is sent."));
+        }
+        let (conversations,): (i64,) = tx.one("select count(*) from conversation where line_id = $1", [p.line]).await?;
+        if conversations > p.conversations + p.conversations / 5 + 100 {
+            let text = format!("The plan counted {} conversations, and now there are {conversations}.", p.conversations);
+            return Err(Stop::fault(text, anew));
+        }
+        Ok(())
+    }
+
+    async fn batch(&self, tx: &mut Tx, work: &Work<'_>) -> Result<Batch, Stop> {
+        let p = parameters(work)?;
+        match work.step {
+            FLIP => flip(tx, work, &p).await,
+            CONTACTS => contacts(tx, work, &p).await,
+            ACCESS => {
+                let done = directory::settle_access(tx, work.now, p.line, p.to, p.access == AccessChoice::Keep).await?;
+                keep(tx, work, &done).await?;
+                let rows = done.dropped.len() + done.given.len();
+                let says = format!("Access: {} people lost it, {} have it in the new account.", done.dropped.len(), done.given.len());
+                Ok(Batch::last(count(rows)).saying(says))
+            }
+            RESPONDERS => {
+                let dropped = directory::drop_responders(tx, p.line).await?;
+                keep(tx, work, &dropped).await?;
+                Ok(Batch::last(count(dropped.len())).saying(format!("Automatic replies that were dropped: {}.", dropped.len())))
+            }
+            OPT_INS => {
+                let guarded = work.broken != Some(UtilityGuard::OptOutMerge);
+                let behind = work.place.unwrap_or_default();
+                let (rows, place) = messaging::reset_opt_ins(tx, work.now, (p.line, p.to), work.run, behind, work.size, guarded).await?;
+                Ok(Batch { rows, place, ..Batch::default() })
+            }
+            BACK => back::batch(tx, work, &p).await,
+            OPEN => {
+                directory::open(tx, p.line, p.to, work.run).await?;
+                audit(tx, work, &p, "line.transfer_done").await?;
+                Ok(Batch::last(0).saying("The line is open: everything of it is with its new account."))
+            }
+            step => match moving().find(|moving| moving.table == step || moving.check == step) {
+                Some(moving) if moving.check == step => moving::recount(tx, work, p.line, p.to, moving).await,
+                Some(moving) => moving::batch(tx, work, p.line, p.to, moving).await,
+                None => Err(Stop::fault(format!("This program knows no step “{step}”."), "Have an engineer look at it.")),
+            },
+        }
+    }
+}
+
+fn parameters(work: &Work<'_>) -> Result<Parameters, Stop> {
+    serde_json::from_value(work.parameters.clone()).map_err(|error| {
+        tracing::error!(%error, "a transfer could not be read");
+        Stop::fault("This run was planned by another version of the program.", "Cancel it and plan it anew.")
+    })
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// The first step, in one transaction: line, opt-outs, lanes, watermark.
+async fn flip(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, Stop> {
+    let at = work.now.at();
+    let Some(_) = directory::flip(tx, p.line, (p.from, p.to), work.run, p.version, work.reverses).await? else {
+        return Err(Stop::fault(
+            "The line was changed since the plan: it has another owner, another type or another label, or is being transferred.",
+            "Plan the transfer anew, and look at what has changed.",
+        ));
+    };
+    let opted_out = messaging::flip(tx, p.line, p.to).await?;
+    let lanes = if work.broken == Some(UtilityGuard::Scope) { 0 } else { sync::flip(tx, work.now, p.line, p.to).await? };
+    audit(tx, work, p, "line.transfer").await?;
+    let says =
+        format!("The line belongs to its new account now, with {opted_out} opt-outs and {lanes} conversations that are not in sync.");
+    Ok(Batch { flipped: Some(first_id_at(at.minus(SETTLING))), ..Batch::last(1) }.saying(says))
+}
+
+/// Both accounts' audits show the move.
+async fn audit(tx: &mut Tx, work: &Work<'_>, p: &Parameters, action: &'static str) -> Done<()> {
+    for account in [p.from, p.to] {
+        let entry = Entry { action, account_id: Some(account), line_id: Some(p.line), subject_id: Some(work.run.0), ..Entry::default() };
+        let (before, after) = (serde_json::json!({ "account": p.from }), serde_json::json!({ "account": p.to }));
+        record(tx, work.now, &actor(work), entry.change(before, after)).await?;
+    }
+    Ok(())
+}
+
+fn actor(work: &Work<'_>) -> Actor {
+    work.asked_by.clone()
+}
+
+/// Contacts follow their conversations, a batch of them at a time.
+async fn contacts(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, Stop> {
+    let begin = match work.reverses {
+        // What was brought here is restored from its record; what came since goes along.
+        Some(of) => {
+            let (flipped,): (Option<Timestamp>,) = tx.one("select flipped_at from utility_run where id = $1", [of]).await?;
+            flipped.map_or(uuid::Uuid::max(), first_id_at)
+        }
+        None => uuid::Uuid::nil(),
+    };
+    let behind = work.place.and_then(|place| place.parse().ok()).unwrap_or(ConversationId(begin));
+    let ids: Vec<(ConversationId,)> =
+        tx.all("select id from conversation where line_id = $1 and id > $2 order by id limit $3", (p.line, behind, work.size)).await?;
+    let Some((last,)) = ids.last().copied() else { return Ok(Batch::last(0)) };
+    let ids: Vec<ConversationId> = ids.into_iter().map(|(id,)| id).collect();
+    let done = directory::move_contacts(tx, work.now, p.line, (p.from, p.to), &ids).await?;
+    if !(done.made.is_empty() && done.merged.is_empty() && done.closed.is_empty()) {
+        keep(tx, work, &done).await?;
+    }
+    Ok(Batch { rows: count(ids.len()), place: Some(last.to_string()), ..Batch::default() })
+}

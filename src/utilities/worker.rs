@@ -1,0 +1,489 @@
+//! The worker of runs: takes a run under a lease, does one batch after the other, each with its checkpoint in one transaction, and gives
+//! it back. It is meant to die at any moment: the next one goes on behind the last batch that was committed.
+//!
+//! A batch ends within its limit, which is shorter than the lease, so that the lease needs no heartbeat beside the batches themselves.
+
+use super::{Batch, Stop, Work, log, state, utility};
+use crate::clock::Now;
+use crate::db::{Db, Result, Sql, Tx};
+use crate::staff::Actor;
+use crate::types::{AccountId, Change, LineId, Plan, Problem, RunError, RunEventKind, RunId, RunState, StaffId, Timestamp, UtilityKind};
+use crate::work::faults::{self, UtilityGuard};
+use crate::work::{backoff, wait_for};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Plans that nobody started are forgotten after this time.
+const PLAN_GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// Between two batches there is no longer pause than this, so that a pause or a cancel is heard soon.
+const LONGEST_BREATH: Duration = Duration::from_secs(2);
+/// Who watches hears of progress so often.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// How runs are worked.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The share of the time that batches may take, of one; the rest is left to everybody else.
+    pub share: f64,
+    /// How long a batch should take; its size follows.
+    pub batch_time: Duration,
+    /// A batch that takes longer is rolled back and split.
+    pub limit: Duration,
+    /// A run whose worker gave no sign of life for this long is free for another one; longer than `limit`.
+    pub lease: Duration,
+    /// Rows that a batch takes, at most.
+    pub most: i64,
+    /// So many tries of one batch, then the run has failed.
+    pub tries: i64,
+    /// The longest pause between two tries.
+    pub longest_pause: Duration,
+    /// Runs worked at the same time.
+    pub runs: usize,
+    /// A guard that a test took out.
+    pub broken: Option<UtilityGuard>,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            share: 0.5,
+            batch_time: Duration::from_millis(40),
+            limit: Duration::from_secs(20),
+            lease: Duration::from_secs(30),
+            most: 20_000,
+            tries: 5,
+            longest_pause: Duration::from_secs(300),
+            runs: 2,
+            broken: None,
+        }
+    }
+}
+
+/// Rows of the first batch of a run.
+pub(super) const FIRST_BATCH: i64 = 500;
+/// A batch is not split further than this.
+const LEAST: i64 = 1;
+
+/// Works runs; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    db: Db,
+    now: Now,
+    config: WorkerConfig,
+}
+
+/// A run under lease.
+#[derive(Debug, Clone, sqlx::FromRow)]
+struct Held {
+    id: RunId,
+    attempt: i64,
+    batch_size: i64,
+}
+
+/// A held run as a batch sees it.
+#[derive(Debug, sqlx::FromRow)]
+struct Row {
+    utility: UtilityKind,
+    state: RunState,
+    parameters: String,
+    plan: String,
+    line_id: Option<LineId>,
+    account_id: Option<AccountId>,
+    target_id: Option<AccountId>,
+    asked_by: StaffId,
+    watermark: Option<Uuid>,
+    reverses: Option<RunId>,
+}
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+struct Step {
+    n: i64,
+    name: String,
+    is_check: bool,
+    place: Option<String>,
+    began_at: Option<Timestamp>,
+}
+
+/// What came of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// It was done: so many rows.
+    On(i64),
+    /// The run is not ours to go on with: it is over, stands still, or somebody else has it.
+    Off,
+}
+
+const CLAIM: Sql = Sql {
+    sqlite: "update utility_run set attempt = attempt + 1, lease_until = $2
+             where id in (select id from utility_run
+                          where due_at <= $1 and (lease_until is null or lease_until <= $1) order by due_at, id limit 1)
+             returning id, attempt, batch_size",
+    postgres: "update utility_run set attempt = attempt + 1, lease_until = $2
+               where id in (select id from utility_run
+                            where due_at <= $1 and (lease_until is null or lease_until <= $1) order by due_at, id limit 1
+                            for update skip locked)
+               returning id, attempt, batch_size",
+};
+
+impl Worker {
+    /// A worker on this database.
+    pub fn new(db: Db, now: Now, config: WorkerConfig) -> Self {
+        Self { db: db.in_background(), now, config }
+    }
+
+    /// Works until told to stop; finishes the batches under way and gives the runs back.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut bell = self.db.changes();
+        let mut under_way = JoinSet::new();
+        while !stop.is_cancelled() {
+            let claimed = if under_way.len() < self.config.runs { self.claim().await } else { Ok(None) };
+            match claimed {
+                Ok(Some(held)) => {
+                    let (worker, stop) = (self.clone(), stop.clone());
+                    under_way.spawn(async move { worker.work(held, &stop).await });
+                }
+                Ok(None) => {
+                    if let Err(error) = self.tidy().await {
+                        tracing::error!(%error, "old plans could not be tidied away");
+                    }
+                    tokio::select! {
+                        () = wait_for(&mut bell, Change::RunDue, Duration::from_secs(2)) => {}
+                        Some(_) = under_way.join_next() => {}
+                        () = stop.cancelled() => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "no run could be claimed");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+
+    /// Takes a run that is due, does one batch of it and gives it back; says whether there was one. For tests, which move the clock.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn step(&self) -> Result<bool> {
+        self.tidy().await?;
+        let Some(mut held) = self.claim().await? else { return Ok(false) };
+        if matches!(self.batch(&mut held).await?, Came::On(_)) {
+            self.give_back(&held).await?;
+        }
+        Ok(true)
+    }
+
+    async fn work(&self, mut held: Held, stop: &CancellationToken) {
+        let mut told = self.now.at();
+        loop {
+            let began = self.now.at();
+            match self.batch(&mut held).await {
+                Ok(Came::On(_)) => {}
+                Ok(Came::Off) => return,
+                Err(error) => {
+                    // The lease runs out by itself.
+                    tracing::error!(%error, run = %held.id, "a run could not be worked");
+                    return;
+                }
+            }
+            if stop.is_cancelled() {
+                if let Err(error) = self.give_back(&held).await {
+                    tracing::warn!(%error, run = %held.id, "a run could not be given back; it is free when its lease has run out");
+                }
+                return;
+            }
+            let at = self.now.at();
+            if at.since(told) >= TELL_EVERY {
+                told = at;
+                let _ = self.db.work(async |tx| log::tell(tx, held.id).await).await;
+            }
+            let pause = at.since(began).mul_f64((1.0 - self.config.share).max(0.0) / self.config.share.max(0.01)).min(LONGEST_BREATH);
+            if pause.is_zero() {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::select! { () = tokio::time::sleep(pause) => {}, () = stop.cancelled() => {} }
+            }
+        }
+    }
+
+    async fn claim(&self) -> Result<Option<Held>> {
+        let at = self.now.at();
+        let claimed = self
+            .db
+            .work(async |tx| {
+                let held: Option<Held> = tx.opt(CLAIM, (at, at.plus(self.config.lease))).await?;
+                if let Some(held) = &held {
+                    tx.run(
+                        "update utility_run
+                         set taken_at = $2, started_at = coalesce(started_at, $2),
+                             taken_done = (select cast(coalesce(sum(done), 0) as bigint) from utility_step where run_id = $1)
+                         where id = $1",
+                        (held.id, at),
+                    )
+                    .await?;
+                    if state::go(tx, &self.now, held.id, RunState::Queued, RunState::Running, None).await? {
+                        tx.run("update utility_run set lease_until = $2 where id = $1", (held.id, at.plus(self.config.lease))).await?;
+                    }
+                }
+                Ok::<_, crate::db::Error>(held)
+            })
+            .await?;
+        if claimed.is_some() {
+            faults::point("utility_claimed");
+        }
+        Ok(claimed)
+    }
+
+    /// Ends the lease; the run is due at once for whoever comes.
+    async fn give_back(&self, held: &Held) -> Result<()> {
+        let at = self.now.at();
+        self.db
+            .work(async |tx| {
+                tx.run(
+                    "update utility_run set lease_until = null, due_at = case when due_at is not null then cast($3 as bigint) end
+                     where id = $1 and attempt = $2",
+                    (held.id, held.attempt, at),
+                )
+                .await?;
+                tx.tell(Change::RunDue);
+                Ok(())
+            })
+            .await
+    }
+
+    /// One batch with its checkpoint, within its limit; whatever hinders it is written down.
+    async fn batch(&self, held: &mut Held) -> Result<Came> {
+        let began = self.now.at();
+        if self.config.broken == Some(UtilityGuard::Checkpoint) {
+            self.checkpoint_alone(held).await?;
+        }
+        let ended = tokio::time::timeout(self.config.limit, self.db.work(async |tx| self.one(tx, held, None).await)).await;
+        match ended {
+            Ok(Ok(came)) => {
+                faults::point("utility_committed");
+                if let Came::On(_) = came {
+                    held.batch_size = self.next_size(held.batch_size, self.now.at().since(began));
+                }
+                Ok(came)
+            }
+            Ok(Err(Stop::Fault { text, what_to_do })) => self.failed(held, text, what_to_do, true).await,
+            Ok(Err(Stop::Database(error))) => {
+                let Problem::Internal { reference } = Problem::from(error) else { return Ok(Came::Off) };
+                let text = format!("The database did not take a batch. The log has the cause under {reference}.");
+                self.failed(held, text, "Have an engineer look at the cause, then resume from here.".to_owned(), false).await
+            }
+            Err(_) => {
+                let limit = self.config.limit.as_secs();
+                let size = held.batch_size;
+                held.batch_size = (size / 2).max(LEAST);
+                let text = format!("A batch of {size} rows took longer than {limit} seconds; it is split in two.");
+                self.failed(held, text, "Resume when the database is less busy.".to_owned(), false).await
+            }
+        }
+    }
+
+    /// Batches take about as long as they should: too many rows hold others up, too few waste commits.
+    fn next_size(&self, size: i64, took: Duration) -> i64 {
+        let (wanted, took) = (self.config.batch_time.as_micros(), took.as_micros().max(1));
+        let ratio = (wanted as f64 / took as f64).clamp(0.5, 2.0);
+        ((size as f64 * ratio) as i64).clamp(LEAST, self.config.most)
+    }
+
+    /// What a test puts in place of one transaction: the checkpoint is written before what it stands for.
+    async fn checkpoint_alone(&self, held: &Held) -> Result<()> {
+        struct Back(Option<(Step, Batch)>);
+        impl From<crate::db::Error> for Back {
+            fn from(_: crate::db::Error) -> Self {
+                Self(None)
+            }
+        }
+        let mut seen = None;
+        let rolled_back: std::result::Result<(), Back> = self
+            .db
+            .work(async |tx| {
+                let _ = self.one(tx, held, Some(&mut seen)).await;
+                Err(Back(None))
+            })
+            .await;
+        drop(rolled_back.map_err(|back| back.0));
+        let Some((step, batch)) = seen.filter(|(_, batch)| batch.flipped.is_none()) else { return Ok(()) };
+        self.db.work(async |tx| self.checkpoint(tx, held.id, &step, &batch).await).await?;
+        faults::point("utility_checkpoint");
+        Ok(())
+    }
+
+    async fn one(&self, tx: &mut Tx, held: &Held, mut seen: Option<&mut Option<(Step, Batch)>>) -> std::result::Result<Came, Stop> {
+        let at = self.now.at();
+        let attempt = (self.config.broken != Some(UtilityGuard::Fence)).then_some(held.attempt);
+        let row: Option<Row> = tx
+            .opt(
+                "update utility_run set lease_until = $3
+                 where id = $1 and (attempt = $2 or $2 is null) and due_at is not null
+                 returning utility, state, parameters, plan, line_id, account_id, target_id, asked_by, watermark, reverses",
+                (held.id, attempt, at.plus(self.config.lease)),
+            )
+            .await?;
+        let Some(row) = row else { return Ok(Came::Off) };
+        match row.state {
+            RunState::Running | RunState::Verifying => {}
+            RunState::Pausing => {
+                state::go(tx, &self.now, held.id, RunState::Pausing, RunState::Paused, None).await?;
+                return Ok(Came::Off);
+            }
+            RunState::Cancelling => {
+                let (done,): (i64,) =
+                    tx.one("select cast(coalesce(sum(done), 0) as bigint) from utility_step where run_id = $1", [held.id]).await?;
+                state::go(tx, &self.now, held.id, RunState::Cancelling, RunState::Cancelled, None).await?;
+                let text = format!("Cancelled after {done} rows. What was done stays done; nothing is half done.");
+                log::write(tx, &self.now, held.id, RunEventKind::Info, text, None).await?;
+                return Ok(Came::Off);
+            }
+            _ => return Ok(Came::Off),
+        }
+        let steps: Vec<Step> = tx
+            .all(
+                "select n, name, is_check, place, began_at from utility_step
+                 where run_id = $1 and ended_at is null
+                 order by n
+                 limit 2",
+                [held.id],
+            )
+            .await?;
+        let Some(step) = steps.first().cloned() else {
+            state::go(tx, &self.now, held.id, row.state, RunState::Succeeded, None).await?;
+            return Ok(Came::Off);
+        };
+        // A verification that was interrupted is taken up as one.
+        if step.is_check && row.state == RunState::Running {
+            state::go(tx, &self.now, held.id, RunState::Running, RunState::Verifying, None).await?;
+            tx.run("update utility_run set lease_until = $2 where id = $1", (held.id, at.plus(self.config.lease))).await?;
+        }
+        let which = utility(row.utility)?;
+        let parameters = serde_json::from_str(&row.parameters).map_err(unreadable)?;
+        let plan: Plan = serde_json::from_str(&row.plan).map_err(unreadable)?;
+        let named: Option<(String,)> = tx.opt("select name from staff_member where id = $1", [row.asked_by]).await?;
+        let asked_by = Actor::Staff { id: row.asked_by, name: named.map(|(name,)| name).unwrap_or_default(), address: None };
+        let work = Work {
+            run: held.id,
+            now: &self.now,
+            parameters: &parameters,
+            account: row.account_id,
+            target: row.target_id,
+            line: row.line_id,
+            asked_by,
+            plan: &plan,
+            step: &step.name,
+            place: step.place.as_deref(),
+            size: held.batch_size.clamp(LEAST, self.config.most),
+            watermark: row.watermark,
+            reverses: row.reverses,
+            broken: self.config.broken,
+        };
+        if step.n == 0 && step.began_at.is_none() {
+            which.still_holds(tx, &work).await?;
+        }
+        let batch = which.batch(tx, &work).await?;
+        faults::point("utility_batch");
+        faults::point(&format!("utility_{}", step.name));
+        if let Some(seen) = seen.as_mut() {
+            **seen = Some((step, batch));
+            return Ok(Came::Off);
+        }
+        self.checkpoint(tx, held.id, &step, &batch).await?;
+        if let Some(watermark) = batch.flipped {
+            tx.run("update utility_run set flipped_at = $2, watermark = $3 where id = $1", (held.id, at, watermark)).await?;
+        }
+        tx.run("update utility_run set failures = 0, error = null, batch_size = $2 where id = $1", (held.id, held.batch_size)).await?;
+        if batch.place.is_none() {
+            log::tell(tx, held.id).await?;
+            if steps.len() == 1 {
+                let from = if step.is_check { RunState::Verifying } else { RunState::Running };
+                state::go(tx, &self.now, held.id, from, RunState::Succeeded, None).await?;
+                return Ok(Came::Off);
+            }
+        }
+        Ok(Came::On(batch.rows))
+    }
+
+    async fn checkpoint(&self, tx: &mut Tx, run: RunId, step: &Step, batch: &Batch) -> Result<()> {
+        let at = self.now.at();
+        let ended = batch.place.is_none().then_some(at);
+        tx.run(
+            "update utility_step set place = $3, done = done + $4, began_at = coalesce(began_at, $5), ended_at = $6
+             where run_id = $1 and n = $2",
+            (run, step.n, batch.place.clone(), batch.rows, at, ended),
+        )
+        .await?;
+        for text in &batch.says {
+            log::write(tx, &self.now, run, RunEventKind::Info, text.clone(), None).await?;
+        }
+        Ok(())
+    }
+
+    /// A batch was not done: the run waits, and has failed when it has waited often, or at once when waiting does not help.
+    async fn failed(&self, held: &Held, text: String, what_to_do: String, for_good: bool) -> Result<Came> {
+        let at = self.now.at();
+        self.db
+            .work(async |tx| {
+                let ours: Option<(RunState, i64)> = tx
+                    .opt(
+                        "update utility_run set failures = failures + 1, batch_size = $3 where id = $1 and attempt = $2
+                         returning state, failures",
+                        (held.id, held.attempt, held.batch_size),
+                    )
+                    .await?;
+                let Some((state, failures)) = ours else { return Ok(Came::Off) };
+                let step: Option<(String, i64)> = tx
+                    .opt("select title, done from utility_step where run_id = $1 and ended_at is null order by n limit 1", [held.id])
+                    .await?;
+                let (step, behind) = step.unwrap_or_default();
+                let error = RunError { text: text.clone(), what_to_do: what_to_do.clone(), step: step.clone(), behind };
+                tx.run("update utility_run set error = $2 where id = $1", (held.id, crate::messaging::inbound::json(&error))).await?;
+                let place = format!("{step}, behind {behind} rows: {text}");
+                if for_good || failures >= self.config.tries {
+                    state::go(tx, &self.now, held.id, state, RunState::Failed, None).await?;
+                    log::write(tx, &self.now, held.id, RunEventKind::Error, format!("{place} {what_to_do}"), None).await?;
+                } else {
+                    let due = at.plus(backoff(failures, self.config.longest_pause, &self.now.rng));
+                    tx.run("update utility_run set lease_until = null, due_at = $2 where id = $1", (held.id, due)).await?;
+                    log::write(tx, &self.now, held.id, RunEventKind::Warning, format!("{place} It is tried again."), None).await?;
+                }
+                Ok(Came::Off)
+            })
+            .await
+    }
+
+    /// Ends what waits for an approval that nobody gave in time, and forgets plans that nobody started.
+    async fn tidy(&self) -> Result<()> {
+        let at = self.now.at();
+        let waiting: Vec<(RunId,)> = self
+            .db
+            .all(
+                "select r.id from utility_run r
+                 where r.state = 'awaiting_approval' and not exists (
+                   select 1 from approval p where p.id = r.approval_id and p.state = 'open' and p.expires_at > $1)
+                 limit 20",
+                [at],
+            )
+            .await?;
+        for (run,) in waiting {
+            self.db
+                .work(async |tx| state::go(tx, &self.now, run, RunState::AwaitingApproval, RunState::Cancelled, None).await.map(|_| ()))
+                .await?;
+        }
+        let old: Option<(RunId,)> =
+            self.db.opt("select id from utility_run where state = 'planned' and asked_at < $1 limit 1", [at.minus(PLAN_GOOD_FOR)]).await?;
+        if let Some((run,)) = old {
+            self.db.work(async |tx| super::launch::forget_plan(tx, run).await).await?;
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(error: serde_json::Error) -> Stop {
+    tracing::error!(%error, "a run could not be read");
+    Stop::fault("This run was planned by another version of the program.", "Cancel it and plan it anew.")
+}
