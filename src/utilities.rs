@@ -19,7 +19,7 @@ pub use control::act;
 pub(crate) use launch::{approved, not_approved};
 pub use launch::{plan, plan_reverse, start};
 pub use view::{Report, ReportStep, catalogue, get, list, of_line, report, result};
-pub use worker::{Worker, WorkerConfig};
+pub use worker::{Sleeper, Worker, WorkerConfig};
 
 use crate::clock::Now;
 use crate::db::{Db, Error, Tx};

@@ -85,7 +85,7 @@ const CONVERSATION: Moving = Moving {
     last: None,
     is_settled: true,
     range: Sql {
-        sqlite: "select count(*) as found, lower(hex(max(k))) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+        sqlite: "select count(*) as found, nullif(lower(hex(max(k))), '') as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
                    cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
                  from (select id as k, account_id <> $4 as other,
                          id || '|' || number as holds
@@ -107,7 +107,7 @@ const MESSAGE: Moving = Moving {
     last: None,
     is_settled: true,
     range: Sql {
-        sqlite: "select count(*) as found, lower(hex(max(k))) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+        sqlite: "select count(*) as found, nullif(lower(hex(max(k))), '') as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
                    cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
                  from (select id as k, account_id <> $4 as other,
                          id || '|' || coalesce(conversation_id, '') || '|' || number || '|' || direction || '|' || coalesce(origin, '') || '|' || body || '|' || coalesce(others, '') || '|' || coalesce(media, '') || '|' || created_at || '|' || coalesce(blast_id, '') as holds
@@ -162,7 +162,7 @@ const BLAST: Moving = Moving {
     last: None,
     is_settled: false,
     range: Sql {
-        sqlite: "select count(*) as found, lower(hex(max(k))) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+        sqlite: "select count(*) as found, nullif(lower(hex(max(k))), '') as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
                    cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
                  from (select id as k, account_id <> $4 as other,
                          id || '|' || body || '|' || recipients as holds

@@ -42,7 +42,7 @@ const LANE: Moving = Moving {
     last: None,
     is_settled: false,
     range: Sql {
-        sqlite: "select count(*) as found, lower(hex(max(k))) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+        sqlite: "select count(*) as found, nullif(lower(hex(max(k))), '') as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
                    cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
                  from (select conversation_id as k, account_id <> $4 as other,
                          conversation_id as holds
@@ -64,7 +64,7 @@ const SYNC_ENTRY: Moving = Moving {
     last: None,
     is_settled: true,
     range: Sql {
-        sqlite: "select count(*) as found, lower(hex(max(k))) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+        sqlite: "select count(*) as found, nullif(lower(hex(max(k))), '') as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
                    cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
                  from (select message_id as k, account_id <> $4 as other,
                          message_id || '|' || conversation_id as holds
@@ -86,7 +86,7 @@ const INTENT: Moving = Moving {
     last: None,
     is_settled: true,
     range: Sql {
-        sqlite: "select count(*) as found, lower(hex(max(k))) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+        sqlite: "select count(*) as found, nullif(lower(hex(max(k))), '') as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
                    cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
                  from (select id as k, account_id <> $4 as other,
                          id || '|' || conversation_id || '|' || connection_id || '|' || chat_id || '|' || reference as holds

@@ -53,6 +53,9 @@ pub async fn act(db: &Db, now: &Now, member: &Member, run: RunId, act: RunAct) -
         if already(act, head.state) {
             return Ok(());
         }
+        if head.state == RunState::Planned {
+            return Err(Problem::conflict("It is only planned. Start it, or plan something else."));
+        }
         state::check(head.state, to)?;
         if !state::go(tx, now, run, head.state, to, Some(by.name())).await? {
             return Err(Problem::conflict("The run has just gone on. Look again, then decide."));

@@ -203,7 +203,7 @@ pub async fn start(db: &Db, now: &Now, member: &Member, _proof: Proof, run: RunI
     }
     let plan: Plan = serde_json::from_str(&head.plan)
         .map_err(|_| Problem::conflict("This was planned with another version of the program. Plan it anew."))?;
-    if let Some(first) = under_way(db, &head.holds).await? {
+    if let Some(first) = under_way(db, &head.holds).await?.filter(|first| Some(*first) != head.reverses) {
         return Ok(Started { run: first, waits: None, was_first: true });
     }
     if now.at().since(head.asked_at) > GOOD_FOR {
@@ -220,10 +220,10 @@ pub async fn start(db: &Db, now: &Now, member: &Member, _proof: Proof, run: RunI
     }
     let begun = db
         .work(async |tx| {
-            tx.run("update utility_run set held = holds where id = $1 and state = 'planned'", [run]).await?;
             if let Some(of) = head.reverses {
                 give_up_for(tx, now, of, member.actor().name()).await?;
             }
+            tx.run("update utility_run set held = holds where id = $1 and state = 'planned'", [run]).await?;
             let waits = if plan.needs_approval && approvals::is_needed(tx, &leave.actor).await? {
                 let wish = Wish::StartRun { run };
                 Some(approvals::ask(tx, now, &leave.actor, None, head.summary.clone(), &wish, note).await?)

@@ -82,6 +82,23 @@ struct Held {
     batch_size: i64,
 }
 
+/// A worker with a run in its hand; see [`Worker::hold`].
+#[derive(Debug)]
+pub struct Sleeper {
+    worker: Worker,
+    held: Held,
+}
+
+impl Sleeper {
+    /// Goes on with a batch, whatever happened meanwhile; says whether it did one.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn wake(mut self) -> Result<bool> {
+        Ok(matches!(self.worker.batch(&mut self.held).await?, Came::On(_)))
+    }
+}
+
 /// A held run as a batch sees it.
 #[derive(Debug, sqlx::FromRow)]
 struct Row {
@@ -174,6 +191,14 @@ impl Worker {
             self.give_back(&held).await?;
         }
         Ok(true)
+    }
+
+    /// Takes a run that is due and does nothing with it. For tests of what becomes of a worker that dies or sleeps.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn hold(&self) -> Result<Option<Sleeper>> {
+        Ok(self.claim().await?.map(|held| Sleeper { worker: self.clone(), held }))
     }
 
     async fn work(&self, mut held: Held, stop: &CancellationToken) {

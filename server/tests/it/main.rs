@@ -33,6 +33,7 @@ mod schema;
 mod sights;
 mod soak;
 mod statements;
+mod transfer;
 mod type_change;
 mod unknown;
 mod web;

@@ -1,0 +1,215 @@
+//! What arrives, and what comes back.
+
+use super::*;
+use crate::harness::on_both_engines;
+use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
+use switchyard::types::RunStep;
+
+on_both_engines![
+    everything_of_a_line_arrives_and_nothing_is_left,
+    there_and_back_gives_the_same_rows,
+    there_and_back_gives_the_same_rows_with_everything_dropped_and_reset,
+    later_edits_win_over_what_a_transfer_back_would_restore,
+    contacts_are_matched_by_number_and_closed_where_nobody_needs_them,
+    opt_outs_stay_and_opt_ins_are_reset_when_asked_for,
+    what_comes_in_meanwhile_belongs_to_the_new_account,
+    a_blast_only_line_moves,
+    a_plan_counts_and_changes_nothing,
+    a_blast_that_starts_meanwhile_waits_until_the_line_opens,
+];
+
+const TABLES: [&str; 16] = [
+    "line",
+    "consent",
+    "conversation",
+    "message",
+    "blast",
+    "lane",
+    "sync_entry",
+    "intent",
+    "agent_post",
+    "responder",
+    "line_user",
+    "contact",
+    "chat",
+    "erased_opt_out",
+    "account",
+    "account_user",
+];
+
+async fn everything_of_a_line_arrives_and_nothing_is_left(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let before: i64 = app.conversations(&scene.line).await.len().try_into().unwrap();
+    let run = scene.transfer(&[]).await;
+    scene.belongs_to(scene.to).await;
+    let seen = scene.seen(run).await;
+    assert_eq!(app.conversations(&scene.line).await.len() as i64, before);
+    let done = |title: &str| -> RunStep { seen.steps.iter().find(|step| step.name == title).unwrap().clone() };
+    assert_eq!((done("Conversations").done, done("Conversations").total), (before, before));
+    assert_eq!(done("Messages").done, done("Messages").total);
+    assert_eq!(done("Recount: messages").done, done("Messages").total, "all of them are recounted");
+    assert!(seen.steps.iter().all(|step| step.ended_at.is_some()), "{:?}", seen.steps);
+    assert!(seen.events.iter().any(|event| event.text.contains("with 2 opt-outs")), "{:?}", seen.events);
+    assert!(seen.may_reverse && seen.acts.is_empty());
+}
+
+async fn there_and_back_gives_the_same_rows(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    note(app, scene.from, &contact(2), "From here").await;
+    note(app, scene.to, &contact(2), "From there").await;
+    let before = dump(app, &TABLES).await;
+    let run = scene.transfer(&[]).await;
+    assert_ne!(dump(app, &TABLES).await, before);
+    assert_eq!(known(app, scene.to, &contact(2)).await.unwrap().1, "From there\nFrom here");
+    app.pass(60);
+    let back = scene.back(run).await;
+    scene.belongs_to(scene.from).await;
+    assert_eq!(dump(app, &TABLES).await, before);
+    let seen = (scene.seen(run).await, scene.seen(back).await);
+    assert_eq!((seen.0.reversed_by, seen.1.reverses), (Some(back), Some(run)));
+    assert!(!seen.0.may_reverse);
+}
+
+async fn there_and_back_gives_the_same_rows_with_everything_dropped_and_reset(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let before = dump(app, &TABLES).await;
+    let run = scene.transfer(&[("access", "keep"), ("responders", "drop"), ("opt_ins", "reset")]).await;
+    let (opted_in, people, responders): (i64, i64, i64) = app
+        .db
+        .one(
+            "select (select count(*) from consent where line_id = $1 and state = 'opted_in'),
+               (select count(*) from line_user where line_id = $1), (select count(*) from responder where line_id = $1)",
+            [scene.line.id],
+        )
+        .await
+        .unwrap();
+    assert_eq!((opted_in, people, responders), (0, 1, 0), "Ken has access in the new account");
+    app.pass(60);
+    scene.back(run).await;
+    scene.belongs_to(scene.from).await;
+    assert_eq!(dump(app, &TABLES).await, before);
+}
+
+async fn later_edits_win_over_what_a_transfer_back_would_restore(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.transfer(&[("responders", "drop"), ("opt_ins", "reset")]).await;
+    name(app, scene.to, &contact(1), "Edited since").await;
+    people::add_responder(&app.db, &app.now, &app.staff.permit().unwrap(), scene.line.id, "hours", "Closed.").await.unwrap();
+    app.reply(&contact(5), &scene.line, "STOP").await;
+    app.pass(60);
+    let back = scene.back(run).await;
+    assert_eq!(known(app, scene.from, &contact(1)).await.unwrap(), ("Edited since".to_owned(), String::new(), false));
+    let (reply,): (String,) =
+        app.db.one("select reply from responder where line_id = $1 and keyword = 'hours'", [scene.line.id]).await.unwrap();
+    assert_eq!(reply, "Closed.");
+    let consents: Vec<(String, String)> =
+        app.db.all("select number, state from consent where line_id = $1 order by number", [scene.line.id]).await.unwrap();
+    let state = |n: usize| consents.iter().find(|(number, _)| *number == contact(n)).map(|(_, state)| state.as_str());
+    assert_eq!((state(5), state(6), state(3)), (Some("opted_out"), Some("opted_in"), Some("opted_out")), "an opt-out is never undone");
+    let texts: Vec<String> = scene.seen(back).await.events.into_iter().map(|event| event.text).collect();
+    assert!(texts.iter().any(|text| text.contains("edited since keep the edit: 1")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("new answer since: 1")), "{texts:?}");
+}
+
+async fn contacts_are_matched_by_number_and_closed_where_nobody_needs_them(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    // Another line of the old account texts with the second contact, too.
+    let permit = app.staff.permit().unwrap();
+    let other =
+        switchyard::directory::lines::add(&app.db, &app.now, &permit, scene.from, "+12025550119", "Back office", Inbox).await.unwrap();
+    let second = TestLine { id: other, number: "+12025550119".to_owned(), ..scene.line.clone() };
+    app.reply(&contact(2), &second, &app.text("Hello")).await;
+    scene.transfer(&[]).await;
+    let named = |name: &str, closed| Some((name.to_owned(), String::new(), closed));
+    assert_eq!(known(app, scene.to, &contact(1)).await, named("Known here", false), "made there");
+    assert_eq!(known(app, scene.from, &contact(1)).await, named("Known here", true), "no other use for it");
+    assert_eq!(known(app, scene.to, &contact(2)).await, named("Known there", false), "their name stays");
+    assert_eq!(known(app, scene.from, &contact(2)).await, named("Known here", false), "another line texts with them");
+}
+
+async fn opt_outs_stay_and_opt_ins_are_reset_when_asked_for(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    scene.transfer(&[("opt_ins", "reset")]).await;
+    let states: Vec<(String, String)> =
+        app.db.all("select number, state from consent where line_id = $1 order by number", [scene.line.id]).await.unwrap();
+    assert_eq!(states, [(contact(3), "opted_out".to_owned()), (contact(4), "opted_out".to_owned())]);
+    let refused =
+        app.post(&scene.theirs, "messages", &serde_json::json!({ "line": scene.line.number, "to": contact(3), "text": "Hi" })).await;
+    assert_eq!(refused.status(), 409, "whoever has opted out of the line is not texted by its new owner");
+    let history: Vec<(String, String)> = app
+        .db
+        .all("select state, source from consent_event where line_id = $1 and number = $2 order by id", (scene.line.id, contact(5)))
+        .await
+        .unwrap();
+    assert_eq!(history.last().map(|(state, source)| (state.as_str(), source.as_str())), Some(("unknown", "transfer")));
+    assert_eq!(history[0].0, "opted_in", "it is kept on record");
+}
+
+async fn what_comes_in_meanwhile_belongs_to_the_new_account(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    let worker = worker(app);
+    let mut n = 0;
+    while worker.step().await.unwrap() {
+        n += 1;
+        let who = contact(20 + n % 30);
+        match n % 4 {
+            0 => drop(app.reply(&who, &scene.line, "STOP").await),
+            1 => drop(app.reply(&contact(1 + n % 12), &scene.line, &app.text("Hello")).await),
+            _ => drop(app.reply(&who, &scene.line, &app.text("Hello")).await),
+        }
+        if n % 5 == 0 {
+            app.engine.step().await.unwrap();
+        }
+    }
+    assert_eq!(scene.state(run).await, RunState::Succeeded, "{:?}", scene.seen(run).await.error);
+    assert!(n > 20, "{n} batches");
+    scene.belongs_to(scene.to).await;
+    app.work().await;
+    scene.belongs_to(scene.to).await;
+}
+
+async fn a_blast_only_line_moves(app: &TestApp) {
+    let line = app.line(NoRoute).await;
+    let theirs = app.line(Inbox).await;
+    let (from, to) = (account_of(app, line.id).await, account_of(app, theirs.id).await);
+    app.blast(&line, &(1..=30).map(contact).collect::<Vec<_>>(), &app.text("Sale")).await;
+    app.work().await;
+    app.reply(&contact(1), &line, "STOP").await;
+    app.work().await;
+    app.pass(60);
+    let scene = Scene { app, line, from, to, theirs };
+    scene.transfer(&[]).await;
+    let (left,): (i64,) =
+        app.db.one("select count(*) from message where line_id = $1 and account_id <> $2", (scene.line.id, to)).await.unwrap();
+    assert_eq!(left, 0);
+}
+
+async fn a_plan_counts_and_changes_nothing(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let before = dump(app, &TABLES).await;
+    let run = scene.plan().await;
+    assert_eq!(dump(app, &TABLES).await, before);
+    let plan = scene.seen(run).await.plan;
+    let (messages,): (i64,) = app.db.one("select count(*) from message where line_id = $1", [scene.line.id]).await.unwrap();
+    let counted = |name: &str| plan.counts.iter().find(|count| count.name == name).unwrap().rows;
+    assert_eq!((counted("Messages"), counted("Conversations"), counted("Opt-outs"), counted("Opt-ins")), (messages, 12, 2, 2));
+    assert_eq!(counted("People with access"), 2);
+    assert!(plan.conflicts.iter().any(|text| text.contains("both accounts know: 1.")), "{:?}", plan.conflicts);
+    assert_eq!(plan.obstacles, []);
+    assert!(plan.seconds.is_some_and(|seconds| seconds >= 1));
+    assert!(!worker(app).step().await.unwrap(), "nothing is started by a plan");
+}
+
+async fn a_blast_that_starts_meanwhile_waits_until_the_line_opens(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(3).await;
+    let as_owner = TestLine { token: scene.theirs.token.clone(), ..scene.line.clone() };
+    app.blast(&as_owner, &[contact(11), contact(12)], &app.text("Later")).await;
+    assert!(!switchyard::messaging::blast::record_next(&app.db, &app.now).await.unwrap(), "it waits");
+    scene.finish(run).await;
+    assert!(switchyard::messaging::blast::record_next(&app.db, &app.now).await.unwrap(), "the line is open");
+}

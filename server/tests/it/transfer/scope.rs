@@ -1,0 +1,125 @@
+//! From the flip on the line's account alone decides: who sees it, who sends from it, and where RingCentral shows it.
+
+use super::*;
+use crate::harness::on_both_engines;
+use crate::verdict::chats_of;
+use server::sandbox::{Fault, On, What};
+use switchyard::directory::lines;
+use switchyard::sync;
+use switchyard::types::{LineFilter, RunFilter, SyncFilter};
+
+on_both_engines![
+    from_the_flip_on_the_old_account_neither_sees_nor_sends,
+    what_is_held_at_the_flip_is_delivered_in_the_new_accounts_chats_once,
+    an_answer_lost_before_the_flip_is_found_where_it_was_posted,
+    a_request_lost_before_the_flip_is_posted_where_the_line_is_now,
+    a_scoped_member_transfers_only_between_their_own_accounts,
+];
+
+async fn from_the_flip_on_the_old_account_neither_sees_nor_sends(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let old = of_account(app, "old", scene.from).await;
+    let sees = async || {
+        let lines = lines::list(&app.db, &old.permit().unwrap(), &LineFilter::default(), None, 50).await.unwrap().rows.len();
+        let page = sync::list(&app.db, &old.permit().unwrap(), &SyncFilter::default(), None, 50).await.unwrap().rows.len();
+        let detail = lines::get(&app.db, &old.permit().unwrap(), scene.line.id).await.is_ok();
+        let talks = sync::conversations_of_line(&app.db, &old.permit().unwrap(), scene.line.id, None, 50).await.unwrap().rows.len();
+        (lines, page, detail, talks)
+    };
+    assert_eq!(sees().await, (1, 8, true, 12), "eight are not in sync");
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(1).await;
+    let (left,): (i64,) =
+        app.db.one("select count(*) from message where line_id = $1 and account_id = $2", (scene.line.id, scene.from)).await.unwrap();
+    assert!(left > 0, "its rows have not moved yet");
+    assert_eq!(sees().await, (0, 0, false, 0));
+    let body = serde_json::json!({ "line": scene.line.number, "to": contact(1), "text": "Hi" });
+    assert_eq!(app.post(&scene.line, "messages", &body).await.status(), 422, "the old account's program is out");
+    assert_eq!(app.post(&scene.theirs, "messages", &body).await.status(), 201, "the new one's is in");
+    // Somebody writes before everything has moved: it shows in the new account's lists alone.
+    app.reply(&contact(10), &scene.line, &app.text("Hello")).await;
+    assert_eq!(sees().await, (0, 0, false, 0));
+    let runs = utilities::list(&app.db, &old.permit().unwrap(), &RunFilter::default(), None, 10).await.unwrap().rows;
+    assert_eq!(runs.len(), 1, "the run is of both accounts");
+}
+
+/// The chats of a contact in the sandbox, by the app that made them.
+fn posts_with(app: &TestApp, who: &str) -> Vec<(String, Vec<String>)> {
+    let journal = app.sandbox.journal(0);
+    let chats = chats_of(&journal, who);
+    chats
+        .iter()
+        .map(|chat| (chat.to_string(), app.sandbox.posts(&chat.to_string()).iter().map(|post| post.text.to_string()).collect()))
+        .collect()
+}
+
+async fn what_is_held_at_the_flip_is_delivered_in_the_new_accounts_chats_once(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let before = posts_with(app, &contact(7));
+    assert_eq!(before.len(), 1);
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(2).await;
+    let said = app.text("Is it still on");
+    app.reply(&contact(7), &scene.line, &said).await;
+    app.work().await;
+    scene.finish(run).await;
+    app.work().await;
+    let after = posts_with(app, &contact(7));
+    assert_eq!(after.len(), 2, "a chat of the new account was made");
+    assert_eq!(after[0], before[0], "nothing was added to the old one");
+    let texts = after[1].1.join("\n");
+    assert_eq!(texts.matches("Sale").count(), 1, "{texts}");
+    assert_eq!(texts.matches(said.as_str()).count(), 1, "{texts}");
+}
+
+async fn an_answer_lost_before_the_flip_is_found_where_it_was_posted(app: &TestApp) {
+    let chats = posts_after_a_lost_call(app, What::LoseAnswer { hang: false }).await;
+    assert_eq!(chats, [1, 0], "it stands in the old account's chat, and is not posted again");
+}
+
+async fn a_request_lost_before_the_flip_is_posted_where_the_line_is_now(app: &TestApp) {
+    let chats = posts_after_a_lost_call(app, What::LoseRequest { hang: false }).await;
+    assert_eq!(chats, [0, 1], "nothing of the new account's goes into the old one's chat");
+}
+
+/// How often what a contact said stands in the old and in the new account's chat, when the call before the flip had no answer.
+async fn posts_after_a_lost_call(app: &TestApp, lost: What) -> [usize; 2] {
+    let scene = Scene::of(app, Ringcentral).await;
+    app.reply(&contact(1), &scene.line, &app.text("What was held goes first")).await;
+    app.work().await;
+    let said = app.text("Are you there");
+    app.reply(&contact(1), &scene.line, &said).await;
+    app.sandbox.arm(Fault::new(On::Post, lost)).unwrap();
+    app.engine.step().await.unwrap();
+    scene.transfer(&[]).await;
+    app.work().await;
+    let later = app.text("Hello again");
+    app.reply(&contact(1), &scene.line, &later).await;
+    app.work().await;
+    scene.belongs_to(scene.to).await;
+    let chats = posts_with(app, &contact(1));
+    assert_eq!(chats.len(), 2);
+    assert!(chats[1].1.join(" ").contains(&later) && !chats[0].1.join(" ").contains(&later));
+    [0, 1].map(|n| chats[n].1.iter().filter(|text| text.contains(&said)).count())
+}
+
+async fn a_scoped_member_transfers_only_between_their_own_accounts(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let of_source = of_account(app, "source", scene.from).await;
+    let refused = scene.plan_with(&of_source, &[]).await;
+    assert!(matches!(&refused, Err(Problem::Invalid { field, .. }) if field == "to"), "{refused:?}");
+    let of_target = of_account(app, "target", scene.to).await;
+    let refused = scene.plan_with(&of_target, &[]).await;
+    assert!(matches!(&refused, Err(Problem::Invalid { field, .. }) if field == "line"), "{refused:?}");
+    // A run of others is seen by who looks after one of its accounts, and touched by nobody without the permission.
+    let run = scene.plan().await;
+    scene.start(run).await;
+    assert!(utilities::get(&app.db, &app.now, &of_source, run).await.is_ok());
+    let refused = utilities::act(&app.db, &app.now, &of_source, run, RunAct::Pause).await;
+    assert!(matches!(refused, Err(Problem::Forbidden { .. })), "{refused:?}");
+    let stranger = of_account(app, "stranger", account_of(app, app.line(Ringcentral).await.id).await).await;
+    let refused = utilities::get(&app.db, &app.now, &stranger, run).await;
+    assert!(matches!(refused, Err(Problem::NotFound { .. })), "{refused:?}");
+}

@@ -1,0 +1,224 @@
+//! What goes wrong: each step fails once, each is done twice, workers die or sleep, and what does not add up stops the run in words.
+
+use super::*;
+use crate::harness::on_both_engines;
+use std::time::Duration;
+use switchyard::db::Sql;
+use switchyard::types::IntegrationType::Inbox;
+
+on_both_engines![
+    each_step_fails_once_and_the_end_is_the_same,
+    each_step_is_done_twice_and_the_end_is_the_same,
+    what_the_database_refuses_for_good_fails_the_run_and_is_resumed_from_there,
+    a_row_that_was_changed_behind_its_back_stops_the_run_in_words,
+    a_row_that_was_lost_stops_the_run_in_words,
+    a_worker_that_slept_through_its_lease_changes_nothing,
+    a_dead_workers_run_is_taken_over,
+];
+
+const TABLES: [&str; 10] =
+    ["line", "consent", "conversation", "message", "blast", "lane", "sync_entry", "responder", "line_user", "contact"];
+
+/// The database refuses the checkpoint of the steps in `test_fault`.
+async fn with_faults(app: &TestApp) {
+    let statements = [
+        Sql { sqlite: "create table test_fault (n integer)", postgres: "create table test_fault (n bigint)" },
+        Sql {
+            sqlite: "create trigger test_fault before update on utility_step when new.n in (select n from test_fault)
+                     begin select raise(abort, 'a fault of the test'); end",
+            postgres: "create function test_fault() returns trigger language plpgsql as
+                       'begin if new.n in (select n from test_fault) then raise ''a fault of the test''; end if; return new; end'",
+        },
+        Sql {
+            sqlite: "select 1",
+            postgres: "create trigger test_fault before update on utility_step for each row execute function test_fault()",
+        },
+    ];
+    for statement in statements {
+        app.db.work(async |tx| tx.run(statement, ()).await).await.unwrap();
+    }
+}
+
+async fn each_step_fails_once_and_the_end_is_the_same(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let expected = {
+        let run = scene.transfer(&[("opt_ins", "reset"), ("responders", "drop"), ("access", "keep")]).await;
+        let dumped = dump(app, &TABLES).await;
+        app.pass(60);
+        scene.back(run).await;
+        dumped
+    };
+    app.pass(60);
+    with_faults(app).await;
+    let run = scene.plan_with(&app.staff, &[("opt_ins", "reset"), ("responders", "drop"), ("access", "keep")]).await.unwrap();
+    scene.start(run).await;
+    let steps = scene.seen(run).await.steps.len();
+    assert!(steps > 20, "{steps}");
+    let worker = worker(app);
+    for n in 0..i64::try_from(steps).unwrap() {
+        let waits = async || {
+            let (open,): (i64,) = app
+                .db
+                .one("select count(*) from utility_step where run_id = $1 and n = $2 and ended_at is not null", (run, n))
+                .await
+                .unwrap();
+            open == 0
+        };
+        app.db.work(async |tx| tx.run("insert into test_fault (n) values ($1)", [n]).await).await.unwrap();
+        worker.step().await.unwrap();
+        assert!(waits().await, "step {n} was refused");
+        app.db.work(async |tx| tx.run("delete from test_fault", ()).await).await.unwrap();
+        app.pass(600);
+        while waits().await {
+            assert!(worker.step().await.unwrap(), "{:?}", scene.seen(run).await.error);
+        }
+    }
+    let seen = scene.seen(run).await;
+    assert_eq!(seen.row.state, RunState::Succeeded, "{:?}", seen.error);
+    assert!(seen.events.iter().filter(|event| event.text.contains("It is tried again")).count() >= steps - 1, "{:?}", seen.events);
+    assert!(seen.events.iter().all(|event| !event.text.contains("a fault of the test")), "the cause stands in the log, not here");
+    let without_times = |dumped: BTreeMap<String, Vec<String>>| -> BTreeMap<String, Vec<String>> {
+        dumped.into_iter().filter(|(table, _)| table != "contact").collect()
+    };
+    assert_eq!(without_times(dump(app, &TABLES).await), without_times(expected));
+    scene.belongs_to(scene.to).await;
+}
+
+async fn each_step_is_done_twice_and_the_end_is_the_same(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan_with(&app.staff, &[("opt_ins", "reset"), ("responders", "drop"), ("access", "keep")]).await.unwrap();
+    scene.start(run).await;
+    let worker = worker(app);
+    // The flip happens once: doing it again is refused, since the line is not as it was planned any more.
+    worker.step().await.unwrap();
+    let mut seen = -1_i64;
+    while worker.step().await.unwrap() {
+        let (done,): (i64,) =
+            app.db.one("select coalesce(max(n), -1) from utility_step where run_id = $1 and ended_at is not null", [run]).await.unwrap();
+        if done > seen && scene.state(run).await.is_moving() {
+            seen = done;
+            app.db
+                .work(async |tx| {
+                    tx.run("delete from utility_check where run_id = $1 and step = (select 'check_' || name from utility_step where run_id = $1 and n = $2)", (run, done)).await?;
+                    tx.run("update utility_step set place = null, ended_at = null, done = 0 where run_id = $1 and n = $2 and n > 0", (run, done)).await
+                })
+                .await
+                .unwrap();
+        }
+    }
+    let ended = scene.seen(run).await;
+    assert_eq!(ended.row.state, RunState::Succeeded, "{:?}", ended.error);
+    scene.belongs_to(scene.to).await;
+    assert_eq!(known(app, scene.to, &contact(1)).await.unwrap(), ("Known here".to_owned(), String::new(), false));
+    app.pass(60);
+    scene.back(run).await;
+    assert_eq!(known(app, scene.to, &contact(1)).await, None);
+    let (responders, people): (i64, i64) = app
+        .db
+        .one(
+            "select (select count(*) from responder where line_id = $1), (select count(*) from line_user where line_id = $1)",
+            [scene.line.id],
+        )
+        .await
+        .unwrap();
+    assert_eq!((responders, people), (1, 2), "what was dropped came back");
+}
+
+async fn what_the_database_refuses_for_good_fails_the_run_and_is_resumed_from_there(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    with_faults(app).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    app.db.work(async |tx| tx.run("insert into test_fault (n) values (5)", ()).await).await.unwrap();
+    scene.finish(run).await;
+    let seen = scene.seen(run).await;
+    assert_eq!(seen.row.state, RunState::Failed);
+    let error = seen.error.unwrap();
+    assert!(error.text.contains("The log has the cause") && error.what_to_do.contains("resume"), "{error:?}");
+    assert_eq!(error.step, seen.steps[5].name);
+    assert!(seen.steps[4].ended_at.is_some() && seen.steps[5].ended_at.is_none());
+    assert!(seen.acts.contains(&RunAct::Resume) && !seen.acts.contains(&RunAct::Cancel));
+    app.db.work(async |tx| tx.run("delete from test_fault", ()).await).await.unwrap();
+    scene.act(run, RunAct::Resume).await.unwrap();
+    scene.finish(run).await;
+    assert_eq!(scene.state(run).await, RunState::Succeeded);
+    scene.belongs_to(scene.to).await;
+}
+
+/// A run whose rows have all moved, and are not recounted yet.
+async fn moved(scene: &Scene<'_>) -> RunId {
+    let run = scene.plan().await;
+    scene.start(run).await;
+    while scene.state(run).await != RunState::Verifying {
+        scene.steps(1).await;
+    }
+    run
+}
+
+async fn a_row_that_was_changed_behind_its_back_stops_the_run_in_words(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = moved(&scene).await;
+    app.db
+        .work(async |tx| {
+            tx.run(
+                "update message set body = 'Forged' where line_id = $1 and id in (select id from message where line_id = $1 order by id limit 1)",
+                [scene.line.id],
+            )
+            .await
+        })
+        .await
+        .unwrap();
+    scene.finish(run).await;
+    let error = scene.seen(run).await.error.unwrap();
+    assert_eq!(scene.state(run).await, RunState::Failed);
+    assert!(error.text.contains("Messages: what") && error.text.contains("is not what they held before"), "{error:?}");
+}
+
+async fn a_row_that_was_lost_stops_the_run_in_words(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = moved(&scene).await;
+    app.db
+        .work(async |tx| {
+            tx.run(
+                "delete from message where line_id = $1 and id in (select id from message where line_id = $1 order by id limit 1)",
+                [scene.line.id],
+            )
+            .await
+        })
+        .await
+        .unwrap();
+    scene.finish(run).await;
+    let error = scene.seen(run).await.error.unwrap();
+    assert!(error.text.contains("3 rows were counted before, and 2 after"), "{error:?}");
+    assert!(!error.what_to_do.is_empty());
+}
+
+async fn a_worker_that_slept_through_its_lease_changes_nothing(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(2).await;
+    let sleeper = worker(app).hold().await.unwrap().unwrap();
+    app.pass(31);
+    scene.finish(run).await;
+    app.pass(60);
+    scene.back(run).await;
+    let before = dump(app, &TABLES).await;
+    assert!(!sleeper.wake().await.unwrap(), "it finds that it is stale");
+    assert_eq!(dump(app, &TABLES).await, before);
+    scene.belongs_to(scene.from).await;
+}
+
+async fn a_dead_workers_run_is_taken_over(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(2).await;
+    let dead = worker(app).hold().await.unwrap().unwrap();
+    drop(dead);
+    assert!(!worker(app).step().await.unwrap(), "it may still live");
+    app.now.clock.advance(Duration::from_secs(31));
+    scene.finish(run).await;
+    assert_eq!(scene.state(run).await, RunState::Succeeded);
+    scene.belongs_to(scene.to).await;
+}
