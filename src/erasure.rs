@@ -112,7 +112,9 @@ async fn look(tx: &mut Tx, now: &Now, account: AccountId, number: &PhoneNumber) 
     } else if held.waiting > 0 {
         Some("A message to this contact waits to be sent. Wait until it is sent, then look again.")
     } else if held.recording > 0 {
-        Some("A blast of this account is being recorded, and this contact may be among its recipients. Wait until it is, then look again.")
+        Some(
+            "A blast of this account has not started or is being recorded, and this contact may be among its recipients. Wait until it is sent, or have it cancelled, then look again.",
+        )
     } else if synced.under_way > 0 {
         Some("A delivery into RingCentral is under way or not settled yet. Wait a minute, or skip what is stalled, then look again.")
     } else {

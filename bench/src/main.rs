@@ -8,6 +8,7 @@ mod access;
 mod inbound;
 mod lists;
 mod ringcentral;
+mod transfer;
 mod world;
 
 use serde::Serialize;
@@ -119,6 +120,9 @@ async fn main() {
         }
         if bench.wants("permits") {
             bench.permits(engine).await;
+        }
+        if bench.wants("transfer") {
+            bench.transfer(engine).await;
         }
         if bench.wants("events") {
             bench.events(engine).await;

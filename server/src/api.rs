@@ -22,7 +22,7 @@ use switchyard::directory::{accounts, lines};
 use switchyard::messaging::idempotency::{self, Answer, Request};
 use switchyard::messaging::{blast, outbound};
 use switchyard::staff::Actor;
-use switchyard::types::{AccountId, BlastId, BlastRow, LineId, MessageId, PhoneNumber, Problem};
+use switchyard::types::{AccountId, BlastId, BlastRow, LineId, MessageId, PhoneNumber, Problem, Timestamp};
 
 /// A message's text is short; the rest is room for what JSON adds.
 const LONGEST_MESSAGE: usize = 64 * 1024;
@@ -38,6 +38,8 @@ pub fn router(db: Db, now: Now) -> Router {
         .route("/api/v1/lines/{line}/messages/{id}", get(read_message).fallback(not_allowed))
         .route("/api/v1/blasts", post(take_blast).fallback(not_allowed))
         .route("/api/v1/lines/{line}/blasts/{id}", get(read_blast).fallback(not_allowed))
+        .route("/api/v1/lines/{line}/blasts/{id}/resume", post(resume_blast).fallback(not_allowed))
+        .route("/api/v1/lines/{line}/blasts/{id}/cancel", post(cancel_blast).fallback(not_allowed))
         .route("/api", any(nothing_here))
         .route("/api/{*rest}", any(nothing_here))
         .with_state(Api { db, now })
@@ -179,6 +181,7 @@ fn blast_json(blast: &BlastRow) -> Value {
         "opted_out": blast.opted_out,
         "duplicates": blast.duplicates,
         "created_at": blast.created_at.rfc3339(),
+        "starts_at": blast.starts_at.map(Timestamp::rfc3339),
     })
 }
 
@@ -191,12 +194,30 @@ pub(crate) fn message_in(body: &[u8]) -> Result<(String, PhoneNumber, String), R
     Ok((line, to, text))
 }
 
-/// A blast as it was sent: the line, the text, the recipients.
-pub(crate) fn blast_in(body: &[u8]) -> Result<(String, String, Vec<PhoneNumber>), Refusal> {
+/// A blast as it was sent.
+pub(crate) fn blast_in(body: &[u8]) -> Result<NewBlast, Refusal> {
     let mut fields = Fields::parse(body)?;
     let (line, text, recipients) = (fields.text("line")?, fields.text("text")?, fields.list("recipients")?);
+    let starts_at = match fields.0.remove("starts_at") {
+        None | Some(Value::Null) => None,
+        Some(value) => Some(
+            value
+                .as_str()
+                .and_then(Timestamp::from_rfc3339)
+                .ok_or_else(|| Refusal::invalid("starts_at", "Write a moment as RFC 3339 has it, such as 2026-11-21T09:00:00Z."))?,
+        ),
+    };
     fields.finish()?;
-    Ok((line, text, numbers(recipients)?))
+    Ok(NewBlast { line, text, recipients: numbers(recipients)?, starts_at })
+}
+
+/// A blast as a program asks for it.
+#[derive(Debug)]
+pub(crate) struct NewBlast {
+    pub(crate) line: String,
+    pub(crate) text: String,
+    pub(crate) recipients: Vec<PhoneNumber>,
+    starts_at: Option<Timestamp>,
 }
 
 async fn send(
@@ -248,12 +269,15 @@ async fn take_blast(
 ) -> Result<Response, Refusal> {
     let body = read(body, LONGEST_BLAST).await?;
     let request = idempotent(&caller, &headers, &method, &uri, &body)?;
-    let (line, text, recipients) = blast_in(&body)?;
+    let NewBlast { line, text, recipients, starts_at } = blast_in(&body)?;
     drop(body);
     let line = api.line(&caller, &line).await?;
     let actor = Actor::Api { account_id: caller.account, name: caller.token_name, address: caller.address };
     let effect = async |tx: &mut switchyard::db::Tx| {
         let id = blast::take(tx, &api.now, &actor, caller.account, line, &text, &recipients).await?;
+        if let Some(starts_at) = starts_at {
+            blast::schedule(tx, &api.now, line, id, starts_at).await?;
+        }
         let blast = blast::get_new(tx, caller.account, line, id).await?;
         Ok(Answer { status: 202, body: blast_json(&blast).to_string() })
     };
@@ -290,4 +314,26 @@ async fn read_blast(State(api): State<Api>, caller: Caller, ids: Ids) -> Result<
     let Some((line, id)) = parsed::<BlastId>(ids) else { return Err(no_such("blast")) };
     let blast = blast::get(&api.db, caller.account, line, id).await?.ok_or_else(|| no_such("blast"))?;
     Ok(axum::Json(blast_json(&blast)).into_response())
+}
+
+async fn resume_blast(api: State<Api>, caller: Caller, ids: Ids) -> Result<Response, Refusal> {
+    decide(api, caller, ids, blast::Decision::Resume).await
+}
+
+async fn cancel_blast(api: State<Api>, caller: Caller, ids: Ids) -> Result<Response, Refusal> {
+    decide(api, caller, ids, blast::Decision::Cancel).await
+}
+
+/// What is decided about a blast that has not started. Sending it again has no further effect.
+async fn decide(State(api): State<Api>, caller: Caller, ids: Ids, decision: blast::Decision) -> Result<Response, Refusal> {
+    let Some((line, id)) = parsed::<BlastId>(ids) else { return Err(no_such("blast")) };
+    let actor = Actor::Api { account_id: caller.account, name: caller.token_name, address: caller.address };
+    let now = api
+        .db
+        .work(async |tx| {
+            blast::decide(tx, &api.now, &actor, caller.account, (line, id), decision).await?;
+            Ok::<_, Problem>(blast::get_new(tx, caller.account, line, id).await?)
+        })
+        .await?;
+    Ok(axum::Json(blast_json(&now)).into_response())
 }

@@ -41,7 +41,7 @@ pub fn api_message(body: &[u8]) -> Option<(String, PhoneNumber, String)> {
 
 /// A blast, as an account's program sends it: line, text, recipients.
 pub fn api_blast(body: &[u8]) -> Option<(String, String, Vec<PhoneNumber>)> {
-    api::blast_in(body).ok()
+    api::blast_in(body).ok().map(|blast| (blast.line, blast.text, blast.recipients))
 }
 
 /// A text as a cell of a CSV file.

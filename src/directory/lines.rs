@@ -57,7 +57,7 @@ pub async fn list(
              from line l
              join account a on a.id = l.account_id
              where l.number > $1
-               and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
+               and ($2 or exists (select 1 from staff_scope s where s.staff_id = $3 and s.permission = $4 and s.account_id = l.account_id))
                and ($5 = '%%' or l.search like $5 or l.number like $6)
                and (l.account_id = $7 or $7 is null)
                and (l.integration_type = $8 or $8 is null)

@@ -65,6 +65,92 @@ pub async fn take(
     Ok(id)
 }
 
+/// The longest that a blast waits: a year.
+const LONGEST_WAIT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Has a blast that this transaction has just taken start later. Nothing of it is recorded before, so that who opts out meanwhile is left
+/// out.
+///
+/// # Errors
+/// `Invalid` for a moment that is over, or too far away.
+pub async fn schedule(tx: &mut Tx, now: &Now, line: LineId, id: BlastId, starts_at: Timestamp) -> Result<(), Problem> {
+    let at = now.at();
+    if starts_at <= at || starts_at > at.plus(LONGEST_WAIT) {
+        return Err(Problem::invalid("starts_at", "Name a moment within the next year, or leave this out to send at once."));
+    }
+    tx.run("update blast set state = 'scheduled', starts_at = $3 where line_id = $1 and id = $2", (line, id, starts_at)).await?;
+    Ok(())
+}
+
+/// Blasts whose time has come are recorded now; those of a line that is being transferred when it opens. Says how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn start_due(db: &Db, now: &Now) -> Result<u64> {
+    let at = now.at();
+    let due: Option<(BlastId,)> =
+        db.opt("select id from blast where state = 'scheduled' and starts_at <= $1 order by starts_at, line_id, id limit 1", [at]).await?;
+    if due.is_none() {
+        return Ok(0);
+    }
+    db.work(async |tx| {
+        tx.run(
+            "update blast set state = 'recording'
+             where state = 'scheduled' and starts_at <= $1
+               and exists (select 1 from line l where l.id = line_id and l.transfer_id is null)",
+            [at],
+        )
+        .await
+    })
+    .await
+}
+
+/// What the owner of a line decides about a blast that has not started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It starts at its time, or at once if that is over.
+    Resume,
+    /// It does not start, and its recipients are forgotten.
+    Cancel,
+}
+
+/// Decides about a blast that is paused or, to cancel it, scheduled. Saying it twice is saying it once.
+///
+/// # Errors
+/// `NotFound` when the line is not the account's, `Conflict` when it has started.
+pub async fn decide(
+    tx: &mut Tx,
+    now: &Now,
+    actor: &Actor,
+    account: AccountId,
+    (line, id): (LineId, BlastId),
+    decision: Decision,
+) -> Result<(), Problem> {
+    let found: Option<(BlastState,)> = tx
+        .opt(
+            "update blast set state = state
+             where line_id = $1 and id = $2 and exists (select 1 from line l where l.id = $1 and l.account_id = $3)
+             returning state",
+            (line, id, account),
+        )
+        .await?;
+    let (state,) = found.ok_or_else(|| Problem::not_found("This account has no such blast."))?;
+    let after = match (decision, state) {
+        (Decision::Resume, BlastState::Paused) => BlastState::Scheduled,
+        (Decision::Cancel, BlastState::Paused | BlastState::Scheduled) => BlastState::Cancelled,
+        (Decision::Resume, BlastState::Scheduled) | (Decision::Cancel, BlastState::Cancelled) => return Ok(()),
+        _ => return Err(Problem::conflict("This blast has started already, or was cancelled.")),
+    };
+    tx.run("update blast set state = $3 where line_id = $1 and id = $2", (line, id, after)).await?;
+    if after == BlastState::Cancelled {
+        tx.run("delete from blast_chunk where line_id = $1 and blast_id = $2", (line, id)).await?;
+    }
+    tx.tell(Change::OutboxDue);
+    let action = if after == BlastState::Cancelled { "blast.cancel" } else { "blast.resume" };
+    let entry = Entry { action, account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..Entry::default() };
+    Ok(record(tx, now, actor, entry.change(serde_json::json!({ "state": state }), serde_json::json!({ "state": after }))).await?)
+}
+
 /// Takes a blast of a staff member, within their scope.
 ///
 /// # Errors
@@ -217,6 +303,9 @@ pub async fn run(db: Db, now: Now, stop: CancellationToken) {
     let db = db.in_background();
     let mut bell = db.changes();
     while !stop.is_cancelled() {
+        if let Err(error) = start_due(&db, &now).await {
+            tracing::error!(%error, "scheduled blasts could not be started");
+        }
         match record_next(&db, &now).await {
             // Others write too: between two batches is their turn.
             Ok(true) => tokio::task::yield_now().await,
@@ -243,10 +332,11 @@ struct Row {
     opted_out: i64,
     duplicates: i64,
     created_at: Timestamp,
+    starts_at: Option<Timestamp>,
     unsent: bool,
 }
 
-const ROW: &str = "select b.id, b.line_id, b.body, b.state, b.recipients, b.recorded, b.opted_out, b.duplicates, b.created_at,
+const ROW: &str = "select b.id, b.line_id, b.body, b.state, b.recipients, b.recorded, b.opted_out, b.duplicates, b.created_at, b.starts_at,
        exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at is not null) as unsent
      from blast b
      join line l on l.id = b.line_id and l.account_id = $1
@@ -281,6 +371,7 @@ impl From<Row> for BlastRow {
             opted_out: row.opted_out,
             duplicates: row.duplicates,
             created_at: row.created_at,
+            starts_at: row.starts_at,
         }
     }
 }

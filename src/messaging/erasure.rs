@@ -53,7 +53,12 @@ pub(crate) async fn look(tx: &mut Tx, account: AccountId, number: &PhoneNumber) 
         )
         .await?;
     let (recording,): (i64,) = tx
-        .one("select count(*) from blast b join line l on l.id = b.line_id where b.state = 'recording' and l.account_id = $1", [account])
+        .one(
+            "select count(*) from blast b
+             join line l on l.id = b.line_id
+             where b.state in ('recording', 'scheduled', 'paused') and l.account_id = $1",
+            [account],
+        )
         .await?;
     let (opt_outs,): (i64,) = tx
         .one(

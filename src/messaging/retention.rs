@@ -91,7 +91,7 @@ pub(crate) async fn remove_blasts_before(db: &Db, line: LineId, before: Timestam
     db.work(async |tx| {
         tx.run(
             "update blast as b set body = ''
-             where b.line_id = $1 and b.id < $2 and b.body <> '' and b.state <> 'recording'
+             where b.line_id = $1 and b.id < $2 and b.body <> '' and b.state not in ('recording', 'scheduled', 'paused')
                and not exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at is not null)",
             (line, end),
         )

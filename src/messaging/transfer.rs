@@ -4,7 +4,7 @@ use crate::clock::Now;
 use crate::db::{Result, Sql, Tx};
 use crate::directory::transfer::{Fate, LineTable, Moving};
 use crate::messaging::inbound::json;
-use crate::types::{AccountId, LineId, RunId, Timestamp};
+use crate::types::{AccountId, BlastId, BlastState, LineId, RunId, Timestamp};
 
 /// Messaging's entries of the list of what a line owns.
 pub(crate) const TABLES: &[LineTable] = &[
@@ -329,4 +329,37 @@ pub(crate) async fn half_sent(tx: &mut Tx, line: LineId) -> Result<i64> {
         )
         .await?;
     Ok(count)
+}
+
+/// What becomes of a line's blasts that have not started. Says how many there were; a cancelled one forgets its recipients.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn settle_scheduled(tx: &mut Tx, line: LineId, pause: bool) -> Result<Vec<BlastId>> {
+    let state = if pause { BlastState::Paused } else { BlastState::Cancelled };
+    let settled: Vec<(BlastId,)> =
+        tx.all("update blast set state = $2 where line_id = $1 and state = 'scheduled' returning id", (line, state)).await?;
+    if !pause {
+        tx.run(
+            "delete from blast_chunk
+             where line_id = $1 and blast_id in (select unhex(j.value->>0, '-') from json_each($2) j)",
+            (line, json(&settled)),
+        )
+        .await?;
+    }
+    Ok(settled.into_iter().map(|(id,)| id).collect())
+}
+
+/// Blasts that were paused by a transfer are scheduled again, unless somebody has decided otherwise.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn schedule_again(tx: &mut Tx, line: LineId, paused: &[BlastId]) -> Result<u64> {
+    let ids: Vec<[BlastId; 1]> = paused.iter().map(|id| [*id]).collect();
+    tx.run(
+        "update blast set state = 'scheduled'
+         where line_id = $1 and state = 'paused' and id in (select unhex(j.value->>0, '-') from json_each($2) j)",
+        (line, json(&ids)),
+    )
+    .await
 }

@@ -128,23 +128,25 @@ impl Member {
     /// # Errors
     /// What the database says.
     pub async fn load(db: &Db, id: StaffId) -> Result<Option<Member>> {
-        let found: Option<(String, bool)> =
-            db.opt("select name, second_factor is not null from staff_member where id = $1 and disabled_at is null", [id]).await?;
-        let Some((name, second_factor)) = found else { return Ok(None) };
-        let rows: Vec<(String, bool, bool)> = db
+        // Without the accounts of the roles, which may be thousands: each statement asks for those itself.
+        let rows: Vec<(String, bool, Option<String>, bool, bool)> = db
             .all(
-                "select distinct s.permission, s.everywhere, r.permission is not null
-                 from staff_scope s
-                 left join second_factor_rule r on r.permission = s.permission
-                 where s.staff_id = $1
-                 order by s.permission",
+                "select m.name, m.second_factor is not null, rp.permission, coalesce(r.everywhere, false), f.permission is not null
+                 from staff_member m
+                 left join staff_role sr on sr.staff_id = m.id
+                 left join role r on r.id = sr.role_id
+                 left join role_permission rp on rp.role_id = r.id
+                 left join second_factor_rule f on f.permission = rp.permission
+                 where m.id = $1 and m.disabled_at is null
+                 order by rp.permission",
                 [id],
             )
             .await?;
+        let Some((name, second_factor, ..)) = rows.first().cloned() else { return Ok(None) };
         let (mut permissions, mut withheld): (Vec<(Permission, bool)>, Vec<Permission>) = Default::default();
-        for (word, everywhere, needs_second_factor) in rows {
+        for (.., word, everywhere, needs_second_factor) in rows {
             // A word of a newer or older program gives nothing; what is about no account is not given on some.
-            let Ok(permission) = word.parse::<Permission>() else { continue };
+            let Some(permission) = word.and_then(|word| word.parse::<Permission>().ok()) else { continue };
             if permission.is_of_platform() && !everywhere {
                 continue;
             }
@@ -234,7 +236,8 @@ impl Member {
 }
 
 /// Where a permit holds, as the three values that a statement binds:
-/// `($1 or account_id in (select account_id from staff_scope where staff_id = $2 and permission = $3))`.
+/// `($1 or account_id in (select account_id from staff_scope where staff_id = $2 and permission = $3))`. A list asks by `exists`, which
+/// looks at the accounts of its own rows alone.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope {
     /// On all accounts.

@@ -85,7 +85,8 @@ macro_rules! list_sql {
              from (select line_id, conversation_id, account_id, held, queued, trouble, stalled_since, stalled_reason, changed_at
                    from lane
                    where trouble > 0 and (trouble, changed_at, line_id, conversation_id) < ($1, $2, $3, $4) and trouble >= $5
-                     and ($6 or account_id in (select account_id from staff_scope where staff_id = $7 and permission = $8)) ",
+                     and ($6 or exists (
+                       select 1 from staff_scope s where s.staff_id = $7 and s.permission = $8 and s.account_id = lane.account_id)) ",
             $narrow,
             "      order by trouble desc, changed_at desc, line_id desc, conversation_id desc
                    limit $9) n

@@ -92,6 +92,12 @@ impl EntryState {
 words! {
     /// How far a blast is.
     BlastState {
+        /// It starts later.
+        Scheduled = "scheduled",
+        /// It was scheduled, and its line got another owner: they decide.
+        Paused = "paused",
+        /// It was called off before it started.
+        Cancelled = "cancelled",
         /// Its messages are being recorded.
         Recording = "recording",
         /// Its messages are being sent.
@@ -397,4 +403,6 @@ pub struct BlastRow {
     pub duplicates: i64,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it starts; `None`: it started at once.
+    pub starts_at: Option<Timestamp>,
 }

@@ -17,7 +17,8 @@ use crate::messaging::transfer as messaging;
 use crate::staff::{Actor, Entry, Member, may, record};
 use crate::sync::transfer as sync;
 use crate::types::{
-    AccountId, ConversationId, FieldKind, FormField, IntegrationType, LineId, Permission, Problem, Timestamp, UtilityAbout, UtilityKind,
+    AccountId, BlastId, ConversationId, FieldKind, FormField, IntegrationType, LineId, Permission, Problem, Timestamp, UtilityAbout,
+    UtilityKind,
 };
 use crate::work::faults::UtilityGuard;
 use async_trait::async_trait;
@@ -78,6 +79,14 @@ pub(super) enum ResponderChoice {
     Drop,
 }
 
+/// What becomes of blasts that have not started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ScheduledChoice {
+    Pause,
+    Cancel,
+}
+
 /// What was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Parameters {
@@ -91,6 +100,7 @@ pub(super) struct Parameters {
     pub(super) access: AccessChoice,
     pub(super) responders: ResponderChoice,
     pub(super) opt_ins: OptInChoice,
+    pub(super) scheduled: ScheduledChoice,
 }
 
 /// The utility.
@@ -151,6 +161,12 @@ impl Utility for LineTransfer {
                     "Opt-ins",
                     "Consent was given to the old owner. Whether it holds for the new one is for your lawyers; opt-outs always stay.",
                     &[("keep", "Keep, with where they come from"), ("reset", "Reset to unknown: the new owner asks anew")],
+                ),
+                choice(
+                    "scheduled",
+                    "Scheduled blasts",
+                    "Blasts that have not started. The new owner’s program resumes or cancels what is paused; a cancelled one does not come back.",
+                    &[("pause", "Move along, paused"), ("cancel", "Cancel them")],
                 ),
             ],
         }
@@ -241,7 +257,14 @@ fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// The first step, in one transaction: line, opt-outs, lanes, watermark.
+/// Blasts that had not started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Scheduled {
+    pub(super) paused: bool,
+    pub(super) blasts: Vec<BlastId>,
+}
+
+/// The first step, in one transaction: line, opt-outs, lanes, blasts that have not started, watermark.
 async fn flip(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, Stop> {
     let at = work.now.at();
     let Some(_) = directory::flip(tx, p.line, (p.from, p.to), work.run, p.version, work.reverses).await? else {
@@ -252,6 +275,10 @@ async fn flip(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, Sto
     };
     let opted_out = messaging::flip(tx, p.line, p.to).await?;
     let lanes = if work.broken == Some(UtilityGuard::Scope) { 0 } else { sync::flip(tx, work.now, p.line, p.to).await? };
+    let scheduled = messaging::settle_scheduled(tx, p.line, p.scheduled == ScheduledChoice::Pause).await?;
+    if !scheduled.is_empty() {
+        keep(tx, work, &Scheduled { paused: p.scheduled == ScheduledChoice::Pause, blasts: scheduled }).await?;
+    }
     audit(tx, work, p, "line.transfer").await?;
     let says =
         format!("The line belongs to its new account now, with {opted_out} opt-outs and {lanes} conversations that are not in sync.");

@@ -1,6 +1,6 @@
 //! Blasts: they cost no RingCentral call, reach everybody once, and leave out who has opted out.
 
-use crate::harness::{TestApp, contact, on_both_engines};
+use crate::harness::{TestApp, TestLine, contact, on_both_engines};
 use crate::verdict::{Said, assert_good, received, ringcentral_calls, standing_posts};
 use server::sandbox::Kind;
 use std::collections::HashSet;
@@ -15,6 +15,8 @@ on_both_engines![
     a_blast_that_is_being_recorded_sends_nothing_yet,
     a_blast_on_an_inbox_line_holds_nothing,
     a_blast_that_was_stopped_half_due_goes_on_where_it_was,
+    a_scheduled_blast_starts_at_its_time_without_those_who_opted_out_before,
+    a_scheduled_blast_is_called_off_and_its_recipients_are_forgotten,
 ];
 
 async fn a_blast_of_ten_thousand_makes_no_ringcentral_call(app: &TestApp) {
@@ -129,4 +131,52 @@ async fn a_blast_that_was_stopped_half_due_goes_on_where_it_was(app: &TestApp) {
     for number in &contacts {
         assert_eq!(received(&journal, number), [text.as_str()]);
     }
+}
+
+/// A blast that starts in an hour.
+async fn scheduled(app: &TestApp, line: &TestLine, to: &[String]) -> serde_json::Value {
+    let starts_at = app.now.at().plus(std::time::Duration::from_secs(3_600)).rfc3339();
+    let blast = serde_json::json!({ "line": line.id, "text": app.text("Later"), "recipients": to, "starts_at": starts_at });
+    let answer = app.post(line, "blasts", &blast).await;
+    assert_eq!(answer.status(), 202);
+    answer.json().await.unwrap()
+}
+
+async fn a_scheduled_blast_starts_at_its_time_without_those_who_opted_out_before(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    for wrong in ["yesterday", "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"] {
+        let blast = serde_json::json!({ "line": line.id, "text": "Later", "recipients": [contact(1)], "starts_at": wrong });
+        let refused = app.post(&line, "blasts", &blast).await;
+        assert_eq!(refused.status(), 422, "{wrong}");
+        assert_eq!(refused.json::<serde_json::Value>().await.unwrap()["field"], "starts_at");
+    }
+    let blast = scheduled(app, &line, &[contact(1), contact(2)]).await;
+    assert_eq!(blast["state"], "scheduled");
+    app.send_outbox().await;
+    assert_eq!(received(&app.sandbox.journal(0), &contact(1)).len(), 0, "not before its time");
+    app.reply(&contact(2), &line, "STOP").await;
+    app.pass(3_600);
+    app.work().await;
+    let texts = |n: usize| received(&app.sandbox.journal(0), &contact(n)).iter().filter(|text| text.contains("Later")).count();
+    assert_eq!((texts(1), texts(2)), (1, 0));
+    let read = app.get(&line, blast["url"].as_str().unwrap()).await;
+    assert_eq!((&read["state"], &read["opted_out"]), (&"sent".into(), &1.into()));
+}
+
+async fn a_scheduled_blast_is_called_off_and_its_recipients_are_forgotten(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let blast = scheduled(app, &line, &[contact(1)]).await;
+    let path = |act: &str| format!("{}{}/{act}", app.url, blast["url"].as_str().unwrap());
+    for _ in 0..2 {
+        let cancelled = app.http.post(path("cancel")).bearer_auth(&line.token).send().await.unwrap();
+        assert_eq!(cancelled.status(), 200);
+        assert_eq!(cancelled.json::<serde_json::Value>().await.unwrap()["state"], "cancelled");
+    }
+    let late = app.http.post(path("resume")).bearer_auth(&line.token).send().await.unwrap();
+    assert_eq!(late.status(), 409);
+    let (chunks,): (i64,) = app.db.one("select count(*) from blast_chunk", ()).await.unwrap();
+    assert_eq!(chunks, 0);
+    app.pass(7_200);
+    app.work().await;
+    assert_eq!(received(&app.sandbox.journal(0), &contact(1)).len(), 0);
 }

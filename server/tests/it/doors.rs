@@ -436,6 +436,8 @@ async fn an_accounts_program_reaches_its_own_account_only(app: &TestApp) {
         (Method::POST, "/api/v1/blasts".to_owned(), Some(&mass), [401, 401, 422, 202]),
         (Method::GET, format!("/api/v1/lines/{line}/messages/{}", doors.message), None, [401, 401, 404, 200]),
         (Method::GET, format!("/api/v1/lines/{line}/blasts/{blast}"), None, [401, 401, 404, 200]),
+        (Method::POST, format!("/api/v1/lines/{line}/blasts/{blast}/resume"), None, [401, 401, 404, 409]),
+        (Method::POST, format!("/api/v1/lines/{line}/blasts/{blast}/cancel"), None, [401, 401, 404, 409]),
     ];
     for (method, path, body, wanted) in table {
         for (token, wanted) in tokens.into_iter().zip(wanted) {

@@ -349,6 +349,7 @@ impl TestApp {
     pub async fn send_outbox(&self) -> usize {
         let mut sent = 0;
         loop {
+            blast::start_due(&self.db, &self.now).await.unwrap();
             let recorded = blast::record_next(&self.db, &self.now).await.unwrap();
             let taken = outbound::step(&self.db, &self.now, &self.carrier, 500).await.unwrap();
             sent += taken;
@@ -433,7 +434,9 @@ impl TestApp {
                    union all
                    select due_at from message where due_at is not null
                    union all
-                   select created_at from blast where state = 'recording') due",
+                   select created_at from blast where state = 'recording'
+                   union all
+                   select starts_at from blast where state = 'scheduled') due",
                 (),
             )
             .await

@@ -79,11 +79,17 @@ impl<'a> Scene<'a> {
 
     async fn plan_with(&self, member: &Member, changes: &[(&str, &str)]) -> Result<RunId, Problem> {
         let (line, to) = (self.line.id.to_string(), self.to.to_string());
-        let mut answers: BTreeMap<String, String> =
-            [("line", line.as_str()), ("to", to.as_str()), ("access", "drop"), ("responders", "move"), ("opt_ins", "keep")]
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect();
+        let mut answers: BTreeMap<String, String> = [
+            ("line", line.as_str()),
+            ("to", to.as_str()),
+            ("access", "drop"),
+            ("responders", "move"),
+            ("opt_ins", "keep"),
+            ("scheduled", "pause"),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
         answers.extend(changes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         utilities::plan(&self.app.db, &self.app.now, member, UtilityKind::LineTransfer, &answers, None, ALONE).await
     }

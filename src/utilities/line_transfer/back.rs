@@ -1,7 +1,7 @@
 //! Taking a transfer back: what was dropped, reset or merged is restored from what was written down before it was. Later edits win.
 
 use super::super::{Batch, Stop, Work};
-use super::{ACCESS, CONTACTS, Parameters, RESPONDERS, count, directory, messaging};
+use super::{ACCESS, CONTACTS, FLIP, Parameters, RESPONDERS, Scheduled, count, directory, messaging};
 use crate::db::Tx;
 use crate::directory::transfer::{Access, Contacts, Dropped};
 use crate::types::RunId;
@@ -41,6 +41,15 @@ pub(super) async fn batch(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Resul
             let newer = count(was.len()) - back;
             let says = format!("Automatic replies that came back: {back}; words that have a new answer since: {newer}.");
             Batch { rows: back, ..done }.saying(says)
+        }
+        FLIP => {
+            let was: Scheduled = serde_json::from_str(&body).map_err(unreadable)?;
+            if was.paused {
+                let back = messaging::schedule_again(tx, p.line, &was.blasts).await?;
+                done.saying(format!("Blasts that are scheduled again: {back} of {}.", was.blasts.len()))
+            } else {
+                done.saying(format!("Blasts that were cancelled, and do not come back: {}.", was.blasts.len()))
+            }
         }
         _ => done,
     })

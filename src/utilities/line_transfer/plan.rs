@@ -2,7 +2,8 @@
 
 use super::super::{Asking, Proposal, Reversed, StepPlan};
 use super::{
-    ACCESS, AccessChoice, BACK, CONTACTS, FLIP, OPEN, OPT_INS, OptInChoice, Parameters, RESPONDERS, ResponderChoice, messaging, moving,
+    ACCESS, AccessChoice, BACK, CONTACTS, FLIP, OPEN, OPT_INS, OptInChoice, Parameters, RESPONDERS, ResponderChoice, ScheduledChoice,
+    messaging, moving,
 };
 use crate::db::Db;
 use crate::types::{AccountId, IntegrationType, LineId, Obstacle, PhoneNumber, Plan, PlanCount, Problem};
@@ -55,6 +56,7 @@ struct Counts {
     intents: i64,
     agent_posts: i64,
     blasts: i64,
+    scheduled: i64,
     people: i64,
     responders: i64,
 }
@@ -100,6 +102,7 @@ async fn counts(db: &Db, line: LineId) -> Result<Counts, Problem> {
                (select count(*) from intent where line_id = $1) as intents,
                (select count(*) from agent_post where line_id = $1) as agent_posts,
                (select count(*) from blast where line_id = $1) as blasts,
+               (select count(*) from blast where line_id = $1 and state = 'scheduled') as scheduled,
                (select count(*) from line_user where line_id = $1) as people,
                (select count(*) from responder where line_id = $1) as responders",
             [line],
@@ -183,7 +186,12 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
     let line = line(asking, asking.answer("line")?).await?;
     let to: AccountId = asking.answer("to")?;
     let (to_name, closed) = asking.account("to", to).await?;
-    let (access, responders, opt_ins) = (choice(asking, "access")?, choice(asking, "responders")?, choice(asking, "opt_ins")?);
+    let chosen = Chosen {
+        access: choice(asking, "access")?,
+        responders: choice(asking, "responders")?,
+        opt_ins: choice(asking, "opt_ins")?,
+        scheduled: choice(asking, "scheduled")?,
+    };
     let counts = counts(asking.db, line.id).await?;
     let (known,): (i64,) = asking
         .db
@@ -211,7 +219,12 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
         let (waiting, held) = (counts.waiting, counts.held);
         effects.push(format!("Conversations that are not in sync now: {waiting}, with {held} held messages. They are delivered in those."));
     }
-    let (keeps_access, drops, resets) = (access == AccessChoice::Keep, responders == ResponderChoice::Drop, opt_ins == OptInChoice::Reset);
+    let (keeps_access, drops, resets, pauses) = (
+        chosen.access == AccessChoice::Keep,
+        chosen.responders == ResponderChoice::Drop,
+        chosen.opt_ins == OptInChoice::Reset,
+        chosen.scheduled == ScheduledChoice::Pause,
+    );
     let rows = counts.rows();
     let plan = Plan {
         counts: vec![
@@ -230,6 +243,7 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
             ),
             fate("Deliveries into RingCentral", counts.entries, "move along; what is held stays held"),
             fate("Blasts", counts.blasts, "stay with the line"),
+            fate("Scheduled blasts", counts.scheduled, if pauses { "paused until the new owner decides" } else { "cancelled" }),
             fate(
                 "People with access",
                 counts.people,
@@ -270,21 +284,26 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
             said("People’s access", if keeps_access { "Keep where the new account knows the e-mail address" } else { "Drop" }),
             said("Automatic replies", if drops { "Drop" } else { "Move along" }),
             said("Opt-ins", if resets { "Reset to unknown" } else { "Keep" }),
+            said("Scheduled blasts", if pauses { "Pause" } else { "Cancel" }),
         ],
         steps: steps(&counts, own),
-        parameters: parameters(&line, to, &counts, (access, responders, opt_ins)),
+        parameters: parameters(&line, to, &counts, chosen),
         plan,
         input: Vec::new(),
         reverses: None,
     })
 }
 
-fn parameters(
-    line: &Line,
-    to: AccountId,
-    counts: &Counts,
-    (access, responders, opt_ins): (AccessChoice, ResponderChoice, OptInChoice),
-) -> serde_json::Value {
+/// What was chosen in the form.
+struct Chosen {
+    access: AccessChoice,
+    responders: ResponderChoice,
+    opt_ins: OptInChoice,
+    scheduled: ScheduledChoice,
+}
+
+fn parameters(line: &Line, to: AccountId, counts: &Counts, chosen: Chosen) -> serde_json::Value {
+    let Chosen { access, responders, opt_ins, scheduled } = chosen;
     let parameters = Parameters {
         line: line.id,
         from: line.account_id,
@@ -295,6 +314,7 @@ fn parameters(
         access,
         responders,
         opt_ins,
+        scheduled,
     };
     serde_json::to_value(parameters).unwrap_or_default()
 }
@@ -335,6 +355,13 @@ pub(super) async fn back(asking: &Asking<'_>, of: &Reversed) -> Result<Proposal,
         step(BACK, "What was dropped, reset or merged", records),
     ];
     let said = |label: &str, text: &str| (label.to_owned(), text.to_owned());
+    // Nothing is dropped on the way back; what the first way dropped is restored.
+    let chosen = Chosen {
+        access: AccessChoice::Drop,
+        responders: ResponderChoice::Move,
+        opt_ins: OptInChoice::Keep,
+        scheduled: ScheduledChoice::Pause,
+    };
     Ok(Proposal {
         summary: format!("Transfer {} back from {} to {to_name}", line.label, line.account),
         line: Some(was.line),
@@ -343,7 +370,7 @@ pub(super) async fn back(asking: &Asking<'_>, of: &Reversed) -> Result<Proposal,
         holds: format!("line:{}", was.line),
         answers: vec![said("Line", &line.label), said("From account", &line.account), said("Back to account", &to_name)],
         steps: steps(&counts, own),
-        parameters: parameters(&line, was.from, &counts, (AccessChoice::Drop, ResponderChoice::Move, OptInChoice::Keep)),
+        parameters: parameters(&line, was.from, &counts, chosen),
         plan,
         input: Vec::new(),
         reverses: Some(of.id),

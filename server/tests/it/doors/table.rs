@@ -154,6 +154,8 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/api/v1/lines/{line}/messages/{id}",       [401, 401, 401, 401, 401]),
     ("POST", "/api/v1/blasts",                           [401, 401, 401, 401, 401]),
     ("GET",  "/api/v1/lines/{line}/blasts/{id}",         [401, 401, 401, 401, 401]),
+    ("POST", "/api/v1/lines/{line}/blasts/{id}/resume",  [401, 401, 401, 401, 401]),
+    ("POST", "/api/v1/lines/{line}/blasts/{id}/cancel",  [401, 401, 401, 401, 401]),
     ("GET",  "/api",                                     [404, 404, 404, 404, 404]),
     ("GET",  "/api/{*rest}",                             [404, 404, 404, 404, 404]),
     ("POST", "/webhooks/carrier/{carrier}/messages",     [401, 401, 401, 401, 401]),

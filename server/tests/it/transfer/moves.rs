@@ -16,6 +16,8 @@ on_both_engines![
     a_blast_only_line_moves,
     a_plan_counts_and_changes_nothing,
     a_blast_that_starts_meanwhile_waits_until_the_line_opens,
+    scheduled_blasts_are_paused_until_the_new_owner_decides,
+    scheduled_blasts_are_cancelled_when_asked_for,
 ];
 
 const TABLES: [&str; 16] = [
@@ -212,4 +214,49 @@ async fn a_blast_that_starts_meanwhile_waits_until_the_line_opens(app: &TestApp)
     assert!(!switchyard::messaging::blast::record_next(&app.db, &app.now).await.unwrap(), "it waits");
     scene.finish(run).await;
     assert!(switchyard::messaging::blast::record_next(&app.db, &app.now).await.unwrap(), "the line is open");
+}
+
+/// A blast of the old account that starts in an hour; its address in the API.
+async fn scheduled(scene: &Scene<'_>) -> String {
+    let starts_at = scene.app.now.at().plus(std::time::Duration::from_secs(3_600)).rfc3339();
+    let (line, text) = (scene.line.id, scene.app.text("Planned"));
+    let blast = serde_json::json!({ "line": line, "text": text, "recipients": [contact(11)], "starts_at": starts_at });
+    let taken: serde_json::Value = scene.app.post(&scene.line, "blasts", &blast).await.json().await.unwrap();
+    taken["url"].as_str().unwrap().to_owned()
+}
+
+fn heard(app: &TestApp, who: &str) -> usize {
+    crate::verdict::received(&app.sandbox.journal(0), who).iter().filter(|text| text.contains("Planned")).count()
+}
+
+async fn scheduled_blasts_are_paused_until_the_new_owner_decides(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let url = scheduled(&scene).await;
+    let run = scene.transfer(&[]).await;
+    app.pass(7_200);
+    app.work().await;
+    assert_eq!((heard(app, &contact(11)), app.get(&scene.theirs, &url).await["state"].as_str()), (0, Some("paused")));
+    app.pass(60);
+    scene.back(run).await;
+    assert_eq!(app.get(&scene.line, &url).await["state"], "scheduled", "it comes back as it was");
+    let run = scene.transfer(&[]).await;
+    let resume = |token: &str| app.http.post(format!("{}{url}/resume", app.url)).bearer_auth(token.to_owned()).send();
+    assert_eq!(resume(&scene.line.token).await.unwrap().status(), 404, "the old owner decides nothing");
+    assert_eq!(resume(&scene.theirs.token).await.unwrap().status(), 200);
+    app.work().await;
+    assert_eq!(heard(app, &contact(11)), 1);
+    assert_eq!(scene.state(run).await, RunState::Succeeded);
+}
+
+async fn scheduled_blasts_are_cancelled_when_asked_for(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let url = scheduled(&scene).await;
+    let run = scene.transfer(&[("scheduled", "cancel")]).await;
+    assert_eq!(app.get(&scene.theirs, &url).await["state"], "cancelled");
+    app.pass(7_200);
+    let back = scene.back(run).await;
+    app.work().await;
+    assert_eq!(heard(app, &contact(11)), 0);
+    let texts: Vec<String> = scene.seen(back).await.events.into_iter().map(|event| event.text).collect();
+    assert!(texts.iter().any(|text| text.contains("do not come back: 1")), "{texts:?}");
 }
