@@ -33,8 +33,8 @@ async function freePort(): Promise<number> {
   });
 }
 
-/** `demo` fills its database and brings the sandbox; `serve` is empty and stands alone. */
-export async function start(command: 'demo' | 'serve'): Promise<Program> {
+/** `demo` fills its database and brings the sandbox; `serve` is empty and stands alone. `more` are further settings. */
+export async function start(command: 'demo' | 'serve', more: Record<string, string> = {}): Promise<Program> {
   const folder = mkdtempSync(join(tmpdir(), 'switchyard-e2e-'));
   const [port, sandboxPort] = [await freePort(), await freePort()];
   const url = `http://127.0.0.1:${port}`;
@@ -50,6 +50,7 @@ export async function start(command: 'demo' | 'serve'): Promise<Program> {
     RINGCENTRAL_SETTLE_MS: '2000',
     PUBLIC_URL: url,
     LOG: 'error',
+    ...more,
   };
   const child = spawn(binary, [command], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
   const end = async () => {

@@ -18,7 +18,7 @@ mod worker;
 pub use control::act;
 pub(crate) use launch::{approved, not_approved};
 pub use launch::{plan, plan_reverse, start};
-pub use view::{Report, ReportStep, catalogue, get, list, of_line, report, result};
+pub use view::{Report, ReportStep, about, catalogue, get, list, of_line, report, result};
 pub use worker::{Sleeper, Worker, WorkerConfig};
 
 use crate::clock::Now;

@@ -17,6 +17,7 @@ use crate::simulator::SimulatorPage;
 use crate::staff::{MemberPage, NewMemberPage, StaffPage};
 use crate::sync::{FindPage, SyncPage, UnknownPage};
 use crate::ui::FaultView;
+use crate::utilities::{LaunchPage, RunPage, RunsPage, UtilitiesPage};
 use crate::you::YouPage;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
@@ -109,6 +110,10 @@ pub fn App() -> impl IntoView {
                         <Route path=path!("/:id/secrets") view=screen!(connections, NewSecretsPage) ssr=SsrMode::Async />
                         <Route path=path!("/:id/remove") view=screen!(connections, RemoveConnectionPage) ssr=SsrMode::Async />
                     </ParentRoute>
+                    <Route path=path!("/utilities") view=screen!(utilities, UtilitiesPage) ssr=SsrMode::Async />
+                    <Route path=path!("/utilities/history") view=screen!(utilities, RunsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/utilities/new/:kind") view=screen!(utilities, LaunchPage) ssr=SsrMode::Async />
+                    <Route path=path!("/utilities/runs/:id") view=screen!(utilities, RunPage) ssr=SsrMode::Async />
                     <Route path=path!("/staff") view=screen!(staff, StaffPage) ssr=SsrMode::Async />
                     <Route path=path!("/staff/new") view=screen!(staff, NewMemberPage) ssr=SsrMode::Async />
                     <Route path=path!("/staff/:id") view=screen!(staff, MemberPage) ssr=SsrMode::Async />

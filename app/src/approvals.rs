@@ -134,6 +134,7 @@ fn card(row: ApprovalRow, own: StaffId, may: bool, decide: Sending, withdraw: Se
         <article class="panel flex flex-col gap-2 p-4">
             <h2 class="font-semibold wrap-anywhere">{row.summary.clone()}</h2>
             <p class="wrap-anywhere">{row.note}</p>
+            {row.run.map(|run| view! { <a class="text-link self-start" href=format!("/utilities/runs/{run}")>"See what it would do"</a> })}
             <p class="muted text-xs">
                 {row.asked_by.1} " asked " <Time at=row.asked_at /> ". It can be decided until " <Time at=row.expires_at /> "."
             </p>
@@ -181,6 +182,7 @@ fn past_row(row: ApprovalRow) -> impl IntoView {
             <span class="flex flex-wrap items-center gap-2">
                 <span class="font-medium wrap-anywhere">{row.summary}</span>
                 <Badge tone=tone>{state}</Badge>
+                {row.run.map(|run| view! { <a class="text-link" href=format!("/utilities/runs/{run}")>"The run"</a> })}
             </span>
             <p class="muted text-xs wrap-anywhere">{row.asked_by.1} ", " <Time at=row.asked_at /> ": " {row.note}</p>
             {decided}

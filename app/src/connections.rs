@@ -97,12 +97,12 @@ fn above(row: &ConnectionRow) -> Vec<(String, String)> {
 }
 
 /// `1 message`, `1,250 messages`.
-fn counted(count: i64, one: &str, many: &str) -> String {
+pub(crate) fn counted(count: i64, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{} {many}", crate::ui::grouped(count)) }
 }
 
 /// How long something has lasted, as people say it.
-fn lasted(time: Duration) -> String {
+pub(crate) fn lasted(time: Duration) -> String {
     let count = |seconds: u64| i64::try_from(time.as_secs() / seconds).unwrap_or(i64::MAX);
     match time.as_secs() {
         0..60 => "less than a minute".to_owned(),

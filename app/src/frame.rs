@@ -211,9 +211,10 @@ fn Ways(me: MeLoaded) -> impl IntoView {
                             {me.as_ref()
                                 .is_some_and(|me| me.simulator && me.may(Permission::SendMessages))
                                 .then(|| way("/simulator", "Simulator", Icon::Simulator))}
+                            {may(Permission::SeeRuns).then(|| way("/utilities", "Utilities", Icon::Utilities))}
                             {may(Permission::SeeStaff).then(|| way("/staff", "Staff", Icon::Staff))}
                             {may(Permission::SeeStaff).then(|| way("/roles", "Roles", Icon::Roles))}
-                            {(may(Permission::Approve) || may(Permission::SetIntegrationType) || may(Permission::ManageStaff))
+                            {(may(Permission::Approve) || may(Permission::SetIntegrationType) || may(Permission::ManageStaff) || may(Permission::SeeRuns))
                                 .then(|| {
                                     let to_decide = me.as_ref().map_or(0, |me| me.to_decide);
                                     counted("/approvals", "Approvals", Icon::Approvals, to_decide)

@@ -30,6 +30,7 @@ mod simulator;
 mod staff;
 mod sync;
 pub mod ui;
+mod utilities;
 mod you;
 
 pub use app::App;

@@ -11,7 +11,7 @@ mod types;
 pub use conversations::ConversationsPage;
 pub use line::LinePage;
 pub use list::LinesPage;
-use list::list_lines;
+pub use list::list_lines;
 pub use new::NewLinePage;
 pub use type_change::TypeChangePage;
 pub use types::TypesPage;

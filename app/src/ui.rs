@@ -29,7 +29,7 @@ pub use filter::{FilterBar, Search, query_field};
 pub use icon::{Icon, icon};
 pub use load::{Loaded, load};
 pub use page::{Notice, PageHead, Panel, Stat, Tabs, grouped};
-pub use send::{SendForm, Sending, fault_of, waits};
+pub use send::{SendForm, Sending, UploadForm, fault_of, waits};
 pub use state::{Empty, Loading, Progress};
 pub use table::{Cell, Pager, RowLink, Table, page_url};
 pub use toast::{ToastRegion, provide_toasts, toast, toast_on_success};

@@ -4,7 +4,7 @@ import { as, expect, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 /** Screens of each room; which they are is in app/src/app.rs. */
-const screens = ['/lines', '/sync', '/sync/unknown', '/simulator', '/accounts', '/connections', '/connections/new', '/staff', '/staff/new'];
+const screens = ['/lines', '/sync', '/sync/unknown', '/simulator', '/accounts', '/connections', '/connections/new', '/utilities', '/utilities/history', '/staff', '/staff/new'];
 
 /** What the browser complains about while `page` is used: errors, warnings, refused files. */
 function complaints(page: Page): string[] {
@@ -32,7 +32,7 @@ test('every screen is taken over, loaded at once or gone to, and its files can b
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
   }
   await page.evaluate(() => Object.assign(window, { sameLoad: true }));
-  for (const path of ['/lines', '/accounts', '/connections', '/sync', '/simulator', '/staff', '/lines']) {
+  for (const path of ['/lines', '/accounts', '/connections', '/sync', '/simulator', '/utilities', '/staff', '/lines']) {
     await follow(page, path);
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
   }

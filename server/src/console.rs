@@ -8,6 +8,7 @@ mod certificate;
 pub(crate) mod csv;
 mod lines_csv;
 mod sync_csv;
+mod utilities;
 
 use crate::front;
 use app::Fault;
@@ -20,7 +21,7 @@ use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use leptos::context::use_context;
 use leptos::nonce::use_nonce;
 use leptos::prelude::LeptosOptions;
@@ -91,6 +92,9 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .route("/erasures/{id}/certificate.txt", get(certificate::download).with_state(services.clone()))
         .route("/lines.csv", get(lines_csv::download).with_state(services.clone()))
         .route("/sync.csv", get(sync_csv::download).with_state(services.clone()))
+        .route("/utilities/history.csv", get(utilities::history).with_state(services.clone()))
+        .route("/utilities/runs/{id}/report.csv", get(utilities::report).with_state(services.clone()))
+        .route("/utilities/runs/{id}/result.csv", get(utilities::result).with_state(services.clone()))
         .merge(more)
         .fallback(move |request: Request| {
             let unknown = unknown.clone();
@@ -98,6 +102,8 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         });
     pages
         .layer(middleware::from_fn(front::small))
+        // Its files are larger than any other form; it reads no more than each field allows.
+        .route("/utilities/plan/{kind}", post(utilities::plan).with_state(services.clone()))
         .layer(middleware::from_fn_with_state(services.clone(), who_is_asking))
         .layer(session)
         .layer(middleware::from_fn_with_state(services.clone(), own_pages_only))

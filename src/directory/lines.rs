@@ -6,7 +6,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result, is_duplicate};
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{
-    AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, Page, PhoneNumber, Problem, Timestamp,
+    AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, Page, PhoneNumber, Problem, RunId, Timestamp,
 };
 
 /// A list's row as it is stored.
@@ -96,10 +96,12 @@ pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, line: LineId) -> R
         )
         .await?;
     let row = row.ok_or_else(no_such_line)?;
+    let (transfer,): (Option<RunId>,) = db.one("select transfer_id from line where id = $1", [line]).await?;
     Ok(LineDetail {
         version: row.version,
         created_at: row.created_at,
         connected: !crate::ringcentral::connected(db, [row.account_id]).await?.is_empty(),
+        transfer,
         users: people::users_of(db, line, row.account_id).await?,
         responders: people::responders_of(db, line).await?,
         line: row.into(),

@@ -203,12 +203,17 @@ struct Found {
     decider: Option<String>,
     decided_at: Option<Timestamp>,
     decision_note: Option<String>,
+    wish: Option<String>,
 }
 
 impl Found {
     fn row(self, now: Timestamp) -> ApprovalRow {
         let state = self.state.parse().unwrap_or(ApprovalState::Withdrawn);
         let state = if state == ApprovalState::Open && self.expires_at <= now { ApprovalState::Expired } else { state };
+        let run = match self.wish.and_then(|wish| serde_json::from_str(&wish).ok()) {
+            Some(Wish::StartRun { run }) => Some(run),
+            _ => None,
+        };
         ApprovalRow {
             id: self.id,
             summary: self.summary,
@@ -218,6 +223,7 @@ impl Found {
             expires_at: self.expires_at,
             state,
             decided: self.decided_at.map(|at| (self.decider.unwrap_or_default(), at, self.decision_note.unwrap_or_default())),
+            run,
         }
     }
 }
@@ -226,7 +232,7 @@ macro_rules! approvals_sql {
     ($narrow:literal) => {
         concat!(
             "select p.id, p.summary, p.note, p.asked_by, a.name as asker, p.asked_at, p.expires_at, p.state, d.name as decider,
-               p.decided_at, p.decision_note
+               p.decided_at, p.decision_note, case when p.kind = 'start_run' then p.wish end as wish
              from approval p
              join staff_member a on a.id = p.asked_by
              left join staff_member d on d.id = p.decided_by

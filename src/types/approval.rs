@@ -1,6 +1,6 @@
 //! What waits for a second person, as the browser knows it.
 
-use crate::types::{ApprovalId, StaffId, Timestamp, words};
+use crate::types::{ApprovalId, RunId, StaffId, Timestamp, words};
 use serde::{Deserialize, Serialize};
 
 words! {
@@ -38,6 +38,8 @@ pub struct ApprovalRow {
     pub state: ApprovalState,
     /// Who decided, when and with which words.
     pub decided: Option<(String, Timestamp, String)>,
+    /// The run of a data utility that it is about.
+    pub run: Option<RunId>,
 }
 
 /// What came of an action that may need a second person.

@@ -1,6 +1,6 @@
 //! The directory as screens show it.
 
-use crate::types::{AccountId, LineId, PhoneNumber, ResponderId, Timestamp, UserId, words};
+use crate::types::{AccountId, LineId, PhoneNumber, ResponderId, RunId, Timestamp, UserId, words};
 use serde::{Deserialize, Serialize};
 
 words! {
@@ -95,6 +95,8 @@ pub struct LineDetail {
     pub created_at: Timestamp,
     /// The account has a connection to RingCentral.
     pub connected: bool,
+    /// The run that is moving it to this account now.
+    pub transfer: Option<RunId>,
     /// Who has access.
     pub users: Vec<LineUser>,
     /// Its automatic replies.

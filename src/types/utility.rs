@@ -337,6 +337,9 @@ pub struct RunFilter {
     pub kind: Option<UtilityKind>,
     /// Only in this state.
     pub state: Option<RunState>,
+    /// Only what was started and is not over.
+    #[serde(default)]
+    pub under_way: bool,
     /// Only of this line.
     pub line: Option<LineId>,
     /// Only from or to this account.

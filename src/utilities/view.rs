@@ -19,6 +19,16 @@ pub fn catalogue(member: &Member) -> Vec<(UtilityAbout, bool)> {
     abouts.map(|about| (about.permission, about)).map(|(permission, about)| (about, may.may(permission))).collect()
 }
 
+/// A utility's form, for a member who may launch it.
+///
+/// # Errors
+/// `Forbidden` without its permission, `NotFound` when this version of the program has no such utility.
+pub fn about(member: &Member, kind: UtilityKind) -> Result<UtilityAbout, Problem> {
+    let found = utility(kind)?;
+    found.leave(member)?;
+    Ok(found.about())
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: RunId,
@@ -97,6 +107,7 @@ pub async fn list(
                 "and r.id < $4
                  and (r.utility = $5 or $5 is null)
                  and (r.state = $6 or ($6 is null and r.state <> 'planned'))
+                 and (not $13 or r.state not in ('planned', 'succeeded', 'cancelled'))
                  and (r.line_id = $7 or $7 is null)
                  and (r.account_id = $8 or r.target_id = $8 or $8 is null)
                  and (r.asked_by = $9 or $9 is null)
@@ -118,6 +129,7 @@ pub async fn list(
                 words,
                 number,
                 i64::try_from(limit + 1).unwrap_or(i64::MAX),
+                filter.under_way,
             ),
         )
         .await?;

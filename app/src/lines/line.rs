@@ -9,6 +9,7 @@ use crate::frame::{Me, use_me};
 use crate::history::HistoryRow;
 use crate::live::{is_idle, on_change};
 use crate::ui::{FaultView, Loaded, Loading, Notice, PageHead, Panel, Tabs, Time, TypeBadge, load, query_field};
+use crate::utilities::{TransferBanner, line_runs};
 use leptos::prelude::*;
 use switchyard::types::{Change, ConnectionRow, Cursor, LineDetail, LineId, Page, Permission};
 
@@ -97,7 +98,8 @@ fn whole(
     history: Loaded<Result<Page<HistoryRow>, Fault>>,
     changes: RwSignal<u32>,
 ) -> impl IntoView {
-    let LineDetail { line, version: _, created_at, connected, users, responders } = detail;
+    let LineDetail { line, version: _, created_at, connected, transfer, users, responders } = detail;
+    let me_again = me.clone();
     let (id, of_type, label) = (line.id, line.integration_type, line.label.clone());
     view! {
         <PageHead
@@ -110,6 +112,7 @@ fn whole(
             }
         />
         <Tabs label="This line" tabs=tabs(id, me.may(Permission::SeeMessages)) />
+        {transfer.map(|run| view! { <TransferBanner account=line.account.clone() run=run me=me.clone() /> })}
         <Notice words=&[("added", "The line was added."), ("type", "The integration type was set. The history below says what changed.")] />
         <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
             <div class="flex min-w-0 flex-col gap-4">
@@ -134,7 +137,8 @@ fn whole(
                 <Connection of=connection account=line.account_id of_type=of_type may=me.may(Permission::ManageDirectory) />
                 <Access id=id users=users me=me changes=changes />
             </div>
-            <div class="min-w-0 lg:col-span-2">
+            <div class="flex min-w-0 flex-col gap-4 lg:col-span-2">
+                {line_runs(id, line.account_id, &me_again)}
                 <History history=history />
             </div>
         </div>

@@ -23,6 +23,8 @@ pub enum Icon {
     Roles,
     /// What waits for a second person.
     Approvals,
+    /// Data utilities.
+    Utilities,
     /// The audit.
     Audit,
     /// The menu of narrow screens.
@@ -51,6 +53,7 @@ pub fn icon(which: Icon) -> impl IntoView {
         Icon::Staff => "M7.5 9.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2.5 16.5a5 5 0 0 1 10 0M13 3.8a3 3 0 0 1 0 5.4M15 12.2a5 5 0 0 1 2.5 4.3",
         Icon::Roles => "M3 4.5h14v11H3zM3 8.5h14M7.5 4.5v11M10 12l1.2 1.3 2.6-2.8",
         Icon::Approvals => "M3 10.5h4l1.5 2h3l1.5-2h4M3 10.5l2.5-7h9l2.5 7v6H3z",
+        Icon::Utilities => "M3 6h11M11.5 3.5 14 6l-2.5 2.5M17 14H6M8.5 11.5 6 14l2.5 2.5",
         Icon::Audit => "M5 2.5h7l3.5 3.5v11.5h-10.5zM12 2.5v3.5h3.5M7.5 9.5h5M7.5 12h5M7.5 14.5h3",
         Icon::Menu => "M3 5.5h14M3 10h14M3 14.5h14",
         Icon::Plus => "M10 4v12M4 10h12",

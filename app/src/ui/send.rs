@@ -14,6 +14,7 @@ use leptos::server_fn::error::{FromServerFnError, ServerFnUrlError};
 use leptos::server_fn::redirect::REDIRECT_HEADER;
 use leptos::server_fn::request::browser::Request;
 use leptos::task::spawn_local;
+use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use switchyard::types::Problem;
 use web_sys::UrlSearchParams;
@@ -32,7 +33,8 @@ impl Sending {
         Self::to_path(S::PATH)
     }
 
-    fn to_path(path: &'static str) -> Self {
+    /// To a route that takes an [`UploadForm`]; `path` is what its errors name.
+    pub fn to_path(path: &'static str) -> Self {
         let brought = use_context::<ServerActionError>().filter(|error| error.path() == path);
         let answer = brought.map(|error| Err(ServerFnUrlError::<Fault>::decode_err(error.err())));
         Self { path, pending: RwSignal::new(false), answer: RwSignal::new(answer) }
@@ -41,6 +43,20 @@ impl Sending {
     /// The latest answer: what the server function returned, as JSON, or what went wrong.
     pub fn answer(self) -> Signal<Option<Result<String, Fault>>> {
         self.answer.into()
+    }
+
+    /// Sends it, and goes where the answer leads.
+    fn send(self, request: Option<Request>, navigate: impl Fn(&str, NavigateOptions) + 'static) {
+        self.pending.set(true);
+        spawn_local(async move {
+            let (answer, to) = answered(request).await;
+            // Whoever left the page meanwhile does not hear of it any more.
+            let is_here = self.pending.try_set(false).is_none();
+            self.answer.try_set(Some(answer));
+            if let Some(to) = to.filter(|_| is_here) {
+                navigate(&to, NavigateOptions::default());
+            }
+        });
     }
 
     /// Forgets the latest answer.
@@ -107,17 +123,11 @@ pub fn SendForm(
         let Ok(fields) = UrlSearchParams::new_with_str_sequence_sequence(&form) else { return };
         // A button without a name is no field.
         fields.delete("");
-        action.pending.set(true);
-        let navigate = navigate.clone();
-        spawn_local(async move {
-            let (answer, to) = post(action.path, String::from(fields.to_string())).await;
-            // Whoever left the page meanwhile does not hear of it any more.
-            let is_here = action.pending.try_set(false).is_none();
-            action.answer.try_set(Some(answer));
-            if let Some(to) = to.filter(|_| is_here) {
-                navigate(&to, Default::default());
-            }
-        });
+        let request = Request::post(action.path)
+            .header("Accept", "application/json")
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(String::from(fields.to_string()));
+        action.send(request.ok(), navigate.clone());
     };
     view! {
         <form id=id action=action.path method="post" on:submit=send node_ref=node_ref>
@@ -126,12 +136,42 @@ pub fn SendForm(
     }
 }
 
+/// A form that may hold a file. It is sent to a route and not to a server function, which would read the file as text.
+#[component]
+pub fn UploadForm(
+    /// What becomes of it.
+    action: Sending,
+    /// Where it is sent.
+    to: String,
+    /// Its fields and its button.
+    children: Children,
+) -> impl IntoView {
+    let navigate = use_navigate();
+    let path = to.clone();
+    let send = move |event: ev::SubmitEvent| {
+        if event.default_prevented() {
+            return;
+        }
+        event.prevent_default();
+        if action.pending.get_untracked() {
+            return;
+        }
+        let Ok(form) = form_data_from_event(&event) else { return };
+        form.delete("");
+        let request = Request::post(&path).header("Accept", "application/json").body(form);
+        action.send(request.ok(), navigate.clone());
+    };
+    view! {
+        <form action=to method="post" enctype="multipart/form-data" on:submit=send>
+            {children()}
+        </form>
+    }
+}
+
 /// The answer, and where it leads.
-async fn post(path: &str, fields: String) -> (Result<String, Fault>, Option<String>) {
+async fn answered(request: Option<Request>) -> (Result<String, Fault>, Option<String>) {
     let lost = || Fault::from(Problem::unavailable("The console did not answer. Check your connection, reload the page and try again."));
-    let request =
-        Request::post(path).header("Accept", "application/json").header("Content-Type", "application/x-www-form-urlencoded").body(fields);
-    let Ok(request) = request else { return (Err(lost()), None) };
+    let Some(request) = request else { return (Err(lost()), None) };
     let Ok(response) = request.send().await else { return (Err(lost()), None) };
     let to = response.headers().get(REDIRECT_HEADER).and_then(|_| response.headers().get("Location"));
     match (response.ok(), response.text().await) {

@@ -17,7 +17,8 @@ use switchyard::ringcentral;
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member, SessionRows};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
-use switchyard::types::{AccountId, ConnectionId, ConversationId, MessageId, ResponderId, RoleId, StaffId, Timestamp, UserId};
+use switchyard::types::{AccountId, ConnectionId, ConversationId, MessageId, ResponderId, RoleId, RunId, StaffId, Timestamp, UserId, UtilityKind};
+use switchyard::utilities;
 use time::OffsetDateTime;
 use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
@@ -59,6 +60,8 @@ pub struct Doors<'a> {
     role: RoleId,
     responder: ResponderId,
     victim: StaffId,
+    /// A run that the administrator has planned.
+    run: RunId,
     /// As [`PEOPLE`].
     people: [Option<Member>; 5],
     /// The account that the fourth of them looks after.
@@ -106,6 +109,9 @@ impl<'a> Doors<'a> {
             Some(app.staff.clone()),
         ];
         let victim = h.member("victim@example.com", h.role("Viewer").await).await.id();
+        let answers = [("line", line.id.to_string()), ("to", elsewhere.to_string()), ("access", "drop".into()), ("responders", "move".into())];
+        let answers = answers.into_iter().chain([("opt_ins", "keep".into())]).map(|(name, answer)| (name.to_owned(), answer)).collect();
+        let run = utilities::plan(db, now, &app.staff, UtilityKind::LineTransfer, &answers, None, 10_000).await.unwrap();
         let (account, role) = (account.to_string(), h.role("Viewer").await);
         let connection = ringcentral::list(db, now, &app.staff.permit().unwrap(), None, 1).await.unwrap().rows[0].id;
         Doors {
@@ -120,6 +126,7 @@ impl<'a> Doors<'a> {
             role,
             responder,
             victim,
+            run,
             people,
             elsewhere,
             token_elsewhere,
@@ -157,6 +164,8 @@ impl<'a> Doors<'a> {
             .replace("{user}", &self.user.to_string())
             .replace("{role}", &self.role.to_string())
             .replace("{responder}", &self.responder.to_string())
+            .replace("{run}", &self.run.to_string())
+            .replace("{kind}", UtilityKind::LineTransfer.as_str())
             .replace("{victim}", &self.victim.to_string())
             .replace("{password}", PASSWORD)
             .replace("{n}", &(n % 10).to_string())
@@ -172,7 +181,7 @@ impl<'a> Doors<'a> {
     pub fn path(&self, route: &str) -> String {
         let path = route.replace("/lines/{id}", "/lines/{line}").replace("/connections/{id}", "/connections/{connection}");
         let path = path.replace("/staff/{id}", "/staff/{victim}").replace("/roles/{id}", "/roles/{role}");
-        let path = path.replace("/accounts/{id}", "/accounts/{account}");
+        let path = path.replace("/accounts/{id}", "/accounts/{account}").replace("/utilities/runs/{id}", "/utilities/runs/{run}");
         let path = path.replace("{id}", "{message}").replace("{carrier}", "sandbox");
         self.filled(&path.replace("{*rest}", "v2").replace("{line}/type", "{line}/type?to=inbox"), 0)
     }
