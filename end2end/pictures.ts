@@ -47,6 +47,19 @@ test('line', async ({ browser }) => {
   await take(page, 'line');
 });
 
+test('run', async ({ browser }) => {
+  const page = await as(browser, 'administrator', { viewport: { width: 1280, height: 900 }, bypassCSP: true });
+  await page.goto(await lineNamed(page, 'Promotions'));
+  await page.getByRole('link', { name: 'Transfer this line…' }).click();
+  await ready(page);
+  await page.getByLabel('To account').selectOption({ label: 'Lakeside Dental' });
+  await page.getByRole('button', { name: 'See what it would do' }).click();
+  await page.getByLabel('To confirm, type').fill((await page.locator('#typed-help').textContent())!);
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Recount' })).toBeVisible();
+  await take(page, 'run');
+});
+
 test('sync', async ({ browser }) => {
   const page = await support(browser);
   await expect(async () => {

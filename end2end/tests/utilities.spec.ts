@@ -14,8 +14,8 @@ let ada: BrowserContext;
 let [number, path] = ['', ''];
 
 test.beforeAll(async ({ browser }) => {
-  // Slow enough to be watched; more rows than these at once need a second person.
-  program = await start('demo', { UTILITY_SHARE: '1', ROWS_ALONE: '400' });
+  // Slow enough to be watched.
+  program = await start('demo', { UTILITY_SHARE: '1' });
   ada = await accept(browser, program.invitation);
 });
 test.afterAll(async () => program?.end());
@@ -38,9 +38,9 @@ async function plan(page: Page, label: string, to: string): Promise<void> {
   await expect(page.getByRole('table', { name: 'What it touches' })).toContainText('Messages');
 }
 
-async function confirmed(page: Page, button = 'Start'): Promise<void> {
+async function confirmed(page: Page): Promise<void> {
   await page.getByLabel('To confirm, type').fill(number);
-  await page.getByRole('button', { name: button, exact: true }).click();
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
 }
 
 test('a line is transferred after a plan and a confirmation, and taken back', async () => {
@@ -120,62 +120,6 @@ test('a run is paused and resumed, and its buttons stand where they stood', asyn
   await page.close();
 });
 
-test('what is many rows waits for a second person, who is not the one that asked', async ({ browser }) => {
-  test.slow();
-  const who = ['--email', 'grace@example.com', '--name', 'Grace Hopper', '--role', 'Administrator', '--as', 'admin@example.com'];
-  const grace = await accept(browser, program.shell(['staff', 'add', ...who]).split('\n')[0]);
-  const page = await ada.newPage();
-  await plan(page, 'Recalls', 'Northwind Outfitters');
-  await page.getByLabel('Why it is needed').fill('The practice was sold.');
-  await confirmed(page, 'Ask for the start');
-  await expect(state(page)).toHaveText('Awaiting approval');
-  await expect(page.getByText('It waits under Approvals until then.')).toBeVisible();
-  await accessible(page);
-
-  const own = await ada.newPage();
-  await own.goto('/approvals');
-  await expect(own.getByText('You asked for this: somebody else has to decide.')).toBeVisible();
-  await expect(own.getByText('Agree…')).toHaveCount(0);
-  await own.close();
-
-  const second = await grace.newPage();
-  await second.goto('/approvals');
-  await second.getByRole('link', { name: 'See what it would do' }).click();
-  await expect(second).toHaveURL(page.url().split('?')[0]);
-  await expect(second.getByText('Waits for a worker').or(second.getByText('Nothing was changed yet'))).toBeVisible();
-  await second.goto('/approvals');
-  await ready(second);
-  await second.getByText('Agree…').click();
-  await second.getByRole('button', { name: 'Agree and do it' }).click();
-  await expect(second.getByText('Agreed and done')).toBeVisible();
-  await expect(state(page)).toHaveText('Succeeded', { timeout: 120_000 });
-  await expect(page.locator('dl.facts').first()).toContainText('Grace Hopper');
-  await grace.close();
-  await page.close();
-});
-
-test('the history finds a run by the digits of its line, by its state and its account', async () => {
-  const page = await ada.newPage();
-  await page.goto('/utilities');
-  await page.getByRole('link', { name: 'History' }).click();
-  await ready(page);
-  const rows = page.getByRole('row').filter({ has: page.locator('[data-row-link]') });
-  await expect(rows).toHaveCount(4);
-  await page.getByPlaceholder('Digits, label or account').fill(number.replaceAll(' ', '').slice(-7));
-  await page.keyboard.press('Enter');
-  await expect(rows).toHaveCount(1);
-  await expect(page).toHaveURL(/q=/);
-  await page.getByLabel('State').selectOption('Failed');
-  await expect(page.getByText('No run fits')).toBeVisible();
-  await page.getByRole('link', { name: 'Show all runs' }).click();
-  await page.getByLabel('Account').selectOption('Lakeside Dental');
-  await expect(rows).toHaveCount(3);
-  const file = page.waitForEvent('download');
-  await page.getByRole('link', { name: 'CSV' }).click();
-  expect((await file).suggestedFilename()).toBe('runs.csv');
-  await page.close();
-});
-
 test('a utility is launched without JavaScript, and problems lead back to the form with its answers', async ({ browser }) => {
   const plain = await browser.newContext({ baseURL: program.url, javaScriptEnabled: false, storageState: await ada.storageState() });
   const page = await plain.newPage();
@@ -209,6 +153,94 @@ test('a utility is launched without JavaScript, and problems lead back to the fo
   await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await expect(page.getByRole('button', { name: 'Resume', exact: true })).toBeVisible();
   await plain.close();
+});
+
+test('a transfer waits for a second person, who is not the one that asked', async ({ browser }) => {
+  test.slow();
+  const who = ['--email', 'grace@example.com', '--name', 'Grace Hopper', '--role', 'Administrator', '--as', 'admin@example.com'];
+  const grace = await accept(browser, program.shell(['staff', 'add', ...who]).split('\n')[0]);
+  const page = await ada.newPage();
+  await plan(page, 'Recalls', 'Northwind Outfitters');
+  await confirmed(page);
+  await expect(page.getByText('A second person has to agree to this. Write')).toBeVisible();
+  await page.getByLabel('Why it is needed').fill('The practice was sold.');
+  await confirmed(page);
+  await expect(state(page)).toHaveText('Awaiting approval');
+  await expect(page.getByText('It waits under Approvals until then.')).toBeVisible();
+  await accessible(page);
+  // It is taken back while nobody has decided, and asked for again.
+  await page.getByText('Cancel…').click();
+  await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+  await expect(state(page)).toHaveText('Cancelled');
+  await plan(page, 'Recalls', 'Northwind Outfitters');
+  await page.getByLabel('Why it is needed').fill('The practice was sold.');
+  await confirmed(page);
+  await expect(state(page)).toHaveText('Awaiting approval');
+
+  const own = await ada.newPage();
+  await own.goto('/approvals');
+  await expect(own.getByText('You asked for this: somebody else has to decide.')).toBeVisible();
+  await expect(own.getByText('Agree…')).toHaveCount(0);
+  await own.close();
+
+  const second = await grace.newPage();
+  await second.goto('/approvals');
+  await second.getByRole('link', { name: 'See what it would do' }).click();
+  await expect(second).toHaveURL(page.url().split('?')[0]);
+  await expect(second.getByText('Waits for a worker').or(second.getByText('Nothing was changed yet'))).toBeVisible();
+  await second.goto('/approvals');
+  await ready(second);
+  await second.getByText('Agree…').click();
+  await second.getByRole('button', { name: 'Agree and do it' }).click();
+  await expect(second.getByText('Agreed and done')).toBeVisible();
+  await expect(state(page)).toHaveText('Succeeded', { timeout: 120_000 });
+  await expect(page.locator('dl.facts').first()).toContainText('Grace Hopper');
+  await grace.close();
+  await page.close();
+});
+
+test('the history finds a run by the digits of its line, by its state and its account', async () => {
+  const page = await ada.newPage();
+  await page.goto('/utilities');
+  await page.getByRole('link', { name: 'History' }).click();
+  await ready(page);
+  const rows = page.getByRole('row').filter({ has: page.locator('[data-row-link]') });
+  await expect(rows).toHaveCount(6);
+  await page.getByPlaceholder('Digits, label or account').fill(number.replaceAll(' ', '').slice(-7));
+  await page.keyboard.press('Enter');
+  await expect(rows).toHaveCount(2);
+  await expect(page).toHaveURL(/q=/);
+  await page.getByLabel('State').selectOption('Failed');
+  await expect(page.getByText('No run fits')).toBeVisible();
+  await page.getByRole('link', { name: 'Show all runs' }).click();
+  await page.getByLabel('Account').selectOption('Lakeside Dental');
+  await expect(rows).toHaveCount(5);
+  const file = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'CSV' }).click();
+  expect((await file).suggestedFilename()).toBe('runs.csv');
+  await page.close();
+});
+
+test('a line is searched as its number is typed, and what is chosen stays chosen', async () => {
+  const page = await ada.newPage();
+  await page.goto('/utilities/new/line_transfer');
+  await ready(page);
+  const [find, line] = [page.getByRole('searchbox', { name: 'Find a line' }), page.getByLabel('Line', { exact: true })];
+  await find.fill('Billing');
+  await expect(page.getByText('1 line', { exact: true })).toBeVisible();
+  await expect(line.locator('option:checked')).toContainText('Billing');
+  await find.fill('Store');
+  await expect(page.getByText('3 lines')).toBeVisible();
+  await expect(line.locator('option:checked')).toContainText('Billing');
+  await line.selectOption({ index: 3 });
+  const chosen = await line.inputValue();
+  await find.fill('');
+  await expect(page.getByText('12 lines')).toBeVisible();
+  await expect(line).toHaveValue(chosen);
+  await page.getByRole('button', { name: 'See what it would do' }).click();
+  // The browser itself asks for what is missing.
+  await expect(page).toHaveURL(/\/new\/line_transfer$/);
+  await page.close();
 });
 
 test('no screen of the utilities has an accessibility violation, wide or narrow, light or dark', async () => {

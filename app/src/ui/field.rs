@@ -94,6 +94,9 @@ pub fn TextArea(
     /// How many lines it shows.
     #[prop(default = 3)]
     rows: u32,
+    /// The browser insists on it; otherwise the answer says whether it was needed.
+    #[prop(default = true)]
+    required: bool,
     /// What to write.
     #[prop(optional)]
     help: &'static str,
@@ -105,7 +108,7 @@ pub fn TextArea(
         <div class="flex flex-col gap-1">
             {label_of(name, label, false)}
             <textarea
-                id=name name=name rows=rows required=true class="textarea w-full" class:textarea-error=move || error.with(Option::is_some)
+                id=name name=name rows=rows required=required class="textarea w-full" class:textarea-error=move || error.with(Option::is_some)
                 aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
             ></textarea>
             {below(name, help, error)}

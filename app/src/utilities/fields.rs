@@ -120,6 +120,14 @@ fn radios(of: &FormField, choices: Vec<(String, String)>, below: &Below) -> impl
 fn select(of: &FormField, choices: Vec<(String, String)>, chosen: &RwSignal<String>, below: &Below, bare: bool) -> impl IntoView + use<> {
     let (chosen, error) = (*chosen, below.error);
     let now = chosen.get_untracked();
+    let node = NodeRef::<leptos::html::Select>::new();
+    // After the options are there: those of another search come into the same list.
+    Effect::new(move |_| {
+        let now = chosen.get();
+        if let Some(select) = node.get() {
+            select.set_value(&now);
+        }
+    });
     let options = choices
         .into_iter()
         .map(|(value, text)| {
@@ -131,7 +139,7 @@ fn select(of: &FormField, choices: Vec<(String, String)>, chosen: &RwSignal<Stri
         <div class="flex flex-col gap-1">
             {(!bare).then(|| label(of))}
             <select
-                id=of.name.clone() name=of.name.clone() required=!of.optional class="select w-full" prop:value=move || chosen.get()
+                id=of.name.clone() name=of.name.clone() required=!of.optional class="select w-full" node_ref=node
                 class:select-error=move || error.with(Option::is_some) aria-invalid=below.is_wrong() aria-describedby=below.ids()
                 on:change=move |event| chosen.set(event_target_value(&event))
             >

@@ -11,10 +11,11 @@ use switchyard::types::{Obstacle, Plan, RunDetail};
 /// A run that was planned and not started.
 pub fn planned(run: &RunDetail, start: Sending, reverse: Sending) -> impl IntoView + use<> {
     let plan = &run.plan;
-    let duration = plan.seconds.map_or_else(
-        || "Nobody knows yet how long that takes.".to_owned(),
-        |seconds| format!("That takes about {}, while everything else goes on.", in_words(seconds)),
-    );
+    let duration = match plan.seconds {
+        None => "Nobody knows yet how long that takes.".to_owned(),
+        Some(seconds) if seconds < 60 => "That takes less than a minute, while everything else goes on.".to_owned(),
+        Some(seconds) => format!("That takes about {}, while everything else goes on.", in_words(seconds)),
+    };
     let conflicts = (!plan.conflicts.is_empty()).then(|| {
         let items = plan.conflicts.iter().map(|text| view! { <li>{text.clone()}</li> }).collect_view();
         view! {
@@ -126,17 +127,17 @@ fn confirmation(run: &RunDetail, start: Sending, reverse: Sending) -> impl IntoV
     let note = run.plan.needs_approval.then(|| {
         view! {
             <TextArea
-                label="Why it is needed" name="note" error=field_error(fault, "note")
+                label="Why it is needed" name="note" required=false error=field_error(fault, "note")
                 help="A second person has to agree: this is what they read. While there is nobody else who could, it starts at once."
             />
         }
     });
     let ways = ways_back(run, reverse);
-    let (id, needs_approval) = (run.row.id, run.plan.needs_approval);
+    let id = run.row.id;
     // The form that plans anew cannot stand in the form that starts.
     view! {
         <section class="panel flex flex-col gap-4 p-4" aria-labelledby="start">
-            <h2 id="start" class="font-semibold">{if needs_approval { "Ask for it" } else { "Start it" }}</h2>
+            <h2 id="start" class="font-semibold">"Start it"</h2>
             <SendForm action=start>
                 <div class="flex flex-col gap-4">
                     <FormFault fault=fault fields=&["typed", "note"] />
@@ -145,7 +146,7 @@ fn confirmation(run: &RunDetail, start: Sending, reverse: Sending) -> impl IntoV
                     {note}
                     <div>
                         <Button look=Look::Danger pending=waits(start)>
-                            {if needs_approval { "Ask for the start" } else { "Start" }}
+                            "Start"
                         </Button>
                     </div>
                 </div>

@@ -144,7 +144,8 @@ fn buttons(id: RunId, now: ReadSignal<RunDetail>, state: Memo<RunState>, act: Se
     let may = move |act: RunAct| Memo::new(move |_| now.with(|run| run.acts.contains(&act)));
     let (may_pause, may_resume, may_cancel) = (may(RunAct::Pause), may(RunAct::Resume), may(RunAct::Cancel));
     let may_reverse = Memo::new(move |_| now.with(|run| run.may_reverse));
-    let any = move || may_pause.get() || may_resume.get() || may_cancel.get() || may_reverse.get();
+    let past = Memo::new(move |_| now.with(|run| run.past_cancelling.clone()));
+    let any = move || may_pause.get() || may_resume.get() || may_cancel.get() || may_reverse.get() || past.with(Option::is_some);
     let form = move |of: RunAct, look: Look| {
         view! {
             <SendForm action=act>
@@ -168,6 +169,9 @@ fn buttons(id: RunId, now: ReadSignal<RunDetail>, state: Memo<RunState>, act: Se
                     {form(RunAct::Cancel, Look::Danger)}
                 </ConfirmFold>
             </Show>
+            <Show when=move || past.with(Option::is_some)>
+                <p class="muted max-w-prose min-w-0 basis-60 grow self-center text-xs">{move || past.get()}</p>
+            </Show>
             <Show when=move || may_reverse.get()>
                 <SendForm action=reverse>
                     <input type="hidden" name="id" value=id.to_string() />
@@ -178,7 +182,7 @@ fn buttons(id: RunId, now: ReadSignal<RunDetail>, state: Memo<RunState>, act: Se
     }
 }
 
-/// Why it stands still, and what to do: a failure, a second person, or that it cannot be cancelled any more.
+/// Why it stands still, and what to do: a failure, or a second person.
 fn trouble(run: &RunDetail) -> impl IntoView + use<> {
     let failed = run.error.as_ref().filter(|_| run.row.state == RunState::Failed).map(|error| {
         view! {
@@ -200,10 +204,7 @@ fn trouble(run: &RunDetail) -> impl IntoView + use<> {
             </p>
         }
     });
-    let past = run.past_cancelling.clone().filter(|_| matches!(run.row.state, RunState::Paused | RunState::Failed)).map(|why| {
-        view! { <p class="alert alert-info alert-soft items-start py-2.5 text-sm">{why}</p> }
-    });
-    view! { <div class="flex flex-col gap-2 not-empty:has-[.alert]:mb-4">{failed} {waits} {past}</div> }
+    view! { <div class="flex flex-col gap-2 not-empty:has-[.alert]:mb-4">{failed} {waits}</div> }
 }
 
 /// Who, when, and what it hangs together with.

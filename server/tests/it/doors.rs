@@ -17,7 +17,9 @@ use switchyard::ringcentral;
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member, SessionRows};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
-use switchyard::types::{AccountId, ConnectionId, ConversationId, MessageId, ResponderId, RoleId, RunId, StaffId, Timestamp, UserId, UtilityKind};
+use switchyard::types::{
+    AccountId, ConnectionId, ConversationId, MessageId, ResponderId, RoleId, RunId, StaffId, Timestamp, UserId, UtilityKind,
+};
 use switchyard::utilities;
 use time::OffsetDateTime;
 use tower_sessions::SessionStore;
@@ -109,7 +111,8 @@ impl<'a> Doors<'a> {
             Some(app.staff.clone()),
         ];
         let victim = h.member("victim@example.com", h.role("Viewer").await).await.id();
-        let answers = [("line", line.id.to_string()), ("to", elsewhere.to_string()), ("access", "drop".into()), ("responders", "move".into())];
+        let answers =
+            [("line", line.id.to_string()), ("to", elsewhere.to_string()), ("access", "drop".into()), ("responders", "move".into())];
         let answers = answers.into_iter().chain([("opt_ins", "keep".into())]).map(|(name, answer)| (name.to_owned(), answer)).collect();
         let run = utilities::plan(db, now, &app.staff, UtilityKind::LineTransfer, &answers, None, 10_000).await.unwrap();
         let (account, role) = (account.to_string(), h.role("Viewer").await);
