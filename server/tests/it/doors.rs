@@ -18,7 +18,7 @@ use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member, SessionRows};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
 use switchyard::types::{
-    AccountId, ConnectionId, ConversationId, MessageId, ResponderId, RoleId, RunId, StaffId, Timestamp, UserId, UtilityKind,
+    AccountId, ConnectionId, ConversationId, LineId, MessageId, ResponderId, RoleId, RunId, StaffId, Timestamp, UserId, UtilityKind,
 };
 use switchyard::utilities;
 use time::OffsetDateTime;
@@ -67,9 +67,17 @@ pub struct Doors<'a> {
     /// As [`PEOPLE`].
     people: [Option<Member>; 5],
     /// The account that the fourth of them looks after.
-    elsewhere: AccountId,
+    pub elsewhere: AccountId,
     /// A bearer token of it.
     token_elsewhere: String,
+}
+
+/// The transfer of a line, planned by the administrator.
+pub async fn planned(app: &TestApp, line: LineId, to: AccountId) -> RunId {
+    let (line, to) = (line.to_string(), to.to_string());
+    let answers = [("line", line.as_str()), ("to", &to), ("access", "drop"), ("responders", "move"), ("opt_ins", "keep")];
+    let answers = answers.into_iter().map(|(name, answer)| (name.to_owned(), answer.to_owned())).collect();
+    utilities::plan(&app.db, &app.now, &app.staff, UtilityKind::LineTransfer, &answers, None, 10_000).await.unwrap()
 }
 
 impl<'a> Doors<'a> {
@@ -111,10 +119,7 @@ impl<'a> Doors<'a> {
             Some(app.staff.clone()),
         ];
         let victim = h.member("victim@example.com", h.role("Viewer").await).await.id();
-        let answers =
-            [("line", line.id.to_string()), ("to", elsewhere.to_string()), ("access", "drop".into()), ("responders", "move".into())];
-        let answers = answers.into_iter().chain([("opt_ins", "keep".into())]).map(|(name, answer)| (name.to_owned(), answer)).collect();
-        let run = utilities::plan(db, now, &app.staff, UtilityKind::LineTransfer, &answers, None, 10_000).await.unwrap();
+        let run = planned(app, line.id, elsewhere).await;
         let (account, role) = (account.to_string(), h.role("Viewer").await);
         let connection = ringcentral::list(db, now, &app.staff.permit().unwrap(), None, 1).await.unwrap().rows[0].id;
         Doors {

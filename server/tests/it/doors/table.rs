@@ -98,7 +98,7 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("utilities/list",            "",                                                                  [401, 403, 403, 200, 200]),
     ("utilities/of-line",         "line={line}",                                                       [401, 403, 403, 200, 200]),
     ("utilities/get",             "id={run}",                                                          [401, 403, 403, 404, 200]),
-    ("utilities/start",           "id={run}&typed=no",                                                 [401, 404, 404, 404, 422]),
+    ("utilities/start",           "id={run}&typed=no",                                                 [401, 404, 404, 404, 409]),
     ("utilities/act",             "id={run}&act=pause",                                                [401, 404, 404, 404, 409]),
     ("utilities/reverse",         "id={run}",                                                          [401, 404, 404, 404, 409]),
     // The simulator, where a sandbox runs.
