@@ -20,10 +20,15 @@
 //! lives calls at once when it has committed its intent. Time is otherwise free: a worker may sleep for any time at any other place.
 //!
 //! To add a step of the engine: a variant of [`Action`], its condition in `Delivery::possible` and its effect in `Delivery::after`.
+//!
+//! Beside it, in [`transfer`]: a model of the Line Transfer.
 
 #[cfg(test)]
 mod checks;
 mod steps;
+pub mod transfer;
+#[cfg(test)]
+mod transfer_checks;
 
 /// What keeps the deliveries right, as `switchyard::work::faults::Guard` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
