@@ -290,6 +290,6 @@ pub fn workers(settings: &Settings, http: reqwest::Client, keys: Keyring) -> Res
         http,
         keys,
         webhook_base: settings.webhook_url(),
-        utilities: WorkerConfig { share: f64::from(settings.utility_share) / 100.0, ..WorkerConfig::default() },
+        utilities: settings.utilities().map_err(StartError)?,
     })
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use switchyard::staff::approvals::Alone;
+use switchyard::utilities::WorkerConfig;
 use tokio_util::sync::CancellationToken;
 
 /// The files of the certificate are looked at so often.
@@ -153,6 +154,10 @@ pub struct Settings {
     #[cfg(debug_assertions)]
     #[arg(long, env = "SWITCHYARD_BREAK", hide = true)]
     pub break_guard: Option<String>,
+    /// For tests: how runs of data utilities are worked, `lease=800,limit=600,most=20,break=fence`; times in milliseconds. Debug builds only.
+    #[cfg(debug_assertions)]
+    #[arg(long, env = "SWITCHYARD_UTILITIES", hide = true, default_value = "")]
+    pub utilities: String,
 }
 
 /// What to do about staff.
@@ -274,6 +279,17 @@ impl Settings {
             .collect()
     }
 
+    /// How runs of data utilities are worked.
+    ///
+    /// # Errors
+    /// With a sentence, when a test asks for something that there is not.
+    pub fn utilities(&self) -> Result<WorkerConfig, String> {
+        let config = WorkerConfig { share: f64::from(self.utility_share) / 100.0, ..WorkerConfig::default() };
+        #[cfg(debug_assertions)]
+        let config = for_a_test(config, &self.utilities)?;
+        Ok(config)
+    }
+
     /// How the delivery engine works.
     ///
     /// # Errors
@@ -292,6 +308,24 @@ impl Settings {
             ..switchyard::sync::EngineConfig::default()
         })
     }
+}
+
+/// The same with what a test asks for: short leases, small batches, a guard taken out.
+#[cfg(debug_assertions)]
+fn for_a_test(mut config: WorkerConfig, words: &str) -> Result<WorkerConfig, String> {
+    for word in words.split(',').filter(|word| !word.is_empty()) {
+        let (name, value) = word.split_once('=').ok_or("SWITCHYARD_UTILITIES: write name=value")?;
+        let number = || value.parse::<u32>().map_err(|error| format!("SWITCHYARD_UTILITIES: {name}: {error}"));
+        match name {
+            "lease" => config.lease = Duration::from_millis(number()?.into()),
+            "limit" => config.limit = Duration::from_millis(number()?.into()),
+            "most" => config.most = number()?.into(),
+            "tries" => config.tries = number()?.into(),
+            "break" => config.broken = Some(value.parse().map_err(|error: switchyard::types::UnknownWord| error.to_string())?),
+            _ => return Err(format!("SWITCHYARD_UTILITIES: there is no {name}")),
+        }
+    }
+    Ok(config)
 }
 
 #[cfg(test)]

@@ -53,6 +53,29 @@ pub fn point(name: &str) {
     let _ = name;
 }
 
+/// Hangs here, as a machine that is suspended, if the environment's `SWITCHYARD_HANG_AT` says so: `<point>:<n>:<file>` makes the file when
+/// it comes here for the nth time, and goes on when the file is gone. Debug builds only.
+pub async fn hang(name: &str) {
+    #[cfg(debug_assertions)]
+    {
+        static TIMES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let told = std::env::var("SWITCHYARD_HANG_AT").unwrap_or_default();
+        let mut words = told.splitn(3, ':');
+        let (point, n, file) = (words.next(), words.next().and_then(|n| n.parse::<u64>().ok()), words.next());
+        if let (Some(n), Some(file)) = (n, file)
+            && point == Some(name)
+            && TIMES.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == n
+            && std::fs::write(file, name).is_ok()
+        {
+            while std::path::Path::new(file).exists() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        }
+    }
+    #[cfg(not(debug_assertions))]
+    let _ = name;
+}
+
 /// What keeps the runs of utilities right; a test takes one out and must see the verdict turn red.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UtilityGuard {

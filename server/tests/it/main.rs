@@ -24,6 +24,7 @@ mod erasure;
 mod faults;
 mod guards;
 mod house;
+mod kill_test;
 mod leases;
 mod members;
 mod messages;
