@@ -8,6 +8,7 @@ pub mod integration;
 pub mod lines;
 pub mod people;
 pub mod transfer;
+pub(crate) mod v1;
 
 use crate::types::Problem;
 

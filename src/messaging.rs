@@ -14,6 +14,7 @@ pub(crate) mod retention;
 pub mod timeline;
 pub(crate) mod transfer;
 pub mod unknown;
+pub(crate) mod v1;
 
 use crate::db::{Db, Result};
 use crate::types::LineId;

@@ -7,14 +7,20 @@
 //! To add a utility: a module with a type that implements [`Utility`], a variant of [`UtilityKind`], and a line in [`ALL`]. Its form,
 //! plan, progress, log and history come from here and from the console's screens, which know no utility by name.
 
+mod beside;
+mod cells;
+pub mod consent_import;
 mod control;
 mod launch;
 pub mod line_transfer;
 mod log;
+mod pieces;
 pub mod state;
+pub mod v1_migration;
 mod view;
 mod worker;
 
+pub use cells::quoted;
 pub use control::act;
 pub(crate) use launch::{approved, not_approved};
 pub use launch::{plan, plan_reverse, start};
@@ -32,7 +38,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Every utility, in the order of the catalogue.
-pub const ALL: &[&dyn Utility] = &[&line_transfer::LineTransfer];
+pub const ALL: &[&dyn Utility] = &[&line_transfer::LineTransfer, &consent_import::ConsentImport, &v1_migration::V1Migration];
 
 /// A utility: what it asks for, what it would do, and how it does it, batch by batch.
 #[async_trait]
@@ -290,6 +296,29 @@ pub(crate) async fn keep(tx: &mut Tx, work: &Work<'_>, body: &impl serde::Serial
     )
     .await?;
     Ok(())
+}
+
+/// A file that was given, as the text that it has to be.
+fn text_of(file: Vec<u8>) -> Result<String, Problem> {
+    let refused = |before: &[u8]| {
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Problem::invalid("file", format!("On line {line} the file is no text in UTF-8. Save it as UTF-8, then choose it again."))
+    };
+    let text = String::from_utf8(file).map_err(|error| refused(&error.as_bytes()[..error.utf8_error().valid_up_to()]))?;
+    match text.bytes().position(|byte| byte == 0) {
+        Some(at) => Err(refused(&text.as_bytes()[..at])),
+        None => Ok(text),
+    }
+}
+
+/// What is stored with a run cannot be read.
+fn unreadable(error: serde_json::Error) -> Stop {
+    tracing::error!(line = error.line(), column = error.column(), "what is stored with a run could not be read");
+    Stop::fault("This run was planned by another version of the program.", "Cancel it and plan it anew.")
+}
+
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 /// Whether a form takes a file.

@@ -3,7 +3,7 @@
 use super::accounts::contains;
 use super::{people, short_text};
 use crate::clock::Now;
-use crate::db::{Db, Result, is_duplicate};
+use crate::db::{Db, Result, Sql, Tx, is_duplicate};
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{
     AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, Page, PhoneNumber, Problem, RunId, Timestamp,
@@ -115,6 +115,21 @@ pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, line: LineId) -> R
 pub async fn by_number_of_account(db: &Db, account: AccountId, number: &PhoneNumber) -> Result<Option<LineId>> {
     let found: Option<(LineId,)> = db.opt("select id from line where number = $1 and account_id = $2", (number.clone(), account)).await?;
     Ok(found.map(|(id,)| id))
+}
+
+/// On PostgreSQL this waits for messages that are being routed, and they for it: each takes a share of the line's row.
+const HOLD: Sql = Sql {
+    sqlite: "select account_id, transfer_id is not null from line where id = $1",
+    postgres: "select account_id, transfer_id is not null from line where id = $1 for no key update",
+};
+
+/// Whose the line is, and whether it is being transferred, until the transaction ends: meanwhile it does not change hands, and nothing
+/// comes in for it.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn hold(tx: &mut Tx, line: LineId) -> Result<Option<(AccountId, bool)>> {
+    tx.opt(HOLD, [line]).await
 }
 
 pub(super) fn no_such_line() -> Problem {

@@ -1,5 +1,7 @@
 //! Consent: STOP, START, HELP and their synonyms, for line and number, on every type of line. Opted-out wins until the contact
-//! writes START. Keywords: CTIA Messaging Principles; 47 CFR 64.1200(a)(10) for what counts as revoking.
+//! writes START, or an import brings a later opt-in with evidence. Keywords: CTIA Messaging Principles; 47 CFR 64.1200(a)(10) for what counts as revoking.
+
+pub(crate) mod import;
 
 use crate::clock::Now;
 use crate::db::{Result, Tx};
@@ -134,10 +136,16 @@ pub(super) async fn opted_out(tx: &mut Tx, line: LineId, numbers: &[PhoneNumber]
         )
         .await?;
     let mut out: HashSet<PhoneNumber> = rows.into_iter().map(|(number,)| number).collect();
-    let erased: Option<(Vec<u8>,)> = tx
+    out.extend(erased(tx, line, numbers).await?);
+    Ok(out)
+}
+
+/// Which of these numbers are of contacts who had opted out of the line and were erased.
+async fn erased(tx: &mut Tx, line: LineId, numbers: &[PhoneNumber]) -> Result<HashSet<PhoneNumber>> {
+    let salted: Option<(Vec<u8>,)> = tx
         .opt("select salt from erasure_salt where one = 'salt' and exists (select 1 from erased_opt_out where line_id = $1)", [line])
         .await?;
-    let Some((salt,)) = erased else { return Ok(out) };
+    let Some((salt,)) = salted else { return Ok(HashSet::new()) };
     let hashes: Vec<[String; 1]> = numbers.iter().map(|number| [hash(&salt, number)]).collect();
     let found: Vec<(String,)> = tx
         .all(
@@ -148,8 +156,7 @@ pub(super) async fn opted_out(tx: &mut Tx, line: LineId, numbers: &[PhoneNumber]
         )
         .await?;
     let found: HashSet<String> = found.into_iter().map(|(hash,)| hash).collect();
-    out.extend(numbers.iter().zip(&hashes).filter(|(_, hash)| found.contains(&hash[0])).map(|(number, _)| number.clone()));
-    Ok(out)
+    Ok(numbers.iter().zip(&hashes).filter(|(_, hash)| found.contains(&hash[0])).map(|(number, _)| number.clone()).collect())
 }
 
 #[cfg(test)]

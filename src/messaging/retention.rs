@@ -72,6 +72,22 @@ pub(crate) async fn remove_before(
     .await
 }
 
+/// Messages came that are older than what a pass has come to, from these on: the next pass looks at each line from its beginning.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn begin_again(tx: &mut Tx, oldest: &[(LineId, MessageId)]) -> Result<()> {
+    tx.run(
+        "delete from retention_mark
+         where exists (
+           select 1 from json_each($1) j
+           where unhex(j.value->>0, '-') = retention_mark.line_id and unhex(j.value->>1, '-') <= retention_mark.up_to)",
+        [json(oldest)],
+    )
+    .await?;
+    Ok(())
+}
+
 /// Whether what was written in a message is gone.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 //!
 //! A batch ends within its limit, which is shorter than the lease, so that the lease needs no heartbeat beside the batches themselves.
 
-use super::{Batch, Stop, Work, log, state, utility};
+use super::{Batch, Stop, Work, log, state, unreadable, utility};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx};
 use crate::staff::Actor;
@@ -535,9 +535,4 @@ impl Worker {
         }
         Ok(())
     }
-}
-
-fn unreadable(error: serde_json::Error) -> Stop {
-    tracing::error!(%error, "a run could not be read");
-    Stop::fault("This run was planned by another version of the program.", "Cancel it and plan it anew.")
 }

@@ -7,6 +7,7 @@ use futures_util::stream;
 use switchyard::db::Error;
 use switchyard::staff::{Member, Permit, may};
 use switchyard::types::{Cursor, Page, Problem};
+pub(crate) use switchyard::utilities::quoted;
 
 /// Rows read at a time.
 pub(super) const PAGE: usize = 1_000;
@@ -50,24 +51,4 @@ where
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
     ];
     (named, Body::from_stream(pages)).into_response()
-}
-
-/// What a spreadsheet may take for a formula when a cell begins with it, in full width too (OWASP, CSV injection).
-const STARTS_FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
-
-/// A field in quotes. One that a spreadsheet would run gets an apostrophe.
-pub(crate) fn quoted(field: &str) -> String {
-    let formula = field.starts_with(STARTS_FORMULA);
-    format!("\"{}{}\"", if formula { "'" } else { "" }, field.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_label_is_neither_broken_nor_run() {
-        assert_eq!(quoted("Front desk, \"north\""), "\"Front desk, \"\"north\"\"\"");
-        assert_eq!(quoted("=1+1"), "\"'=1+1\"");
-    }
 }

@@ -1,0 +1,226 @@
+//! Consent that somebody brings along in a file, for a line: a batch at a time, set-wise.
+//!
+//! The rule: the most restrictive reading wins, in whatever order things are imported. What lifts an opt-out is an opt-in that is
+//! known to be later and has evidence; nothing else does, and nothing lifts that of an erased contact.
+
+use super::erased;
+use crate::clock::Now;
+use crate::db::{Result, Tx};
+use crate::messaging::inbound::json;
+use crate::types::{AccountId, LineId, PhoneNumber, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// An opt-in of which nobody said when it was given: it is older than everything.
+const UNSAID: Timestamp = Timestamp(0);
+
+/// What a row of the file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    /// The contact.
+    pub(crate) number: PhoneNumber,
+    /// They opted out; else in.
+    pub(crate) out: bool,
+    /// When, if that is said.
+    pub(crate) at: Option<Timestamp>,
+    /// Where it comes from, in words.
+    pub(crate) evidence: Option<String>,
+}
+
+impl Said {
+    /// It lifts an opt-out that is older.
+    fn lifts(&self) -> bool {
+        !self.out && self.at.is_some() && self.evidence.is_some()
+    }
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing was known of this number on this line.
+    Created,
+    /// Something else was known, or less.
+    Updated,
+    /// It was known, or what is known is as good.
+    Unchanged(&'static str),
+    /// An opt-in that does not lift the opt-out; the reason.
+    KeptOptedOut(&'static str),
+}
+
+/// What is known of a number on a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    out: bool,
+    at: Timestamp,
+    /// An older opt-out does not touch it.
+    lifts: bool,
+}
+
+/// What a row does to what is known; `None` for nothing.
+fn decide(known: Option<Known>, is_erased: bool, row: &Said, now: Timestamp) -> (Outcome, Option<Known>) {
+    let becomes = Known { out: row.out, at: row.at.unwrap_or(if row.out { now } else { UNSAID }), lifts: row.lifts() };
+    if is_erased {
+        let outcome = if row.out {
+            Outcome::Unchanged("opted out before they were erased")
+        } else {
+            Outcome::KeptOptedOut("opted out before they were erased; that stays")
+        };
+        return (outcome, None);
+    }
+    let outcome = match (known, row.out) {
+        (None, _) => Outcome::Created,
+        (Some(known), true) if known.out => {
+            // Of a later one, an opt-in has to be later still.
+            if row.at.is_some_and(|at| at > known.at) { Outcome::Updated } else { Outcome::Unchanged("") }
+        }
+        (Some(known), true) => {
+            if known.lifts && row.at.is_some_and(|at| at < known.at) {
+                Outcome::Unchanged("older than the opt-in that is on record")
+            } else {
+                Outcome::Updated
+            }
+        }
+        (Some(known), false) if known.out => match row.at {
+            None => Outcome::KeptOptedOut("it does not say when it was given"),
+            Some(at) if at <= known.at => Outcome::KeptOptedOut("it is not later than the opt-out"),
+            Some(_) if row.evidence.is_none() => Outcome::KeptOptedOut("it is later than the opt-out, and has no evidence"),
+            Some(_) => Outcome::Updated,
+        },
+        (Some(known), false) => {
+            let is_later = becomes.at > known.at;
+            let says_more = if becomes.lifts { !known.lifts || is_later } else { !known.lifts && is_later };
+            if says_more { Outcome::Updated } else { Outcome::Unchanged("") }
+        }
+    };
+    let changes = matches!(outcome, Outcome::Created | Outcome::Updated);
+    (outcome, changes.then_some(becomes))
+}
+
+/// Takes in what these rows say, in order; a number may stand there several times. Answers one by one.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn import(tx: &mut Tx, now: &Now, (line, account): (LineId, AccountId), rows: &[Said]) -> Result<Vec<Outcome>> {
+    let at = now.at();
+    let numbers: Vec<PhoneNumber> = rows.iter().map(|row| row.number.clone()).collect();
+    let stored: Vec<(PhoneNumber, String, bool, Timestamp)> = tx
+        .all(
+            "select c.number, c.state, c.source <> 'import' or c.evidence is not null, c.at
+             from json_each($2) j
+             join consent c on c.line_id = $1 and c.number = j.value->>0",
+            (line, json(&numbers.iter().map(|number| [number]).collect::<Vec<_>>())),
+        )
+        .await?;
+    let mut known: HashMap<PhoneNumber, Known> =
+        stored.into_iter().map(|(number, state, lifts, at)| (number, Known { out: state == "opted_out", at, lifts })).collect();
+    let erased = erased(tx, line, &numbers).await?;
+
+    let mut outcomes = Vec::with_capacity(rows.len());
+    let mut changed: Vec<(&Said, Timestamp)> = Vec::new();
+    for row in rows {
+        let (outcome, becomes) = decide(known.get(&row.number).copied(), erased.contains(&row.number), row, at);
+        if let Some(becomes) = becomes {
+            known.insert(row.number.clone(), becomes);
+            changed.push((row, becomes.at));
+        }
+        outcomes.push(outcome);
+    }
+    write(tx, now, (line, account), &changed).await?;
+    Ok(outcomes)
+}
+
+/// Writes what has changed, in order.
+async fn write(tx: &mut Tx, now: &Now, (line, account): (LineId, AccountId), changed: &[(&Said, Timestamp)]) -> Result<()> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let at = now.at();
+    // Ids of one millisecond are in no order; the order in which it was said is.
+    let mut ids: Vec<uuid::Uuid> = changed.iter().map(|_| now.id_at(at)).collect();
+    ids.sort_unstable();
+    let events: Vec<_> = changed.iter().zip(&ids).map(|((row, at), id)| (&row.number, state(row), &row.evidence, at, id)).collect();
+    tx.run(
+        "insert into consent_event (line_id, number, id, account_id, state, source, evidence, at)
+         select $1, j.value->>0, unhex(j.value->>4, '-'), $2, j.value->>1, 'import', j.value->>2, cast(j.value->>3 as bigint)
+         from json_each($3) j",
+        (line, account, json(&events)),
+    )
+    .await?;
+    let last: HashMap<&PhoneNumber, usize> = changed.iter().enumerate().map(|(n, (row, _))| (&row.number, n)).collect();
+    let stands: Vec<_> = changed.iter().enumerate().filter(|(n, (row, _))| last.get(&row.number) == Some(n)).collect();
+    let stands: Vec<_> = stands.into_iter().map(|(_, (row, at))| (&row.number, state(row), &row.evidence, at)).collect();
+    tx.run(
+        "insert into consent (line_id, number, account_id, state, source, evidence, at)
+         select $1, j.value->>0, $2, j.value->>1, 'import', j.value->>2, cast(j.value->>3 as bigint)
+         from json_each($3) j
+         where true
+         on conflict (line_id, number) do update
+         set account_id = excluded.account_id, state = excluded.state, source = excluded.source, evidence = excluded.evidence,
+           at = excluded.at",
+        (line, account, json(&stands)),
+    )
+    .await?;
+    Ok(())
+}
+
+fn state(row: &Said) -> &'static str {
+    if row.out { "opted_out" } else { "opted_in" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000);
+
+    fn row(out: bool, at: Option<i64>, evidence: bool) -> Said {
+        let number = PhoneNumber::parse("+12025550143").expect("valid");
+        Said { number, out, at: at.map(Timestamp), evidence: evidence.then(|| "web form".to_owned()) }
+    }
+
+    /// Every row that there can be, of a few moments.
+    fn every_row() -> Vec<Said> {
+        let times = [None, Some(10), Some(20), Some(30)];
+        let all =
+            times.into_iter().flat_map(|at| [(false, at), (true, at)]).flat_map(|(out, at)| [row(out, at, false), row(out, at, true)]);
+        all.collect()
+    }
+
+    /// Imports these one after the other; in the end, whether the number is opted out.
+    fn end(rows: &[&Said]) -> Option<bool> {
+        let known = rows.iter().fold(None, |known, row| decide(known, false, row, NOW).1.or(known));
+        known.map(|known| known.out)
+    }
+
+    #[test]
+    fn only_a_later_opt_in_with_evidence_lifts_an_opt_out() {
+        let known = Some(Known { out: true, at: Timestamp(20), lifts: false });
+        for row in every_row().iter().filter(|row| !row.out) {
+            let lifts = row.at == Some(Timestamp(30)) && row.evidence.is_some();
+            let (outcome, _) = decide(known, false, row, NOW);
+            assert_eq!(outcome == Outcome::Updated, lifts, "{row:?}: {outcome:?}");
+            assert_eq!(matches!(outcome, Outcome::KeptOptedOut(_)), !lifts);
+            let (outcome, becomes) = decide(known, true, row, NOW);
+            assert!(matches!(outcome, Outcome::KeptOptedOut(_)) && becomes.is_none(), "an erased contact's opt-out stays");
+        }
+    }
+
+    #[test]
+    fn rows_lead_to_the_same_end_in_any_order() {
+        let rows = every_row();
+        for (a, b, c) in rows.iter().flat_map(|a| rows.iter().flat_map(|b| rows.iter().map(|c| (a, b, c))).collect::<Vec<_>>()) {
+            for other in [[a, c, b], [b, a, c], [b, c, a], [c, a, b], [c, b, a]] {
+                assert_eq!(end(&[a, b, c]), end(&other), "{a:?} {b:?} {c:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_row_twice_changes_nothing() {
+        for row in every_row() {
+            let (_, known) = decide(None, false, &row, NOW);
+            let again = decide(known, false, &row, Timestamp(NOW.0 + 1));
+            assert_eq!(again, (Outcome::Unchanged(""), None), "{row:?}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Reading the file: what each row says, or why it cannot be taken, with the number of its line. Nothing here quotes a cell in an error.
+
+use crate::messaging::consent::import::Said;
+use crate::types::{PhoneNumber, Problem, Timestamp};
+use csv::{ReaderBuilder, StringRecord};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A file has no more rows than these.
+const MOST_ROWS: usize = 1_000_000;
+/// A cell in quotes that goes over more lines was not closed.
+const MOST_LINES: u64 = 100;
+const LONGEST_EVIDENCE: usize = 500;
+/// So much of a cell that cannot be taken is kept for the result.
+const LONGEST_QUOTE: usize = 40;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A row that can be taken, as it is stored: the number of its line in the file, and what it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Row(pub(super) i64, pub(super) PhoneNumber, bool, Option<Timestamp>, Option<String>);
+
+/// One that cannot: the number of its line, its number and status as they are written, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Bad(pub(super) i64, pub(super) String, pub(super) String, pub(super) String);
+
+impl Row {
+    /// The number of its line, and what it says.
+    pub(super) fn said(self) -> (i64, Said) {
+        let Self(line, number, out, at, evidence) = self;
+        (line, Said { number, out, at, evidence })
+    }
+
+    pub(super) fn is_out(&self) -> bool {
+        self.2
+    }
+
+    /// When an opt-in was given that has evidence: an older opt-out is lifted.
+    pub(super) fn lifts_before(&self) -> Option<Timestamp> {
+        if self.2 || self.4.is_none() { None } else { self.3 }
+    }
+}
+
+/// What is in a file.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// By number; rows of one number in the order of the file.
+    pub(super) rows: Vec<Row>,
+    /// In the order of the file.
+    pub(super) bad: Vec<Bad>,
+}
+
+/// Where each column is.
+struct Columns {
+    number: usize,
+    status: usize,
+    at: Option<usize>,
+    evidence: Option<usize>,
+}
+
+impl Columns {
+    fn find(header: &StringRecord) -> Option<Self> {
+        let names: Vec<String> = header.iter().map(|name| name.trim().to_lowercase().replace([' ', '-'], "_")).collect();
+        let named = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
+        Some(Self {
+            number: named(&["number", "phone", "phone_number"])?,
+            status: named(&["status", "consent"])?,
+            at: named(&["at", "date", "given_at"]),
+            evidence: named(&["evidence", "source"]),
+        })
+    }
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// `Invalid` at the file when it is none that can be read, with the line where that shows.
+pub(super) fn read(text: &str, now: Timestamp) -> Result<Read, Problem> {
+    let refused = |text: String| Problem::invalid("file", text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let header = text.lines().next().unwrap_or_default();
+    let delimiter = [b',', b';', b'\t'].into_iter().find(|sign| header.as_bytes().contains(sign)).unwrap_or(b',');
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
+    let unreadable = |error: csv::Error| {
+        let line = error.position().map_or(1, csv::Position::line);
+        refused(format!("Line {line} cannot be read as CSV."))
+    };
+    let columns = Columns::find(reader.headers().map_err(unreadable)?).ok_or_else(|| {
+        refused("The first line has to name the columns: number and status, and at and evidence if you have them.".to_owned())
+    })?;
+    let (mut read, mut record) = (Read::default(), StringRecord::new());
+    while reader.read_record(&mut record).map_err(unreadable)? {
+        let line = record.position().map_or(0, csv::Position::line);
+        if reader.position().line().saturating_sub(line) > MOST_LINES {
+            return Err(refused(format!(
+                "On line {line} a text in quotes begins that is not closed. Mend it, then choose the file again."
+            )));
+        }
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
+        }
+        if read.rows.len() + read.bad.len() == MOST_ROWS {
+            return Err(refused("The file has more than 1,000,000 rows. Split it, and import the parts one after the other.".to_owned()));
+        }
+        let line = i64::try_from(line).unwrap_or(i64::MAX);
+        match row(line, &record, &columns, now) {
+            Ok(row) => read.rows.push(row),
+            Err(reason) => {
+                let cell = |at| record.get(at).unwrap_or_default().trim().chars().take(LONGEST_QUOTE).collect();
+                read.bad.push(Bad(line, cell(columns.number), cell(columns.status), reason.to_owned()));
+            }
+        }
+    }
+    // Rows that lie beside each other in the database are written together, and all rows of a number in their order.
+    read.rows.sort_by(|a, b| a.1.cmp(&b.1));
+    Ok(read)
+}
+
+fn row(line: i64, record: &StringRecord, columns: &Columns, now: Timestamp) -> Result<Row, &'static str> {
+    let cell = |at: usize| record.get(at).unwrap_or_default().trim();
+    let number = cell(columns.number);
+    // Our own results have an apostrophe there, so that a spreadsheet takes it for a text.
+    let number = number.strip_prefix('\'').unwrap_or(number);
+    if !number.starts_with('+') {
+        return Err("the number is not one with + and country code");
+    }
+    let number = PhoneNumber::parse(number).map_err(|_| "the number is not one with + and country code")?;
+    let out = is_out(cell(columns.status)).ok_or("the status is neither opted_in nor opted_out")?;
+    let at = columns.at.map(cell).filter(|at| !at.is_empty()).map(|at| moment(at, out, now)).transpose()?;
+    let evidence = columns.evidence.map(cell).filter(|evidence| !evidence.is_empty());
+    if evidence.is_some_and(|evidence| evidence.len() > LONGEST_EVIDENCE && evidence.chars().count() > LONGEST_EVIDENCE) {
+        return Err("the evidence is longer than 500 characters");
+    }
+    Ok(Row(line, number, out, at, evidence.map(str::to_owned)))
+}
+
+/// Whether a status says that the number has opted out.
+fn is_out(status: &str) -> Option<bool> {
+    let word = status.to_ascii_lowercase().replace([' ', '-'], "_");
+    match word.as_str() {
+        "opted_out" | "opt_out" | "optout" | "out" | "unsubscribed" | "stop" | "stopped" | "no" => Some(true),
+        "opted_in" | "opt_in" | "optin" | "in" | "subscribed" | "start" | "yes" => Some(false),
+        _ => None,
+    }
+}
+
+/// When it was given. Of a date alone the more restrictive reading counts: an opt-in as the day begins, an opt-out as it ends, in UTC.
+fn moment(text: &str, out: bool, now: Timestamp) -> Result<Timestamp, &'static str> {
+    let at = if text.len() == 10 {
+        Timestamp::from_rfc3339(&format!("{text}T00:00:00Z")).map(|begin| if out { Timestamp(begin.plus(DAY).0 - 1) } else { begin })
+    } else {
+        Timestamp::from_rfc3339(text)
+    };
+    let at = at.ok_or("the time is neither a date such as 2026-11-21 nor a time such as 2026-11-21T05:20:11Z")?;
+    if at > now.plus(DAY) {
+        return Err("the time lies in the future");
+    }
+    if at <= Timestamp(0) { Err("the time lies before 1970") } else { Ok(at) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_795_238_411_000_000);
+
+    fn reasons(text: &str) -> Vec<(i64, String)> {
+        read(text, NOW).expect("read").bad.into_iter().map(|bad| (bad.0, bad.3)).collect()
+    }
+
+    #[test]
+    fn rows_are_read_as_people_write_them() {
+        let text = "\u{feff}Status;Phone Number;Evidence\r\nOpted In;+1 (202) 555-0143;\"web form;\nsecond line\"\r\n\r\nSTOP;'+12025550142;\r\n;;\r\n";
+        let read = read(text, NOW).expect("read");
+        assert_eq!(read.bad, []);
+        let rows: Vec<_> = read.rows.into_iter().map(Row::said).collect();
+        let number = |text| PhoneNumber::parse(text).expect("valid");
+        assert_eq!(rows[0], (5, Said { number: number("+12025550142"), out: true, at: None, evidence: None }));
+        let evidence = Some("web form;\nsecond line".to_owned());
+        assert_eq!(rows[1], (2, Said { number: number("+12025550143"), out: false, at: None, evidence }));
+    }
+
+    #[test]
+    fn a_date_alone_counts_as_the_more_restrictive_end_of_its_day() {
+        let text = "number,status,at\n+12025550143,in,2026-11-20\n+12025550143,out,2026-11-20\n+12025550143,in,2026-11-20T10:00:00+02:00\n";
+        let at: Vec<_> = read(text, NOW).expect("read").rows.into_iter().filter_map(|row| row.3).map(Timestamp::rfc3339).collect();
+        assert_eq!(at, ["2026-11-20T00:00:00.000Z", "2026-11-20T23:59:59.999Z", "2026-11-20T08:00:00.000Z"]);
+    }
+
+    #[test]
+    fn each_row_that_cannot_be_taken_says_why_and_where() {
+        let long = "x".repeat(501);
+        let text = format!(
+            "number,status,at,evidence\n2025550143,in,,\n55501,in,,\n+12025550143,maybe,,\n+12025550143,in,yesterday,\n\
+             +12025550143,in,2027-01-01,\n+12025550143,in,1969-01-01,\n+12025550143,in,,{long}\n+12025550143\n"
+        );
+        let found = reasons(&text);
+        assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 4, 5, 6, 7, 8, 9]);
+        let words = ["country code", "country code", "neither opted_in", "neither a date", "future", "1970", "500 characters", "opted_in"];
+        for ((_, reason), word) in found.iter().zip(words) {
+            assert!(reason.contains(word), "{reason}: {word}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_none_is_refused_with_the_place() {
+        let refused = |text: &str| read(text, NOW).expect_err("refused").to_string();
+        assert!(refused("").contains("name the columns"));
+        assert!(refused("+12025550143,opted_in\n").contains("name the columns"));
+        let open = format!("number,status\n+12025550143,\"opted_in\n{}", "+12025550142,opted_in\n".repeat(200));
+        assert!(refused(&open).contains("On line 2 a text in quotes"));
+    }
+}

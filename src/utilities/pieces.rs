@@ -1,0 +1,64 @@
+//! A file that was given to a run, in pieces, and what came of each.
+//!
+//! The rule: what came of a piece is written in the transaction that did it, once; then the piece is forgotten, with the personal data in it.
+
+use super::{Stop, Work, cells};
+use crate::db::{Result as Done, Tx};
+use crate::messaging::inbound::json;
+use serde::{Deserialize, Serialize};
+
+/// Rows of a piece.
+pub(super) const ROWS: usize = 2_000;
+
+/// A piece as it is stored: the number of its first line in the file, and its rows.
+pub(super) fn pieces<T: Serialize>(rows: &[T], line: fn(&T) -> i64) -> impl Iterator<Item = (i64, String)> {
+    rows.chunks(ROWS).map(move |piece| (piece.first().map_or(0, line), json(piece)))
+}
+
+/// A piece; `None` when what came of it is written down already: then a batch that was done is asked for again.
+///
+/// # Errors
+/// [`Stop::Fault`] when it is not there.
+pub(super) async fn take(tx: &mut Tx, work: &Work<'_>, piece: i64, output: i64) -> Result<Option<String>, Stop> {
+    let (body, is_done): (Option<String>, bool) = tx
+        .one(
+            "select (select i.body from utility_input i where i.run_id = $1 and i.n = $2),
+               exists (select 1 from utility_output o where o.run_id = $1 and o.n = $3)",
+            (work.run, piece, output),
+        )
+        .await?;
+    match body {
+        _ if is_done => Ok(None),
+        Some(body) => Ok(Some(body)),
+        None => Err(Stop::fault("A piece of the file is missing.", "Cancel this run and plan it anew, with the file.")),
+    }
+}
+
+/// What is stored with a run, as the utility reads it.
+///
+/// # Errors
+/// [`Stop::Fault`] when another version of the program wrote it.
+pub(super) fn read<T: for<'a> Deserialize<'a>>(stored: &str) -> Result<T, Stop> {
+    serde_json::from_str(stored).map_err(super::unreadable)
+}
+
+/// Writes down what came of a piece, and forgets the piece when nobody needs it any more.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn settle(tx: &mut Tx, work: &Work<'_>, output: i64, body: String, done_with: Option<i64>) -> Done<()> {
+    tx.run("insert into utility_output (run_id, n, body) values ($1, $2, $3)", (work.run, output, body)).await?;
+    if let Some(piece) = done_with {
+        tx.run("delete from utility_input where run_id = $1 and n = $2", (work.run, piece)).await?;
+    }
+    Ok(())
+}
+
+/// The begin of what came of a piece: the first one names the columns.
+pub(super) fn begin(output: i64, columns: &[&str]) -> String {
+    let mut text = String::new();
+    if output == 0 {
+        cells::add_row(&mut text, columns);
+    }
+    text
+}

@@ -1,0 +1,306 @@
+//! The v1 Migration: lines, contacts, conversations and messages of the platform's first version, from an export in JSON Lines, into an
+//! account. docs/v1-export.md says what an export holds.
+//!
+//! The rule: what is good goes in, what is bad is listed with its line number and the reason, and nothing goes in twice: `v1_record` tells
+//! what was taken over as what, and a message's id is made of its time and of the id that it had.
+
+mod file;
+mod plan;
+
+use super::{Asking, Batch, Leave, Proposal, Stop, Utility, Work, beside, cells, pieces};
+use crate::db::{Result as Done, Tx};
+use crate::directory::{lines, v1 as directory};
+use crate::messaging::inbound::json;
+use crate::messaging::v1::{self as messaging, OldMessage};
+use crate::staff::{Member, may};
+use crate::types::{AccountId, ConversationId, FieldKind, FormField, LineId, Permission, Problem, Timestamp, UtilityAbout, UtilityKind};
+use async_trait::async_trait;
+use file::{Bad, Item, OldConversation};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use uuid::Uuid;
+
+/// The utility.
+#[derive(Debug)]
+pub struct V1Migration;
+
+/// An export is not larger than this.
+const MOST: u64 = 100_000_000;
+
+const UNREADABLE: &str = "unreadable";
+const LINES: &str = "lines";
+const CONTACTS: &str = "contacts";
+const CONVERSATIONS: &str = "conversations";
+const MESSAGES: &str = "messages";
+
+/// The columns of the result.
+const COLUMNS: &[&str] = &["row", "type", "id", "reason"];
+
+/// What was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Parameters {
+    account: AccountId,
+    /// Of each step the first piece, and the one behind the last.
+    pieces: Vec<(String, i64, i64)>,
+}
+
+/// How far a step is: the next piece, and what was counted until now.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Place {
+    piece: i64,
+    rows: i64,
+    added: i64,
+    bad: i64,
+}
+
+/// What came of a piece.
+#[derive(Debug, Default)]
+struct Came {
+    rows: usize,
+    added: u64,
+    bad: Vec<Bad>,
+}
+
+fn holds(account: AccountId) -> String {
+    format!("account:{account}")
+}
+
+#[async_trait]
+impl Utility for V1Migration {
+    fn about(&self) -> UtilityAbout {
+        let field = |name: &str, label: &str, help: &str, kind| FormField {
+            name: name.to_owned(),
+            label: label.to_owned(),
+            help: help.to_owned(),
+            kind,
+            optional: false,
+        };
+        UtilityAbout {
+            kind: UtilityKind::V1Migration,
+            name: "v1 Migration".to_owned(),
+            does: "Takes lines, contacts, conversations and messages of the platform’s first version into an account, from an export."
+                .to_owned(),
+            notes: vec![
+                "It is history: nothing is sent to anybody, and nothing is posted into RingCentral.".to_owned(),
+                "It can be run again, with the same export or a newer one: nothing is taken over twice.".to_owned(),
+                "Rows that cannot be taken are listed in the result with their line number and the reason; the others go in.".to_owned(),
+            ],
+            permission: Permission::MigrateFromV1,
+            is_reversible: false,
+            fields: vec![
+                field("account", "Into account", "The account that gets them.", FieldKind::Account),
+                field(
+                    "file",
+                    "Export",
+                    "A v1 export in JSON Lines, UTF-8. A larger one can be split between any two lines.",
+                    FieldKind::File { most: MOST, accept: ".jsonl,.ndjson,.json,application/x-ndjson".to_owned() },
+                ),
+            ],
+        }
+    }
+
+    fn leave(&self, member: &Member) -> Result<Leave, Problem> {
+        Ok(Leave::of(&member.permit::<may::MigrateFromV1>()?))
+    }
+
+    async fn plan(&self, asking: &Asking<'_>) -> Result<Proposal, Problem> {
+        plan::plan(asking).await
+    }
+
+    async fn still_holds(&self, tx: &mut Tx, work: &Work<'_>) -> Result<(), Stop> {
+        let p = Parameters::deserialize(work.parameters).map_err(super::unreadable)?;
+        if beside::is_busy(tx, p.account, &holds(p.account), true).await? {
+            return Err(Stop::fault("Another run is at work for this account.", "Resume from here when it is done."));
+        }
+        let closed: Option<(bool,)> = tx.opt("select closed_at is not null from account where id = $1", [p.account]).await?;
+        if closed.is_none_or(|(closed,)| closed) {
+            return Err(Stop::fault("The account was closed since the plan.", "Have it reopened, then resume from here."));
+        }
+        Ok(())
+    }
+
+    async fn batch(&self, tx: &mut Tx, work: &Work<'_>) -> Result<Batch, Stop> {
+        let p = Parameters::deserialize(work.parameters).map_err(super::unreadable)?;
+        let range = p.pieces.iter().find(|(step, ..)| step == work.step).map_or((0, 0), |(_, from, to)| (*from, *to));
+        let mut place = match work.place {
+            Some(place) => pieces::read(place)?,
+            None => Place { piece: range.0, ..Place::default() },
+        };
+        let n = place.piece;
+        let mut rows = 0;
+        if let Some(body) = pieces::take(tx, work, n, n).await? {
+            let came = match work.step {
+                UNREADABLE => Came::bad(pieces::read(&body)?),
+                LINES => take_lines(tx, work, p.account, pieces::read(&body)?).await?,
+                CONTACTS => take_contacts(tx, p.account, pieces::read(&body)?).await?,
+                CONVERSATIONS => take_conversations(tx, work, p.account, pieces::read(&body)?).await?,
+                _ => take_messages(tx, p.account, pieces::read(&body)?).await?,
+            };
+            let mut text = pieces::begin(n, COLUMNS);
+            for Bad(row, kind, id, reason) in &came.bad {
+                cells::add_row(&mut text, &[&row.to_string(), kind, id, reason]);
+            }
+            pieces::settle(tx, work, n, text, Some(n)).await?;
+            rows = super::count(came.rows);
+            place.rows += rows;
+            place.added += i64::try_from(came.added).unwrap_or(i64::MAX);
+            place.bad += super::count(came.bad.len());
+        }
+        place.piece += 1;
+        if place.piece < range.1 {
+            return Ok(Batch { rows, place: Some(json(&place)), ..Batch::default() });
+        }
+        let batch = Batch::last(rows);
+        Ok(if work.step == UNREADABLE { batch } else { batch.saying(place.sentence(work.step)) })
+    }
+}
+
+impl Place {
+    fn sentence(&self, step: &str) -> String {
+        let Self { rows, added, bad, .. } = self;
+        let mut name = step.to_owned();
+        name[..1].make_ascii_uppercase();
+        format!("{name}: {added} added, {} there already, {bad} could not be taken.", rows - added - bad)
+    }
+}
+
+impl Came {
+    fn bad(bad: Vec<Bad>) -> Self {
+        Self { rows: bad.len(), added: 0, bad }
+    }
+
+    /// A row that cannot be taken.
+    fn leave_out<T>(&mut self, kind: &str, Item(row, id, _): &Item<T>, reason: &str) {
+        self.bad.push(Bad(*row, kind.to_owned(), id.clone(), reason.to_owned()));
+    }
+}
+
+/// What was taken over before under these ids.
+async fn known(
+    tx: &mut Tx,
+    account: AccountId,
+    kind: &'static str,
+    ids: impl Iterator<Item = &str>,
+) -> Done<HashMap<String, (Uuid, Option<LineId>)>> {
+    let ids: HashSet<[&str; 1]> = ids.map(|id| [id]).collect();
+    let found: Vec<(String, Uuid, Option<LineId>)> = tx
+        .all(
+            "select v.v1_id, v.v2_id, v.v2_line
+             from json_each($1) j
+             join v1_record v on v.account_id = $2 and v.kind = $3 and v.v1_id = j.value->>0",
+            (json(&ids), account, kind),
+        )
+        .await?;
+    Ok(found.into_iter().map(|(v1_id, v2_id, v2_line)| (v1_id, (v2_id, v2_line))).collect())
+}
+
+/// Writes down what was taken over as what.
+async fn remember(tx: &mut Tx, account: AccountId, kind: &'static str, taken: &[(&str, Uuid, Option<LineId>)]) -> Done<()> {
+    tx.run(
+        "insert into v1_record (account_id, kind, v1_id, v2_id, v2_line)
+         select $2, $3, j.value->>0, unhex(j.value->>1, '-'), unhex(j.value->>2, '-')
+         from json_each($1) j
+         where true
+         on conflict (account_id, kind, v1_id) do nothing",
+        (json(taken), account, kind),
+    )
+    .await?;
+    Ok(())
+}
+
+async fn take_lines(tx: &mut Tx, work: &Work<'_>, account: AccountId, rows: Vec<Item<directory::OldLine>>) -> Result<Came, Stop> {
+    let mut came = Came { rows: rows.len(), ..Came::default() };
+    let before = known(tx, account, "line", rows.iter().map(|row| row.1.as_str())).await?;
+    let new: Vec<_> = rows.iter().filter(|row| !before.contains_key(&row.1)).collect();
+    let lines: Vec<_> = new.iter().map(|row| &row.2).collect();
+    let became = directory::take_lines(tx, work.now, &work.asked_by, account, &lines).await?;
+    let mut taken = Vec::new();
+    for (row, became) in new.into_iter().zip(became) {
+        match became {
+            directory::Line::Made(id) => {
+                came.added += 1;
+                taken.push((row.1.as_str(), id.0, None));
+            }
+            directory::Line::Known(id) => taken.push((row.1.as_str(), id.0, None)),
+            directory::Line::Foreign => came.leave_out("line", row, "the number is a line of another account"),
+        }
+    }
+    remember(tx, account, "line", &taken).await?;
+    Ok(came)
+}
+
+async fn take_contacts(tx: &mut Tx, account: AccountId, rows: Vec<Item<directory::OldContact>>) -> Result<Came, Stop> {
+    // One that was taken over before was named or erased here since: it stays as it is.
+    let before = known(tx, account, "contact", rows.iter().map(|row| row.1.as_str())).await?;
+    let new: Vec<_> = rows.iter().filter(|row| !before.contains_key(&row.1)).collect();
+    let contacts: Vec<_> = new.iter().map(|row| &row.2).collect();
+    let added = directory::take_contacts(tx, account, &contacts).await?;
+    let taken: Vec<_> = new.iter().map(|row| (row.1.as_str(), messaging::message_id(account, &row.1, Timestamp(0)).0, None)).collect();
+    remember(tx, account, "contact", &taken).await?;
+    Ok(Came { rows: rows.len(), added, bad: Vec::new() })
+}
+
+/// Which of these lines belong to the account, until the transaction ends.
+async fn of_account(tx: &mut Tx, account: AccountId, wanted: BTreeSet<LineId>) -> Result<HashSet<LineId>, Stop> {
+    let mut theirs = HashSet::new();
+    // In one order everywhere, so that two transactions cannot wait for each other.
+    for line in wanted {
+        match lines::hold(tx, line).await? {
+            // Messages of before would be recounted as if they had come along.
+            Some((owner, true)) if owner == account => {
+                return Err(Stop::fault("A line of the account is being transferred.", "Resume from here when the transfer is done."));
+            }
+            Some((owner, false)) if owner == account => {
+                theirs.insert(line);
+            }
+            _ => {}
+        }
+    }
+    Ok(theirs)
+}
+
+const MOVED: &str = "the line belongs to another account now";
+
+async fn take_conversations(tx: &mut Tx, work: &Work<'_>, account: AccountId, rows: Vec<Item<OldConversation>>) -> Result<Came, Stop> {
+    let mut came = Came { rows: rows.len(), ..Came::default() };
+    let before = known(tx, account, "conversation", rows.iter().map(|row| row.1.as_str())).await?;
+    let lines = known(tx, account, "line", rows.iter().map(|row| row.2.line.as_str())).await?;
+    let theirs = of_account(tx, account, lines.values().map(|(line, _)| LineId(*line)).collect()).await?;
+    let mut new = Vec::new();
+    for row in rows.iter().filter(|row| !before.contains_key(&row.1)) {
+        match lines.get(&row.2.line).map(|(line, _)| LineId(*line)) {
+            None => came.leave_out("conversation", row, "its line is not known: no row of type line with that id was taken"),
+            Some(line) if !theirs.contains(&line) => came.leave_out("conversation", row, MOVED),
+            Some(line) => new.push((row, line)),
+        }
+    }
+    let wanted: Vec<_> = new.iter().map(|(row, line)| (*line, row.2.number.clone(), row.2.at.unwrap_or_else(|| work.now.at()))).collect();
+    let ids = messaging::take_conversations(tx, work.now, account, &wanted).await?;
+    let taken: Vec<_> =
+        new.iter().filter_map(|(row, line)| Some((row.1.as_str(), ids.get(&(*line, row.2.number.clone()))?.0, Some(*line)))).collect();
+    remember(tx, account, "conversation", &taken).await?;
+    came.added = u64::try_from(taken.len()).unwrap_or(u64::MAX);
+    Ok(came)
+}
+
+async fn take_messages(tx: &mut Tx, account: AccountId, rows: Vec<Item<(String, OldMessage)>>) -> Result<Came, Stop> {
+    let mut came = Came { rows: rows.len(), ..Came::default() };
+    let known = known(tx, account, "conversation", rows.iter().map(|row| row.2.0.as_str())).await?;
+    let places: Vec<_> = known.values().filter_map(|(id, line)| Some(((*line)?, ConversationId(*id)))).collect();
+    let theirs = of_account(tx, account, places.iter().map(|(line, _)| *line).collect()).await?;
+    let threads = messaging::threads(tx, &places).await?;
+    let mut messages = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let Some((id, line)) = known.get(&row.2.0) else {
+            came.leave_out("message", row, "its conversation is not known: no row of type conversation with that id was taken");
+            continue;
+        };
+        match threads.get(&ConversationId(*id)) {
+            _ if !line.is_some_and(|line| theirs.contains(&line)) => came.leave_out("message", row, MOVED),
+            None => came.leave_out("message", row, "its contact was erased here"),
+            Some(thread) => messages.push((messaging::message_id(account, &row.1, row.2.1.at), thread, &row.2.1)),
+        }
+    }
+    came.added = messaging::take_messages(tx, account, &messages).await?;
+    Ok(came)
+}
