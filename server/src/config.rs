@@ -35,6 +35,8 @@ pub enum Command {
     Staff(StaffArgs),
     /// The audit: check that nobody changed it.
     Audit(AuditArgs),
+    /// Data utilities: plan, start and follow runs from the shell, as a named member and by the same rules.
+    Utility(UtilityArgs),
     /// Fill an empty database with a demo and start everything, the RingCentral sandbox too.
     Demo(Settings),
     /// Run the RingCentral and carrier sandbox alone.
@@ -192,6 +194,78 @@ pub enum StaffCommand {
         /// The console as a browser reaches it.
         #[arg(long, env = "PUBLIC_URL", default_value = "http://127.0.0.1:3000")]
         public_url: String,
+    },
+}
+
+/// What to do about data utilities.
+#[derive(Debug, Args)]
+pub struct UtilityArgs {
+    /// Where the data is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The e-mail of the member of the staff who asks.
+    #[arg(long = "as", global = true, default_value = "", hide_default_value = true)]
+    pub acting: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: UtilityCommand,
+}
+
+/// What can be done about data utilities from the shell.
+#[derive(Debug, Subcommand)]
+pub enum UtilityCommand {
+    /// List the utilities with what each asks for, and the latest runs.
+    List,
+    /// Look at what a run would do; nothing is changed. Prints the plan and the run's id.
+    Plan {
+        /// Such as `consent_import`; see `list`.
+        utility: String,
+        /// An answer to what it asks for, as `name=answer`; several times. Lines and accounts by id, number or name.
+        #[arg(long = "set", value_name = "NAME=ANSWER")]
+        answers: Vec<String>,
+        /// The file that it asks for.
+        #[arg(long)]
+        file: Option<PathBuf>,
+        /// A run that touches more rows than these needs a second person, unless it always needs one.
+        #[arg(long, env = "ROWS_ALONE", default_value_t = 10_000)]
+        rows_alone: i64,
+    },
+    /// Start a planned run. A running server works it.
+    Run {
+        /// The run's id, as `plan` printed it.
+        run: String,
+        /// The confirmation that the plan asks for.
+        #[arg(long, default_value = "")]
+        typed: String,
+        /// Why, for the second person who has to agree.
+        #[arg(long, default_value = "")]
+        note: String,
+        /// Wait until it is done, or stands still.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Show how far a run is.
+    Status {
+        /// The run's id.
+        run: String,
+        /// Write what came of each row of the file here, as CSV.
+        #[arg(long, value_name = "FILE")]
+        result: Option<PathBuf>,
+    },
+    /// Stop a run after the batch under way.
+    Pause {
+        /// The run's id.
+        run: String,
+    },
+    /// Go on after a pause, or after a failure from where it failed.
+    Resume {
+        /// The run's id.
+        run: String,
+    },
+    /// End a run before it is done.
+    Cancel {
+        /// The run's id.
+        run: String,
     },
 }
 

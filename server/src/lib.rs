@@ -14,4 +14,5 @@ pub mod front;
 pub mod live;
 pub mod outside;
 pub mod sandbox;
+pub mod shell;
 pub mod webhooks;

@@ -7,9 +7,10 @@
 use clap::Parser;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use server::application::{self, Site, StartError, because, may_work_alone};
-use server::config::{AuditArgs, AuditCommand, Cli, Command, DatabaseArgs, SandboxArgs, Settings, StaffArgs, StaffCommand};
+use server::config::{AuditArgs, AuditCommand, Cli, Command, DatabaseArgs, SandboxArgs, Settings, StaffArgs, StaffCommand, UtilityArgs};
 use server::demo;
 use server::sandbox::{Limits, Sandbox, SandboxConfig};
+use server::shell;
 use std::path::Path;
 use std::process::ExitCode;
 use switchyard::clock::{Clock, Now, Rng};
@@ -29,6 +30,7 @@ async fn main() -> ExitCode {
         Command::Migrate(database) => migrate(database).await,
         Command::Staff(args) => manage_staff(args).await,
         Command::Audit(AuditArgs { command: AuditCommand::Verify { database, known } }) => verify_audit(database, known).await,
+        Command::Utility(args) => utility(args).await,
         Command::Demo(settings) => run_demo(settings).await,
         Command::Sandbox(args) => sandbox(args).await,
         Command::Key => {
@@ -198,6 +200,13 @@ async fn manage_staff(args: StaffArgs) -> Result<(), StartError> {
     println!("{}/invitation?token={}", public_url.trim_end_matches('/'), invited.token);
     db.close().await;
     Ok(())
+}
+
+async fn utility(args: UtilityArgs) -> Result<(), StartError> {
+    let db = application::open(&args.database.database_url, 2).await?;
+    let done = shell::utility(&db, &Now::system(), &args.acting, args.command).await;
+    db.close().await;
+    done
 }
 
 async fn verify_audit(database: DatabaseArgs, known: Option<String>) -> Result<(), StartError> {

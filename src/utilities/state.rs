@@ -93,6 +93,10 @@ pub(super) async fn go(tx: &mut Tx, now: &Now, run: RunId, from: RunState, to: R
     if gone == 0 {
         return Ok(false);
     }
+    if to == Cancelled {
+        // What is left of the file holds numbers, and nobody reads it any more.
+        tx.run("delete from utility_input where run_id = $1", [run]).await?;
+    }
     log::write(
         tx,
         now,
