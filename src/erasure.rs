@@ -12,6 +12,7 @@ use crate::secret::Keyring;
 use crate::staff::{self, Entry, Permit, Proof, may, record};
 use crate::sync;
 use crate::types::{AccountId, Change, ErasureCounts, ErasureDetail, ErasureId, PhoneNumber, Problem, ShownNumber, Timestamp};
+use crate::utilities;
 use serde_json::json;
 use std::time::Duration;
 
@@ -114,6 +115,10 @@ async fn look(tx: &mut Tx, now: &Now, account: AccountId, number: &PhoneNumber) 
     } else if held.recording > 0 {
         Some(
             "A blast of this account has not started or is being recorded, and this contact may be among its recipients. Wait until it is sent, or have it cancelled, then look again.",
+        )
+    } else if utilities::takes_file_in(tx, account).await? {
+        Some(
+            "A file is being taken into this account, and this contact may be in it. Wait until it is done, or cancel it, then look again.",
         )
     } else if synced.under_way > 0 {
         Some("A delivery into RingCentral is under way or not settled yet. Wait a minute, or skip what is stalled, then look again.")
@@ -243,6 +248,7 @@ pub async fn erase(
         sync::erase(tx, &held.conversations).await?;
         messages::erase(tx, now, account, &number, &held).await?;
         people::erase_contact(tx, account, &number).await?;
+        utilities::forget_contact(tx, account, &number).await?;
         staff::forget_key(tx, account, &number).await?;
         tx.run(
             "update erasure set number = null, done_by = $2, done_at = $3, counts = $4 where id = $1",

@@ -24,6 +24,7 @@ pub use cells::quoted;
 pub use control::act;
 pub(crate) use launch::{approved, not_approved};
 pub use launch::{plan, plan_reverse, start};
+pub(crate) use pieces::{forget_contact, takes_file_in};
 pub use view::{Report, ReportStep, about, catalogue, get, list, of_line, report, result};
 pub use worker::{Sleeper, Worker, WorkerConfig};
 

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
 
 mod access;
+mod consent_import;
 mod inbound;
 mod lists;
 mod ringcentral;
@@ -114,6 +115,9 @@ async fn main() {
         }
         if bench.wants("lists") {
             bench.lists(engine).await;
+        }
+        if bench.wants("consent-import") {
+            bench.consent_import(engine).await;
         }
         if bench.wants("sign-in") {
             bench.sign_in(engine).await;

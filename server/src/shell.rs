@@ -18,6 +18,7 @@ use switchyard::types::{
     FieldKind, LineFilter, Plan, Problem, RunAct, RunDetail, RunEventKind, RunFilter, RunId, RunState, UtilityAbout, UtilityKind,
 };
 use switchyard::utilities;
+use tokio::io::AsyncWriteExt as _;
 
 /// Runs that `list` shows, and events that `status` shows.
 const SHOWN: usize = 10;
@@ -240,15 +241,15 @@ async fn act(db: &Db, now: &Now, member: &Member, run: &str, act: RunAct) -> Res
     status(db, now, member, run).await
 }
 
-async fn write_result(db: &Db, member: &Member, run: RunId, file: &Path) -> Result<(), Problem> {
-    let mut text = String::new();
+async fn write_result(db: &Db, member: &Member, run: RunId, path: &Path) -> Result<(), Problem> {
+    let refused = |error: std::io::Error| Problem::invalid("result", format!("The file cannot be written: {error}"));
+    let mut file = tokio::fs::File::create(path).await.map_err(refused)?;
     let mut piece = 0;
-    while let Some(part) = utilities::result(db, member, run, piece).await? {
-        text.push_str(&part);
+    while let Some(text) = utilities::result(db, member, run, piece).await? {
+        file.write_all(text.as_bytes()).await.map_err(refused)?;
         piece += 1;
     }
-    let written = tokio::fs::write(file, text).await;
-    written.map_err(|error| Problem::invalid("result", format!("The file cannot be written: {error}")))?;
-    println!("Written: {}", file.display());
+    file.flush().await.map_err(refused)?;
+    println!("Written: {}", path.display());
     Ok(())
 }

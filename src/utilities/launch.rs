@@ -16,6 +16,9 @@ use std::time::Duration;
 /// A plan older than this is made anew.
 const GOOD_FOR: Duration = Duration::from_secs(60 * 60);
 
+/// Pieces of a file that one transaction stores.
+const AT_A_TIME: usize = 8;
+
 /// Looks at what a run would do and stores the plan; nothing else is changed. Above `rows_alone` rows a second person has to agree.
 ///
 /// # Errors
@@ -102,13 +105,24 @@ async fn store(db: &Db, now: &Now, member: &Member, kind: UtilityKind, mut propo
             )
             .await?;
         }
-        for (n, (first, body)) in (0_i64..).zip(&proposal.input) {
-            tx.run("insert into utility_input (run_id, n, first, body) values ($1, $2, $3, $4)", (id, n, *first, body.clone())).await?;
-        }
         log::write(tx, now, id, RunEventKind::Info, "Planned: nothing was changed.".to_owned(), Some(member.actor().name())).await?;
-        Ok(id)
+        Ok::<_, Problem>(())
     })
-    .await
+    .await?;
+    // A large file is stored piece by piece, so that nobody waits for it; whoever planned it knows its id when it is whole.
+    let db = db.in_background();
+    let mut pieces = (0_i64..).zip(proposal.input).peekable();
+    while pieces.peek().is_some() {
+        let some: Vec<_> = pieces.by_ref().take(AT_A_TIME).collect();
+        db.work(async |tx| {
+            for (n, (first, body)) in some {
+                tx.run("insert into utility_input (run_id, n, first, body) values ($1, $2, $3, $4)", (id, n, first, body)).await?;
+            }
+            Ok::<_, Problem>(())
+        })
+        .await?;
+    }
+    Ok(id)
 }
 
 /// Forgets a plan that was not started.

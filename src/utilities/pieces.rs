@@ -5,6 +5,7 @@
 use super::{Stop, Work, cells};
 use crate::db::{Result as Done, Tx};
 use crate::messaging::inbound::json;
+use crate::types::{AccountId, PhoneNumber};
 use serde::{Deserialize, Serialize};
 
 /// Rows of a piece.
@@ -61,4 +62,36 @@ pub(super) fn begin(output: i64, columns: &[&str]) -> String {
         cells::add_row(&mut text, columns);
     }
     text
+}
+
+/// Whether a file is being taken into the account: a contact's number may be in it.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn takes_file_in(tx: &mut Tx, account: AccountId) -> Done<bool> {
+    let (found,): (bool,) = tx
+        .one(
+            "select exists (
+               select 1 from utility_run r
+               where r.account_id = $1 and r.held is not null and exists (select 1 from utility_input i where i.run_id = r.id))",
+            [account],
+        )
+        .await?;
+    Ok(found)
+}
+
+/// Erases a contact from what came of files that were taken into the account; files that were only looked at are forgotten.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn forget_contact(tx: &mut Tx, account: AccountId, number: &PhoneNumber) -> Done<()> {
+    tx.run("delete from utility_input where run_id in (select id from utility_run where account_id = $1 and state = 'planned')", [account])
+        .await?;
+    tx.run(
+        "update utility_output set body = replace(body, $2, $3)
+         where run_id in (select id from utility_run where account_id = $1) and body like '%' || $2 || '%'",
+        (account, cells::quoted(number.expose()), cells::quoted("erased")),
+    )
+    .await?;
+    Ok(())
 }

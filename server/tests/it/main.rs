@@ -24,6 +24,7 @@ mod erasure;
 mod faults;
 mod guards;
 mod house;
+mod imports;
 mod kill_test;
 mod leases;
 mod members;

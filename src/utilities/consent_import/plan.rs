@@ -72,14 +72,19 @@ async fn whom(asking: &Asking<'_>) -> Result<For, Problem> {
     }
 }
 
-/// The file as it was given, read aside: that takes a while for a large one.
-async fn read(asking: &Asking<'_>) -> Result<Read, Problem> {
+/// The file as it was given, and its pieces; read aside, since that takes a while for a large one.
+async fn read(asking: &Asking<'_>) -> Result<(Read, Vec<(i64, String)>), Problem> {
     let file = asking.file.filter(|file| !file.is_empty()).ok_or_else(|| Problem::invalid("file", "Choose a CSV file."))?;
     if u64::try_from(file.len()).unwrap_or(u64::MAX) > super::MOST {
         return Err(Problem::invalid("file", "The file is larger than 100 MB. Split it, and import the parts one after the other."));
     }
     let (file, now) = (file.to_vec(), asking.now.at());
-    let read = tokio::task::spawn_blocking(move || file::read(&text_of(file)?, now)).await;
+    let read = tokio::task::spawn_blocking(move || {
+        let read = file::read(&text_of(file)?, now)?;
+        let input = pieces::pieces(&read.bad, |row| row.0).chain(pieces::pieces(&read.rows, |row| row.0)).collect();
+        Ok((read, input))
+    })
+    .await;
     read.map_err(|_| Problem::invalid("file", "The file could not be read."))?
 }
 
@@ -152,7 +157,7 @@ fn conflicts(bad: &[Bad], kept: i64, duplicates: i64) -> Vec<String> {
 
 pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
     let of = whom(asking).await?;
-    let Read { rows, bad } = read(asking).await?;
+    let (Read { rows, bad }, input) = read(asking).await?;
     let kept = kept(asking.db, &of.lines, &rows).await?;
     let all_rows = rows.len() + bad.len();
     let in_pieces = |rows: usize| count(rows.div_ceil(pieces::ROWS));
@@ -205,7 +210,7 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
         holds,
         answers: vec![("For".to_owned(), whom), ("Rows of the file".to_owned(), all_rows.to_string())],
         steps,
-        input: pieces::pieces(&bad, |row| row.0).chain(pieces::pieces(&rows, |row| row.0)).collect(),
+        input,
         parameters: serde_json::to_value(parameters).unwrap_or_default(),
         plan,
         reverses: None,

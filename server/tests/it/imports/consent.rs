@@ -1,0 +1,327 @@
+//! The Consent Import.
+
+use super::{account_of, consents, count, finish, outcomes, plan, result, seen, start, worker};
+use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
+use crate::house::{house, proof};
+use std::fmt::Write;
+use switchyard::directory::lines;
+use switchyard::erasure;
+use switchyard::types::IntegrationType::Inbox;
+use switchyard::types::{Problem, RunAct, RunDetail, RunId, RunState, UtilityKind};
+use switchyard::utilities;
+
+on_both_engines!(
+    every_row_has_its_outcome,
+    the_same_file_twice_changes_nothing,
+    an_older_import_never_undoes_an_opt_out,
+    an_import_for_an_account_reaches_each_of_its_lines,
+    an_import_that_failed_goes_on_behind_its_last_piece,
+    a_cancelled_import_leaves_whole_pieces_and_forgets_the_rest,
+    a_plan_says_what_would_be_and_changes_nothing,
+    what_cannot_be_taken_is_refused_in_words,
+    nobody_imports_into_an_account_out_of_their_scope,
+    an_erased_contact_is_in_no_result,
+);
+
+const KIND: UtilityKind = UtilityKind::ConsentImport;
+
+fn for_line(line: &TestLine) -> Vec<(&'static str, String)> {
+    vec![("line", line.id.to_string())]
+}
+
+async fn planned(app: &TestApp, line: &TestLine, file: &str) -> RunId {
+    plan(app, &app.staff, KIND, &for_line(line), file).await.unwrap()
+}
+
+async fn import(app: &TestApp, line: &TestLine, file: &str) -> RunDetail {
+    let run = planned(app, line, file).await;
+    start(app, run).await;
+    finish(app, run).await
+}
+
+/// An outcome and its reason.
+fn of(rows: &std::collections::BTreeMap<i64, Vec<String>>, row: i64) -> (&str, &str) {
+    (rows[&row][3].as_str(), rows[&row][4].as_str())
+}
+
+async fn erase(app: &TestApp, line: &TestLine, number: &str) {
+    let account = account_of(app, line.id).await;
+    let permit = || app.staff.permit().unwrap();
+    let id = erasure::ask(&app.db, &app.now, &keys(), &permit(), account, number, "Request 7").await.unwrap();
+    erasure::erase(&app.db, &app.now, &keys(), &permit(), proof(), id, &number[number.len() - 4..]).await.unwrap();
+}
+
+/// Many contacts, none of whom is known.
+fn many(rows: usize) -> String {
+    let mut text = "number,status\n".to_owned();
+    for n in (100..100 + rows).rev() {
+        writeln!(text, "{},opted_in", contact(n)).unwrap();
+    }
+    text
+}
+
+async fn every_row_has_its_outcome(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    for (n, word) in [(1, "STOP"), (2, "START"), (3, "STOP"), (4, "STOP")] {
+        app.reply(&contact(n), &line, word).await;
+    }
+    app.work().await;
+    erase(app, &line, &contact(3)).await;
+    app.pass(2 * 24 * 60 * 60);
+    let [stopped, started, erased, later, new] = [1, 2, 3, 4, 10].map(contact);
+    let file = format!(
+        "number,status,at,evidence\n\
+         {new},opted_in,,\n\
+         {new},opted in,,\n\
+         {new},STOP,2026-11-21T10:00:00Z,\n\
+         {stopped},opted_in,,paper form\n\
+         {stopped},opted_in,2020-01-01,paper form\n\
+         {stopped},opted_in,2026-11-22,\n\
+         {later},opted_in,2026-11-22,paper form 17\n\
+         {started},opted_in,2026-11-22,\n\
+         {started},opted_out,2020-01-01,\n\
+         2025550143,opted_in,,\n\
+         {new},maybe,,\n\
+         {erased},opted_in,2026-11-22,paper form\n\
+         {erased},opted_out,,\n\
+         {new},opted_in,2031-01-01,\n"
+    );
+    let run = import(app, &line, &file).await;
+    let rows = outcomes(app, run.row.id).await;
+    let found: Vec<(&str, &str)> = (2..=15).map(|row| of(&rows, row)).collect();
+    assert_eq!(
+        found,
+        [
+            ("created", ""),
+            ("unchanged", ""),
+            ("updated", ""),
+            ("kept opted-out", "it does not say when it was given"),
+            ("kept opted-out", "it is not later than the opt-out"),
+            ("kept opted-out", "it is later than the opt-out, and has no evidence"),
+            ("updated", ""),
+            ("unchanged", ""),
+            ("unchanged", "older than the opt-in that is on record"),
+            ("invalid", "the number is not one with + and country code"),
+            ("invalid", "the status is neither opted_in nor opted_out"),
+            ("kept opted-out", "opted out before they were erased; that stays"),
+            ("unchanged", "opted out before they were erased"),
+            ("invalid", "the time lies in the future"),
+        ]
+    );
+    let first_line = result(app, run.row.id).await.lines().next().unwrap().to_owned();
+    assert_eq!(first_line, "\"row\",\"number\",\"line\",\"status\",\"outcome\",\"reason\"");
+    assert_eq!(rows[&2][..3], [format!("'{new}"), "Front desk".to_owned(), "opted_in".to_owned()], "no cell begins as a formula");
+    assert!(run.events.iter().any(|event| event.text == "Created 1, updated 2, unchanged 4, kept opted-out 4."), "{:?}", run.events);
+    let says = run.events.iter().map(|event| event.text.as_str()).chain([run.row.summary.as_str()]).collect::<String>();
+    assert!(!says.contains("2025550"), "the log holds no number: {says}");
+
+    let stands: Vec<_> = consents(app, &line).await.into_iter().map(|row| (row.0, row.1, row.2, row.3)).collect();
+    let stand = |number: &str, state: &str, source: &str, evidence| (number.to_owned(), state.to_owned(), source.to_owned(), evidence);
+    let wanted = [
+        stand(&stopped, "opted_out", "keyword", false),
+        stand(&started, "opted_in", "keyword", false),
+        stand(&later, "opted_in", "import", true),
+        stand(&new, "opted_out", "import", false),
+    ];
+    assert_eq!(stands, wanted);
+    let said: Vec<(String, String)> =
+        app.db.all("select state, source from consent_event where line_id = $1 and number = $2 order by id", (line.id, new)).await.unwrap();
+    assert_eq!(said, [("opted_in".to_owned(), "import".to_owned()), ("opted_out".to_owned(), "import".to_owned())]);
+}
+
+async fn the_same_file_twice_changes_nothing(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let [a, b, c] = [1, 2, 3].map(contact);
+    let file = format!(
+        "status;evidence;number;at\nin;web form;{a};2026-01-05T10:00:00Z\nout;;{b};\nin;;{c};\nin;web form;{a};2026-01-05T10:00:00Z\nout;;{c};2026-01-05\n"
+    );
+    import(app, &line, &file).await;
+    let (before, events) = (consents(app, &line).await, count(app, "select count(*) from consent_event").await);
+    assert_eq!((before.len(), events), (3, 4));
+    app.pass(3_600);
+    let again = import(app, &line, &file).await;
+    let rows = outcomes(app, again.row.id).await;
+    let found: Vec<&str> = (2..=6).map(|row| of(&rows, row).0).collect();
+    assert_eq!(found, ["unchanged", "unchanged", "kept opted-out", "unchanged", "unchanged"]);
+    assert_eq!(consents(app, &line).await, before);
+    assert_eq!(count(app, "select count(*) from consent_event").await, events);
+}
+
+async fn an_older_import_never_undoes_an_opt_out(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let number = contact(1);
+    let state = async || consents(app, &line).await.pop().unwrap().1;
+    let row = |status: &str, at: &str, evidence: &str| format!("number,status,at,evidence\n{number},{status},{at},{evidence}\n");
+    import(app, &line, &row("opted_out", "2026-03-01", "")).await;
+    for (at, evidence) in [("2026-02-01", "form"), ("", "form"), ("2026-03-01", "form"), ("2026-04-01", "")] {
+        let run = import(app, &line, &row("opted_in", at, evidence)).await;
+        assert_eq!(of(&outcomes(app, run.row.id).await, 2).0, "kept opted-out", "{at} {evidence}");
+        assert_eq!(state().await, "opted_out", "{at} {evidence}");
+    }
+    import(app, &line, &row("opted_in", "2026-04-01", "form")).await;
+    assert_eq!(state().await, "opted_in");
+    import(app, &line, &row("opted_out", "2026-03-01", "")).await;
+    assert_eq!(state().await, "opted_in", "it is older than what lifted it");
+    import(app, &line, &row("opted_out", "", "")).await;
+    assert_eq!(state().await, "opted_out", "nobody says when: the more restrictive reading counts");
+    // What the contact says for themselves counts at once.
+    app.reply(&number, &line, "START").await;
+    assert_eq!(state().await, "opted_in");
+    import(app, &line, &row("opted_out", "2027-01-01", "")).await;
+    assert_eq!(state().await, "opted_in", "a time that lies ahead is no time");
+}
+
+async fn an_import_for_an_account_reaches_each_of_its_lines(app: &TestApp) {
+    let (first, foreign) = (app.line(Inbox).await, app.line(Inbox).await);
+    let account = account_of(app, first.id).await;
+    let permit = app.staff.permit().unwrap();
+    let mut ids = vec![first.id];
+    for (number, label) in [("+12025550118", "Kitchen"), ("+12025550119", "Garden")] {
+        ids.push(lines::add(&app.db, &app.now, &permit, account, number, label, Inbox).await.unwrap());
+    }
+    let file = format!("number,status\n{},opted_out\nnobody,opted_out\n{},opted_in\n", contact(1), contact(2));
+    let run = plan(app, &app.staff, KIND, &[("account", account.to_string())], &file).await.unwrap();
+    assert_eq!(seen(app, run).await.plan.confirm.unwrap(), ("the account’s name".to_owned(), "Account 0".to_owned()));
+    start(app, run).await;
+    // One of them is given away before its turn.
+    let (gone, to) = (ids[2], account_of(app, foreign.id).await);
+    app.db.work(async |tx| tx.run("update line set account_id = $2 where id = $1", (gone, to)).await).await.unwrap();
+    let run = finish(app, run).await;
+    let text = result(app, run.row.id).await;
+    assert_eq!(text.lines().count(), 1 + 1 + 2 * 3, "{text}");
+    for (label, outcome) in [("Front desk", "created"), ("Kitchen", "created"), ("Garden", "invalid")] {
+        let rows = text.lines().filter(|row| row.contains(&format!("\"{label}\"")) && row.contains(&format!("\"{outcome}\"")));
+        assert_eq!(rows.count(), 2, "{label}: {text}");
+    }
+    let stands: Vec<(i64,)> = app.db.all("select count(*) from consent group by line_id", ()).await.unwrap();
+    assert_eq!(stands, [(2,), (2,)]);
+}
+
+async fn an_import_that_failed_goes_on_behind_its_last_piece(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let run = planned(app, &line, &many(5_000)).await;
+    start(app, run).await;
+    assert!(worker(app).step().await.unwrap());
+    let (body,): (String,) = app.db.one("select body from utility_input where run_id = $1 and n = 1", [run]).await.unwrap();
+    app.db.work(async |tx| tx.run("update utility_input set body = 'rubbish' where run_id = $1 and n = 1", [run]).await).await.unwrap();
+    assert!(worker(app).step().await.unwrap());
+    let failed = seen(app, run).await;
+    assert_eq!((failed.row.state, failed.row.done), (RunState::Failed, 2_000));
+    assert_eq!(failed.error.unwrap().behind, 2_000);
+    assert_eq!(count(app, "select count(*) from consent").await, 2_000, "nothing of the piece that failed");
+
+    app.db.work(async |tx| tx.run("update utility_input set body = $2 where run_id = $1 and n = 1", (run, body)).await).await.unwrap();
+    utilities::act(&app.db, &app.now, &app.staff, run, RunAct::Resume).await.unwrap();
+    let run = finish(app, run).await;
+    assert!(run.events.iter().any(|event| event.text.starts_with("Created 5000, updated 0, unchanged 0")), "{:?}", run.events);
+    assert_eq!(count(app, "select count(*) from consent").await, 5_000);
+    assert_eq!(count(app, "select count(*) from consent_event").await, 5_000);
+    let rows = outcomes(app, run.row.id).await;
+    assert_eq!(rows.keys().copied().collect::<Vec<_>>(), (2..=5_001).collect::<Vec<i64>>());
+
+    // A batch that was done, and is asked for again all the same, changes nothing.
+    let before = result(app, run.row.id).await;
+    app.db
+        .work(async |tx| {
+            tx.run("update utility_run set state = 'running', due_at = 0, lease_until = null where id = $1", [run.row.id]).await?;
+            tx.run("update utility_step set ended_at = null, place = null where run_id = $1", [run.row.id]).await
+        })
+        .await
+        .unwrap();
+    while worker(app).step().await.unwrap() {}
+    assert_eq!(result(app, run.row.id).await, before);
+    assert_eq!(count(app, "select count(*) from consent_event").await, 5_000);
+}
+
+async fn a_cancelled_import_leaves_whole_pieces_and_forgets_the_rest(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let run = planned(app, &line, &many(5_000)).await;
+    start(app, run).await;
+    assert!(worker(app).step().await.unwrap());
+    utilities::act(&app.db, &app.now, &app.staff, run, RunAct::Cancel).await.unwrap();
+    while worker(app).step().await.unwrap() {}
+    assert_eq!(seen(app, run).await.row.state, RunState::Cancelled);
+    assert_eq!(count(app, "select count(*) from consent").await, 2_000);
+    assert_eq!(outcomes(app, run).await.len(), 2_000);
+    assert_eq!(count(app, "select count(*) from utility_input").await, 0);
+}
+
+async fn a_plan_says_what_would_be_and_changes_nothing(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    app.reply(&contact(1), &line, "STOP").await;
+    let before = consents(app, &line).await;
+    let (stopped, new) = (contact(1), contact(2));
+    let file = format!("number,status,at,evidence\n{stopped},in,,\n{new},in,,\n{new},out,,\n{stopped}x,in,,\n");
+    let run = seen(app, planned(app, &line, &file).await).await;
+    let counts: Vec<i64> = run.plan.counts.iter().map(|count| count.rows).collect();
+    assert_eq!(counts, [1, 2, 1], "opt-outs, opt-ins, rows that cannot be taken");
+    assert_eq!((run.plan.rows, run.plan.needs_approval), (3, false));
+    let said = run.plan.conflicts.join("\n");
+    assert!(said.contains("opted out, and stay so, as far as is known now: 1."), "{said}");
+    assert!(said.contains("Rows whose number stands in the file before: 1."), "{said}");
+    assert!(said.contains("listed in the result: 1. The first: line 5: the number"), "{said}");
+    assert!(!said.contains("202555"), "{said}");
+    assert_eq!(run.plan.confirm.unwrap().1, line.number);
+    assert_eq!(consents(app, &line).await, before);
+    assert_eq!(count(app, "select count(*) from utility_output").await, 0);
+    let answers = [("line".to_owned(), line.id.to_string())].into();
+    let many = utilities::plan(&app.db, &app.now, &app.staff, KIND, &answers, Some(file.as_bytes()), 2);
+    assert!(seen(app, many.await.unwrap()).await.plan.needs_approval, "above so many rows a second person has to agree");
+}
+
+async fn what_cannot_be_taken_is_refused_in_words(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, line.id).await;
+    let both = [("line", line.id.to_string()), ("account", account.to_string())];
+    let good = format!("number,status\n{},in\n", contact(1));
+    let refused = async |answers: &[(&str, String)], file: &str, field: &str, word: &str| {
+        let problem = plan(app, &app.staff, KIND, answers, file).await.unwrap_err();
+        assert!(problem.field() == Some(field) && problem.to_string().contains(word), "{problem:?}");
+    };
+    refused(&[], &good, "line", "Choose a line, or an account").await;
+    refused(&both, &good, "account", "not both").await;
+    refused(&for_line(&line), "", "file", "Choose a CSV file").await;
+    refused(&for_line(&line), "name,colour\nx,y\n", "file", "name the columns").await;
+    refused(&for_line(&line), "number,status\nx\0,in\n", "file", "On line 2").await;
+    let answers = [("line".to_owned(), line.id.to_string())].into();
+    let latin = utilities::plan(&app.db, &app.now, &app.staff, KIND, &answers, Some(b"number,status\n\n\xff"), 1);
+    assert!(latin.await.unwrap_err().to_string().contains("On line 3"));
+
+    let nothing = planned(app, &line, "number,status\nx,in\n").await;
+    let started = utilities::start(&app.db, &app.now, &app.staff, proof(), nothing, &line.number, "").await;
+    assert!(matches!(started, Err(Problem::Conflict { .. })), "{started:?}");
+    // While one is under way for the account, another one is refused for its line.
+    let all = plan(app, &app.staff, KIND, &[("account", account.to_string())], &good).await.unwrap();
+    start(app, all).await;
+    let second = seen(app, planned(app, &line, &good).await).await;
+    assert!(second.plan.obstacles[0].text.contains("Another run is at work"), "{:?}", second.plan.obstacles);
+    finish(app, all).await;
+    import(app, &line, &good).await;
+}
+
+async fn nobody_imports_into_an_account_out_of_their_scope(app: &TestApp) {
+    let (own, foreign) = (app.line(Inbox).await, app.line(Inbox).await);
+    let scoped = house(app).member_of(account_of(app, own.id).await).await;
+    let file = format!("number,status\n{},in\n", contact(1));
+    assert!(plan(app, &scoped, KIND, &for_line(&own), &file).await.is_ok());
+    let to = account_of(app, foreign.id).await.to_string();
+    for answers in [for_line(&foreign), vec![("account", to)]] {
+        let problem = plan(app, &scoped, KIND, &answers, &file).await.unwrap_err();
+        assert!(matches!(problem, Problem::Invalid { .. }), "{problem:?}");
+    }
+    // Nor do they see what others import there.
+    let run = import(app, &foreign, &file).await.row.id;
+    assert!(matches!(utilities::get(&app.db, &app.now, &scoped, run).await, Err(Problem::NotFound { .. })));
+    assert!(matches!(utilities::result(&app.db, &scoped, run, 0).await, Err(Problem::NotFound { .. })));
+}
+
+async fn an_erased_contact_is_in_no_result(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let file = format!("number,status\n{},out\n{},out\n", contact(1), contact(2));
+    let run = import(app, &line, &file).await.row.id;
+    planned(app, &line, &file).await;
+    erase(app, &line, &contact(1)).await;
+    let text = result(app, run).await;
+    assert!(!text.contains(&contact(1)) && text.contains("\"erased\"") && text.contains(&contact(2)), "{text}");
+    assert_eq!(count(app, "select count(*) from utility_input").await, 0, "what was only looked at is forgotten");
+}

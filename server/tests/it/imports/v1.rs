@@ -1,0 +1,218 @@
+//! The v1 Migration.
+
+use super::{account_of, count, finish, outcomes, plan, result, seen, start};
+use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
+use crate::house::{house, proof};
+use switchyard::erasure;
+use switchyard::types::IntegrationType::{Inbox, None as BlastOnly};
+use switchyard::types::{AccountId, Direction, LineId, MessageState, Origin, PhoneNumber, Problem, RunDetail, UtilityKind};
+
+on_both_engines!(
+    everything_of_an_export_arrives_and_texts_nobody,
+    an_export_that_is_taken_twice_adds_nothing,
+    an_export_in_parts_and_in_any_order_is_one,
+    bad_rows_are_listed_with_line_and_reason_and_the_good_ones_go_in,
+    what_an_account_has_already_stays_as_it_is,
+    who_was_erased_does_not_come_back,
+    nobody_migrates_into_an_account_out_of_their_scope,
+);
+
+const KIND: UtilityKind = UtilityKind::V1Migration;
+
+/// A line in an inbox and one without, two contacts, three conversations, four messages.
+const EXPORT: &str = r#"{"type":"line","id":1,"number":"+12025550117","label":"Old desk","integration_type":"inbox"}
+{"type":"line","id":2,"number":"+12025550118","label":"Old shouts","integration_type":"none"}
+{"type":"contact","id":"c1","number":"+12025550121","name":"Grace Hopper","note":"Calls on Mondays"}
+{"type":"contact","id":"c2","number":"+12025550122","name":"Alan Kay"}
+{"type":"conversation","id":"t1","line":1,"number":"+12025550121"}
+{"type":"conversation","id":"t2","line":1,"number":"+12025550122","at":"2019-06-01T00:00:00Z"}
+{"type":"conversation","id":"t3","line":2,"number":"+12025550121"}
+{"type":"message","id":"m1","conversation":"t1","direction":"inbound","body":"Are you open?","at":"2019-05-02T10:00:00Z"}
+{"type":"message","id":"m2","conversation":"t1","direction":"outbound","origin":"agent","body":"Until five.","at":"2019-05-02T10:01:00.250Z"}
+{"type":"message","id":"m3","conversation":"t3","direction":"outbound","origin":"blast","state":"failed","body":"Sale","at":"2019-05-03T10:00:00Z"}
+{"type":"message","id":"m4","conversation":"t1","direction":"inbound","body":"STOP","at":"2019-05-04T10:00:00+02:00"}
+"#;
+
+async fn migrate(app: &TestApp, account: AccountId, export: &str) -> RunDetail {
+    let run = plan(app, &app.staff, KIND, &[("account", account.to_string())], export).await.unwrap();
+    start(app, run).await;
+    finish(app, run).await
+}
+
+/// An account of its own.
+async fn account(app: &TestApp) -> AccountId {
+    account_of(app, app.line(Inbox).await.id).await
+}
+
+async fn counts(app: &TestApp) -> [i64; 5] {
+    [
+        count(app, "select count(*) from line").await,
+        count(app, "select count(*) from contact").await,
+        count(app, "select count(*) from conversation").await,
+        count(app, "select count(*) from message").await,
+        count(app, "select count(*) from v1_record").await,
+    ]
+}
+
+async fn line(app: &TestApp, number: &str) -> TestLine {
+    let (id,): (LineId,) = app.db.one("select id from line where number = $1", [number.to_owned()]).await.unwrap();
+    TestLine { id, number: number.to_owned(), token: String::new(), client: String::new() }
+}
+
+async fn everything_of_an_export_arrives_and_texts_nobody(app: &TestApp) {
+    let account = account(app).await;
+    let run = migrate(app, account, EXPORT).await;
+    assert_eq!(counts(app).await, [1 + 2, 2, 3, 4, 7]);
+    assert_eq!(result(app, run.row.id).await.lines().count(), 1, "nothing is left out");
+    let steps: Vec<(&str, i64)> = run.steps.iter().map(|step| (step.name.as_str(), step.done)).collect();
+    assert_eq!(steps, [("Lines", 2), ("Contacts", 2), ("Conversations", 3), ("Messages", 4)]);
+    assert!(run.events.iter().any(|event| event.text == "Messages: 4 added, 0 there already, 0 could not be taken."), "{:?}", run.events);
+
+    let desk = line(app, "+12025550117").await;
+    let kinds: Vec<(String, String)> = app
+        .db
+        .all("select label, integration_type from line where number >= '+12025550117' and number <= '+12025550118' order by number", ())
+        .await
+        .unwrap();
+    assert_eq!(kinds, [("Old desk".to_owned(), "inbox".to_owned()), ("Old shouts".to_owned(), "none".to_owned())]);
+    let rows = app.timeline(&desk, "+12025550121").await;
+    let said: Vec<_> = rows.iter().map(|row| (row.direction, row.origin, row.state, row.created_at.rfc3339())).collect();
+    assert_eq!(
+        said,
+        [
+            (Direction::Inbound, None, MessageState::Received, "2019-05-02T10:00:00.000Z".to_owned()),
+            (Direction::Outbound, Some(Origin::Agent), MessageState::Delivered, "2019-05-02T10:01:00.250Z".to_owned()),
+            (Direction::Inbound, None, MessageState::Received, "2019-05-04T08:00:00.000Z".to_owned()),
+        ],
+        "in the order of their own times"
+    );
+    let conversations = app.conversations(&desk).await;
+    let last: Vec<_> = conversations.iter().map(|row| (row.contact.clone(), row.last_at.rfc3339())).collect();
+    let of = |name: &str, at: &str| (Some(name.to_owned()), at.to_owned());
+    assert_eq!(last, [of("Alan Kay", "2019-06-01T00:00:00.000Z"), of("Grace Hopper", "2019-05-04T08:00:00.000Z")]);
+
+    assert!(!app.something_waits().await, "nothing is sent and no lane is woken");
+    for table in ["select count(*) from sync_entry", "select count(*) from lane", "select count(*) from consent"] {
+        assert_eq!(count(app, table).await, 0, "{table}: history holds nothing and says nothing");
+    }
+    assert_eq!(count(app, "select count(*) from audit_entry where action = 'line.add'").await, 1 + 2);
+}
+
+async fn an_export_that_is_taken_twice_adds_nothing(app: &TestApp) {
+    let account = account(app).await;
+    migrate(app, account, EXPORT).await;
+    let before = counts(app).await;
+    // What is edited here stays edited.
+    app.db.work(async |tx| tx.run("update contact set name = 'Admiral'", ()).await).await.unwrap();
+    let newer = format!(
+        "{EXPORT}{}",
+        r#"{"type":"message","id":"m5","conversation":"t2","direction":"inbound","body":"New","at":"2020-01-01T00:00:00Z"}"#
+    );
+    let again = migrate(app, account, &newer).await;
+    let [lines, contacts, conversations, messages, records] = before;
+    assert_eq!(counts(app).await, [lines, contacts, conversations, messages + 1, records]);
+    assert_eq!(count(app, "select count(*) from contact where name = 'Admiral'").await, 2);
+    assert!(again.events.iter().any(|event| event.text == "Messages: 1 added, 4 there already, 0 could not be taken."));
+    assert!(again.plan.conflicts.iter().any(|said| said.contains("before: 7")), "{:?}", again.plan.conflicts);
+}
+
+async fn an_export_in_parts_and_in_any_order_is_one(app: &TestApp) {
+    let account = account(app).await;
+    let backwards: Vec<&str> = EXPORT.lines().rev().collect();
+    migrate(app, account, &backwards.join("\n")).await;
+    assert_eq!(counts(app).await, [1 + 2, 2, 3, 4, 7]);
+    let other = self::account(app).await;
+    let lines: Vec<String> = EXPORT.lines().map(|line| line.replace("+1202555011", "+1202555017")).collect();
+    for part in lines.chunks(5) {
+        migrate(app, other, &part.join("\n")).await;
+    }
+    assert_eq!(counts(app).await, [1 + 2 + 1 + 2, 4, 6, 8, 14], "two accounts do not meet, whatever their ids");
+}
+
+async fn bad_rows_are_listed_with_line_and_reason_and_the_good_ones_go_in(app: &TestApp) {
+    let (account, foreign) = (account(app).await, app.line(Inbox).await);
+    let bad = format!(
+        "{}\n{}\n{}\n{}\n{}\n{}\n{}\nrubbish\n",
+        format_args!(r#"{{"type":"line","id":3,"number":"{}","label":"Theirs"}}"#, foreign.number),
+        r#"{"type":"conversation","id":"t4","line":3,"number":"+12025550121"}"#,
+        r#"{"type":"message","id":"m6","conversation":"t4","direction":"inbound","body":"","at":"2019-05-02T10:00:00Z"}"#,
+        r#"{"type":"conversation","id":"t5","line":99,"number":"+12025550121"}"#,
+        r#"{"type":"message","id":"m7","conversation":"nowhere","direction":"inbound","body":"","at":"2019-05-02T10:00:00Z"}"#,
+        r#"{"type":"message","id":"=m8","conversation":"t1","direction":"inbound","body":"","at":"yesterday"}"#,
+        r#"{"type":"contact","id":"c1","number":"+12025550123","name":"Twice"}"#,
+    );
+    let run = migrate(app, account, &format!("{EXPORT}{bad}")).await;
+    assert_eq!(counts(app).await, [2 + 2, 2, 3, 4, 7], "the good ones are in");
+    let rows = outcomes(app, run.row.id).await;
+    let unknown = |what: &str| format!("its {what} is not known: no row of type {what} with that id was taken");
+    let wanted = [
+        (12, "line", "3", "the number is a line of another account".to_owned()),
+        (13, "conversation", "t4", unknown("line")),
+        (14, "message", "m6", unknown("conversation")),
+        (15, "conversation", "t5", unknown("line")),
+        (16, "message", "m7", unknown("conversation")),
+        (17, "message", "'=m8", "at is no time such as 2026-11-21T05:20:11Z".to_owned()),
+        (18, "contact", "c1", "the same id stands on line 3".to_owned()),
+        (19, "", "", "this is no JSON object".to_owned()),
+    ];
+    let wanted = wanted.map(|(row, kind, id, reason)| (row, vec![kind.to_owned(), id.to_owned(), reason]));
+    assert_eq!(rows, wanted.into());
+    let said = run.plan.conflicts.join("\n");
+    assert!(said.contains("belongs to another account: 1") && said.contains("The first: line 17: at is no time"), "{said}");
+}
+
+async fn what_an_account_has_already_stays_as_it_is(app: &TestApp) {
+    let own = app.line(BlastOnly).await;
+    let account = account_of(app, own.id).await;
+    let number = PhoneNumber::parse("+12025550121").unwrap();
+    let permit = app.staff.permit().unwrap();
+    switchyard::directory::people::name_contact(&app.db, &permit, account, &number, "Known here").await.unwrap();
+    app.set_type(&own, Inbox).await;
+    app.reply("+12025550121", &own, "New words").await;
+    app.work().await;
+    let before = app.conversation(&own, "+12025550121").await;
+    migrate(app, account, &EXPORT.replace("+12025550117", &own.number)).await;
+    let (label, name): (String, String) = app
+        .db
+        .one("select l.label, k.name from line l join contact k on k.number = '+12025550121' where l.id = $1", [own.id])
+        .await
+        .unwrap();
+    assert_eq!((label.as_str(), name.as_str()), ("Front desk", "Known here"));
+    let after = app.conversation(&own, "+12025550121").await;
+    assert_eq!((after.id, after.last_at), (before.id, before.last_at));
+    assert_eq!(app.timeline(&own, "+12025550121").await.len(), 4, "one conversation, with the history before the new words");
+}
+
+async fn who_was_erased_does_not_come_back(app: &TestApp) {
+    let account = account(app).await;
+    migrate(app, account, EXPORT).await;
+    let permit = || app.staff.permit().unwrap();
+    let id = erasure::ask(&app.db, &app.now, &keys(), &permit(), account, "+12025550121", "Request 7").await.unwrap();
+    erasure::erase(&app.db, &app.now, &keys(), &permit(), proof(), id, "0121").await.unwrap();
+    let again = migrate(app, account, EXPORT).await;
+    let (left,): (i64,) = app
+        .db
+        .one(
+            "select (select count(*) from contact where number = $1) + (select count(*) from conversation where number = $1)
+               + (select count(*) from message where number = $1)",
+            ["+12025550121".to_owned()],
+        )
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+    let rows = outcomes(app, again.row.id).await;
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    assert!(rows.values().all(|cells| cells[2] == "its contact was erased here"), "{rows:?}");
+}
+
+async fn nobody_migrates_into_an_account_out_of_their_scope(app: &TestApp) {
+    let (own, foreign) = (account(app).await, account(app).await);
+    let scoped = house(app).member_of(own).await;
+    assert!(plan(app, &scoped, KIND, &[("account", own.to_string())], EXPORT).await.is_ok());
+    let problem = plan(app, &scoped, KIND, &[("account", foreign.to_string())], EXPORT).await.unwrap_err();
+    assert!(matches!(problem, Problem::Invalid { .. }), "{problem:?}");
+    let run = migrate(app, foreign, EXPORT).await.row.id;
+    assert!(matches!(switchyard::utilities::get(&app.db, &app.now, &scoped, run).await, Err(Problem::NotFound { .. })));
+    assert_eq!(seen(app, run).await.row.id, run);
+    assert_eq!(contact(1), "+12025550121", "the numbers above are the harness's");
+}
