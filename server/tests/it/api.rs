@@ -86,7 +86,7 @@ async fn a_blast_is_taken_and_can_be_read(app: &TestApp) {
     let taken: Value = answer.json().await.unwrap();
     let expected = json!({
         "id": taken["id"], "line_id": line.id, "url": at, "text": "Sale", "state": "recording", "recipients": 2, "recorded": 0,
-        "opted_out": 0, "duplicates": 0, "created_at": "2026-11-21T05:20:11.000Z",
+        "opted_out": 0, "duplicates": 0, "created_at": "2026-11-21T05:20:11.000Z", "starts_at": null,
     });
     assert_eq!(taken, expected);
     assert_eq!(app.get(&line, &at).await, taken);

@@ -176,8 +176,9 @@ fn fate(name: &str, rows: i64, fate: &str) -> PlanCount {
     PlanCount { name: name.to_owned(), rows, fate: fate.to_owned() }
 }
 
-fn choice<T: DeserializeOwned>(asking: &Asking<'_>, field: &'static str) -> Result<T, Problem> {
-    let word: String = asking.answer(field)?;
+/// What was chosen, or what the form begins with.
+fn choice<T: DeserializeOwned>(asking: &Asking<'_>, field: &'static str, first: &str) -> Result<T, Problem> {
+    let word = asking.answers.get(field).filter(|word| !word.is_empty()).map_or(first, String::as_str).to_owned();
     serde_json::from_value(serde_json::Value::String(word))
         .map_err(|_| Problem::invalid(field, "This is none of those that can be chosen."))
 }
@@ -187,10 +188,10 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
     let to: AccountId = asking.answer("to")?;
     let (to_name, closed) = asking.account("to", to).await?;
     let chosen = Chosen {
-        access: choice(asking, "access")?,
-        responders: choice(asking, "responders")?,
-        opt_ins: choice(asking, "opt_ins")?,
-        scheduled: choice(asking, "scheduled")?,
+        access: choice(asking, "access", "drop")?,
+        responders: choice(asking, "responders", "move")?,
+        opt_ins: choice(asking, "opt_ins", "keep")?,
+        scheduled: choice(asking, "scheduled", "pause")?,
     };
     let counts = counts(asking.db, line.id).await?;
     let (known,): (i64,) = asking
