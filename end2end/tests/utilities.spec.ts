@@ -202,7 +202,7 @@ test('a transfer waits for a second person, who is not the one that asked', asyn
 test('the history finds a run by the digits of its line, by its state and its account', async () => {
   const page = await ada.newPage();
   await page.goto('/utilities');
-  await page.getByRole('link', { name: 'History' }).click();
+  await page.getByRole('link', { name: 'History', exact: true }).click();
   await ready(page);
   const rows = page.getByRole('row').filter({ has: page.locator('[data-row-link]') });
   await expect(rows).toHaveCount(6);
@@ -210,10 +210,10 @@ test('the history finds a run by the digits of its line, by its state and its ac
   await page.keyboard.press('Enter');
   await expect(rows).toHaveCount(2);
   await expect(page).toHaveURL(/q=/);
-  await page.getByLabel('State').selectOption('Failed');
+  await page.getByLabel('State', { exact: true }).selectOption('Failed');
   await expect(page.getByText('No run fits')).toBeVisible();
   await page.getByRole('link', { name: 'Show all runs' }).click();
-  await page.getByLabel('Account').selectOption('Lakeside Dental');
+  await page.getByLabel('Account', { exact: true }).selectOption('Lakeside Dental');
   await expect(rows).toHaveCount(5);
   const file = page.waitForEvent('download');
   await page.getByRole('link', { name: 'CSV' }).click();

@@ -9,7 +9,8 @@ use switchyard::types::{RunDetail, RunEvent, RunEventKind, RunState, RunStep};
 pub fn summary(run: &RunDetail) -> impl IntoView + use<> {
     let row = &run.row;
     let of = row.total.max(row.done);
-    let done = percent(row.done, of);
+    // What was planned and was not there any more is done, too.
+    let done = if row.state == RunState::Succeeded { 100 } else { percent(row.done, of) };
     let says = match row.state {
         RunState::Planned => "Not started.".to_owned(),
         RunState::AwaitingApproval => "Nothing was changed yet.".to_owned(),
