@@ -1,8 +1,9 @@
-// Data utilities, in an installation of its own: a line transferred and taken back, paused and resumed, agreed to by a second person,
-// found in the history; and all of it without JavaScript.
+// Data utilities, in an installation of its own: a line transferred and taken back, paused and resumed, agreed to by a second person;
+// consent imported with duplicates; a failed run resumed; all found in the history, and launched without JavaScript.
 import { accessible, expect, ready, test } from '../product';
 import { accept, start, type Program } from '../program';
 import type { BrowserContext, Page } from '@playwright/test';
+import { readFileSync } from 'node:fs';
 
 test.describe.configure({ mode: 'serial' });
 // Its own pages stay open over the tests of this file.
@@ -155,6 +156,79 @@ test('a utility is launched without JavaScript, and problems lead back to the fo
   await plain.close();
 });
 
+/** From the catalogue to the plan of a consent import with this file. */
+async function planImport(page: Page, rows: string[], whom: (page: Page) => Promise<unknown>): Promise<void> {
+  await page.goto('/utilities');
+  await page.getByRole('link', { name: 'Launch Consent Import' }).click();
+  await ready(page);
+  await whom(page);
+  const buffer = Buffer.from(['number,status,at,evidence', ...rows, ''].join('\r\n'));
+  await page.getByLabel('File', { exact: true }).setInputFiles({ name: 'consent.csv', mimeType: 'text/csv', buffer });
+  await page.getByRole('button', { name: 'See what it would do' }).click();
+  await expect(page).toHaveURL(/\/utilities\/runs\//);
+}
+
+async function startImport(page: Page): Promise<void> {
+  await page.getByLabel('To confirm, type').fill((await page.locator('#typed-help').textContent())!.trim());
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+}
+
+test('consent is imported from a file with duplicates, and the same file twice changes nothing', async () => {
+  const page = await ada.newPage();
+  const rows = ['+12125550171,opted_in,2026-01-02T10:00:00Z,form 7', '+12125550171,opted_in,2026-01-02T10:00:00Z,form 7', '+12125550172,opted_out,,', 'nobody,opted_in,,'];
+  const billing = async (page: Page) => {
+    // A problem stays with the form, and the file too.
+    await page.getByRole('searchbox', { name: 'Find a line' }).fill('Billing');
+    await expect(page.getByLabel('Line', { exact: true }).locator('option:checked')).toContainText('Billing');
+    await page.getByLabel('Account', { exact: true }).selectOption({ label: 'Lakeside Dental' });
+    await page.getByLabel('File', { exact: true }).setInputFiles({ name: 'a.csv', mimeType: 'text/csv', buffer: Buffer.from('number,status\r\n') });
+    await page.getByRole('button', { name: 'See what it would do' }).click();
+    await expect(page.locator('#account-error')).toContainText('Choose a line or an account, not both.');
+    await page.getByLabel('Account', { exact: true }).selectOption({ label: 'No account' });
+  };
+  for (const outcomes of [{ created: true }, { created: false }]) {
+    await planImport(page, rows, billing);
+    await expect(page.getByText('Rows whose number stands in the file before: 1')).toBeVisible();
+    await expect(page.getByRole('row').filter({ hasText: 'Rows that cannot be taken' })).toContainText('1');
+    await accessible(page);
+    await startImport(page);
+    await expect(state(page)).toHaveText('Succeeded', { timeout: 60_000 });
+    const file = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'Result of each record, CSV' }).click();
+    const text = readFileSync((await (await file).path())!, 'utf8');
+    expect(text.match(/"invalid"/g)).toHaveLength(1);
+    expect(text.split('\r\n').filter((row) => row.includes('55501'))).toHaveLength(3);
+    expect(text.includes('"created"')).toBe(outcomes.created);
+    expect(text).toContain('"unchanged"');
+  }
+  await page.close();
+});
+
+test('a run that failed says why, and goes on from there when its cause is gone', async () => {
+  test.slow();
+  const page = await ada.newPage();
+  await planImport(page, ['+12125550181,opted_in,2026-01-02T10:00:00Z,form 8'], (page) =>
+    page.getByLabel('Account', { exact: true }).selectOption({ label: 'Cedar & Pine Salon' }),
+  );
+  // Planned before another run takes one of the lines.
+  const other = await ada.newPage();
+  await plan(other, 'News', 'Northwind Outfitters');
+  await confirmed(other);
+  await other.getByRole('button', { name: 'Pause', exact: true }).click();
+  await expect(state(other)).toHaveText('Paused', { timeout: 30_000 });
+  await startImport(page);
+  await expect(state(page)).toHaveText('Failed', { timeout: 30_000 });
+  await expect(page.getByRole('alert').filter({ hasText: 'Another run is at work for this account.' })).toContainText('What to do: Resume from here when it is done.');
+  await accessible(page);
+  await other.getByRole('button', { name: 'Resume', exact: true }).click();
+  await expect(state(other)).toHaveText('Succeeded', { timeout: 90_000 });
+  await page.getByRole('button', { name: 'Resume from here' }).click();
+  await expect(state(page)).toHaveText('Succeeded', { timeout: 60_000 });
+  await expect(page.getByText('What to do:')).toHaveCount(0);
+  await other.close();
+  await page.close();
+});
+
 test('a transfer waits for a second person, who is not the one that asked', async ({ browser }) => {
   test.slow();
   const who = ['--email', 'grace@example.com', '--name', 'Grace Hopper', '--role', 'Administrator', '--as', 'admin@example.com'];
@@ -205,7 +279,7 @@ test('the history finds a run by the digits of its line, by its state and its ac
   await page.getByRole('link', { name: 'History', exact: true }).click();
   await ready(page);
   const rows = page.getByRole('row').filter({ has: page.locator('[data-row-link]') });
-  await expect(rows).toHaveCount(6);
+  await expect(rows).toHaveCount(10);
   await page.getByPlaceholder('Digits, label or account').fill(number.replaceAll(' ', '').slice(-7));
   await page.keyboard.press('Enter');
   await expect(rows).toHaveCount(2);
@@ -214,7 +288,7 @@ test('the history finds a run by the digits of its line, by its state and its ac
   await expect(page.getByText('No run fits')).toBeVisible();
   await page.getByRole('link', { name: 'Show all runs' }).click();
   await page.getByLabel('Account', { exact: true }).selectOption('Lakeside Dental');
-  await expect(rows).toHaveCount(5);
+  await expect(rows).toHaveCount(7);
   const file = page.waitForEvent('download');
   await page.getByRole('link', { name: 'CSV' }).click();
   expect((await file).suggestedFilename()).toBe('runs.csv');
@@ -261,6 +335,7 @@ test('no screen of the utilities has an accessibility violation, wide or narrow,
         ['history', '/utilities/history'],
         ['nothing', '/utilities/history?state=failed'],
         ['form', '/utilities/new/line_transfer'],
+        ['import', '/utilities/new/consent_import'],
         ['plan', planned],
         ['run', run],
       ]) {

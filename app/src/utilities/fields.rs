@@ -102,7 +102,7 @@ fn radios(of: &FormField, choices: Vec<(String, String)>, below: &Below) -> impl
     let choices = choices.into_iter().enumerate().map(|(at, (word, says))| {
         view! {
             <label class="flex min-h-6 items-start gap-2">
-                <input type="radio" name=name.clone() value=word checked=at == chosen class="radio radio-sm radio-primary mt-0.5" />
+                <input type="radio" name=name.clone() value=word checked=at == chosen class="radio radio-sm radio-primary" />
                 <span>{says}</span>
             </label>
         }
@@ -159,7 +159,8 @@ fn AccountPick(of: FormField, below: Below) -> impl IntoView {
             {move || {
                 let (of, below) = (of.clone(), below.clone());
                 Suspend::new(async move {
-                    let first = [(String::new(), "Choose an account…".to_owned())].into_iter();
+                    let none = if of.optional { "No account" } else { "Choose an account…" };
+                    let first = [(String::new(), none.to_owned())].into_iter();
                     let accounts = accounts.await.unwrap_or_default();
                     let choices = first.chain(accounts.into_iter().map(|account| (account.id.to_string(), account.name))).collect();
                     select(&of, choices, &chosen, &below, false)
@@ -221,7 +222,7 @@ fn LinePick(kind: UtilityKind, of: FormField, below: Below) -> impl IntoView {
                             chosen.set(only.id.to_string());
                         }
                         view! {
-                            {select(&of, offered(rows), &chosen, &below, true)}
+                            {select(&of, offered(rows, of.optional), &chosen, &below, true)}
                             <p class="muted text-xs" role="status">{found}</p>
                         }
                     })
@@ -232,8 +233,9 @@ fn LinePick(kind: UtilityKind, of: FormField, below: Below) -> impl IntoView {
     }
 }
 
-fn offered(rows: Vec<LineRow>) -> Vec<(String, String)> {
-    let first = [(String::new(), "Choose a line…".to_owned())].into_iter();
+fn offered(rows: Vec<LineRow>, optional: bool) -> Vec<(String, String)> {
+    let none = if optional { "No line" } else { "Choose a line…" };
+    let first = [(String::new(), none.to_owned())].into_iter();
     first
         .chain(rows.into_iter().map(|row| (row.id.to_string(), format!("{} · {} · {}", row.number.readable(), row.label, row.account))))
         .collect()
