@@ -1,5 +1,5 @@
 # The commands a newcomer needs. Everything they need they install themselves: see .ci/setup.
-.PHONY: run test check release-test bench soak fuzz audit sdk-check build setup
+.PHONY: run test check release-test bench soak kill-test fuzz audit sdk-check build setup
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
@@ -55,6 +55,15 @@ soak: setup
 	# Workers die in it, machines do not: the databases may lie in memory.
 	if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
 	exec "$${soak[@]}"
+
+## make kill-test  workers of a line's transfer killed while everybody writes, counted: ROUNDS=50 SEED=3, MESSAGES=100000, BREAK=<guard>, ENGINE=postgres
+kill-test: setup
+	. .ci/env.sh
+	kill_test=(cargo test --quiet --package server --test it -- --ignored --exact kill_test::as_told_by_the_environment --nocapture)
+	if [ "$${ENGINE:-sqlite}" = postgres ]; then exec .ci/postgres run "$${kill_test[@]}"; fi
+	# Workers die in it, machines do not: the databases may lie in memory.
+	if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
+	exec "$${kill_test[@]}"
 
 ## make fuzz   the fuzz targets for long: TARGET=posts for one, SECONDS_EACH=3600
 fuzz: setup

@@ -21,7 +21,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 use switchyard::clock::Rng;
 use switchyard::staff::{self, Member, Proof};
-use switchyard::types::{AccountId, RoleId, RunId};
+use switchyard::types::{AccountId, RoleId, RunAct, RunId};
 use switchyard::work::faults::UtilityGuard;
 use tokio_util::sync::CancellationToken;
 use writer::{Record, Writer};
@@ -75,7 +75,7 @@ enum Kind {
     There,
     /// The worker dies at named points and at random.
     Points,
-    /// Workers are suspended and killed at random, and posts are under way when the line moves.
+    /// Workers are suspended and killed at random; posts are under way when the line moves, and it stands half way for a while.
     Random,
     /// A worker sleeps through its lease, and goes on when the line has moved there and back.
     Sleeper,
@@ -307,11 +307,17 @@ async fn move_the_line(scene: &Scene, workers: &mut Supervisor<'_>, round: &Roun
     }
     let steps = if matches!(round.kind, Kind::There | Kind::Points) { ALL_STEPS } else { FEW_STEPS };
     let run = scene.transfer(&steps).await;
-    let calls_end = async {
+    let stands_half_way = async {
         if round.kind == Kind::Random {
             scene.until("the line has moved", async || scene.reigns.count() > 1).await;
+            let is_paused = scene.act(run, RunAct::Pause).await;
             tokio::time::sleep(LATE + Duration::from_millis(200)).await;
             scene.sandbox.disarm();
+            let wanted: Vec<String> = story.record.inbound.iter().map(|(text, _)| text.clone()).collect();
+            scene.are_posted_within(&wanted, LATE * 4).await;
+            if is_paused {
+                scene.until("the run goes on", async || scene.act(run, RunAct::Resume).await).await;
+            }
         }
     };
     let meanwhile = async {
@@ -319,7 +325,7 @@ async fn move_the_line(scene: &Scene, workers: &mut Supervisor<'_>, round: &Roun
             scene.until("a worker sleeps", async || hanging.exists()).await;
         }
     };
-    let (is_there, ..) = tokio::join!(workers.see_through(run), calls_end, meanwhile);
+    let (is_there, ..) = tokio::join!(workers.see_through(run), stands_half_way, meanwhile);
     if !is_there {
         story.words.push(format!("the transfer did not succeed: {}", scene.why(run).await));
     }

@@ -144,21 +144,22 @@ impl Engine {
             .await
     }
 
-    /// The chat is there, perhaps since it was asked for: what was written in it before we knew it is read.
+    /// The chat is there, perhaps since it was asked for: what was written in it before we knew it is read. It is known also when the lane
+    /// has gone elsewhere meanwhile: whoever writes in it must not be left without a word.
     async fn chat_known(&self, claim: &Claim, connection: &Connection, chat: String, members: &[UserId], asked: Timestamp) -> Result<()> {
         let (at, fence) = (self.now.at(), self.fence(claim));
         let read_at = (at.since(asked) > AT_ONCE).then_some(at);
         self.db
             .work(async |tx| {
-                if !holds(tx, claim, fence).await? {
-                    return Ok(());
+                let is_ours = holds(tx, claim, fence).await?;
+                if is_ours {
+                    tx.run(
+                        "update lane set chat_id = $3, chat_reference = null, chat_asked_at = null, chat_members = null, connection_id = $4
+                         where line_id = $1 and conversation_id = $2",
+                        (claim.line_id, claim.conversation_id, chat.clone(), connection.id),
+                    )
+                    .await?;
                 }
-                tx.run(
-                    "update lane set chat_id = $3, chat_reference = null, chat_asked_at = null, chat_members = null, connection_id = $4
-                     where line_id = $1 and conversation_id = $2",
-                    (claim.line_id, claim.conversation_id, chat.clone(), connection.id),
-                )
-                .await?;
                 tx.run(
                     "insert into chat (connection_id, chat_id, line_id, conversation_id, made_at, members, catch_up_at)
                      values ($1, $2, $3, $4, $5, $6, $7)
@@ -167,8 +168,10 @@ impl Engine {
                 )
                 .await?;
                 members::chat_made(tx, at, claim.line_id).await?;
-                free(tx, claim, at).await?;
-                tx.tell(Change::LaneDue);
+                if is_ours {
+                    free(tx, claim, at).await?;
+                    tx.tell(Change::LaneDue);
+                }
                 tx.tell(Change::EventDue);
                 Ok::<_, crate::db::Error>(())
             })

@@ -178,6 +178,17 @@ async fn messages(scene: &Scene, record: &Record, journal: &[Entry], found: &mut
         let post = written.get(said.text.as_str()).and_then(|entry| entry.post_id);
         let must = scene.reigns.stayed(*account, said.at) && post.is_some_and(|post| told.contains(&post));
         let count = once(&said.text, "agent", usize::from(must), found);
+        if must && count == 0 {
+            let known: (i64, Option<String>) = scene
+                .db
+                .one(
+                    "select (select count(*) from chat where chat_id = $1), (select max(outcome) from agent_post where post_id = $2)",
+                    (said.chat.clone(), post.map(|post| post.to_string()).unwrap_or_default()),
+                )
+                .await
+                .unwrap();
+            found.say(format!("its chat is known {} times, and what became of it is {:?}", known.0, known.1));
+        }
         // Until the end, and so until it was worked off.
         let end = scene.reigns.last_look();
         if count > 0 && scene.reigns.is_stranger(*account, said.at, end) {

@@ -4,7 +4,7 @@
 
 use super::reigns::Reigns;
 use crate::harness::{DbEngine, SECRET_KEY, contact, keys};
-use server::sandbox::{Limits, Sandbox, SandboxConfig};
+use server::sandbox::{Kind, Limits, Sandbox, SandboxConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use switchyard::db::Db;
 use switchyard::directory::{accounts, lines};
 use switchyard::ringcentral::{self, NewConnection};
 use switchyard::staff::{self, Member, Proof};
-use switchyard::types::{AccountId, IntegrationType, LineId, RunId, UtilityKind};
+use switchyard::types::{AccountId, IntegrationType, LineId, RunAct, RunId, UtilityKind};
 use switchyard::utilities;
 use switchyard::work::faults::UtilityGuard;
 use tokio::net::TcpListener;
@@ -357,6 +357,23 @@ impl Scene {
         let proof = Proof::at_the_shell();
         utilities::start(&self.db, &self.now, &self.staff, proof, run, LINE, "As agreed").await.unwrap();
         run
+    }
+
+    /// Pauses or resumes a run; says whether that was done.
+    pub async fn act(&self, run: RunId, act: RunAct) -> bool {
+        utilities::act(&self.db, &self.now, &self.staff, run, act).await.is_ok()
+    }
+
+    /// Waits until these texts were posted, no longer than this.
+    pub async fn are_posted_within(&self, texts: &[String], time: Duration) {
+        let began = Instant::now();
+        let is_posted = |text: &String| {
+            let journal = self.sandbox.journal(0);
+            journal.iter().any(|e| e.kind == Kind::Post && e.accepted && e.text.as_deref().is_some_and(|post| post.contains(text)))
+        };
+        while began.elapsed() < time && !texts.iter().all(is_posted) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// How a run stands; only for knowing when to go on.
