@@ -125,13 +125,14 @@ pub(super) async fn erase(tx: &mut Tx, now: &Now, account: AccountId, number: &P
     Ok(())
 }
 
-/// Which of these numbers have opted out of the line.
+/// Which of these numbers have opted out of the line. The list is looked up, whatever is on record: in a join SQLite would read all
+/// that is, and the list again for each.
 pub(super) async fn opted_out(tx: &mut Tx, line: LineId, numbers: &[PhoneNumber]) -> Result<HashSet<PhoneNumber>> {
     let rows: Vec<(PhoneNumber,)> = tx
         .all(
             "select c.number
-             from json_each($2) j
-             join consent c on c.line_id = $1 and c.number = j.value->>0 and c.state = 'opted_out'",
+             from consent c
+             where c.line_id = $1 and c.number in (select j.value->>0 from json_each($2) j) and c.state = 'opted_out'",
             (line, super::inbound::json(&numbers.iter().map(|n| [n]).collect::<Vec<_>>())),
         )
         .await?;
@@ -150,8 +151,8 @@ async fn erased(tx: &mut Tx, line: LineId, numbers: &[PhoneNumber]) -> Result<Ha
     let found: Vec<(String,)> = tx
         .all(
             "select e.number_hash
-             from json_each($2) j
-             join erased_opt_out e on e.line_id = $1 and e.number_hash = j.value->>0",
+             from erased_opt_out e
+             where e.line_id = $1 and e.number_hash in (select j.value->>0 from json_each($2) j)",
             (line, super::inbound::json(&hashes)),
         )
         .await?;

@@ -186,8 +186,8 @@ async fn known(
     let found: Vec<(String, Uuid, Option<LineId>)> = tx
         .all(
             "select v.v1_id, v.v2_id, v.v2_line
-             from json_each($1) j
-             join v1_record v on v.account_id = $2 and v.kind = $3 and v.v1_id = j.value->>0",
+             from v1_record v
+             where v.account_id = $2 and v.kind = $3 and v.v1_id in (select j.value->>0 from json_each($1) j)",
             (json(&ids), account, kind),
         )
         .await?;

@@ -64,7 +64,7 @@ async fn outcomes(app: &TestApp, run: RunId) -> BTreeMap<i64, Vec<String>> {
     let text = result(app, run).await;
     let mut rows = BTreeMap::new();
     for line in text.lines().skip(1) {
-        let mut cells = line.trim_matches('"').split("\",\"").map(str::to_owned);
+        let mut cells = line.strip_prefix('"').unwrap().strip_suffix('"').unwrap().split("\",\"").map(str::to_owned);
         let row = cells.next().unwrap().parse().unwrap();
         assert!(rows.insert(row, cells.collect()).is_none(), "row {row} stands there once");
     }

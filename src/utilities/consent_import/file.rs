@@ -9,7 +9,7 @@ use std::time::Duration;
 /// A file has no more rows than these.
 const MOST_ROWS: usize = 1_000_000;
 /// A cell in quotes that goes over more lines was not closed.
-const MOST_LINES: u64 = 100;
+const MOST_LINES: i64 = 100;
 const LONGEST_EVIDENCE: usize = 500;
 /// So much of a cell that cannot be taken is kept for the result.
 const LONGEST_QUOTE: usize = 40;
@@ -70,6 +70,34 @@ impl Columns {
     }
 }
 
+/// Where a record stands in the file: the reader counts lines that end with CR and LF one too late.
+struct Place<'a> {
+    text: &'a [u8],
+    byte: usize,
+    line: i64,
+}
+
+impl Place<'_> {
+    fn lines_between(&self, from: usize, to: usize) -> i64 {
+        let between = self.text.get(from..to.min(self.text.len())).unwrap_or_default();
+        between.iter().filter(|byte| **byte == b'\n').fold(0, |lines, _| lines + 1)
+    }
+
+    /// The line that a record begins on, behind the empty ones before it.
+    fn begin_of(&mut self, record: &StringRecord) -> i64 {
+        let from = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
+        let empty = self.text.get(from..).unwrap_or_default().iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        self.line += self.lines_between(self.byte, from + empty);
+        self.byte = from + empty;
+        self.line
+    }
+
+    /// How many lines the record goes over that ends there.
+    fn lines_to(&self, end: &csv::Position) -> i64 {
+        self.lines_between(self.byte, usize::try_from(end.byte()).unwrap_or(usize::MAX))
+    }
+}
+
 /// Reads a whole file.
 ///
 /// # Errors
@@ -88,9 +116,10 @@ pub(super) fn read(text: &str, now: Timestamp) -> Result<Read, Problem> {
         refused("The first line has to name the columns: number and status, and at and evidence if you have them.".to_owned())
     })?;
     let (mut read, mut record) = (Read::default(), StringRecord::new());
+    let mut place = Place { text: text.as_bytes(), byte: 0, line: 1 };
     while reader.read_record(&mut record).map_err(unreadable)? {
-        let line = record.position().map_or(0, csv::Position::line);
-        if reader.position().line().saturating_sub(line) > MOST_LINES {
+        let line = place.begin_of(&record);
+        if place.lines_to(reader.position()) > MOST_LINES {
             return Err(refused(format!(
                 "On line {line} a text in quotes begins that is not closed. Mend it, then choose the file again."
             )));
@@ -101,7 +130,6 @@ pub(super) fn read(text: &str, now: Timestamp) -> Result<Read, Problem> {
         if read.rows.len() + read.bad.len() == MOST_ROWS {
             return Err(refused("The file has more than 1,000,000 rows. Split it, and import the parts one after the other.".to_owned()));
         }
-        let line = i64::try_from(line).unwrap_or(i64::MAX);
         match row(line, &record, &columns, now) {
             Ok(row) => read.rows.push(row),
             Err(reason) => {

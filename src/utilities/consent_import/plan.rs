@@ -144,9 +144,7 @@ fn conflicts(bad: &[Bad], kept: i64, duplicates: i64) -> Vec<String> {
         said.push(format!("Opt-ins of numbers that have opted out, and stay so, as far as is known now: {kept}."));
     }
     if duplicates > 0 {
-        said.push(format!(
-            "Rows whose number stands in the file before: {duplicates}. The most restrictive one wins; order does not matter."
-        ));
+        said.push(format!("Rows whose number stands in the file before: {duplicates}. The most restrictive one wins."));
     }
     if !bad.is_empty() {
         let named: Vec<String> = bad.iter().take(NAMED).map(|Bad(line, _, _, reason)| format!("line {line}: {reason}")).collect();
