@@ -179,12 +179,12 @@ test('consent is imported from a file with duplicates, and the same file twice c
   const billing = async (page: Page) => {
     // A problem stays with the form, and the file too.
     await page.getByRole('searchbox', { name: 'Find a line' }).fill('Billing');
-    await expect(page.getByLabel('Line', { exact: true }).locator('option:checked')).toContainText('Billing');
-    await page.getByLabel('Account', { exact: true }).selectOption({ label: 'Lakeside Dental' });
+    await expect(page.locator('#line').locator('option:checked')).toContainText('Billing');
+    await page.locator('#account').selectOption({ label: 'Lakeside Dental' });
     await page.getByLabel('File', { exact: true }).setInputFiles({ name: 'a.csv', mimeType: 'text/csv', buffer: Buffer.from('number,status\r\n') });
     await page.getByRole('button', { name: 'See what it would do' }).click();
     await expect(page.locator('#account-error')).toContainText('Choose a line or an account, not both.');
-    await page.getByLabel('Account', { exact: true }).selectOption({ label: 'No account' });
+    await page.locator('#account').selectOption({ label: 'No account' });
   };
   for (const outcomes of [{ created: true }, { created: false }]) {
     await planImport(page, rows, billing);
@@ -208,7 +208,7 @@ test('a run that failed says why, and goes on from there when its cause is gone'
   test.slow();
   const page = await ada.newPage();
   await planImport(page, ['+12125550181,opted_in,2026-01-02T10:00:00Z,form 8'], (page) =>
-    page.getByLabel('Account', { exact: true }).selectOption({ label: 'Cedar & Pine Salon' }),
+    page.locator('#account').selectOption({ label: 'Cedar & Pine Salon' }),
   );
   // Planned before another run takes one of the lines.
   const other = await ada.newPage();
