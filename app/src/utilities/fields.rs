@@ -89,9 +89,9 @@ fn label(of: &FormField) -> impl IntoView + use<> {
     }
 }
 
-/// `640 kB`, `256 MB`.
+/// `640 kB`, `100 MB`.
 fn size(bytes: u64) -> String {
-    let (of, unit) = if bytes >= 1 << 20 { (1 << 20, "MB") } else { (1 << 10, "kB") };
+    let (of, unit) = if bytes >= 1_000_000 { (1_000_000, "MB") } else { (1_000, "kB") };
     format!("{} {unit}", grouped(i64::try_from(bytes / of).unwrap_or(i64::MAX)))
 }
 
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn sizes_and_counts_are_said_as_people_read_them() {
-        assert_eq!([size(256 << 20), size(640 << 10)], ["256 MB", "640 kB"]);
+        assert_eq!([size(100_000_000), size(640_000)], ["100 MB", "640 kB"]);
         assert_eq!(told(1, false), "1 line");
         assert_eq!(told(50, true), "The first 50 lines; search to see the others");
     }

@@ -116,7 +116,7 @@ fn too_large(about: &UtilityAbout, error: &multer::Error) -> Problem {
     match field.map(|field| (&field.name, &field.kind)) {
         Some((name, FieldKind::File { most, .. })) => Problem::invalid(
             name,
-            format!("This file is too large: {} kB are the most. Split it, and take in one part after the other.", most / 1024),
+            format!("This file is too large: {} kB are the most. Split it, and take in one part after the other.", most / 1_000),
         ),
         _ => Problem::invalid("", "What was written in this form is too long. Shorten it and send it again."),
     }
@@ -318,7 +318,7 @@ mod tests {
             notes: Vec::new(),
             permission: Permission::ImportConsent,
             is_reversible: false,
-            fields: vec![field("line", FieldKind::Line), field("file", FieldKind::File { most: 2_048, accept: ".csv".into() })],
+            fields: vec![field("line", FieldKind::Line), field("file", FieldKind::File { most: 2_000, accept: ".csv".into() })],
         }
     }
 
@@ -351,7 +351,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_too_large_or_no_text_is_refused_at_its_field() {
         let refused = async |parts: &[(&str, &[u8])]| sent(parts).await.expect_err("it is refused");
-        let large = refused(&[("name=\"file\"; filename=\"a.csv\"", &[b'1'; 2_049])]).await;
+        let large = refused(&[("name=\"file\"; filename=\"a.csv\"", &[b'1'; 2_001])]).await;
         assert_eq!(large.field(), Some("file"));
         assert!(large.to_string().contains("2 kB are the most"), "{large}");
         let wide = refused(&[("name=\"file\"; filename=\"a.csv\"", b"n\0u\0")]).await;
