@@ -84,6 +84,7 @@ fn step(step: &RunStep) -> impl IntoView + use<> {
     let class = if is_done { "text-success" } else { "muted" };
     let numbers = match (is_done, of) {
         (true, done) => grouped(done),
+        (false, 0) => "0".to_owned(),
         (false, of) => format!("{} of {}", grouped(step.done), grouped(of)),
     };
     // A step without rows is done or not.
