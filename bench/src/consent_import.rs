@@ -20,7 +20,7 @@ fn file(rows: u64) -> String {
         // A step that has no divisor in common with the count visits each number once.
         let which = (n % numbers) * 7_919 % numbers;
         let number = number(10_000_000 + which);
-        let (status, evidence) = if which % 20 == 0 { ("opted_out", "") } else { ("opted_in", "Web form of the shop") };
+        let (status, evidence) = if which.is_multiple_of(20) { ("opted_out", "") } else { ("opted_in", "Web form of the shop") };
         writeln!(text, "{},{status},2026-03-02T14:05:00Z,{evidence}", number.expose()).unwrap();
     }
     text
