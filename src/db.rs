@@ -189,7 +189,11 @@ impl Db {
     pub async fn open(url: &str, connections: u32) -> Result<Db> {
         let bell = Bell::new();
         if url.starts_with("postgres") {
-            let options = url.parse::<PgConnectOptions>()?.statement_cache_capacity(256);
+            let options = url
+                .parse::<PgConnectOptions>()?
+                .statement_cache_capacity(256)
+                // A process that is suspended within a transaction holds its locks; no transaction of ours pauses for so long.
+                .options([("idle_in_transaction_session_timeout", "60000")]);
             // A ping at every acquire costs a round trip; a broken connection shows itself at its first statement.
             let pool = PgPoolOptions::new()
                 .max_connections(connections.max(2))

@@ -184,8 +184,8 @@ pub(crate) async fn flip(tx: &mut Tx, line: LineId, to: AccountId) -> Result<u64
     tx.run("update consent set account_id = $2 where line_id = $1 and state = 'opted_out'", (line, to)).await
 }
 
-/// Takes back what contacts opted in to, one batch behind a number: the new owner asks anew. Who has opted out is left alone; a test takes
-/// that guard out. Answers how many, and the last number.
+/// Takes back what contacts opted in to before the line changed hands, one batch behind a number: the new owner asks anew. Who has opted
+/// out is left alone; a test takes that guard out. Answers how many, and the last number.
 ///
 /// # Errors
 /// What the database says.
@@ -193,7 +193,7 @@ pub(crate) async fn reset_opt_ins(
     tx: &mut Tx,
     now: &Now,
     (line, account): (LineId, AccountId),
-    run: RunId,
+    (run, flipped_at): (RunId, Timestamp),
     behind: &str,
     size: i64,
     guarded: bool,
@@ -201,10 +201,10 @@ pub(crate) async fn reset_opt_ins(
     let numbers: Vec<(String,)> = tx
         .all(
             "select number from consent
-             where line_id = $1 and number > $2 and (state = 'opted_in' or not $4)
+             where line_id = $1 and number > $2 and ((state = 'opted_in' and at <= $5) or not $4)
              order by number
              limit $3",
-            (line, behind.to_owned(), size, guarded),
+            (line, behind.to_owned(), size, guarded, flipped_at),
         )
         .await?;
     let Some((last,)) = numbers.last().cloned() else { return Ok((0, None)) };

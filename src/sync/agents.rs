@@ -6,7 +6,7 @@
 use super::engine::CLOCKS_DIFFER;
 use super::{members, notice};
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Sql, Tx};
 use crate::messaging::outbound::{self, AgentReply};
 use crate::ringcentral::events::{self, PostBody};
 use crate::ringcentral::{self, Call, Client, Group, Leave, Outcome};
@@ -35,6 +35,23 @@ pub struct Agents {
     client: Client,
     broken: Option<Guard>,
 }
+
+/// On PostgreSQL the line's row is share-locked, so that it gets no other owner or type while a post is worked off.
+const CHAT: Sql = Sql {
+    sqlite: "select h.line_id, h.conversation_id, l.account_id, l.integration_type = 'ringcentral' as is_ringcentral,
+               exists (select 1 from connection c where c.id = h.connection_id and c.account_id = l.account_id) as is_ours,
+               h.catch_up_at is not null as is_to_be_read
+             from chat h
+             join line l on l.id = h.line_id
+             where h.connection_id = $1 and h.chat_id = $2",
+    postgres: "select h.line_id, h.conversation_id, l.account_id, l.integration_type = 'ringcentral' as is_ringcentral,
+                 exists (select 1 from connection c where c.id = h.connection_id and c.account_id = l.account_id) as is_ours,
+                 h.catch_up_at is not null as is_to_be_read
+               from chat h
+               join line l on l.id = h.line_id
+               where h.connection_id = $1 and h.chat_id = $2
+               for share of l",
+};
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 struct Chat {
@@ -150,17 +167,7 @@ impl Agents {
         if post.kind.as_deref().is_some_and(|kind| kind != "TextMessage") {
             return Ok(());
         }
-        let chat: Option<Chat> = tx
-            .opt(
-                "select h.line_id, h.conversation_id, l.account_id, l.integration_type = 'ringcentral' as is_ringcentral,
-                   exists (select 1 from connection c where c.id = h.connection_id and c.account_id = l.account_id) as is_ours,
-                   h.catch_up_at is not null as is_to_be_read
-                 from chat h
-                 join line l on l.id = h.line_id
-                 where h.connection_id = $1 and h.chat_id = $2",
-                (connection, chat_id.clone()),
-            )
-            .await?;
+        let chat: Option<Chat> = tx.opt(CHAT, (connection, chat_id.clone())).await?;
         let Some(chat) = chat else { return Ok(()) };
         if chat.is_to_be_read && post.event_type.is_some() {
             // It is read together with what came before it, in order. A reading under way may have begun too early for it.

@@ -228,7 +228,9 @@ impl Utility for LineTransfer {
             OPT_INS => {
                 let guarded = work.broken != Some(UtilityGuard::OptOutMerge);
                 let behind = work.place.unwrap_or_default();
-                let (rows, place) = messaging::reset_opt_ins(tx, work.now, (p.line, p.to), work.run, behind, work.size, guarded).await?;
+                let (flipped,): (Option<Timestamp>,) = tx.one("select flipped_at from utility_run where id = $1", [work.run]).await?;
+                let by = (work.run, flipped.unwrap_or_else(|| work.now.at()));
+                let (rows, place) = messaging::reset_opt_ins(tx, work.now, (p.line, p.to), by, behind, work.size, guarded).await?;
                 Ok(Batch { rows, place, ..Batch::default() })
             }
             BACK => back::batch(tx, work, &p).await,
