@@ -3,7 +3,9 @@
 //! [`Db`] reads; a [`Tx`], lent by [`Db::work`], reads and writes. Every statement is a literal with `$1` placeholders, which
 //! both drivers accept; where the dialects part it is a named pair, [`Sql`]. Rules that keep both engines equal: ids are
 //! UUIDs, times are microseconds in BIGINT, sums are cast to BIGINT, text keys compare bytewise, time is bound and never
-//! `now()`; `returning` names columns without their table, which SQLite wants, so a joined table has none of these names. A test prepares every statement on both engines, another holds the two schemas against each other.
+//! `now()`; `returning` names columns without their table, which SQLite wants, so a joined table has none of these names. Where
+//! a part of a key is a parameter, a list narrows by `in (select … from json_each …)`: SQLite reads a joined one again for each
+//! row. A test prepares every statement on both engines, another holds the two schemas against each other.
 
 mod bell;
 mod turn;

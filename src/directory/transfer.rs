@@ -260,10 +260,10 @@ pub(crate) async fn move_contacts(
                coalesce(t.closed_at is not null, false) as they_closed,
                exists (select 1 from conversation o join line l on l.id = o.line_id and l.account_id = $2
                        where o.number = c.number and o.line_id <> $1) as elsewhere
-             from json_each($4) j
-             join conversation c on c.line_id = $1 and c.id = unhex(j.value->>0, '-')
+             from conversation c
              join contact k on k.account_id = $2 and k.number = c.number
              left join contact t on t.account_id = $3 and t.number = c.number
+             where c.line_id = $1 and c.id in (select unhex(j.value->>0, '-') from json_each($4) j)
              order by c.number",
             (line, from, to, json(&ids)),
         )
@@ -301,7 +301,7 @@ pub(crate) async fn move_contacts(
     )
     .await?;
     tx.run(
-        "update contact as k set closed_at = $3 from json_each($2) j where k.account_id = $1 and k.number = j.value->>0",
+        "update contact set closed_at = $3 where account_id = $1 and number in (select j.value->>0 from json_each($2) j)",
         (from, json(&closing), now.at()),
     )
     .await?;
@@ -330,10 +330,10 @@ pub(crate) async fn restore_contacts(tx: &mut Tx, line: LineId, (from, to): (Acc
     let standing: Vec<Standing> = tx
         .all(
             "select c.id, c.number, k.name, k.note, o.name as was_name, o.note as was_note
-             from json_each($4) j
-             join conversation c on c.line_id = $1 and c.id = unhex(j.value->>0, '-')
+             from conversation c
              join contact k on k.account_id = $2 and k.number = c.number
              left join contact o on o.account_id = $3 and o.number = c.number
+             where c.line_id = $1 and c.id in (select unhex(j.value->>0, '-') from json_each($4) j)
              order by c.number",
             (line, from, to, ids(&all)),
         )
@@ -364,25 +364,27 @@ pub(crate) async fn restore_contacts(tx: &mut Tx, line: LineId, (from, to): (Acc
     )
     .await?;
     tx.run(
-        "update contact as k
-         set name = j.value->>1, note = j.value->>2, closed_at = case when cast(j.value->>3 as bigint) = 1 then k.closed_at end
-         from json_each($2) j
-         where k.account_id = $1 and k.number = j.value->>0",
+        "insert into contact (account_id, number, name, note, closed_at)
+         select $1, j.value->>0, j.value->>1, j.value->>2, cast(j.value->>3 as bigint) from json_each($2) j
+         where true
+         on conflict (account_id, number) do update
+         set name = excluded.name, note = excluded.note, closed_at = case when excluded.closed_at = 1 then contact.closed_at end",
         (from, json(&back)),
     )
     .await?;
     tx.run(
-        "update contact as k set name = j.value->>1, note = j.value->>2
-         from json_each($2) j
-         where k.account_id = $1 and k.number = j.value->>0",
+        "insert into contact (account_id, number, name, note)
+         select $1, j.value->>0, j.value->>1, j.value->>2 from json_each($2) j
+         where true
+         on conflict (account_id, number) do update set name = excluded.name, note = excluded.note",
         (to, json(&newer)),
     )
     .await?;
     tx.run(
-        "update contact as k set closed_at = null
-         from json_each($3) j
-         join conversation c on c.line_id = $1 and c.id = unhex(j.value->>0, '-')
-         where k.account_id = $2 and k.number = c.number",
+        "update contact set closed_at = null
+         where account_id = $2 and number in (
+           select c.number from conversation c
+           where c.line_id = $1 and c.id in (select unhex(j.value->>0, '-') from json_each($3) j))",
         (line, to, ids(&was.closed)),
     )
     .await?;

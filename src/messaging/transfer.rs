@@ -262,12 +262,11 @@ pub(crate) async fn restore_opt_ins(
     let said: Vec<Said> = tx
         .all(
             "select e.number, e.state, e.source, e.evidence, e.at
-             from json_each($2) j
-             join consent_event e on e.line_id = $1 and e.number = j.value->>0
-             where e.id = (
+             from consent_event e
+             where e.line_id = $1 and e.number in (select j.value->>0 from json_each($2) j) and e.id = (
                select b.id from consent_event b
                join consent_event r on r.line_id = b.line_id and r.number = b.number and r.source = 'transfer' and r.evidence = $3
-               where b.line_id = $1 and b.number = j.value->>0 and b.id < r.id
+               where b.line_id = $1 and b.number = e.number and b.id < r.id
                order by b.id desc
                limit 1)",
             (line, json(&list), reset_by.to_string()),

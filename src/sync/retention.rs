@@ -32,10 +32,8 @@ pub async fn text_is_removed(tx: &mut Tx, now: &Now, line: LineId, messages: &[M
     shift(tx, now.at(), skipped.into_iter().map(|(conversation,)| ((line, conversation), -1, 0))).await?;
     let queued: Vec<(MessageId,)> = tx
         .all(
-            "select e.message_id
-             from json_each($2) j
-             join sync_entry e on e.line_id = $1 and e.message_id = unhex(j.value->>0, '-')
-             where e.state = 'queued'",
+            "select message_id from sync_entry
+             where line_id = $1 and state = 'queued' and message_id in (select unhex(j.value->>0, '-') from json_each($2) j)",
             (line, list),
         )
         .await?;
