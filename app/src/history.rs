@@ -61,6 +61,16 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
             let to = type_name(after).map(|to| skipped.map_or_else(|| to.clone(), |n| format!("{to}; {n} held messages became skipped")));
             ("Set the integration type".to_owned(), type_name(before), to)
         }
+        "line.transfer" => ("Transferred the line to another account".to_owned(), word(before, "account"), word(after, "account")),
+        "line.transfer_done" => {
+            ("Finished the line’s transfer: everything of it has moved".to_owned(), word(before, "account"), word(after, "account"))
+        }
+        "utility.start" => ("Started a data utility".to_owned(), None, word(after, "summary")),
+        "utility.pause" => ("Paused a data utility".to_owned(), None, word(after, "summary")),
+        "utility.resume" => ("Resumed a data utility".to_owned(), None, word(after, "summary")),
+        "utility.cancel" => ("Cancelled a data utility".to_owned(), None, word(after, "summary")),
+        "blast.cancel" => ("Cancelled a blast before it started".to_owned(), None, None),
+        "blast.resume" => ("Resumed a blast that a transfer had paused".to_owned(), None, None),
         "line.access" => {
             let state = |value: &Value| {
                 value.get("access").and_then(Value::as_bool).map(|access| if access { "Has access" } else { "No access" }.to_owned())

@@ -70,7 +70,8 @@ impl Passwords {
     /// When the parameters are not accepted, which would be a mistake in this program.
     pub fn new(rng: Rng) -> Result<Self, Problem> {
         let nobody = hash_now("nobody's password", rng.bytes()).map_err(broken)?;
-        let turns = std::thread::available_parallelism().map_or(2, usize::from);
+        // One core is left to everybody else.
+        let turns = std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
         Ok(Self { rng, turns: Arc::new(Semaphore::new(turns)), nobody: nobody.into() })
     }
 

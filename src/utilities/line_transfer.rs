@@ -289,9 +289,11 @@ async fn flip(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, Sto
 
 /// Both accounts' audits show the move.
 async fn audit(tx: &mut Tx, work: &Work<'_>, p: &Parameters, action: &'static str) -> Done<()> {
+    let (from, to): (String, String) =
+        tx.one("select a.name, b.name from account a join account b on b.id = $2 where a.id = $1", (p.from, p.to)).await?;
     for account in [p.from, p.to] {
         let entry = Entry { action, account_id: Some(account), line_id: Some(p.line), subject_id: Some(work.run.0), ..Entry::default() };
-        let (before, after) = (serde_json::json!({ "account": p.from }), serde_json::json!({ "account": p.to }));
+        let (before, after) = (serde_json::json!({ "account": from }), serde_json::json!({ "account": to }));
         record(tx, work.now, &actor(work), entry.change(before, after)).await?;
     }
     Ok(())
