@@ -28,7 +28,7 @@ use writer::{Record, Writer};
 
 /// The first round's seed unless said otherwise.
 const SEED: u64 = 3;
-/// Messages of the line in the rounds of `make test`.
+/// Messages of the line in a small round.
 const FEW: usize = 200;
 /// Every point at which a worker may die, in the order in which it comes to them.
 const POINTS: [&str; 29] = [
@@ -415,15 +415,19 @@ async fn as_told_by_the_environment() {
     std::process::exit(i32::from(!figures.is_good() || figures.rounds != count));
 }
 
-/// Makes two tests of each, one for each engine; they want no application of the harness.
+/// Makes two tests of each, one for each engine; they want no application of the harness. Their processes go by real seconds and want the
+/// machine for themselves, so they are not run beside the other tests: `cargo test -p server --test it kill_test:: -- --ignored
+/// --test-threads 1`.
 macro_rules! on_both_databases { ($($promise:ident),+ $(,)?) => { $(
     mod $promise {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = "real processes and real seconds: it wants the machine for itself"]
         async fn sqlite() {
             super::$promise(crate::harness::DbEngine::Sqlite).await;
         }
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = "real processes and real seconds: it wants the machine for itself"]
         async fn postgres() {
             super::$promise(crate::harness::DbEngine::Postgres).await;
         }
@@ -440,7 +444,7 @@ on_both_databases![
     without_the_scope_of_lanes_posts_go_to_the_old_account,
 ];
 
-/// The few rounds of `make test` of a kind.
+/// A few small rounds of a kind.
 fn few(kinds: &[Kind], broken: Option<UtilityGuard>) -> Vec<Round> {
     rounds(Kind::ALL.len(), SEED, FEW, broken).into_iter().filter(|round| kinds.contains(&round.kind)).collect()
 }
