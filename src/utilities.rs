@@ -31,7 +31,7 @@ pub use worker::{Sleeper, Worker, WorkerConfig};
 use crate::clock::Now;
 use crate::db::{Db, Error, Tx};
 use crate::staff::{Actor, Member, Permit, Scope};
-use crate::types::{AccountId, FieldKind, LineId, Plan, Problem, RunId, UtilityAbout, UtilityKind};
+use crate::types::{AccountId, LineId, Plan, Problem, RunId, UtilityAbout, UtilityKind};
 use crate::work::faults::UtilityGuard;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -320,9 +320,4 @@ fn unreadable(error: serde_json::Error) -> Stop {
 
 fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
-}
-
-/// Whether a form takes a file.
-pub fn takes_file(about: &UtilityAbout) -> bool {
-    about.fields.iter().any(|field| matches!(field.kind, FieldKind::File { .. }))
 }

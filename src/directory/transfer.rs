@@ -12,8 +12,6 @@ use serde::{Deserialize, Serialize};
 /// What becomes of a table's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// They are the new account's from the first moment.
-    Flips,
     /// Their `account_id` follows in batches, and is recounted.
     Moves,
     /// They belong to the line by their key and name no account.
@@ -57,6 +55,54 @@ pub struct Moving {
     /// Gives the rows of line `$1` behind key `$2` up to key `$3` to account `$4`.
     pub give: &'static str,
 }
+
+/// How a table moves whose key behind the line is an id, or a text. `holds` is what a row holds, as one text on both engines: `'' || x` makes
+/// one of any column.
+macro_rules! moving {
+    (id $table:literal, $title:literal, key $key:literal, settled $settled:literal, holds $holds:literal) => {
+        moving!(@ $table, $title, $key, $settled, $holds, "00000000000000000000000000000000", None,
+            "unhex($2, '-')", "unhex($3, '-')", "nullif(lower(hex(max(k))), '')", "max(k::text)")
+    };
+    (text $table:literal, $title:literal, key $key:literal, settled $settled:literal, holds $holds:literal) => {
+        moving!(@ $table, $title, $key, $settled, $holds, "", Some("~"), "$2", "$3", "max(k)", "max(k)")
+    };
+    (@ $table:literal, $title:literal, $key:literal, $settled:literal, $holds:literal, $first:literal, $last:expr,
+        $behind:literal, $up_to:literal, $sqlite:literal, $postgres:literal) => {
+        $crate::directory::transfer::Moving {
+            table: $table,
+            title: $title,
+            check: concat!("check_", $table),
+            first: $first,
+            last: $last,
+            is_settled: $settled,
+            range: $crate::db::Sql {
+                sqlite: concat!(
+                    "select count(*) as found, ", $sqlite, " as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                       cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
+                     from (select ", $key, " as k, account_id <> $4 as other, ", $holds, " as holds
+                           from ", $table, "
+                           where line_id = $1 and ", $key, " > ", $behind, " and ", $key, " <= ", $up_to, "
+                           order by ", $key, "
+                           limit $5)"
+                ),
+                postgres: concat!(
+                    "select count(*) as found, ", $postgres, " as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
+                       convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
+                     from (select ", $key, " as k, case when account_id <> $4 then 1 else 0 end as other, ", $holds, " as holds
+                           from ", $table, "
+                           where line_id = $1 and ", $key, " > ", $behind, " and ", $key, " <= ", $up_to, "
+                           order by ", $key, "
+                           limit $5) r"
+                ),
+            },
+            give: concat!(
+                "update ", $table, " set account_id = $4
+                 where line_id = $1 and ", $key, " > ", $behind, " and ", $key, " <= ", $up_to, " and account_id <> $4"
+            ),
+        }
+    };
+}
+pub(crate) use moving;
 
 /// The directory's entries.
 pub const TABLES: &[LineTable] = &[

@@ -2,7 +2,7 @@
 
 use crate::clock::Now;
 use crate::db::{Result, Sql, Tx};
-use crate::directory::transfer::{Fate, LineTable, Moving};
+use crate::directory::transfer::{Fate, LineTable, Moving, moving};
 use crate::messaging::inbound::json;
 use crate::types::{AccountId, BlastId, BlastState, LineId, RunId, Timestamp};
 
@@ -32,94 +32,23 @@ pub(crate) const TABLES: &[LineTable] = &[
 /// How they move.
 pub(crate) const MOVING: &[Moving] = &[CONSENT, ERASED, CONVERSATION, MESSAGE, CONSENT_EVENT, BLAST];
 
-const CONSENT: Moving = Moving {
-    table: "consent",
-    title: "Consents",
-    check: "check_consent",
-    first: "",
-    last: Some("~"),
-    is_settled: false,
-    range: Sql {
-        sqlite: "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                   cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
-                 from (select number as k, account_id <> $4 as other,
-                         number || '|' || state || '|' || source || '|' || at as holds
-                       from consent where line_id = $1 and number > $2 and number <= $3 order by number limit $5)",
-        postgres: "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                     convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
-                   from (select number as k, case when account_id <> $4 then 1 else 0 end as other,
-                           number || '|' || state || '|' || source || '|' || at::text as holds
-                         from consent where line_id = $1 and number > $2 and number <= $3 order by number limit $5) r",
-    },
-    give: "update consent set account_id = $4 where line_id = $1 and number > $2 and number <= $3 and account_id <> $4",
-};
+const CONSENT: Moving =
+    moving!(text "consent", "Consents", key "number", settled false, holds "number || '|' || state || '|' || source || '|' || at");
 
-const ERASED: Moving = Moving {
-    table: "erased_opt_out",
-    title: "Opt-outs of erased contacts",
-    check: "check_erased_opt_out",
-    first: "",
-    last: Some("~"),
-    is_settled: false,
-    range: Sql {
-        sqlite: "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                   cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
-                 from (select number_hash as k, account_id <> $4 as other,
-                         number_hash || '|' || at as holds
-                       from erased_opt_out where line_id = $1 and number_hash > $2 and number_hash <= $3 order by number_hash limit $5)",
-        postgres:
-            "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                     convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
-                   from (select number_hash as k, case when account_id <> $4 then 1 else 0 end as other,
-                           number_hash || '|' || at::text as holds
-                         from erased_opt_out where line_id = $1 and number_hash > $2 and number_hash <= $3 order by number_hash limit $5) r",
-    },
-    give: "update erased_opt_out set account_id = $4 where line_id = $1 and number_hash > $2 and number_hash <= $3 and account_id <> $4",
-};
+const ERASED: Moving =
+    moving!(text "erased_opt_out", "Opt-outs of erased contacts", key "number_hash", settled false, holds "number_hash || '|' || at");
 
-const CONVERSATION: Moving = Moving {
-    table: "conversation",
-    title: "Conversations",
-    check: "check_conversation",
-    first: "00000000000000000000000000000000",
-    last: None,
-    is_settled: true,
-    range: Sql {
-        sqlite: "select count(*) as found, nullif(lower(hex(max(k))), '') as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                   cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
-                 from (select id as k, account_id <> $4 as other,
-                         id || '|' || number as holds
-                       from conversation where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5)",
-        postgres: "select count(*) as found, max(k::text) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                     convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
-                   from (select id as k, case when account_id <> $4 then 1 else 0 end as other,
-                           id::text || '|' || number as holds
-                         from conversation where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5) r",
-    },
-    give: "update conversation set account_id = $4 where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') and account_id <> $4",
-};
+const CONVERSATION: Moving = moving!(id "conversation", "Conversations", key "id", settled true, holds "'' || id || '|' || number");
 
-const MESSAGE: Moving = Moving {
-    table: "message",
-    title: "Messages",
-    check: "check_message",
-    first: "00000000000000000000000000000000",
-    last: None,
-    is_settled: true,
-    range: Sql {
-        sqlite: "select count(*) as found, nullif(lower(hex(max(k))), '') as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                   cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
-                 from (select id as k, account_id <> $4 as other,
-                         id || '|' || coalesce(conversation_id, '') || '|' || number || '|' || direction || '|' || coalesce(origin, '') || '|' || body || '|' || coalesce(others, '') || '|' || coalesce(media, '') || '|' || created_at || '|' || coalesce(blast_id, '') as holds
-                       from message where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5)",
-        postgres: "select count(*) as found, max(k::text) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                     convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
-                   from (select id as k, case when account_id <> $4 then 1 else 0 end as other,
-                           id::text || '|' || coalesce(conversation_id::text, '') || '|' || number || '|' || direction || '|' || coalesce(origin, '') || '|' || body || '|' || coalesce(others, '') || '|' || coalesce(media, '') || '|' || created_at::text || '|' || coalesce(blast_id::text, '') as holds
-                         from message where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5) r",
-    },
-    give: "update message set account_id = $4 where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') and account_id <> $4",
-};
+const MESSAGE: Moving = moving!(
+    id "message", "Messages",
+    key "id",
+    settled true,
+    holds "'' || id || '|' || coalesce('' || conversation_id, '') || '|' || number || '|' || direction || '|' || coalesce(origin, '') || '|'
+           || body || '|' || coalesce(others, '') || '|' || coalesce(media, '') || '|' || created_at || '|' || coalesce('' || blast_id, '')"
+);
+
+const BLAST: Moving = moving!(id "blast", "Blasts", key "id", settled false, holds "'' || id || '|' || body || '|' || recipients");
 
 // A number has several: a range ends behind all of them.
 const CONSENT_EVENT: Moving = Moving {
@@ -152,28 +81,6 @@ const CONSENT_EVENT: Moving = Moving {
                        order by number, id) r",
     },
     give: "update consent_event set account_id = $4 where line_id = $1 and number > $2 and number <= $3 and account_id <> $4",
-};
-
-const BLAST: Moving = Moving {
-    table: "blast",
-    title: "Blasts",
-    check: "check_blast",
-    first: "00000000000000000000000000000000",
-    last: None,
-    is_settled: false,
-    range: Sql {
-        sqlite: "select count(*) as found, nullif(lower(hex(max(k))), '') as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                   cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
-                 from (select id as k, account_id <> $4 as other,
-                         id || '|' || body || '|' || recipients as holds
-                       from blast where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5)",
-        postgres: "select count(*) as found, max(k::text) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                     convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
-                   from (select id as k, case when account_id <> $4 then 1 else 0 end as other,
-                           id::text || '|' || body || '|' || recipients::text as holds
-                         from blast where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') order by id limit $5) r",
-    },
-    give: "update blast set account_id = $4 where line_id = $1 and id > unhex($2, '-') and id <= unhex($3, '-') and account_id <> $4",
 };
 
 /// Who has opted out has opted out of the line: that changes hands with it, in the same moment.

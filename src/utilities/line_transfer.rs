@@ -9,12 +9,12 @@ mod back;
 mod moving;
 mod plan;
 
-use super::{Asking, Batch, Leave, Proposal, Reversed, Stop, Utility, Work, keep};
+use super::{Asking, Batch, Leave, Proposal, Reversed, Stop, Utility, Work, count, keep, unreadable};
 use crate::clock::first_id_at;
-use crate::db::{Result as Done, Tx};
+use crate::db::{Result as Done, Sql, Tx};
 use crate::directory::transfer::{self as directory, LineTable, Moving};
 use crate::messaging::transfer as messaging;
-use crate::staff::{Actor, Entry, Member, may, record};
+use crate::staff::{Entry, Member, may, record};
 use crate::sync::transfer as sync;
 use crate::types::{
     AccountId, BlastId, ConversationId, FieldKind, FormField, IntegrationType, LineId, Permission, Problem, Timestamp, UtilityAbout,
@@ -44,6 +44,11 @@ fn moving() -> impl Iterator<Item = &'static Moving> {
 /// Whether the rows of a table follow in batches.
 pub fn moves(table: &str) -> bool {
     moving().any(|moving| moving.table == table)
+}
+
+/// The statements that move tables, by table: they are made by a macro, and a test prepares them.
+pub fn statements() -> impl Iterator<Item = (&'static str, [Sql; 2])> {
+    moving().map(|moving| (moving.table, [moving.range, moving.give.into()]))
 }
 
 /// Whether it tells what was, and stays.
@@ -249,14 +254,7 @@ impl Utility for LineTransfer {
 }
 
 fn parameters(work: &Work<'_>) -> Result<Parameters, Stop> {
-    serde_json::from_value(work.parameters.clone()).map_err(|error| {
-        tracing::error!(%error, "a transfer could not be read");
-        Stop::fault("This run was planned by another version of the program.", "Cancel it and plan it anew.")
-    })
-}
-
-fn count(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
+    Parameters::deserialize(work.parameters).map_err(unreadable)
 }
 
 /// Blasts that had not started.
@@ -294,13 +292,9 @@ async fn audit(tx: &mut Tx, work: &Work<'_>, p: &Parameters, action: &'static st
     for account in [p.from, p.to] {
         let entry = Entry { action, account_id: Some(account), line_id: Some(p.line), subject_id: Some(work.run.0), ..Entry::default() };
         let (before, after) = (serde_json::json!({ "account": from }), serde_json::json!({ "account": to }));
-        record(tx, work.now, &actor(work), entry.change(before, after)).await?;
+        record(tx, work.now, &work.asked_by, entry.change(before, after)).await?;
     }
     Ok(())
-}
-
-fn actor(work: &Work<'_>) -> Actor {
-    work.asked_by.clone()
 }
 
 /// Contacts follow their conversations, a batch of them at a time.

@@ -333,21 +333,15 @@ impl Worker {
 
     /// What a test puts in place of one transaction: the checkpoint is written before what it stands for.
     async fn checkpoint_alone(&self, held: &Held) -> Result<()> {
-        struct Back(Option<(Step, Batch)>);
-        impl From<crate::db::Error> for Back {
-            fn from(_: crate::db::Error) -> Self {
-                Self(None)
-            }
-        }
         let mut seen = None;
-        let rolled_back: std::result::Result<(), Back> = self
+        // It is looked at what would be done, and taken back.
+        let _: Result<()> = self
             .db
             .work(async |tx| {
                 let _ = self.one(tx, held, None, Some(&mut seen)).await;
-                Err(Back(None))
+                Err(crate::db::Error::RowNotFound)
             })
             .await;
-        drop(rolled_back.map_err(|back| back.0));
         let Some((step, batch)) = seen.filter(|(_, batch)| batch.flipped.is_none()) else { return Ok(()) };
         self.db.work(async |tx| self.checkpoint(tx, held.id, &step, &batch).await).await?;
         faults::point("utility_checkpoint");

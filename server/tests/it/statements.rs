@@ -6,6 +6,7 @@ use crate::source::{Token, files};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
 use std::collections::BTreeSet;
 use switchyard::db::Db;
+use switchyard::utilities::line_transfer;
 
 /// Where statements may be; screens have none.
 const FOLDERS: [&str; 2] = ["src", "server/src"];
@@ -90,7 +91,11 @@ fn statements_of(path: &str, tokens: &[Token]) -> Vec<Statement> {
 fn statements() -> Vec<Statement> {
     let all: Vec<_> = FOLDERS.iter().flat_map(|folder| files(folder)).flat_map(|(path, tokens)| statements_of(&path, &tokens)).collect();
     assert!(all.len() >= AT_LEAST, "{} statements were found", all.len());
-    all
+    let made = line_transfer::statements().flat_map(|(table, statements)| statements.map(|sql| (table, sql))).flat_map(|(table, sql)| {
+        let of = |text: &str, on| Statement { place: format!("the transfer of {table}"), text: text.to_owned(), on: vec![on] };
+        [of(sql.sqlite, DbEngine::Sqlite), of(sql.postgres, DbEngine::Postgres)]
+    });
+    all.into_iter().chain(made).collect()
 }
 
 async fn are_prepared(engine: DbEngine) {

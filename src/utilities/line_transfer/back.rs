@@ -1,7 +1,7 @@
 //! Taking a transfer back: what was dropped, reset or merged is restored from what was written down before it was. Later edits win.
 
-use super::super::{Batch, Stop, Work};
-use super::{ACCESS, CONTACTS, FLIP, Parameters, RESPONDERS, Scheduled, count, directory, messaging};
+use super::super::{Batch, Stop, Work, count, unreadable};
+use super::{ACCESS, CONTACTS, FLIP, Parameters, RESPONDERS, Scheduled, directory, messaging};
 use crate::db::Tx;
 use crate::directory::transfer::{Access, Contacts, Dropped};
 use crate::types::RunId;
@@ -53,11 +53,6 @@ pub(super) async fn batch(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Resul
         }
         _ => done,
     })
-}
-
-fn unreadable(error: serde_json::Error) -> Stop {
-    tracing::error!(%error, "a record could not be read");
-    Stop::fault("What was written down cannot be read by this version of the program.", "Have an engineer look at it.")
 }
 
 async fn opt_ins(tx: &mut Tx, work: &Work<'_>, p: &Parameters, of: RunId, behind: &str) -> Result<Batch, Stop> {
