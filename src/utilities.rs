@@ -24,7 +24,7 @@ pub use cells::quoted;
 pub use control::act;
 pub(crate) use launch::{approved, not_approved};
 pub use launch::{plan, plan_reverse, start};
-pub(crate) use pieces::{forget_contact, takes_file_in};
+pub(crate) use pieces::{forget_contact, remove_results_before, takes_file_in};
 pub use view::{Report, ReportStep, about, catalogue, get, list, of_line, report, result};
 pub use worker::{Sleeper, Worker, WorkerConfig};
 
@@ -35,6 +35,7 @@ use crate::types::{AccountId, LineId, Plan, Problem, RunId, UtilityAbout, Utilit
 use crate::work::faults::UtilityGuard;
 use async_trait::async_trait;
 use serde_json::Value;
+use std::any::Any;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -64,6 +65,14 @@ pub trait Utility: Send + Sync {
     /// # Errors
     /// [`Stop::Fault`] with what has changed.
     async fn still_holds(&self, tx: &mut Tx, work: &Work<'_>) -> Result<(), Stop>;
+
+    /// Reads what a batch will need and what changes no more, before the batch's transaction, which is the shorter for it.
+    ///
+    /// # Errors
+    /// What the database says.
+    async fn look(&self, _db: &Db, _work: &Work<'_>) -> crate::db::Result<Option<Ahead>> {
+        Ok(None)
+    }
 
     /// One batch of a step, in the transaction that holds its checkpoint. A step may be asked again for a batch that was rolled back, and
     /// for one that it has done already: both must lead to the same end.
@@ -229,8 +238,19 @@ pub struct Work<'a> {
     pub watermark: Option<Uuid>,
     /// The run that this one takes back.
     pub reverses: Option<RunId>,
+    /// What [`Utility::look`] read for this place, if it did.
+    pub ahead: Option<&'a Ahead>,
     /// A guard that a test took out.
     pub broken: Option<UtilityGuard>,
+}
+
+/// What was read ahead of a batch.
+#[derive(Debug)]
+pub struct Ahead {
+    /// Where the step will stand behind the batch, so that the next one is looked at meanwhile; `None` when that is not known.
+    pub next: Option<String>,
+    /// What was read, as the utility knows it.
+    pub read: Box<dyn Any + Send + Sync>,
 }
 
 /// What a batch did.

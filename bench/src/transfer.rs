@@ -153,7 +153,8 @@ impl Bench {
         self.note(Some(&w), "transfer: of the limit's speed", share, "%", Some((60.0, false)), rows, 1);
         self.note(Some(&w), "transfer: memory that it took", (resident_mib() - before).max(0.0), "MiB", Some((50.0, true)), rows, 1);
 
-        // Beside it, throttled as by default: what others wait.
+        // Beside it, throttled as by default: what others wait. The first ones pay for what the transfer left to be written.
+        answers(&w, 3_000_000, SAMPLES).await;
         let idle = answers(&w, 1_000_000, SAMPLES).await;
         let back = utilities::plan_reverse(&w.db, &w.now, &w.member, run, i64::MAX).await.unwrap();
         utilities::start(&w.db, &w.now, &w.member, Proof::at_the_shell(), back, w.lines[1].1.expose(), "Bench").await.unwrap();

@@ -56,8 +56,8 @@ pub struct Moving {
     pub give: &'static str,
 }
 
-/// How a table moves whose key behind the line is an id, or a text. `holds` is what a row holds, as one text on both engines: `'' || x` makes
-/// one of any column.
+/// How a table moves whose key behind the line is an id, or a text. `holds` is what a row holds, as one text on both engines. PostgreSQL sums
+/// it up where the rows are; SQLite has nothing to do that with.
 macro_rules! moving {
     (id $table:literal, $title:literal, key $key:literal, settled $settled:literal, holds $holds:literal) => {
         moving!(@ $table, $title, $key, $settled, $holds, "00000000000000000000000000000000", None,
@@ -87,7 +87,7 @@ macro_rules! moving {
                 ),
                 postgres: concat!(
                     "select count(*) as found, ", $postgres, " as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                       convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8') as content
+                       sha256(convert_to(coalesce(string_agg(holds, chr(10) order by k), ''), 'UTF8')) as content
                      from (select ", $key, " as k, case when account_id <> $4 then 1 else 0 end as other, ", $holds, " as holds
                            from ", $table, "
                            where line_id = $1 and ", $key, " > ", $behind, " and ", $key, " <= ", $up_to, "

@@ -32,23 +32,21 @@ pub(crate) const TABLES: &[LineTable] = &[
 /// How they move.
 pub(crate) const MOVING: &[Moving] = &[CONSENT, ERASED, CONVERSATION, MESSAGE, CONSENT_EVENT, BLAST];
 
-const CONSENT: Moving =
-    moving!(text "consent", "Consents", key "number", settled false, holds "number || '|' || state || '|' || source || '|' || at");
+const CONSENT: Moving = moving!(text "consent", "Consents", key "number", settled false, holds "concat_ws('|', number, state, source, at)");
 
-const ERASED: Moving =
-    moving!(text "erased_opt_out", "Opt-outs of erased contacts", key "number_hash", settled false, holds "number_hash || '|' || at");
+const ERASED: Moving = moving!(text "erased_opt_out", "Opt-outs of erased contacts", key "number_hash", settled false, holds "concat_ws('|', number_hash, at)");
 
-const CONVERSATION: Moving = moving!(id "conversation", "Conversations", key "id", settled true, holds "'' || id || '|' || number");
+const CONVERSATION: Moving = moving!(id "conversation", "Conversations", key "id", settled true, holds "concat_ws('|', id, number)");
 
 const MESSAGE: Moving = moving!(
     id "message", "Messages",
     key "id",
     settled true,
-    holds "'' || id || '|' || coalesce('' || conversation_id, '') || '|' || number || '|' || direction || '|' || coalesce(origin, '') || '|'
-           || body || '|' || coalesce(others, '') || '|' || coalesce(media, '') || '|' || created_at || '|' || coalesce('' || blast_id, '')"
+    holds "concat_ws('|', id, conversation_id, number, direction, coalesce(origin, ''), body, coalesce(others, ''), coalesce(media, ''),
+                     created_at, blast_id)"
 );
 
-const BLAST: Moving = moving!(id "blast", "Blasts", key "id", settled false, holds "'' || id || '|' || body || '|' || recipients");
+const BLAST: Moving = moving!(id "blast", "Blasts", key "id", settled false, holds "concat_ws('|', id, body, recipients)");
 
 // A number has several: a range ends behind all of them.
 const CONSENT_EVENT: Moving = Moving {

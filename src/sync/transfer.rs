@@ -34,23 +34,23 @@ pub(crate) const TABLES: &[LineTable] = &[
 /// How they move.
 pub(crate) const MOVING: &[Moving] = &[LANE, SYNC_ENTRY, INTENT, AGENT_POST];
 
-const LANE: Moving = moving!(id "lane", "Lanes", key "conversation_id", settled false, holds "'' || conversation_id");
+const LANE: Moving = moving!(id "lane", "Lanes", key "conversation_id", settled false, holds "concat_ws('|', conversation_id)");
 
 const SYNC_ENTRY: Moving =
-    moving!(id "sync_entry", "Deliveries", key "message_id", settled true, holds "'' || message_id || '|' || conversation_id");
+    moving!(id "sync_entry", "Deliveries", key "message_id", settled true, holds "concat_ws('|', message_id, conversation_id)");
 
 const INTENT: Moving = moving!(
     id "intent", "Posts",
     key "id",
     settled true,
-    holds "'' || id || '|' || conversation_id || '|' || connection_id || '|' || chat_id || '|' || reference"
+    holds "concat_ws('|', id, conversation_id, connection_id, chat_id, reference)"
 );
 
 const AGENT_POST: Moving = moving!(
     text "agent_post", "Posts of agents",
     key "post_id",
     settled false,
-    holds "post_id || '|' || conversation_id || '|' || chat_id || '|' || creator_id || '|' || outcome"
+    holds "concat_ws('|', post_id, conversation_id, chat_id, creator_id, outcome)"
 );
 
 /// Lanes with something held or queued are the new account's at once: they show in its lists alone, and whoever works one at this moment

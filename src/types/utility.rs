@@ -130,6 +130,18 @@ pub struct FormField {
     pub optional: bool,
 }
 
+impl FormField {
+    /// A field that has to be filled in.
+    pub fn new(name: &str, label: &str, help: &str, kind: FieldKind) -> Self {
+        Self { name: name.to_owned(), label: label.to_owned(), help: help.to_owned(), kind, optional: false }
+    }
+
+    /// The same, which may stay empty.
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+}
+
 /// What a field takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FieldKind {
@@ -146,6 +158,13 @@ pub enum FieldKind {
         /// Such as `.csv,text/csv`.
         accept: String,
     },
+}
+
+impl FieldKind {
+    /// One of these: the word that is sent, and what the form says.
+    pub fn choice(choices: &[(&str, &str)]) -> Self {
+        Self::Choice(choices.iter().map(|(word, says)| ((*word).to_owned(), (*says).to_owned())).collect())
+    }
 }
 
 /// What a run would do, looked at before anything is changed.

@@ -1,5 +1,6 @@
 //! What else is under way on the same account, for utilities that touch all its lines.
 
+use super::Stop;
 use crate::db::{Result, Tx};
 use crate::types::{AccountId, Obstacle};
 
@@ -23,4 +24,9 @@ pub(super) async fn is_busy(tx: &mut Tx, account: AccountId, holds: &str, all_li
 pub(super) fn obstacle(account: AccountId, name: &str) -> Obstacle {
     let link = format!("/utilities/history?account={account}");
     Obstacle::with(format!("Another run is at work for {name}. Wait until it is done, then plan again."), "See its runs", link)
+}
+
+/// The same as a run says it that was planned before.
+pub(super) fn stop() -> Stop {
+    Stop::fault("Another run is at work for this account.", "Resume from here when it is done, or cancelled.")
 }

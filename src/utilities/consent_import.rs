@@ -72,13 +72,6 @@ struct Place {
 #[async_trait]
 impl Utility for ConsentImport {
     fn about(&self) -> UtilityAbout {
-        let field = |name: &str, label: &str, help: &str, kind, optional| FormField {
-            name: name.to_owned(),
-            label: label.to_owned(),
-            help: help.to_owned(),
-            kind,
-            optional,
-        };
         UtilityAbout {
             kind: UtilityKind::ConsentImport,
             name: "Consent Import".to_owned(),
@@ -92,14 +85,13 @@ impl Utility for ConsentImport {
             permission: Permission::ImportConsent,
             is_reversible: false,
             fields: vec![
-                field("line", "Line", "The line that consent was given to. Or choose an account.", FieldKind::Line, true),
-                field("account", "Account", "For all lines of this account, instead of one line.", FieldKind::Account, true),
-                field(
+                FormField::new("line", "Line", "The line that consent was given to. Or choose an account.", FieldKind::Line).optional(),
+                FormField::new("account", "Account", "For all lines of this account, instead of one line.", FieldKind::Account).optional(),
+                FormField::new(
                     "file",
                     "File",
                     "A CSV file in UTF-8, with up to 1,000,000 rows.",
                     FieldKind::File { most: MOST, accept: ".csv,text/csv".to_owned() },
-                    false,
                 ),
             ],
         }
@@ -116,7 +108,7 @@ impl Utility for ConsentImport {
     async fn still_holds(&self, tx: &mut Tx, work: &Work<'_>) -> Result<(), Stop> {
         let p = Parameters::of(work)?;
         if beside::is_busy(tx, p.account, &p.holds(), p.is_account).await? {
-            return Err(Stop::fault("Another run is at work for this account.", "Resume from here when it is done."));
+            return Err(beside::stop());
         }
         for (line, label) in p.lines.iter().filter(|_| !p.is_account) {
             if !is_theirs(tx, *line, p.account).await? {

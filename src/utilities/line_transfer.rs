@@ -9,9 +9,9 @@ mod back;
 mod moving;
 mod plan;
 
-use super::{Asking, Batch, Leave, Proposal, Reversed, Stop, Utility, Work, count, keep, unreadable};
+use super::{Ahead, Asking, Batch, Leave, Proposal, Reversed, Stop, Utility, Work, beside, count, keep, unreadable};
 use crate::clock::first_id_at;
-use crate::db::{Result as Done, Sql, Tx};
+use crate::db::{Db, Result as Done, Sql, Tx};
 use crate::directory::transfer::{self as directory, LineTable, Moving};
 use crate::messaging::transfer as messaging;
 use crate::staff::{Entry, Member, may, record};
@@ -120,21 +120,9 @@ const OPT_INS: &str = "opt_ins";
 const BACK: &str = "back";
 const OPEN: &str = "open";
 
-fn choice(name: &str, label: &str, help: &str, choices: &[(&str, &str)]) -> FormField {
-    let kind = FieldKind::Choice(choices.iter().map(|(word, says)| ((*word).to_owned(), (*says).to_owned())).collect());
-    FormField { name: name.to_owned(), label: label.to_owned(), help: help.to_owned(), kind, optional: false }
-}
-
 #[async_trait]
 impl Utility for LineTransfer {
     fn about(&self) -> UtilityAbout {
-        let field = |name: &str, label: &str, help: &str, kind| FormField {
-            name: name.to_owned(),
-            label: label.to_owned(),
-            help: help.to_owned(),
-            kind,
-            optional: false,
-        };
         UtilityAbout {
             kind: UtilityKind::LineTransfer,
             name: "Line Transfer".to_owned(),
@@ -147,31 +135,42 @@ impl Utility for LineTransfer {
             permission: Permission::TransferLine,
             is_reversible: true,
             fields: vec![
-                field("line", "Line", "The line that moves.", FieldKind::Line),
-                field("to", "To account", "The account that gets it. You need this permission on both accounts.", FieldKind::Account),
-                choice(
+                FormField::new("line", "Line", "The line that moves.", FieldKind::Line),
+                FormField::new(
+                    "to",
+                    "To account",
+                    "The account that gets it. You need this permission on both accounts.",
+                    FieldKind::Account,
+                ),
+                FormField::new(
                     "access",
                     "People’s access",
                     "People belong to an account; those of the old one lose access in any case.",
-                    &[("drop", "Drop it"), ("keep", "Keep it for people whom the new account knows by the same e-mail address")],
+                    FieldKind::choice(&[
+                        ("drop", "Drop it"),
+                        ("keep", "Keep it for people whom the new account knows by the same e-mail address"),
+                    ]),
                 ),
-                choice(
+                FormField::new(
                     "responders",
                     "Automatic replies",
                     "They belong to the line. What is dropped comes back with a transfer back.",
-                    &[("move", "Move along"), ("drop", "Drop them")],
+                    FieldKind::choice(&[("move", "Move along"), ("drop", "Drop them")]),
                 ),
-                choice(
+                FormField::new(
                     "opt_ins",
                     "Opt-ins",
                     "Consent was given to the old owner. Whether it holds for the new one is for your lawyers; opt-outs always stay.",
-                    &[("keep", "Keep, with where they come from"), ("reset", "Reset to unknown: the new owner asks anew")],
+                    FieldKind::choice(&[
+                        ("keep", "Keep, with where they come from"),
+                        ("reset", "Reset to unknown: the new owner asks anew"),
+                    ]),
                 ),
-                choice(
+                FormField::new(
                     "scheduled",
                     "Scheduled blasts",
                     "Blasts that have not started. The new owner’s program resumes or cancels what is paused; a cancelled one does not come back.",
-                    &[("pause", "Move along, paused"), ("cancel", "Cancel them")],
+                    FieldKind::choice(&[("pause", "Move along, paused"), ("cancel", "Cancel them")]),
                 ),
             ],
         }
@@ -202,6 +201,11 @@ impl Utility for LineTransfer {
                 "Connect it, or cancel this run, set the line's type to Inbox, and plan the transfer anew.",
             ));
         }
+        for account in [p.from, p.to] {
+            if beside::is_busy(tx, account, &holds(p.line), false).await? {
+                return Err(beside::stop());
+            }
+        }
         if messaging::half_sent(tx, p.line).await? > 0 {
             return Err(Stop::fault("A blast of this line is half sent.", "Resume from here when it is sent."));
         }
@@ -211,6 +215,16 @@ impl Utility for LineTransfer {
             return Err(Stop::fault(text, anew));
         }
         Ok(())
+    }
+
+    async fn look(&self, db: &Db, work: &Work<'_>) -> Done<Option<Ahead>> {
+        // A batch says it in words.
+        let Ok(p) = parameters(work) else { return Ok(None) };
+        match moving().find(|moving| moving.table == work.step || moving.check == work.step) {
+            Some(moving) if moving.check == work.step => moving::look_again(db, work, p.line, p.to, moving).await,
+            Some(moving) => moving::look(db, work, p.line, p.to, moving).await,
+            None => Ok(None),
+        }
     }
 
     async fn batch(&self, tx: &mut Tx, work: &Work<'_>) -> Result<Batch, Stop> {
@@ -251,6 +265,11 @@ impl Utility for LineTransfer {
             },
         }
     }
+}
+
+/// One run a line.
+fn holds(line: LineId) -> String {
+    format!("line:{line}")
 }
 
 fn parameters(work: &Work<'_>) -> Result<Parameters, Stop> {

@@ -68,13 +68,6 @@ fn holds(account: AccountId) -> String {
 #[async_trait]
 impl Utility for V1Migration {
     fn about(&self) -> UtilityAbout {
-        let field = |name: &str, label: &str, help: &str, kind| FormField {
-            name: name.to_owned(),
-            label: label.to_owned(),
-            help: help.to_owned(),
-            kind,
-            optional: false,
-        };
         UtilityAbout {
             kind: UtilityKind::V1Migration,
             name: "v1 Migration".to_owned(),
@@ -88,8 +81,8 @@ impl Utility for V1Migration {
             permission: Permission::MigrateFromV1,
             is_reversible: false,
             fields: vec![
-                field("account", "Into account", "The account that gets them.", FieldKind::Account),
-                field(
+                FormField::new("account", "Into account", "The account that gets them.", FieldKind::Account),
+                FormField::new(
                     "file",
                     "Export",
                     "A v1 export in JSON Lines, UTF-8. A larger one can be split between any two lines.",
@@ -110,7 +103,7 @@ impl Utility for V1Migration {
     async fn still_holds(&self, tx: &mut Tx, work: &Work<'_>) -> Result<(), Stop> {
         let p = Parameters::deserialize(work.parameters).map_err(super::unreadable)?;
         if beside::is_busy(tx, p.account, &holds(p.account), true).await? {
-            return Err(Stop::fault("Another run is at work for this account.", "Resume from here when it is done."));
+            return Err(beside::stop());
         }
         let closed: Option<(bool,)> = tx.opt("select closed_at is not null from account where id = $1", [p.account]).await?;
         if closed.is_none_or(|(closed,)| closed) {

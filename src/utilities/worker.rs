@@ -3,9 +3,9 @@
 //!
 //! A batch ends within its limit, which is shorter than the lease, so that the lease needs no heartbeat beside the batches themselves.
 
-use super::{Batch, Stop, Work, log, state, unreadable, utility};
+use super::{Ahead, Batch, Stop, Utility, Work, log, state, unreadable, utility};
 use crate::clock::Now;
-use crate::db::{Db, Result, Sql, Tx};
+use crate::db::{Db, Engine, Result, Sql, Tx};
 use crate::staff::Actor;
 use crate::types::{AccountId, Change, LineId, Plan, Problem, RunError, RunEventKind, RunId, RunState, StaffId, Timestamp, UtilityKind};
 use crate::work::faults::{self, UtilityGuard};
@@ -29,8 +29,6 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 pub struct WorkerConfig {
     /// The share of the time that batches may take, of one; the rest is left to everybody else.
     pub share: f64,
-    /// How long a batch should take; its size follows.
-    pub batch_time: Duration,
     /// A batch that takes longer is rolled back and split.
     pub limit: Duration,
     /// A run whose worker gave no sign of life for this long is free for another one; longer than `limit`.
@@ -47,11 +45,18 @@ pub struct WorkerConfig {
     pub broken: Option<UtilityGuard>,
 }
 
+impl WorkerConfig {
+    /// How long a batch's transaction should take; its size follows. Others wait for it at most so long, which matters to nobody when the
+    /// run may take all the time.
+    fn batch_time(&self) -> Duration {
+        Duration::from_millis(if self.share < 1.0 { 4 } else { 100 })
+    }
+}
+
 impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
             share: 0.5,
-            batch_time: Duration::from_millis(40),
             limit: Duration::from_secs(20),
             lease: Duration::from_secs(30),
             most: 20_000,
@@ -79,11 +84,28 @@ pub struct Worker {
 }
 
 /// A run under lease.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, sqlx::FromRow)]
 struct Held {
     id: RunId,
     attempt: i64,
     batch_size: i64,
+    /// What was read ahead while the batch before was done.
+    #[sqlx(skip)]
+    looked: Option<Looked>,
+}
+
+/// What was read ahead for a step at a place.
+#[derive(Debug)]
+struct Looked {
+    step: String,
+    place: Option<String>,
+    ahead: Ahead,
+}
+
+impl Looked {
+    fn is_for(&self, step: &Step) -> bool {
+        self.step == step.name && self.place == step.place
+    }
 }
 
 /// A worker with a run in its hand; see [`Worker::hold`].
@@ -127,6 +149,31 @@ struct Step {
     began_at: Option<Timestamp>,
 }
 
+/// The first two steps that are not done.
+const STEPS: &str = "select n, name, is_check, place, began_at from utility_step
+                     where run_id = $1 and ended_at is null
+                     order by n
+                     limit 2";
+
+/// What a row says, parsed.
+struct Run {
+    which: &'static dyn Utility,
+    parameters: serde_json::Value,
+    plan: Plan,
+    asked_by: Actor,
+}
+
+impl Run {
+    fn of(row: &Row, name: String) -> std::result::Result<Self, Stop> {
+        Ok(Self {
+            which: utility(row.utility)?,
+            parameters: serde_json::from_str(&row.parameters).map_err(unreadable)?,
+            plan: serde_json::from_str(&row.plan).map_err(unreadable)?,
+            asked_by: Actor::Staff { id: row.asked_by, name, address: None },
+        })
+    }
+}
+
 /// A held run, and the first two of its steps that are not done.
 type Seen = (Row, Vec<Step>);
 
@@ -154,7 +201,9 @@ const CLAIM: Sql = Sql {
 impl Worker {
     /// A worker on this database.
     pub fn new(db: Db, now: Now, config: WorkerConfig) -> Self {
-        Self { db: db.in_background(), now, config }
+        // Whoever may take all the time steps back for nobody.
+        let db = if config.share < 1.0 { db.in_background() } else { db };
+        Self { db, now, config }
     }
 
     /// Works until told to stop; finishes the batches under way and gives the runs back.
@@ -288,18 +337,20 @@ impl Worker {
 
     /// One batch with its checkpoint, within its limit; whatever hinders it is written down.
     async fn batch(&self, held: &mut Held) -> Result<Came> {
-        let began = self.now.at();
-        if self.config.broken == Some(UtilityGuard::Checkpoint) {
-            self.checkpoint_alone(held).await?;
-        }
-        // What a test puts in place of the fence: it looked, in a transaction of its own, and goes by that, however much later.
+        let (seen, looked) = self.look_ahead(held).await?;
+        // What a test puts in place of a guard: it looked, in a transaction of its own, and goes by that, however much later.
         let stale = match self.config.broken {
             Some(UtilityGuard::Fence) => self.db.work(async |tx| self.look(tx, held, None).await).await?,
+            Some(UtilityGuard::Checkpoint) => self.checkpoint_alone(held).await?,
             _ => None,
         };
         faults::hang("utility_look").await;
-        let one = self.db.work(async |tx| self.one(tx, held, stale, None).await);
-        let ended = tokio::time::timeout(self.config.limit, one).await;
+        let began = self.now.at();
+        let one = self.db.work(async |tx| self.one(tx, held, stale, looked.as_ref(), None).await);
+        let meanwhile = self.look_behind(held, seen, looked.as_ref());
+        let (ended, next) = tokio::join!(tokio::time::timeout(self.config.limit, one), meanwhile);
+        held.looked = next;
+        tracing::debug!(run = %held.id, size = held.batch_size, took = ?self.now.at().since(began), "a batch");
         match ended {
             Ok(Ok(came)) => {
                 faults::point("utility_committed");
@@ -326,26 +377,89 @@ impl Worker {
 
     /// Batches take about as long as they should: too many rows hold others up, too few waste commits.
     fn next_size(&self, size: i64, took: Duration) -> i64 {
-        let (wanted, took) = (self.config.batch_time.as_micros(), took.as_micros().max(1));
+        let (wanted, took) = (self.config.batch_time().as_micros(), took.as_micros().max(1));
         let ratio = (wanted as f64 / took as f64).clamp(0.5, 2.0);
         ((size as f64 * ratio) as i64).max(size.min(WORTH_A_COMMIT)).clamp(LEAST, self.config.most)
     }
 
-    /// What a test puts in place of one transaction: the checkpoint is written before what it stands for.
-    async fn checkpoint_alone(&self, held: &Held) -> Result<()> {
+    /// What a test puts in place of one transaction: the checkpoint is written before what it stands for. Says what there was to do.
+    async fn checkpoint_alone(&self, held: &Held) -> Result<Option<Seen>> {
+        let looked = self.db.work(async |tx| self.look(tx, held, Some(held.attempt)).await).await?;
         let mut seen = None;
         // It is looked at what would be done, and taken back.
         let _: Result<()> = self
             .db
             .work(async |tx| {
-                let _ = self.one(tx, held, None, Some(&mut seen)).await;
+                let _ = self.one(tx, held, None, None, Some(&mut seen)).await;
                 Err(crate::db::Error::RowNotFound)
             })
             .await;
-        let Some((step, batch)) = seen.filter(|(_, batch)| batch.flipped.is_none()) else { return Ok(()) };
-        self.db.work(async |tx| self.checkpoint(tx, held.id, &step, &batch).await).await?;
-        faults::point("utility_checkpoint");
-        Ok(())
+        if let Some((step, batch)) = seen.filter(|(_, batch)| batch.flipped.is_none()) {
+            self.db.work(async |tx| self.checkpoint(tx, held.id, &step, &batch).await).await?;
+            faults::point("utility_checkpoint");
+        }
+        Ok(looked)
+    }
+
+    /// The run as it is, and what its next batch may read before its transaction.
+    async fn look_ahead(&self, held: &mut Held) -> Result<(Option<Seen>, Option<Looked>)> {
+        let row: Option<Row> = self
+            .db
+            .opt(
+                "select utility, state, parameters, plan, line_id, account_id, target_id, asked_by, watermark, reverses
+                 from utility_run
+                 where id = $1 and attempt = $2 and due_at is not null",
+                (held.id, held.attempt),
+            )
+            .await?;
+        let Some(row) = row else { return Ok((None, None)) };
+        let steps: Vec<Step> = self.db.all(STEPS, [held.id]).await?;
+        let Some(step) = steps.first() else { return Ok((None, None)) };
+        let looked = match held.looked.take().filter(|looked| looked.is_for(step)) {
+            Some(looked) => Some(looked),
+            None => self.look_at(held, &row, step).await?,
+        };
+        Ok((Some((row, steps)), looked))
+    }
+
+    /// What the batch after this one may read, while this one is done.
+    async fn look_behind(&self, held: &Held, seen: Option<Seen>, looked: Option<&Looked>) -> Option<Looked> {
+        // SQLite's log cannot begin anew while somebody reads: it would grow, and each commit with it.
+        if self.db.engine() == Engine::Sqlite {
+            return None;
+        }
+        let (row, steps) = seen?;
+        let place = Some(looked?.ahead.next.clone()?);
+        let step = Step { place, ..steps.into_iter().next()? };
+        // What could not be read is read when its turn has come.
+        self.look_at(held, &row, &step).await.ok().flatten()
+    }
+
+    async fn look_at(&self, held: &Held, row: &Row, step: &Step) -> Result<Option<Looked>> {
+        // What cannot be read is said by the batch.
+        let Ok(run) = Run::of(row, String::new()) else { return Ok(None) };
+        let ahead = run.which.look(&self.db, &self.work_of(held, row, &run, step, None)).await?;
+        Ok(ahead.map(|ahead| Looked { step: step.name.clone(), place: step.place.clone(), ahead }))
+    }
+
+    fn work_of<'a>(&'a self, held: &Held, row: &Row, run: &'a Run, step: &'a Step, ahead: Option<&'a Ahead>) -> Work<'a> {
+        Work {
+            run: held.id,
+            now: &self.now,
+            parameters: &run.parameters,
+            account: row.account_id,
+            target: row.target_id,
+            line: row.line_id,
+            asked_by: run.asked_by.clone(),
+            plan: &run.plan,
+            step: &step.name,
+            place: step.place.as_deref(),
+            size: held.batch_size.clamp(LEAST, self.config.most),
+            watermark: row.watermark,
+            reverses: row.reverses,
+            ahead,
+            broken: self.config.broken,
+        }
     }
 
     /// What there is to do, if the run is still this attempt's: its lease is renewed.
@@ -359,15 +473,7 @@ impl Worker {
             )
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let steps = tx
-            .all(
-                "select n, name, is_check, place, began_at from utility_step
-                 where run_id = $1 and ended_at is null
-                 order by n
-                 limit 2",
-                [held.id],
-            )
-            .await?;
+        let steps = tx.all(STEPS, [held.id]).await?;
         Ok(Some((row, steps)))
     }
 
@@ -376,6 +482,7 @@ impl Worker {
         tx: &mut Tx,
         held: &Held,
         stale: Option<Seen>,
+        looked: Option<&Looked>,
         mut seen: Option<&mut Option<(Step, Batch)>>,
     ) -> std::result::Result<Came, Stop> {
         let at = self.now.at();
@@ -409,31 +516,14 @@ impl Worker {
             state::go(tx, &self.now, held.id, RunState::Running, RunState::Verifying, None).await?;
             tx.run("update utility_run set lease_until = $2 where id = $1", (held.id, at.plus(self.config.lease))).await?;
         }
-        let which = utility(row.utility)?;
-        let parameters = serde_json::from_str(&row.parameters).map_err(unreadable)?;
-        let plan: Plan = serde_json::from_str(&row.plan).map_err(unreadable)?;
         let named: Option<(String,)> = tx.opt("select name from staff_member where id = $1", [row.asked_by]).await?;
-        let asked_by = Actor::Staff { id: row.asked_by, name: named.map(|(name,)| name).unwrap_or_default(), address: None };
-        let work = Work {
-            run: held.id,
-            now: &self.now,
-            parameters: &parameters,
-            account: row.account_id,
-            target: row.target_id,
-            line: row.line_id,
-            asked_by,
-            plan: &plan,
-            step: &step.name,
-            place: step.place.as_deref(),
-            size: held.batch_size.clamp(LEAST, self.config.most),
-            watermark: row.watermark,
-            reverses: row.reverses,
-            broken: self.config.broken,
-        };
+        let run = Run::of(&row, named.map(|(name,)| name).unwrap_or_default())?;
+        let ahead = looked.filter(|looked| looked.is_for(&step)).map(|looked| &looked.ahead);
+        let work = self.work_of(held, &row, &run, &step, ahead);
         if step.n == 0 && step.began_at.is_none() {
-            which.still_holds(tx, &work).await?;
+            run.which.still_holds(tx, &work).await?;
         }
-        let batch = which.batch(tx, &work).await?;
+        let batch = run.which.batch(tx, &work).await?;
         faults::point("utility_batch");
         faults::point(&format!("utility_{}", step.name));
         if let Some(seen) = seen.as_mut() {

@@ -61,7 +61,7 @@ pub fn steps(run: &RunDetail) -> impl IntoView + use<> {
     let checks = is_checked.then(|| {
         view! {
             <h2 class="border-y border-base-300 px-4 py-2.5 font-semibold">
-                "Recount" <span class="muted text-xs font-normal">" · changes nothing"</span>
+                "Verification" <span class="muted text-xs font-normal">" · counts again what was done"</span>
             </h2>
             <ol class="divide-y divide-base-300/60">{list(true)}</ol>
         }

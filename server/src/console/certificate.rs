@@ -4,7 +4,6 @@ use super::csv;
 use app::context::{Services, Visitor};
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use switchyard::erasure;
 use switchyard::staff::may;
@@ -26,13 +25,7 @@ pub(super) async fn download(
         Err(_) => Err(not_yet()),
     };
     match found.and_then(|erasure| erasure.certificate().ok_or_else(not_yet)) {
-        Ok(text) => {
-            let named = [
-                (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-                (header::CONTENT_DISPOSITION, "attachment; filename=\"certificate-of-erasure.txt\""),
-            ];
-            (named, text).into_response()
-        }
-        Err(problem) => (StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::NOT_FOUND), format!("{problem}\n")).into_response(),
+        Ok(text) => (csv::named("text/plain", "certificate-of-erasure.txt"), text).into_response(),
+        Err(problem) => csv::in_words(&problem),
     }
 }

@@ -1,7 +1,7 @@
 //! CSV files (RFC 4180) of what a page lists, read page by page, so that any size fits in memory.
 
 use axum::body::Body;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use switchyard::db::Error;
@@ -15,10 +15,17 @@ pub(super) const PAGE: usize = 1_000;
 /// The permit of who asks for a file, or the answer that they get instead.
 #[allow(clippy::result_large_err, reason = "the error is the answer itself")]
 pub(super) fn permit<P: may::May>(member: Option<Member>) -> Result<Permit<P>, Response> {
-    member.ok_or(Problem::SignedOut).and_then(|member| member.permit()).map_err(|problem| {
-        let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::FORBIDDEN);
-        (status, format!("{problem}\n")).into_response()
-    })
+    member.ok_or(Problem::SignedOut).and_then(|member| member.permit()).map_err(|problem| in_words(&problem))
+}
+
+/// A problem as who asks for a file reads it.
+pub(super) fn in_words(problem: &Problem) -> Response {
+    (StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), format!("{problem}\n")).into_response()
+}
+
+/// What makes a browser keep a text as a file of this name.
+pub(super) fn named(kind: &str, name: &str) -> [(HeaderName, String); 2] {
+    [(header::CONTENT_TYPE, format!("{kind}; charset=utf-8")), (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))]
 }
 
 /// A file of this name: a line that names the columns, then the rows of every page that `read` gives. An error ends the download
@@ -46,9 +53,5 @@ where
             Ok::<_, Error>(Some((text, page.next.map(|next| (Some(next), false)))))
         }
     });
-    let named = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-    ];
-    (named, Body::from_stream(pages)).into_response()
+    (named("text/csv", name), Body::from_stream(pages)).into_response()
 }

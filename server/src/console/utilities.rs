@@ -159,17 +159,6 @@ fn no_such_run() -> Problem {
     Problem::not_found("There is no such run. The address may be mistyped.")
 }
 
-fn in_words(problem: &Problem) -> Response {
-    (StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::NOT_FOUND), format!("{problem}\n")).into_response()
-}
-
-fn named(name: &str) -> [(HeaderName, String); 2] {
-    [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-    ]
-}
-
 /// `GET /utilities/runs/{id}/report.csv`: what was planned, done and recounted, and what happened.
 pub(super) async fn report(
     State(services): State<Services>,
@@ -180,10 +169,10 @@ pub(super) async fn report(
         Ok(permit) => permit,
         Err(refusal) => return refusal,
     };
-    let Ok(id) = id.parse::<RunId>() else { return in_words(&no_such_run()) };
+    let Ok(id) = id.parse::<RunId>() else { return csv::in_words(&no_such_run()) };
     match utilities::report(&services.db, &permit, id).await {
-        Ok(report) => (named(&format!("run-{id}.csv")), lines(&report)).into_response(),
-        Err(problem) => in_words(&problem),
+        Ok(report) => (csv::named("text/csv", &format!("run-{id}.csv")), lines(&report)).into_response(),
+        Err(problem) => csv::in_words(&problem),
     }
 }
 
@@ -222,7 +211,7 @@ pub(super) async fn result(
     Extension(Visitor(member)): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let Some(member) = member else { return in_words(&Problem::SignedOut) };
+    let Some(member) = member else { return csv::in_words(&Problem::SignedOut) };
     match first_piece(&services, &member, &id).await {
         Ok((run, name, first)) => {
             let asked = Arc::new((services, member));
@@ -234,9 +223,9 @@ pub(super) async fn result(
                     Ok::<_, Problem>(Some((piece, following.map(|following| (following, n + 1)))))
                 }
             });
-            (named(&name), Body::from_stream(pieces)).into_response()
+            (csv::named("text/csv", &name), Body::from_stream(pieces)).into_response()
         }
-        Err(problem) => in_words(&problem),
+        Err(problem) => csv::in_words(&problem),
     }
 }
 
@@ -310,7 +299,7 @@ mod tests {
     use switchyard::types::{FormField, Permission};
 
     fn about() -> UtilityAbout {
-        let field = |name: &str, kind| FormField { name: name.into(), label: name.into(), help: String::new(), kind, optional: false };
+        let field = |name: &str, kind| FormField::new(name, name, "", kind);
         UtilityAbout {
             kind: UtilityKind::ConsentImport,
             name: String::new(),

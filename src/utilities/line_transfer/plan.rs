@@ -1,9 +1,9 @@
 //! What a transfer would do: counted, with what stands in its way, before anything is changed.
 
-use super::super::{Asking, Proposal, Reversed, StepPlan};
+use super::super::{Asking, Proposal, Reversed, StepPlan, beside};
 use super::{
     ACCESS, AccessChoice, BACK, CONTACTS, FLIP, OPEN, OPT_INS, OptInChoice, Parameters, RESPONDERS, ResponderChoice, ScheduledChoice,
-    messaging, moving,
+    holds, messaging, moving,
 };
 use crate::db::Db;
 use crate::types::{AccountId, IntegrationType, LineId, Obstacle, PhoneNumber, Plan, PlanCount, Problem};
@@ -152,6 +152,11 @@ async fn obstacles(asking: &Asking<'_>, line: &Line, to: AccountId, to_name: &st
         let text = "A blast of this line is half sent. Wait until it is sent, then plan again.";
         found.push(Obstacle::with(text, "See the line", format!("/lines/{id}")));
     }
+    for (account, name) in [(line.account_id, line.account.as_str()), (to, to_name)] {
+        if db.work(async |tx| beside::is_busy(tx, account, &holds(id), false).await).await? {
+            found.push(beside::obstacle(account, name));
+        }
+    }
     Ok(found)
 }
 
@@ -277,7 +282,7 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
         line: Some(line.id),
         account: Some(line.account_id),
         target: Some(to),
-        holds: format!("line:{}", line.id),
+        holds: holds(line.id),
         answers: vec![
             said("Line", &line.label),
             said("From account", &line.account),
@@ -368,7 +373,7 @@ pub(super) async fn back(asking: &Asking<'_>, of: &Reversed) -> Result<Proposal,
         line: Some(was.line),
         account: Some(was.to),
         target: Some(was.from),
-        holds: format!("line:{}", was.line),
+        holds: holds(was.line),
         answers: vec![said("Line", &line.label), said("From account", &line.account), said("Back to account", &to_name)],
         steps: steps(&counts, own),
         parameters: parameters(&line, was.from, &counts, chosen),

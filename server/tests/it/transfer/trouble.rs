@@ -12,6 +12,8 @@ on_both_engines![
     what_the_database_refuses_for_good_fails_the_run_and_is_resumed_from_there,
     a_row_that_was_changed_behind_its_back_stops_the_run_in_words,
     a_row_that_was_lost_stops_the_run_in_words,
+    a_row_that_stayed_behind_stops_the_run_in_words,
+    a_range_that_no_batch_counted_stops_the_run_in_words,
     a_worker_that_slept_through_its_lease_changes_nothing,
     a_dead_workers_run_is_taken_over,
 ];
@@ -145,52 +147,48 @@ async fn what_the_database_refuses_for_good_fails_the_run_and_is_resumed_from_th
     scene.belongs_to(scene.to).await;
 }
 
-/// A run whose rows have all moved, and are not recounted yet.
-async fn moved(scene: &Scene<'_>) -> RunId {
+/// What a run says whose rows somebody harms when they have all moved and are not recounted yet; `$1` is the line.
+async fn stopped_by(app: &TestApp, harm: &'static str) -> String {
+    let scene = Scene::of(app, Inbox).await;
     let run = scene.plan().await;
     scene.start(run).await;
     while scene.state(run).await != RunState::Verifying {
         scene.steps(1).await;
     }
-    run
+    app.db.work(async |tx| tx.run(harm, [scene.line.id]).await).await.unwrap();
+    scene.finish(run).await;
+    assert_eq!(scene.state(run).await, RunState::Failed);
+    let error = scene.seen(run).await.error.unwrap();
+    assert!(!error.what_to_do.is_empty());
+    error.text
 }
 
 async fn a_row_that_was_changed_behind_its_back_stops_the_run_in_words(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
-    let run = moved(&scene).await;
-    app.db
-        .work(async |tx| {
-            tx.run(
-                "update message set body = 'Forged' where line_id = $1 and id in (select id from message where line_id = $1 order by id limit 1)",
-                [scene.line.id],
-            )
-            .await
-        })
-        .await
-        .unwrap();
-    scene.finish(run).await;
-    let error = scene.seen(run).await.error.unwrap();
-    assert_eq!(scene.state(run).await, RunState::Failed);
-    assert!(error.text.contains("Messages: what") && error.text.contains("is not what they held before"), "{error:?}");
+    let forged =
+        "update message set body = 'Forged' where line_id = $1 and id in (select id from message where line_id = $1 order by id limit 1)";
+    let text = stopped_by(app, forged).await;
+    assert!(text.contains("Messages: what") && text.contains("is not what they held before"), "{text}");
 }
 
 async fn a_row_that_was_lost_stops_the_run_in_words(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
-    let run = moved(&scene).await;
-    app.db
-        .work(async |tx| {
-            tx.run(
-                "delete from message where line_id = $1 and id in (select id from message where line_id = $1 order by id limit 1)",
-                [scene.line.id],
-            )
-            .await
-        })
-        .await
-        .unwrap();
-    scene.finish(run).await;
-    let error = scene.seen(run).await.error.unwrap();
-    assert!(error.text.contains("3 rows were counted before, and 2 after"), "{error:?}");
-    assert!(!error.what_to_do.is_empty());
+    let lost = "delete from message where line_id = $1 and id in (select id from message where line_id = $1 order by id limit 1)";
+    let text = stopped_by(app, lost).await;
+    assert!(text.contains("3 rows were counted before, and 2 after"), "{text}");
+}
+
+async fn a_row_that_stayed_behind_stops_the_run_in_words(app: &TestApp) {
+    let behind = "update message set account_id = (select id from account where id not in (select account_id from line where id = $1)
+                                                 order by id limit 1)
+                  where line_id = $1";
+    let text = stopped_by(app, behind).await;
+    assert!(text.contains("Messages: 3 of 3 rows do not belong to the new account"), "{text}");
+}
+
+async fn a_range_that_no_batch_counted_stops_the_run_in_words(app: &TestApp) {
+    let passed_over = "delete from utility_check
+                       where step = 'check_message' and run_id in (select transfer_id from line where id = $1)";
+    let text = stopped_by(app, passed_over).await;
+    assert!(text.contains("Messages: there are rows that no batch has counted"), "{text}");
 }
 
 async fn a_worker_that_slept_through_its_lease_changes_nothing(app: &TestApp) {
