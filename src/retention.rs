@@ -9,6 +9,7 @@ use crate::messaging::{retention as messages, unknown};
 use crate::staff::{self, Entry, Permit, Proof, may, record};
 use crate::sync;
 use crate::types::{AccountId, Days, LineId, Problem, Retention, RetentionPreview, Timestamp};
+use crate::utilities;
 use crate::work::is_my_turn;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -194,6 +195,9 @@ pub async fn work_off(db: &Db, now: &Now) -> Result<()> {
         let Some((id, message_days, held_days)) = next else { break };
         account = id;
         lines(db, now, account, message_days, held_days).await?;
+        if let Some(days) = message_days {
+            while utilities::remove_results_before(db, now, account, before(now, days), days).await? {}
+        }
     }
     let platform = read(db, None).await?;
     if let Some(days) = platform.unknown_days {

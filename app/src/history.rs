@@ -68,6 +68,7 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "utility.start" => ("Started a data utility".to_owned(), None, word(after, "summary")),
         "utility.pause" => ("Paused a data utility".to_owned(), None, word(after, "summary")),
         "utility.resume" => ("Resumed a data utility".to_owned(), None, word(after, "summary")),
+        "utility.take_result" => ("Took the result of a data utility as a file, with contacts’ numbers".to_owned(), None, None),
         "utility.cancel" => ("Cancelled a data utility".to_owned(), None, word(after, "summary")),
         "blast.cancel" => ("Cancelled a blast before it started".to_owned(), None, None),
         "blast.resume" => ("Resumed a blast that a transfer had paused".to_owned(), None, None),

@@ -103,7 +103,7 @@ const FIELDS: [(&str, &str, &str, bool); 4] = [
     (
         "message_days",
         "What was written in messages",
-        "Days. Older messages lose text and attachments; that they were sent stays. Empty: for good.",
+        "Days. Older messages lose text and attachments; that they were sent stays. Results of imports go. Empty: for good.",
         true,
     ),
     ("held_days", "Held messages", "Days. Older ones become skipped: they are not posted to RingCentral any more. Empty: for good.", true),

@@ -3,12 +3,12 @@
 //!
 //! The rule: the same thing of the same person is written down once in ten minutes, so that a loop of requests cannot fill the audit.
 
+use super::throttle::network;
 use super::{Actor, Entry, Member, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, AuditOutcome, ConversationId, LineId, Permission, StaffId, Timestamp};
+use crate::types::{AccountId, AuditOutcome, ConversationId, LineId, Permission, RunId, StaffId, Timestamp};
 use serde_json::json;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
@@ -33,6 +33,8 @@ pub enum Seen {
     Found,
     /// Numbers that entries of the audit hold.
     AuditNumbers,
+    /// What came of each record of a file that a run took in.
+    RunResult(Option<AccountId>, Option<LineId>, RunId),
 }
 
 impl Seen {
@@ -47,6 +49,9 @@ impl Seen {
             Self::SyncFile(account_id, line_id) => Entry { action: "sync.take_file", account_id, line_id, ..entry },
             Self::UnknownInbound => Entry { action: "unknown.see", ..entry },
             Self::AuditNumbers => Entry { action: "audit.see_numbers", ..entry },
+            Self::RunResult(account_id, line_id, run) => {
+                Entry { action: "utility.take_result", account_id, line_id, subject_id: Some(run.0), ..entry }
+            }
             Self::Found => Entry { action: "conversation.see_found", ..entry },
         }
     }
@@ -174,14 +179,6 @@ pub(super) async fn sign_in_failed(tx: &mut Tx, now: &Now, known: Option<(StaffI
     Ok(())
 }
 
-/// An address without what its user can change at will: of IPv6 the network of 64 bits.
-fn network(address: &str) -> String {
-    match address.parse() {
-        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x}", v6.to_bits() >> 64),
-        _ => address.to_owned(),
-    }
-}
-
 /// Whether the last entry is long enough ago; asked first, so that nothing is written while it is not.
 async fn is_due(db: &Db, now: &Now, who: Uuid, what: &str) -> Result<bool> {
     let last: Option<(Timestamp,)> = db.opt("select at from audit_pause where who = $1 and what = $2", (who, what.to_owned())).await?;
@@ -212,7 +209,7 @@ pub async fn forget_old_pauses(db: &Db, now: &Now) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, network};
+    use super::Place;
 
     #[test]
     fn what_somebody_types_into_an_address_is_not_written_down() {
@@ -222,13 +219,5 @@ mod tests {
         assert_eq!(place("/lines/{id}/type", "/lines/+12025550143/type"), "/lines/…/type");
         assert_eq!(place("-", "/+12025550143"), "…");
         assert_eq!(place("staff add", "staff add"), "staff add");
-    }
-
-    #[test]
-    fn who_changes_the_rest_of_an_ipv6_address_is_the_same_stranger() {
-        assert_eq!(network("2001:db8::1"), network("2001:db8::2"));
-        assert_ne!(network("2001:db8:0:1::1"), network("2001:db8::1"));
-        assert_eq!(network("192.0.2.7"), "192.0.2.7");
-        assert_ne!(network("::ffff:192.0.2.7"), network("::ffff:192.0.2.8"));
     }
 }

@@ -4,7 +4,7 @@
 //! are counted for that browser alone; others for the pair of person and address, the address, and the person.
 
 use super::notebook::sign_in_failed;
-use super::throttle::{LONGEST, Subject, give_back, take};
+use super::throttle::{LONGEST, Subject, give_back, network, take};
 use super::{Actor, By, Entry, Passwords, hash_token, record, second_factor};
 use crate::clock::Now;
 use crate::db::{Db, Result};
@@ -93,8 +93,8 @@ pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, pas
             vec![Subject::new(&format!("device {device}"), PER_DEVICE)]
         }
         _ => vec![
-            Subject::new(&format!("pair {email} {}", from.address), PER_PAIR),
-            Subject::new(&format!("address {}", from.address), PER_ADDRESS),
+            Subject::new(&format!("pair {email} {}", network(from.address)), PER_PAIR),
+            Subject::new(&format!("address {}", network(from.address)), PER_ADDRESS),
             Subject::new(&format!("person {email}"), PER_PERSON),
         ],
     };

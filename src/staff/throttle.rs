@@ -3,6 +3,7 @@
 use super::hash_token;
 use crate::clock::Now;
 use crate::db::{Result, Tx};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The longest window.
@@ -25,6 +26,14 @@ impl Subject {
     /// So many within `window`, a quarter of an hour at most.
     pub(crate) fn within(window: Duration, of: &str, most: i64) -> Self {
         Self { hash: hash_token(of.as_bytes()), most, window: window.min(LONGEST) }
+    }
+}
+
+/// An address without what its user can change at will: of IPv6 the network of 64 bits.
+pub(super) fn network(address: &str) -> String {
+    match address.parse() {
+        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x}", v6.to_bits() >> 64),
+        _ => address.to_owned(),
     }
 }
 
@@ -64,4 +73,17 @@ pub(super) async fn give_back(tx: &mut Tx, subjects: &[Subject]) -> Result<()> {
         tx.run("update throttle set tries = tries - 1 where subject_hash = $1 and tries > 0", [subject.hash.clone()]).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network;
+
+    #[test]
+    fn who_changes_the_rest_of_an_ipv6_address_is_the_same_stranger() {
+        assert_eq!(network("2001:db8::1"), network("2001:db8::2"));
+        assert_ne!(network("2001:db8:0:1::1"), network("2001:db8::1"));
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+        assert_ne!(network("::ffff:192.0.2.7"), network("::ffff:192.0.2.8"));
+    }
 }

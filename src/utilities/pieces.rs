@@ -2,10 +2,11 @@
 //!
 //! The rule: what came of a piece is written in the transaction that did it, once; then the piece is forgotten, with the personal data in it.
 
-use super::{Stop, Work, cells};
-use crate::db::{Result as Done, Tx};
+use super::{Stop, Work, cells, log};
+use crate::clock::Now;
+use crate::db::{Db, Result as Done, Tx};
 use crate::messaging::inbound::json;
-use crate::types::{AccountId, PhoneNumber};
+use crate::types::{AccountId, PhoneNumber, RunEventKind, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Rows of a piece.
@@ -94,4 +95,28 @@ pub(crate) async fn forget_contact(tx: &mut Tx, account: AccountId, number: &Pho
     )
     .await?;
     Ok(())
+}
+
+/// Removes the results of an account's runs that ended before a moment: what came of each record names contacts. One run's at a time; says
+/// whether there was one.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn remove_results_before(db: &Db, now: &Now, account: AccountId, before: Timestamp, days: i64) -> Done<bool> {
+    db.work(async |tx| {
+        let old: Option<(RunId,)> = tx
+            .opt(
+                "select r.id from utility_run r
+                 where r.account_id = $1 and r.ended_at < $2 and exists (select 1 from utility_output o where o.run_id = r.id)
+                 limit 1",
+                (account, before),
+            )
+            .await?;
+        let Some((run,)) = old else { return Ok(false) };
+        tx.run("delete from utility_output where run_id = $1", [run]).await?;
+        let text = format!("The result was removed: the account keeps what names contacts for {days} days.");
+        log::write(tx, now, run, RunEventKind::Info, text, None).await?;
+        Ok(true)
+    })
+    .await
 }

@@ -6,7 +6,7 @@ use super::launch::{Head, head, no_such_run};
 use super::{ALL, control, utility};
 use crate::clock::Now;
 use crate::db::{Db, Result};
-use crate::staff::{Member, Permit, may};
+use crate::staff::{Member, Permit, Seen, may};
 use crate::types::{
     Cursor, LineId, Page, Permission, Plan, Problem, RunAct, RunDetail, RunEvent, RunEventKind, RunFilter, RunId, RunRow, RunState,
     RunStep, StaffId, Timestamp, UtilityAbout, UtilityKind,
@@ -327,8 +327,11 @@ pub async fn result(db: &Db, member: &Member, run: RunId, piece: i64) -> Result<
     let permit = member.permit::<may::SeeRuns>()?;
     seen(db, &permit, run).await?;
     let head = head(db, member, run).await?;
-    let leave = super::Leave::of(&member.permit::<may::SeePersonalData>()?);
-    super::launch::within_scope(db, &leave, &head).await?;
+    let whole = member.permit::<may::SeePersonalData>()?;
+    super::launch::within_scope(db, &super::Leave::of(&whole), &head).await?;
     let found: Option<(String,)> = db.opt("select body from utility_output where run_id = $1 and n = $2", (run, piece)).await?;
+    if found.is_some() {
+        whole.saw(Seen::RunResult(head.account_id, head.line_id, run));
+    }
     Ok(found.map(|(body,)| body))
 }

@@ -5,8 +5,10 @@
 use futures_util::FutureExt;
 use server::application::{self, Site, Web};
 use server::sandbox::{HandsetText, Limits, Sandbox, SandboxConfig, sign};
+use std::fmt::Display;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use switchyard::clock::{Clock, Now, Rng};
@@ -66,6 +68,21 @@ pub async fn run_with(engine: DbEngine, rng: Rng, test: impl AsyncFnOnce(&TestAp
     app.end().await;
     if let Err(panic) = ended {
         resume_unwind(panic);
+    }
+}
+
+/// What `make` was told by a variable; nothing and an empty one are the same.
+pub fn told<T: FromStr<Err: Display>>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+    Some(text.parse().unwrap_or_else(|error| panic!("{name}: {error}")))
+}
+
+/// The database that `ENGINE` names.
+pub fn told_engine() -> DbEngine {
+    match told::<String>("ENGINE").as_deref() {
+        None | Some("sqlite") => DbEngine::Sqlite,
+        Some("postgres") => DbEngine::Postgres,
+        Some(other) => panic!("ENGINE: sqlite or postgres, not {other}"),
     }
 }
 

@@ -9,15 +9,13 @@ mod reigns;
 mod scene;
 mod writer;
 
-use crate::harness::{DbEngine, with_database};
+use crate::harness::{DbEngine, told, told_engine, with_database};
 use futures_util::future::join_all;
 use judge::{Figures, judge};
 use scene::{LATE, LEASE, PATIENCE, Process, Scene, Told};
 use server::sandbox::{Fault, On, What};
 use std::collections::{BTreeSet, VecDeque};
-use std::fmt::Display;
 use std::io::Write;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 use switchyard::clock::Rng;
 use switchyard::staff::{self, Member, Proof};
@@ -385,21 +383,12 @@ async fn kill_test(engine: DbEngine, rounds: Vec<Round>) -> (Figures, BTreeSet<S
     (figures, reached)
 }
 
-fn told<T: FromStr<Err: Display>>(name: &str) -> Option<T> {
-    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
-    Some(text.parse().unwrap_or_else(|error| panic!("{name}: {error}")))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by make kill-test"]
 async fn as_told_by_the_environment() {
     let (count, seed, messages) = (told("ROUNDS").unwrap_or(50), told("SEED").unwrap_or(SEED), told("MESSAGES").unwrap_or(FEW));
     let broken: Option<UtilityGuard> = told("BREAK");
-    let engine = match told::<String>("ENGINE").as_deref() {
-        None | Some("sqlite") => DbEngine::Sqlite,
-        Some("postgres") => DbEngine::Postgres,
-        Some(other) => panic!("ENGINE: sqlite or postgres, not {other}"),
-    };
+    let engine = told_engine();
     let mut out = std::io::stdout();
     let without = broken.map_or("every guard in place".to_owned(), |guard| format!("without the guard {}", guard.name()));
     writeln!(out, "rounds from SEED={seed} on, {messages} messages each, {without}").unwrap();

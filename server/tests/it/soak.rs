@@ -3,7 +3,7 @@
 //!
 //! Each schedule has a seed of its own, one above the last: `make soak SCHEDULES=1 SEED=<that>` plays it alone, and prints its story.
 
-use crate::harness::{DbEngine, START};
+use crate::harness::{DbEngine, START, told, told_engine};
 use crate::story::{Ended, Stage, Step, play, steps};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -12,7 +12,6 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use server::sandbox::Entry;
 use std::fmt::Display;
 use std::io::Write;
-use std::str::FromStr;
 use switchyard::work::faults::Guard;
 
 /// The first schedule's seed unless said otherwise.
@@ -100,21 +99,12 @@ fn told_of(entry: &Entry) -> String {
     format!("{n} {seconds:.2}s {kind:?} {status} {} {} {text}", ids.join(" "), how.join(", "))
 }
 
-fn told<T: FromStr<Err: Display>>(name: &str) -> Option<T> {
-    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
-    Some(text.parse().unwrap_or_else(|error| panic!("{name}: {error}")))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by make soak"]
 async fn as_told_by_the_environment() {
     let (schedules, seed) = (told("SCHEDULES").unwrap_or(1_000), told("SEED").unwrap_or(SEED));
     let broken: Option<Guard> = told("BREAK");
-    let engine = match told::<String>("ENGINE").as_deref() {
-        None | Some("sqlite") => DbEngine::Sqlite,
-        Some("postgres") => DbEngine::Postgres,
-        Some(other) => panic!("ENGINE: sqlite or postgres, not {other}"),
-    };
+    let engine = told_engine();
     let mut out = std::io::stdout();
     let without = broken.map_or("every guard in place".to_owned(), |guard| format!("without the guard {}", guard.name()));
     writeln!(out, "schedules from SEED={seed} on, {without}").unwrap();

@@ -3,12 +3,12 @@
 use super::{account_of, consents, count, finish, outcomes, plan, result, seen, start, worker};
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::{house, proof};
+use reqwest::Method;
 use std::fmt::Write;
 use switchyard::directory::lines;
-use switchyard::erasure;
 use switchyard::types::IntegrationType::Inbox;
-use switchyard::types::{Problem, RunAct, RunDetail, RunId, RunState, UtilityKind};
-use switchyard::utilities;
+use switchyard::types::{Problem, Retention, RunAct, RunDetail, RunId, RunState, UtilityKind};
+use switchyard::{erasure, retention, utilities};
 
 on_both_engines!(
     every_row_has_its_outcome,
@@ -17,6 +17,8 @@ on_both_engines!(
     an_import_for_an_account_reaches_each_of_its_lines,
     an_import_that_failed_goes_on_behind_its_last_piece,
     a_cancelled_import_leaves_whole_pieces_and_forgets_the_rest,
+    whoever_takes_a_result_is_in_the_audit,
+    a_result_goes_when_its_account_has_kept_it_long_enough,
     a_plan_says_what_would_be_and_changes_nothing,
     what_cannot_be_taken_is_refused_in_words,
     nobody_imports_into_an_account_out_of_their_scope,
@@ -246,6 +248,32 @@ async fn a_cancelled_import_leaves_whole_pieces_and_forgets_the_rest(app: &TestA
     assert_eq!(count(app, "select count(*) from utility_input").await, 0);
 }
 
+async fn whoever_takes_a_result_is_in_the_audit(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let run = import(app, &line, &format!("number,status\n{},in\n", contact(1))).await.row.id;
+    let taken = || count(app, "select count(*) from audit_entry where action = 'utility.take_result' and outcome = 'seen'");
+    let before = taken().await;
+    for _ in 0..2 {
+        let answer = app.ask(&app.staff, Method::GET, &format!("/utilities/runs/{run}/result.csv"), &[]).await;
+        assert!(answer.text().await.unwrap().contains(&contact(1)));
+    }
+    assert_eq!(taken().await, before + 1, "once in ten minutes");
+}
+
+async fn a_result_goes_when_its_account_has_kept_it_long_enough(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let run = import(app, &line, &format!("number,status\n{},in\n", contact(1))).await.row.id;
+    let wanted = Retention { message_days: Some(30), ..Retention::default() };
+    let account = account_of(app, line.id).await;
+    retention::set(&app.db, &app.now, &app.staff.permit().unwrap(), proof(), Some(account), wanted).await.unwrap();
+    retention::work_off(&app.db, &app.now).await.unwrap();
+    assert!(seen(app, run).await.result.is_some());
+    app.pass(31 * 24 * 60 * 60);
+    retention::work_off(&app.db, &app.now).await.unwrap();
+    let seen = seen(app, run).await;
+    assert!(seen.result.is_none() && seen.events[0].text.contains("for 30 days"), "{:?}", seen.events);
+}
+
 async fn a_plan_says_what_would_be_and_changes_nothing(app: &TestApp) {
     let line = app.line(Inbox).await;
     app.reply(&contact(1), &line, "STOP").await;
@@ -295,6 +323,11 @@ async fn what_cannot_be_taken_is_refused_in_words(app: &TestApp) {
     start(app, all).await;
     let second = seen(app, planned(app, &line, &good).await).await;
     assert!(second.plan.obstacles[0].text.contains("Another run is at work"), "{:?}", second.plan.obstacles);
+    let other = account_of(app, app.line(Inbox).await.id).await;
+    let moves = [("line", line.id.to_string()), ("to", other.to_string())].map(|(name, value)| (name.to_owned(), value)).into();
+    let transfer = utilities::plan(&app.db, &app.now, &app.staff, UtilityKind::LineTransfer, &moves, None, i64::MAX).await.unwrap();
+    let obstacles = seen(app, transfer).await.plan.obstacles;
+    assert!(obstacles.iter().any(|obstacle| obstacle.text.contains("Another run is at work")), "nor does its line move: {obstacles:?}");
     finish(app, all).await;
     import(app, &line, &good).await;
 }

@@ -76,7 +76,7 @@ async fn a_run_from_plan_to_result(database: &str) {
     assert!(refuses(database, &["plan", "everything", "--as", ADA]).contains("v1_migration"));
     let by: Vec<(String, Option<String>)> =
         db.all("select actor_name, address from audit_entry where action like 'utility.%' order by id", ()).await.unwrap();
-    assert_eq!(by, vec![("Ada".to_owned(), Some("shell".to_owned())); 3], "start, pause, resume");
+    assert_eq!(by, vec![("Ada".to_owned(), Some("shell".to_owned())); 4], "start, pause, resume, and who took the result");
     db.close().await;
 }
 
