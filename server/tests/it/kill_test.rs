@@ -187,6 +187,16 @@ impl Supervisor<'_> {
         }
     }
 
+    /// Waits until so many contacts more have written STOP: what they said before the line moved must not come back with it.
+    async fn wait_for_stops(&mut self, more: i64) {
+        let (began, before) = (Instant::now(), self.scene.stops().await);
+        while self.scene.stops().await < before + more {
+            assert!(began.elapsed() < PATIENCE, "nobody writes STOP any more");
+            self.raise_the_dead();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// From now on nothing happens to anybody.
     fn leave_alone(&mut self) {
         self.raise_the_dead();
@@ -328,6 +338,9 @@ async fn move_the_line(scene: &Scene, workers: &mut Supervisor<'_>, round: &Roun
         story.words.push(format!("the transfer did not succeed: {}", scene.why(run).await));
     }
     if is_there && (sleeps || round.kind == Kind::There) {
+        if round.kind == Kind::There {
+            workers.wait_for_stops(8).await;
+        }
         if round.kind == Kind::There && round.broken.is_none() {
             workers.points.push_back(POINT_BACK);
             workers.kill(0).await;

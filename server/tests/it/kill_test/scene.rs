@@ -364,6 +364,16 @@ impl Scene {
         utilities::act(&self.db, &self.now, &self.staff, run, act).await.is_ok()
     }
 
+    /// How often contacts have written STOP.
+    pub async fn stops(&self) -> i64 {
+        let (stops,): (i64,) = self
+            .db
+            .one("select count(*) from consent_event where line_id = $1 and state = 'opted_out' and source = 'keyword'", [self.line])
+            .await
+            .unwrap();
+        stops
+    }
+
     /// Waits until these texts were posted, no longer than this.
     pub async fn are_posted_within(&self, texts: &[String], time: Duration) {
         let began = Instant::now();
