@@ -4,10 +4,13 @@
 //! permit's scope. What a change of a line's integration type does is one table, [`integration::EDGES`].
 
 pub mod accounts;
+pub mod contacts;
+pub mod findings;
 pub mod integration;
 pub mod lines;
 pub mod people;
 pub mod transfer;
+pub mod users;
 pub(crate) mod v1;
 
 use crate::types::Problem;
@@ -22,4 +25,17 @@ fn short_text(field: &str, text: &str, most: usize) -> Result<String, Problem> {
         return Err(Problem::invalid(field, format!("Use at most {most} characters, on one line.")));
     }
     Ok(text.to_owned())
+}
+
+/// Nothing that is searched is longer; SQLite takes no pattern of more than 50,000 bytes.
+const LONGEST_SEARCH: usize = 200;
+
+/// How what is searched begins, in lower case.
+fn begin_of(search: &str) -> String {
+    search.trim().to_lowercase().chars().take(LONGEST_SEARCH).collect()
+}
+
+/// The key behind all that begin like this.
+fn past(begin: &str) -> String {
+    format!("{begin}{}", char::MAX)
 }

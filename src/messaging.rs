@@ -7,14 +7,19 @@ pub mod blast;
 pub mod carrier;
 pub mod consent;
 pub(crate) mod erasure;
+mod findings;
 pub mod idempotency;
 pub mod inbound;
+mod of_contact;
 pub mod outbound;
 pub(crate) mod retention;
 pub mod timeline;
 pub(crate) mod transfer;
 pub mod unknown;
 pub(crate) mod v1;
+
+pub(crate) use findings::look_blast_only;
+pub use of_contact::lines_of_contact;
 
 use crate::db::{Db, Result};
 use crate::types::LineId;

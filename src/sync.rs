@@ -27,4 +27,5 @@ pub(crate) use retention::{count_held_before, skip_held_before, text_is_removed}
 pub use staff_acts::{restore, retry_now, skip};
 pub use view::{
     Backlog, LineCounts, backlog, conversations_of_line, counts, counts_of_line, find_conversation, list, timeline, unsent_posts,
+    waiting_of_account,
 };

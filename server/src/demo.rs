@@ -47,7 +47,7 @@ const ACCOUNTS: [AccountPlan; 3] = [
     ),
     (
         "Cedar & Pine Salon",
-        false,
+        true,
         true,
         "revoked-credential",
         &[("Bookings", Ringcentral, 18), ("Colour bar", Inbox, 10), ("News", NoRoute, 20)],
@@ -173,7 +173,7 @@ pub async fn fill(db: &Db, now: &Now, keys: &Keyring, sandbox: &str) -> Result<(
         let numbers: Vec<PhoneNumber> = (0..contacts).map(|n| number(next_contact + n)).collect();
         next_contact += contacts;
         for (n, contact) in numbers.iter().enumerate().step_by(2) {
-            people::name_contact(db, &permit, account, contact, PEOPLE[n % PEOPLE.len()]).await?;
+            people::name_contact(db, &past, &permit, account, contact, PEOPLE[n % PEOPLE.len()]).await?;
         }
         talk(db, &past, account, line, &line_number, kind, &numbers).await?;
     }

@@ -1,10 +1,17 @@
 //! Accounts: the clients of the platform, and the tokens of their programs.
 
-use super::short_text;
+mod close;
+mod edit;
+
+pub(crate) use close::hold_open;
+pub use close::{close, closing, reopen};
+pub use edit::edit;
+
+use super::{LONGEST_SEARCH, short_text};
 use crate::clock::Now;
-use crate::db::{Db, Result, is_duplicate};
-use crate::staff::{Entry, Permit, hash_token, may, record};
-use crate::types::{AccountId, AccountRow, Cursor, Page, Problem};
+use crate::db::{Db, Result, Sql, Tx, is_duplicate};
+use crate::staff::{Entry, Permit, Scope, hash_token, may, record};
+use crate::types::{AccountDetail, AccountId, AccountRow, Cursor, IntegrationType, Page, Problem, Product, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -14,7 +21,22 @@ struct Row {
     name: String,
     sends_blasts: bool,
     has_conversations: bool,
+    closed_at: Option<Timestamp>,
     lines: i64,
+}
+
+impl Row {
+    fn shown(self, connected: bool) -> AccountRow {
+        AccountRow {
+            id: self.id,
+            name: self.name,
+            sends_blasts: self.sends_blasts,
+            has_conversations: self.has_conversations,
+            lines: self.lines,
+            connected,
+            closed_at: self.closed_at,
+        }
+    }
 }
 
 /// Accounts by name; `search` is part of it.
@@ -32,7 +54,7 @@ pub async fn list(
     let (name, id) = after.and_then(Cursor::key::<(String, AccountId)>).unwrap_or((String::new(), AccountId(uuid::Uuid::nil())));
     let rows: Vec<Row> = db
         .all(
-            "select a.id, a.name, a.sends_blasts, a.has_conversations,
+            "select a.id, a.name, a.sends_blasts, a.has_conversations, a.closed_at,
                (select count(*) from line l where l.account_id = a.id) as lines
              from account a
              where (a.name > $1 or (a.name = $1 and a.id > $2))
@@ -46,13 +68,9 @@ pub async fn list(
     let page = Page::of(rows, limit, |row| (row.name.clone(), row.id));
     let ids: Vec<AccountId> = page.rows.iter().map(|row| row.id).collect();
     let connected = crate::ringcentral::connected(db, ids).await?;
-    Ok(page.map(|row| AccountRow {
-        connected: connected.contains(&row.id),
-        id: row.id,
-        name: row.name,
-        sends_blasts: row.sends_blasts,
-        has_conversations: row.has_conversations,
-        lines: row.lines,
+    Ok(page.map(|row| {
+        let connected = connected.contains(&row.id);
+        row.shown(connected)
     }))
 }
 
@@ -64,7 +82,7 @@ pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, id: AccountId) -> 
     let scope = permit.scope();
     let row: Option<Row> = db
         .opt(
-            "select a.id, a.name, a.sends_blasts, a.has_conversations,
+            "select a.id, a.name, a.sends_blasts, a.has_conversations, a.closed_at,
                (select count(*) from line l where l.account_id = a.id) as lines
              from account a
              where a.id = $1
@@ -72,19 +90,89 @@ pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, id: AccountId) -> 
             (id, scope.everywhere, scope.staff, scope.permission),
         )
         .await?;
-    let row = row.ok_or_else(|| Problem::not_found("There is no such account, or it is one that you do not look after."))?;
-    Ok(AccountRow {
-        connected: !crate::ringcentral::connected(db, [row.id]).await?.is_empty(),
-        id: row.id,
-        name: row.name,
-        sends_blasts: row.sends_blasts,
-        has_conversations: row.has_conversations,
-        lines: row.lines,
-    })
+    let row = row.ok_or_else(no_such_account)?;
+    let connected = !crate::ringcentral::connected(db, [row.id]).await?.is_empty();
+    Ok(row.shown(connected))
 }
 
-/// Nothing that is searched is longer; SQLite takes no pattern of more than 50,000 bytes.
-const LONGEST_SEARCH: usize = 200;
+/// One account, whole.
+///
+/// # Errors
+/// As [`get`].
+pub async fn detail(db: &Db, permit: &Permit<may::SeeDirectory>, id: AccountId) -> Result<AccountDetail, Problem> {
+    let row = get(db, permit, id).await?;
+    let (version, created_at): (i64, Timestamp) = db.one("select version, created_at from account where id = $1", [id]).await?;
+    let tokens: Vec<(String,)> =
+        db.all("select name from api_token where account_id = $1 and revoked_at is null order by name, token_hash limit 100", [id]).await?;
+    Ok(AccountDetail { row, version, created_at, tokens: tokens.into_iter().map(|(name,)| name).collect() })
+}
+
+pub(super) fn no_such_account() -> Problem {
+    Problem::not_found("There is no such account, or it is one that you do not look after.")
+}
+
+/// An account that something is to be added to, or a line of which is to change.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Standing {
+    pub(super) name: String,
+    is_closed: bool,
+    sends_blasts: bool,
+    has_conversations: bool,
+}
+
+impl Standing {
+    /// Refuses while it is closed.
+    pub(super) fn is_open(&self) -> Result<(), Problem> {
+        if self.is_closed { Err(Problem::conflict(format!("{} is closed. Reopen it first.", self.name))) } else { Ok(()) }
+    }
+
+    /// Refuses a type whose product it does not have.
+    pub(super) fn allows(&self, of: IntegrationType) -> Result<(), Problem> {
+        let has = match of.needs() {
+            Product::Blast => self.sends_blasts,
+            Product::Conversation => self.has_conversations,
+        };
+        if has { Ok(()) } else { Err(Problem::invalid("integration_type", lacks(&self.name, of))) }
+    }
+}
+
+/// Why an account's line cannot be set to this type.
+pub(super) fn lacks(account: &str, of: IntegrationType) -> String {
+    format!("{account} does not have the product {}, which {} needs. Add it to the account first.", of.needs().name(), of.name())
+}
+
+/// On PostgreSQL the row is share-locked, so that the account is neither closed nor loses a product meanwhile.
+const STANDING: Sql = Sql {
+    sqlite: "select a.name, a.closed_at is not null as is_closed, a.sends_blasts, a.has_conversations
+             from account a
+             where a.id = $1
+               and ($2 or a.id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+    postgres: "select a.name, a.closed_at is not null as is_closed, a.sends_blasts, a.has_conversations
+               from account a
+               where a.id = $1
+                 and ($2 or a.id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
+               for share of a",
+};
+
+/// What an account lacks for a line of this type, in words.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn lacking(db: &Db, account: AccountId, of: IntegrationType) -> Result<Option<String>> {
+    let found: Option<Standing> = db
+        .opt("select name, closed_at is not null as is_closed, sends_blasts, has_conversations from account where id = $1", [account])
+        .await?;
+    Ok(found.filter(|account| account.allows(of).is_err()).map(|account| lacks(&account.name, of)))
+}
+
+/// How the account stands, until the transaction ends. It comes before any of its lines is locked.
+///
+/// # Errors
+/// `NotFound` outside the scope.
+pub(super) async fn standing(tx: &mut Tx, scope: Scope, account: AccountId) -> Result<Standing, Problem> {
+    let found: Option<Standing> = tx.opt(STANDING, (account, scope.everywhere, scope.staff, scope.permission)).await?;
+    found.ok_or_else(no_such_account)
+}
 
 /// A `like` pattern for text that contains `part`, in lower case, with the pattern's own signs dropped.
 pub(crate) fn contains(part: &str) -> String {
@@ -129,7 +217,7 @@ pub async fn add(
 /// Makes a bearer token for an account's programs; it is shown once and stored as a hash.
 ///
 /// # Errors
-/// `NotFound` outside the permit's scope, `Invalid` for a bad name.
+/// `NotFound` outside the permit's scope, `Invalid` for a bad name, `Conflict` while the account is closed.
 pub async fn add_api_token(
     db: &Db,
     now: &Now,
@@ -142,30 +230,31 @@ pub async fn add_api_token(
     let token = format!("sw_{}", URL_SAFE_NO_PAD.encode(now.rng.bytes::<32>()));
     let hash = hash_token(token.as_bytes());
     db.work(async |tx| {
-        let made = tx
-            .run(
-                "insert into api_token (token_hash, account_id, name, created_at)
-                 select $1, a.id, $3, $4
-                 from account a
-                 where a.id = $2
-                   and ($5 or a.id in (select account_id from staff_scope where staff_id = $6 and permission = $7))",
-                (hash, account, name.clone(), now.at(), scope.everywhere, scope.staff, scope.permission),
-            )
-            .await?;
-        if made == 0 {
-            return Err(Problem::not_found("There is no such account."));
-        }
+        standing(tx, scope, account).await?.is_open()?;
+        tx.run(
+            "insert into api_token (token_hash, account_id, name, created_at) values ($1, $2, $3, $4)",
+            (hash, account, name.clone(), now.at()),
+        )
+        .await?;
         let entry = Entry { action: "account.add_api_token", account_id: Some(account), ..Entry::default() };
-        Ok(record(tx, now, permit.actor(), entry.change((), serde_json::json!({ "name": name }))).await?)
+        record(tx, now, permit.actor(), entry.change((), serde_json::json!({ "name": name }))).await?;
+        Ok::<_, Problem>(())
     })
     .await?;
     Ok(token)
 }
 
-/// Whose token this is and what it is called; `None` for a stranger's or a revoked one.
+/// Whose token this is and what it is called; `None` for a stranger's, a revoked one, or one of a closed account.
 ///
 /// # Errors
 /// What the database says.
 pub async fn by_api_token(db: &Db, token: &str) -> Result<Option<(AccountId, String)>> {
-    db.opt("select account_id, name from api_token where token_hash = $1 and revoked_at is null", [hash_token(token.as_bytes())]).await
+    db.opt(
+        "select t.account_id, t.name
+         from api_token t
+         join account a on a.id = t.account_id and a.closed_at is null
+         where t.token_hash = $1 and t.revoked_at is null",
+        [hash_token(token.as_bytes())],
+    )
+    .await
 }

@@ -1,5 +1,6 @@
 //! A line's integration type: what each change of it does, said beforehand, then done in one transaction.
 
+use super::accounts::{lacking, standing};
 use super::lines::no_such_line;
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
@@ -57,7 +58,10 @@ struct Current {
     account_id: AccountId,
     integration_type: IntegrationType,
     version: i64,
+    is_closed: bool,
 }
+
+const CLOSED: &str = "The line is closed. Reopen it first.";
 
 /// What setting the line's type to `to` would do; changes nothing.
 ///
@@ -72,7 +76,7 @@ pub async fn preview(
     let scope = permit.scope();
     let current: Option<Current> = db
         .opt(
-            "select l.account_id, l.integration_type, l.version from line l
+            "select l.account_id, l.integration_type, l.version, l.closed_at is not null as is_closed from line l
              where l.id = $1
                and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
             (line, scope.everywhere, scope.staff, scope.permission),
@@ -97,8 +101,13 @@ pub async fn preview(
         effects.push(format!("Skipped messages stay skipped, and each can be restored: {}.", sync.skipped));
     }
     effects.push(edge.chat.to_owned());
-    let obstacle = (edge.needs_connection && !connected)
-        .then(|| "The account has no connection to RingCentral. An engineer adds it; until then this type cannot be set.".to_owned());
+    let obstacle = if current.is_closed {
+        Some(CLOSED.to_owned())
+    } else if edge.needs_connection && !connected {
+        Some("The account has no connection to RingCentral. Until it has one, this type cannot be set.".to_owned())
+    } else {
+        lacking(db, current.account_id, to).await?
+    };
     Ok(TypeChangePreview {
         from: current.integration_type,
         to,
@@ -115,7 +124,8 @@ pub async fn preview(
 /// Sets the line's type, as previewed on `version`.
 ///
 /// # Errors
-/// `Conflict` when the line has changed since, or has this type already; `Invalid` when RingCentral lacks a connection;
+/// `Conflict` when the line has changed since, is closed, or has this type already; `Invalid` when RingCentral lacks a connection, or the
+/// account the product;
 /// `NotFound` outside the permit's scope.
 pub async fn set(
     db: &Db,
@@ -137,7 +147,14 @@ async fn set_one(
     version: i64,
 ) -> Result<(), Problem> {
     let scope = permit.scope();
-    // The write comes first: it takes the row's lock, so that no message is routed by the old type behind our back.
+    let owner: Option<(AccountId,)> = tx.opt("select account_id from line where id = $1", [line]).await?;
+    let (owner,) = owner.ok_or_else(no_such_line)?;
+    // Should the line change hands meanwhile, its version does too.
+    let of = standing(tx, scope, owner).await.map_err(|problem| match problem {
+        Problem::NotFound { .. } => no_such_line(),
+        other => other,
+    })?;
+    // The write comes before the line is read: it takes the row's lock, so that no message is routed by the old type behind our back.
     let moved: Option<(AccountId,)> = tx
         .opt(
             "update line set version = version + 1
@@ -148,12 +165,16 @@ async fn set_one(
         )
         .await?;
     let Some((account_id,)) = moved else { return Err(why_not(tx, permit, line).await?) };
-    let (from, transferring): (IntegrationType, bool) =
-        tx.one("select integration_type, transfer_id is not null from line where id = $1", [line]).await?;
+    let (from, transferring, closed): (IntegrationType, bool, bool) =
+        tx.one("select integration_type, transfer_id is not null, closed_at is not null from line where id = $1", [line]).await?;
+    if closed {
+        return Err(Problem::conflict(CLOSED));
+    }
     if transferring {
         return Err(Problem::conflict("The line is being transferred. Set its type when that is done: its runs say how far it is."));
     }
     let edge = edge(from, to)?;
+    of.allows(to)?;
     if edge.needs_connection && !crate::ringcentral::is_connected(tx, account_id).await? {
         return Err(Problem::invalid("integration_type", "The account has no connection to RingCentral."));
     }

@@ -1,6 +1,10 @@
-//! Lines: the list, one line whole, adding one.
+//! Lines: the list, one line whole, adding one, editing and closing it.
 
-use super::accounts::contains;
+mod change;
+
+pub use change::{close, closing, edit, reopen};
+
+use super::accounts::{contains, standing};
 use super::{people, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx, is_duplicate};
@@ -20,6 +24,7 @@ pub(super) struct Row {
     pub(super) integration_type: IntegrationType,
     pub(super) version: i64,
     pub(super) created_at: Timestamp,
+    pub(super) closed_at: Option<Timestamp>,
 }
 
 impl From<Row> for LineRow {
@@ -31,8 +36,14 @@ impl From<Row> for LineRow {
             account_id: row.account_id,
             account: row.account,
             integration_type: row.integration_type,
+            closed_at: row.closed_at,
         }
     }
+}
+
+/// What a line is found by.
+pub(super) fn search_text(label: &str, account: &str) -> String {
+    format!("{label} {account}").to_lowercase()
 }
 
 /// Lines by number.
@@ -53,7 +64,8 @@ pub async fn list(
     let number = if digits.len() >= 3 { format!("%{digits}%") } else { String::new() };
     let rows: Vec<Row> = db
         .all(
-            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at
+            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at,
+               l.closed_at
              from line l
              join account a on a.id = l.account_id
              where l.number > $1
@@ -79,6 +91,25 @@ pub async fn list(
     Ok(Page::of(rows, limit, |row| row.number.expose().to_owned()).map(LineRow::from))
 }
 
+/// The lines of an account, by number.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn of_account(db: &Db, account: AccountId, most: i64) -> Result<Vec<LineRow>> {
+    let rows: Vec<Row> = db
+        .all(
+            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at, l.closed_at
+             from line l
+             join account a on a.id = l.account_id
+             where l.account_id = $1
+             order by l.number
+             limit $2",
+            (account, most),
+        )
+        .await?;
+    Ok(rows.into_iter().map(LineRow::from).collect())
+}
+
 /// A line, whole.
 ///
 /// # Errors
@@ -87,7 +118,8 @@ pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, line: LineId) -> R
     let scope = permit.scope();
     let row: Option<Row> = db
         .opt(
-            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at
+            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at,
+               l.closed_at
              from line l
              join account a on a.id = l.account_id
              where l.id = $1
@@ -139,8 +171,8 @@ pub(super) fn no_such_line() -> Problem {
 /// Adds a line to an account. A blast-only line is set to None as it is set up.
 ///
 /// # Errors
-/// `Invalid` for a bad number or label, or RingCentral without a connection; `Conflict` when the number is a line already;
-/// `NotFound` outside the permit's scope.
+/// `Invalid` for a bad number or label, RingCentral without a connection, or a type whose product the account does not have; `Conflict`
+/// when the number is a line already or the account is closed; `NotFound` outside the permit's scope.
 pub async fn add(
     db: &Db,
     now: &Now,
@@ -161,20 +193,14 @@ pub async fn add(
     let scope = permit.scope();
     let id = LineId(now.id());
     db.work(async |tx| {
-        let named: Option<(String,)> = tx
-            .opt(
-                "select a.name from account a
-                 where a.id = $1
-                   and ($2 or a.id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
-                (account, scope.everywhere, scope.staff, scope.permission),
-            )
-            .await?;
-        let Some((account_name,)) = named else { return Err(Problem::not_found("There is no such account.")) };
+        let of = standing(tx, scope, account).await?;
+        of.is_open()?;
+        of.allows(integration_type)?;
         let added = tx
             .run(
                 "insert into line (id, account_id, number, label, search, integration_type, created_at, version)
                  values ($1, $2, $3, $4, $5, $6, $7, 1)",
-                (id, account, number, label.clone(), format!("{label} {account_name}").to_lowercase(), integration_type, now.at()),
+                (id, account, number, label.clone(), search_text(&label, &of.name), integration_type, now.at()),
             )
             .await;
         match added {

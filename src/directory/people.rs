@@ -7,14 +7,18 @@ use crate::db::{Db, Result, Tx, is_duplicate};
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, Change, LineId, LineUser, Problem, ResponderId, ResponderRow, UserId};
 
+pub use super::contacts::name_contact;
+pub(crate) use super::contacts::{erase_contact, knows_contact};
+pub use super::users::add as add_user;
+
 pub(super) async fn users_of(db: &Db, line: LineId, account: AccountId) -> Result<Vec<LineUser>> {
     let rows: Vec<(UserId, String, String, bool)> = db
         .all(
             "select u.id, u.name, u.email, lu.line_id is not null
              from account_user u
              left join line_user lu on lu.user_id = u.id and lu.line_id = $1
-             where u.account_id = $2
-             order by u.name, u.id
+             where u.account_id = $2 and u.closed_at is null
+             order by u.search, u.id
              limit 500",
             (line, account),
         )
@@ -42,47 +46,10 @@ async fn within_scope(tx: &mut Tx, permit: &Permit<may::ManageDirectory>, line: 
     found.map(|(account,)| account).ok_or_else(no_such_line)
 }
 
-/// Adds a person to an account.
-///
-/// # Errors
-/// `Invalid` for a bad name or e-mail, `NotFound` outside the permit's scope.
-pub async fn add_user(
-    db: &Db,
-    now: &Now,
-    permit: &Permit<may::ManageDirectory>,
-    account: AccountId,
-    name: &str,
-    email: &str,
-) -> Result<UserId, Problem> {
-    let name = short_text("name", name, 80)?;
-    let email = short_text("email", email, 200)?.to_lowercase();
-    let scope = permit.scope();
-    let id = UserId(now.id());
-    db.work(async |tx| {
-        let added = tx
-            .run(
-                "insert into account_user (id, account_id, name, email, created_at)
-                 select $1, a.id, $3, $4, $5
-                 from account a
-                 where a.id = $2
-                   and ($6 or a.id in (select account_id from staff_scope where staff_id = $7 and permission = $8))",
-                (id, account, name.clone(), email, now.at(), scope.everywhere, scope.staff, scope.permission),
-            )
-            .await?;
-        if added == 0 {
-            return Err(Problem::not_found("There is no such account."));
-        }
-        let entry = Entry { action: "user.add", account_id: Some(account), subject_id: Some(id.0), ..Entry::default() };
-        record(tx, now, permit.actor(), entry.change((), serde_json::json!({ "name": name }))).await?;
-        Ok(id)
-    })
-    .await
-}
-
 /// Gives a person of the account access to the line, or takes it away. Saying it twice changes nothing.
 ///
 /// # Errors
-/// `NotFound` outside the permit's scope, or when the person belongs to another account.
+/// `NotFound` outside the permit's scope, or when the person belongs to another account; `Conflict` when they are closed.
 pub async fn set_access(
     db: &Db,
     now: &Now,
@@ -93,8 +60,19 @@ pub async fn set_access(
 ) -> Result<(), Problem> {
     db.work(async |tx| {
         let account = within_scope(tx, permit, line).await?;
-        let named: Option<(String,)> = tx.opt("select name from account_user where id = $1 and account_id = $2", (user, account)).await?;
-        let Some((name,)) = named else { return Err(Problem::not_found("This person does not belong to the line's account.")) };
+        // The row is locked: nobody closes the person meanwhile.
+        let named: Option<(String, bool)> = tx
+            .opt(
+                "update account_user set version = version where id = $1 and account_id = $2 returning name, closed_at is not null",
+                (user, account),
+            )
+            .await?;
+        let Some((name, is_closed)) = named else {
+            return Err(Problem::not_found("This person does not belong to the line's account."));
+        };
+        if access && is_closed {
+            return Err(Problem::conflict(format!("{name} is closed. Reopen them first.")));
+        }
         let changed = if access {
             tx.run("insert into line_user (line_id, user_id) values ($1, $2) on conflict do nothing", (line, user)).await?
         } else {
@@ -113,6 +91,19 @@ pub async fn set_access(
     .await
 }
 
+/// A responder's word and reply, as they are stored.
+fn said(keyword: &str, reply: &str) -> Result<(String, String), Problem> {
+    let keyword = short_text("keyword", keyword, 40)?.to_lowercase();
+    if crate::messaging::consent::keyword(&keyword).is_some() {
+        return Err(Problem::invalid("keyword", "This word sets consent and is answered by the platform. Choose another."));
+    }
+    let reply = reply.trim().to_owned();
+    if reply.is_empty() || reply.chars().count() > 1_000 {
+        return Err(Problem::invalid("reply", "Write a reply of at most 1,000 characters."));
+    }
+    Ok((keyword, reply))
+}
+
 /// Adds an automatic reply: a message that is this word, in any case, gets it.
 ///
 /// # Errors
@@ -125,14 +116,7 @@ pub async fn add_responder(
     keyword: &str,
     reply: &str,
 ) -> Result<ResponderId, Problem> {
-    let keyword = short_text("keyword", keyword, 40)?.to_lowercase();
-    if crate::messaging::consent::keyword(&keyword).is_some() {
-        return Err(Problem::invalid("keyword", "This word sets consent and is answered by the platform. Choose another."));
-    }
-    let reply = reply.trim().to_owned();
-    if reply.is_empty() || reply.chars().count() > 1_000 {
-        return Err(Problem::invalid("reply", "Write a reply of at most 1,000 characters."));
-    }
+    let (keyword, reply) = said(keyword, reply)?;
     let id = ResponderId(now.id());
     db.work(async |tx| {
         let account = within_scope(tx, permit, line).await?;
@@ -155,6 +139,58 @@ pub async fn add_responder(
         Ok(id)
     })
     .await
+}
+
+/// Edits an automatic reply that was seen as `was`: its word and its reply.
+///
+/// # Errors
+/// As [`add_responder`]; `Conflict` when somebody else was first.
+pub async fn edit_responder(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    (line, id): (LineId, ResponderId),
+    was: (&str, &str),
+    keyword: &str,
+    reply: &str,
+) -> Result<(), Problem> {
+    let (keyword, reply) = said(keyword, &with_plain_breaks(reply))?;
+    let (was_keyword, was_reply) = (was.0.to_owned(), with_plain_breaks(was.1));
+    db.work(async |tx| {
+        let account = within_scope(tx, permit, line).await?;
+        let found: Option<(String, String)> =
+            tx.opt("update responder set reply = reply where line_id = $1 and id = $2 returning keyword, reply", (line, id)).await?;
+        match found {
+            None => return Err(Problem::not_found("This responder is gone already.")),
+            Some((keyword, reply)) if keyword != was_keyword || with_plain_breaks(&reply) != was_reply => {
+                return Err(Problem::conflict("Somebody else has just changed this responder. Look again, then decide."));
+            }
+            Some(_) => {}
+        }
+        let edited = tx
+            .run("update responder set keyword = $3, reply = $4 where line_id = $1 and id = $2", (line, id, keyword.clone(), reply.clone()))
+            .await;
+        match edited {
+            Err(error) if is_duplicate(&error) => return Err(Problem::conflict("The line answers this word already.")),
+            other => other?,
+        };
+        tx.tell(Change::Line { account_id: account, line_id: line });
+        let entry = Entry {
+            action: "line.edit_responder",
+            account_id: Some(account),
+            line_id: Some(line),
+            subject_id: Some(id.0),
+            ..Entry::default()
+        };
+        let before = serde_json::json!({ "keyword": was_keyword, "reply": was_reply });
+        Ok(record(tx, now, permit.actor(), entry.change(before, serde_json::json!({ "keyword": keyword, "reply": reply }))).await?)
+    })
+    .await
+}
+
+/// A browser sends each line break of a form as two signs.
+fn with_plain_breaks(text: &str) -> String {
+    text.replace("\r\n", "\n")
 }
 
 /// Removes an automatic reply.
@@ -184,52 +220,4 @@ pub async fn remove_responder(
         Ok(record(tx, now, permit.actor(), entry.change(serde_json::json!({ "keyword": keyword, "reply": reply }), ())).await?)
     })
     .await
-}
-
-/// Gives a contact of an account a name; the last one given stays.
-///
-/// # Errors
-/// `Invalid` for a bad name, `NotFound` outside the permit's scope.
-pub async fn name_contact(
-    db: &Db,
-    permit: &Permit<may::ManageDirectory>,
-    account: AccountId,
-    number: &crate::types::PhoneNumber,
-    name: &str,
-) -> Result<(), Problem> {
-    let name = short_text("name", name, 80)?;
-    let scope = permit.scope();
-    db.work(async |tx| {
-        let named = tx
-            .run(
-                "insert into contact (account_id, number, name)
-                 select a.id, $2, $3
-                 from account a
-                 where a.id = $1
-                   and ($4 or a.id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
-                 on conflict (account_id, number) do update set name = excluded.name",
-                (account, number.clone(), name, scope.everywhere, scope.staff, scope.permission),
-            )
-            .await?;
-        if named == 0 { Err(Problem::not_found("There is no such account.")) } else { Ok(()) }
-    })
-    .await
-}
-
-/// Whether an account knows a contact by name.
-///
-/// # Errors
-/// What the database says.
-pub(crate) async fn knows_contact(tx: &mut Tx, account: AccountId, number: &crate::types::PhoneNumber) -> Result<bool> {
-    let found: Option<(String,)> =
-        tx.opt("select name from contact where account_id = $1 and number = $2", (account, number.clone())).await?;
-    Ok(found.is_some())
-}
-
-/// Erases what an account calls a contact.
-///
-/// # Errors
-/// What the database says.
-pub(crate) async fn erase_contact(tx: &mut Tx, account: AccountId, number: &crate::types::PhoneNumber) -> Result<u64> {
-    tx.run("delete from contact where account_id = $1 and number = $2", (account, number.clone())).await
 }

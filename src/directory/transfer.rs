@@ -134,7 +134,7 @@ pub(crate) async fn flip(
         .await?;
     let Some((label,)) = flipped else { return Ok(None) };
     let (name,): (String,) = tx.one("select name from account where id = $1", [to]).await?;
-    tx.run("update line set search = $2 where id = $1", (line, format!("{label} {name}").to_lowercase())).await?;
+    tx.run("update line set search = $2 where id = $1", (line, super::lines::search_text(&label, &name))).await?;
     tx.tell(Change::Line { account_id: from, line_id: line });
     tx.tell(Change::Line { account_id: to, line_id: line });
     Ok(Some(label))
@@ -171,7 +171,7 @@ pub(crate) async fn settle_access(tx: &mut Tx, now: &Now, line: LineId, account:
                  select distinct lu.line_id, n.id
                  from line_user lu
                  join account_user o on o.id = lu.user_id and o.account_id <> $2
-                 join account_user n on n.account_id = $2 and lower(n.email) = lower(o.email)
+                 join account_user n on n.account_id = $2 and lower(n.email) = lower(o.email) and n.closed_at is null
                  where lu.line_id = $1
                  on conflict do nothing
                  returning user_id",
@@ -202,7 +202,7 @@ pub(crate) async fn restore_access(tx: &mut Tx, now: &Now, line: LineId, was: &A
     let list = |ids: &[UserId]| json(&ids.iter().map(|id| [*id]).collect::<Vec<_>>());
     tx.run(
         "insert into line_user (line_id, user_id)
-         select $1, u.id from json_each($2) j join account_user u on u.id = unhex(j.value->>0, '-')
+         select $1, u.id from json_each($2) j join account_user u on u.id = unhex(j.value->>0, '-') and u.closed_at is null
          where true
          on conflict do nothing",
         (line, list(&was.dropped)),
@@ -324,12 +324,13 @@ pub(crate) async fn move_contacts(
                     if pair.they_closed || after != (name.clone(), note.clone()) {
                         let before = (name.clone(), note.clone(), pair.they_closed);
                         done.merged.push(Merged { conversation: pair.id, before, after: after.clone() });
-                        rows.push((pair.number.clone(), after.0, after.1));
+                        let search = after.0.to_lowercase();
+                        rows.push((pair.number.clone(), after.0, after.1, search, now.id()));
                     }
                 }
                 _ => {
                     done.made.push(pair.id);
-                    rows.push((pair.number.clone(), pair.name.clone(), pair.note.clone()));
+                    rows.push((pair.number.clone(), pair.name.clone(), pair.note.clone(), pair.name.to_lowercase(), now.id()));
                 }
             }
             if !pair.elsewhere {
@@ -339,10 +340,11 @@ pub(crate) async fn move_contacts(
         }
     }
     tx.run(
-        "insert into contact (account_id, number, name, note)
-         select $1, j.value->>0, j.value->>1, j.value->>2 from json_each($2) j
+        "insert into contact (account_id, number, name, note, search, id)
+         select $1, j.value->>0, j.value->>1, j.value->>2, j.value->>3, unhex(j.value->>4, '-') from json_each($2) j
          where true
-         on conflict (account_id, number) do update set name = excluded.name, note = excluded.note, closed_at = null",
+         on conflict (account_id, number) do update
+         set name = excluded.name, note = excluded.note, search = excluded.search, version = contact.version + 1, closed_at = null",
         (to, json(&rows)),
     )
     .await?;
@@ -369,7 +371,13 @@ struct Standing {
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn restore_contacts(tx: &mut Tx, line: LineId, (from, to): (AccountId, AccountId), was: &Contacts) -> Result<i64> {
+pub(crate) async fn restore_contacts(
+    tx: &mut Tx,
+    now: &Now,
+    line: LineId,
+    (from, to): (AccountId, AccountId),
+    was: &Contacts,
+) -> Result<i64> {
     let ids = |list: &[ConversationId]| json(&list.iter().map(|id| [*id]).collect::<Vec<_>>());
     let mut edited = 0;
     let all: Vec<ConversationId> = was.made.iter().copied().chain(was.merged.iter().map(|m| m.conversation)).collect();
@@ -385,20 +393,23 @@ pub(crate) async fn restore_contacts(tx: &mut Tx, line: LineId, (from, to): (Acc
         )
         .await?;
     let (mut gone, mut back, mut newer) = (Vec::new(), Vec::new(), Vec::new());
-    for now in standing {
-        let merged = was.merged.iter().find(|m| m.conversation == now.id);
-        let as_given = match (merged, &now.was_name, &now.was_note) {
+    for stands in standing {
+        let merged = was.merged.iter().find(|m| m.conversation == stands.id);
+        let as_given = match (merged, &stands.was_name, &stands.was_note) {
             (Some(merged), ..) => merged.after.clone(),
             (None, Some(name), Some(note)) => (name.clone(), note.clone()),
             (None, ..) => continue,
         };
-        if (now.name.clone(), now.note.clone()) != as_given {
+        if (stands.name.clone(), stands.note.clone()) != as_given {
             edited += 1;
-            newer.push((now.number, now.name, now.note));
+            let search = stands.name.to_lowercase();
+            newer.push((stands.number, stands.name, stands.note, search, now.id()));
         } else if let Some(merged) = merged {
-            back.push((now.number, merged.before.0.clone(), merged.before.1.clone(), i64::from(merged.before.2)));
+            let (name, note, was_closed) = merged.before.clone();
+            let search = name.to_lowercase();
+            back.push((stands.number, name, note, i64::from(was_closed), search, now.id()));
         } else {
-            gone.push([now.number]);
+            gone.push([stands.number]);
         }
     }
     tx.run(
@@ -410,19 +421,22 @@ pub(crate) async fn restore_contacts(tx: &mut Tx, line: LineId, (from, to): (Acc
     )
     .await?;
     tx.run(
-        "insert into contact (account_id, number, name, note, closed_at)
-         select $1, j.value->>0, j.value->>1, j.value->>2, cast(j.value->>3 as bigint) from json_each($2) j
+        "insert into contact (account_id, number, name, note, closed_at, search, id)
+         select $1, j.value->>0, j.value->>1, j.value->>2, cast(j.value->>3 as bigint), j.value->>4, unhex(j.value->>5, '-')
+         from json_each($2) j
          where true
          on conflict (account_id, number) do update
-         set name = excluded.name, note = excluded.note, closed_at = case when excluded.closed_at = 1 then contact.closed_at end",
+         set name = excluded.name, note = excluded.note, search = excluded.search, version = contact.version + 1,
+           closed_at = case when excluded.closed_at = 1 then contact.closed_at end",
         (from, json(&back)),
     )
     .await?;
     tx.run(
-        "insert into contact (account_id, number, name, note)
-         select $1, j.value->>0, j.value->>1, j.value->>2 from json_each($2) j
+        "insert into contact (account_id, number, name, note, search, id)
+         select $1, j.value->>0, j.value->>1, j.value->>2, j.value->>3, unhex(j.value->>4, '-') from json_each($2) j
          where true
-         on conflict (account_id, number) do update set name = excluded.name, note = excluded.note",
+         on conflict (account_id, number) do update
+         set name = excluded.name, note = excluded.note, search = excluded.search, version = contact.version + 1",
         (to, json(&newer)),
     )
     .await?;

@@ -2,6 +2,7 @@
 //!
 //! The rule: what is here already stays as it is; a number is a line of one account.
 
+use super::lines::search_text;
 use super::short_text;
 use crate::clock::Now;
 use crate::db::{Result, Tx};
@@ -47,10 +48,8 @@ pub(crate) fn name(text: &str) -> std::result::Result<String, Problem> {
 /// What the database says.
 pub(crate) async fn take_lines(tx: &mut Tx, now: &Now, actor: &Actor, account: AccountId, lines: &[&OldLine]) -> Result<Vec<Line>> {
     let (name,): (String,) = tx.one("select name from account where id = $1", [account]).await?;
-    let rows: Vec<_> = lines
-        .iter()
-        .map(|OldLine(number, label, kind)| (LineId(now.id()), number, label, format!("{label} {name}").to_lowercase(), kind))
-        .collect();
+    let rows: Vec<_> =
+        lines.iter().map(|OldLine(number, label, kind)| (LineId(now.id()), number, label, search_text(label, &name), kind)).collect();
     let made: Vec<(LineId,)> = tx
         .all(
             "insert into line (id, account_id, number, label, search, integration_type, created_at, version)
@@ -89,13 +88,14 @@ pub(crate) async fn take_lines(tx: &mut Tx, now: &Now, actor: &Actor, account: A
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn take_contacts(tx: &mut Tx, account: AccountId, contacts: &[&OldContact]) -> Result<u64> {
+pub(crate) async fn take_contacts(tx: &mut Tx, now: &Now, account: AccountId, contacts: &[&OldContact]) -> Result<u64> {
     // A number may stand there several times; a statement touches each row once.
     let mut seen = HashSet::new();
-    let once: Vec<_> = contacts.iter().filter(|contact| seen.insert(&contact.0)).collect();
+    let once = contacts.iter().filter(|contact| seen.insert(&contact.0));
+    let once: Vec<_> = once.map(|OldContact(number, name, note)| (number, name, note, name.to_lowercase(), now.id())).collect();
     tx.run(
-        "insert into contact (account_id, number, name, note)
-         select $2, j.value->>0, j.value->>1, j.value->>2
+        "insert into contact (account_id, number, name, note, search, id)
+         select $2, j.value->>0, j.value->>1, j.value->>2, j.value->>3, unhex(j.value->>4, '-')
          from json_each($1) j
          where true
          on conflict (account_id, number) do update set closed_at = null where contact.closed_at is not null",

@@ -1,6 +1,10 @@
 //! Blasts: one body to many recipients. Taking a blast stores its recipients; recording turns them into messages and held rows
 //! in resumable batches; only a complete blast is sent. It costs no RingCentral call.
 
+mod by_staff;
+
+pub use by_staff::{decide_as_staff, list, shown};
+
 use super::consent;
 use super::inbound::{self, json};
 use super::outbound::{self, Outgoing};
@@ -23,7 +27,7 @@ pub const MOST: usize = 500_000;
 /// Takes a blast of an account's program. Recording begins at once, in the background.
 ///
 /// # Errors
-/// `NotFound` when the line is not the account's, `Invalid` for a bad body or no recipients.
+/// `NotFound` when the line is not the account's, `Invalid` for a bad body or no recipients, `Conflict` when the line is closed.
 pub async fn take(
     tx: &mut Tx,
     now: &Now,
@@ -40,10 +44,7 @@ pub async fn take(
     if recipients.len() > MOST {
         return Err(Problem::invalid("recipients", format!("Name at most {MOST} recipients; split a larger list.")));
     }
-    let route: Option<inbound::Route> = tx.opt(outbound::ROUTE, [line]).await?;
-    if route.is_none_or(|r| r.account_id != account) {
-        return Err(Problem::not_found("This account has no such line."));
-    }
+    outbound::sender(tx, account, line).await?;
     let mut distinct: Vec<&PhoneNumber> = recipients.iter().collect();
     distinct.sort_unstable();
     distinct.dedup();
@@ -82,7 +83,8 @@ pub async fn schedule(tx: &mut Tx, now: &Now, line: LineId, id: BlastId, starts_
     Ok(())
 }
 
-/// Blasts whose time has come are recorded now; those of a line that is being transferred when it opens. Says how many.
+/// Blasts whose time has come are recorded now; those of a line that is being transferred when it opens, and none of a closed line or
+/// account. Says how many.
 ///
 /// # Errors
 /// What the database says.
@@ -97,7 +99,9 @@ pub async fn start_due(db: &Db, now: &Now) -> Result<u64> {
         tx.run(
             "update blast set state = 'recording'
              where state = 'scheduled' and starts_at <= $1
-               and exists (select 1 from line l where l.id = line_id and l.transfer_id is null)",
+               and exists (select 1 from line l
+                           join account a on a.id = l.account_id and a.closed_at is null
+                           where l.id = line_id and l.transfer_id is null and l.closed_at is null)",
             [at],
         )
         .await
@@ -110,11 +114,13 @@ pub async fn start_due(db: &Db, now: &Now) -> Result<u64> {
 pub enum Decision {
     /// It starts at its time, or at once if that is over.
     Resume,
+    /// It does not start before somebody decides.
+    Pause,
     /// It does not start, and its recipients are forgotten.
     Cancel,
 }
 
-/// Decides about a blast that is paused or, to cancel it, scheduled. Saying it twice is saying it once.
+/// Decides about a blast that is paused or scheduled. Saying it twice is saying it once.
 ///
 /// # Errors
 /// `NotFound` when the line is not the account's, `Conflict` when it has started.
@@ -137,8 +143,11 @@ pub async fn decide(
     let (state,) = found.ok_or_else(|| Problem::not_found("This account has no such blast."))?;
     let after = match (decision, state) {
         (Decision::Resume, BlastState::Paused) => BlastState::Scheduled,
+        (Decision::Pause, BlastState::Scheduled) => BlastState::Paused,
         (Decision::Cancel, BlastState::Paused | BlastState::Scheduled) => BlastState::Cancelled,
-        (Decision::Resume, BlastState::Scheduled) | (Decision::Cancel, BlastState::Cancelled) => return Ok(()),
+        (Decision::Resume, BlastState::Scheduled) | (Decision::Pause, BlastState::Paused) | (Decision::Cancel, BlastState::Cancelled) => {
+            return Ok(());
+        }
         _ => return Err(Problem::conflict("This blast has started already, or was cancelled.")),
     };
     tx.run("update blast set state = $3 where line_id = $1 and id = $2", (line, id, after)).await?;
@@ -146,9 +155,64 @@ pub async fn decide(
         tx.run("delete from blast_chunk where line_id = $1 and blast_id = $2", (line, id)).await?;
     }
     tx.tell(Change::OutboxDue);
-    let action = if after == BlastState::Cancelled { "blast.cancel" } else { "blast.resume" };
+    let action = match decision {
+        Decision::Resume => "blast.resume",
+        Decision::Pause => "blast.pause",
+        Decision::Cancel => "blast.cancel",
+    };
     let entry = Entry { action, account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..Entry::default() };
     Ok(record(tx, now, actor, entry.change(serde_json::json!({ "state": state }), serde_json::json!({ "state": after }))).await?)
+}
+
+/// The scheduled blasts of an account that is closed wait for a decision. Says how many.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn pause_scheduled(tx: &mut Tx, account: AccountId) -> Result<u64> {
+    tx.run(
+        "update blast set state = 'paused' where state = 'scheduled' and line_id in (select id from line where account_id = $1)",
+        [account],
+    )
+    .await
+}
+
+/// The same of a line that is closed.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn pause_scheduled_of_line(tx: &mut Tx, line: LineId) -> Result<u64> {
+    tx.run("update blast set state = 'paused' where line_id = $1 and state = 'scheduled'", [line]).await
+}
+
+macro_rules! unsent_sql {
+    ($which:literal) => {
+        concat!(
+            "select count(case when b.state = 'scheduled' then 1 end),
+               count(case when b.state = 'recording'
+                 or (b.state = 'sending'
+                     and exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at > 0)) then 1 end)
+             from line l
+             join blast b on b.line_id = l.id and b.state in ('scheduled', 'recording', 'sending')
+             where ",
+            $which
+        )
+    };
+}
+
+/// How many blasts of an account start later, and how many are being sent; for a preview, so it may take its time.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn unsent_of_account(db: &Db, account: AccountId) -> Result<(i64, i64)> {
+    db.one(unsent_sql!("l.account_id = $1"), [account]).await
+}
+
+/// The same of a line.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn unsent_of_line(db: &Db, line: LineId) -> Result<(i64, i64)> {
+    db.one(unsent_sql!("l.id = $1"), [line]).await
 }
 
 /// Takes a blast of a staff member, within their scope.
@@ -337,7 +401,7 @@ struct Row {
 }
 
 const ROW: &str = "select b.id, b.line_id, b.body, b.state, b.recipients, b.recorded, b.opted_out, b.duplicates, b.created_at, b.starts_at,
-       exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at is not null) as unsent
+       exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at > 0) as unsent
      from blast b
      join line l on l.id = b.line_id and l.account_id = $1
      where b.line_id = $2 and b.id = $3";

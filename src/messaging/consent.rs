@@ -1,7 +1,10 @@
 //! Consent: STOP, START, HELP and their synonyms, for line and number, on every type of line. Opted-out wins until the contact
 //! writes START, or an import brings a later opt-in with evidence. Keywords: CTIA Messaging Principles; 47 CFR 64.1200(a)(10) for what counts as revoking.
 
+mod by_hand;
 pub(crate) mod import;
+
+pub use by_hand::{SetByHand, of, set};
 
 use crate::clock::Now;
 use crate::db::{Result, Tx};
@@ -20,20 +23,30 @@ pub enum Keyword {
     Help,
 }
 
+/// The words of each, in lower case.
+const WORDS: [(Keyword, &[&str]); 3] = [
+    (
+        Keyword::Stop,
+        &["stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out", "opt-out", "stop-all"],
+    ),
+    (Keyword::Start, &["start", "unstop", "yes", "subscribe", "optin", "opt in", "opt-in"]),
+    (Keyword::Help, &["help", "info"]),
+];
+
+/// Every word that is a keyword.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    WORDS.into_iter().flat_map(|(_, words)| words.iter().copied())
+}
+
 /// The keyword that a message is, if it is one: the whole message, in any case, with spaces and closing signs dropped.
 pub fn keyword(body: &str) -> Option<Keyword> {
     let word = body.trim().trim_end_matches(['.', '!', '?', '"']).trim_start_matches('"');
     if word.len() > 20 {
         return None;
     }
-    match word.to_lowercase().replace('-', " ").as_str() {
-        "stop" | "stopall" | "stop all" | "unsubscribe" | "cancel" | "end" | "quit" | "revoke" | "optout" | "opt out" => {
-            Some(Keyword::Stop)
-        }
-        "start" | "unstop" | "yes" | "subscribe" | "optin" | "opt in" => Some(Keyword::Start),
-        "help" | "info" => Some(Keyword::Help),
-        _ => None,
-    }
+    let word = word.to_lowercase();
+    let (keyword, _) = WORDS.into_iter().find(|(_, words)| words.contains(&word.as_str()))?;
+    Some(keyword)
 }
 
 impl Keyword {

@@ -248,7 +248,8 @@ async fn record(tx: &mut Tx, at: Timestamp, new: &[New<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// Queues what answers by itself: the confirmation of a keyword on every type, a responder's reply where messages are routed.
+/// Queues what answers by itself: the confirmation of a keyword on every type, a responder's reply where messages are routed and the
+/// account is open.
 async fn reply(tx: &mut Tx, now: &Now, at: Timestamp, new: &[New<'_>]) -> Result<HashMap<MessageId, MessageId>> {
     let words: Vec<(LineId, String)> = new
         .iter()
@@ -262,7 +263,9 @@ async fn reply(tx: &mut Tx, now: &Now, at: Timestamp, new: &[New<'_>]) -> Result
         tx.all(
             "select r.line_id, r.keyword, r.id, r.reply
              from json_each($1) j
-             join responder r on r.line_id = unhex(j.value->>0, '-') and r.keyword = j.value->>1",
+             join responder r on r.line_id = unhex(j.value->>0, '-') and r.keyword = j.value->>1
+             join line l on l.id = r.line_id
+             join account a on a.id = l.account_id and a.closed_at is null",
             [json(&words)],
         )
         .await?

@@ -70,9 +70,32 @@ pub(super) async fn queue(tx: &mut Tx, at: Timestamp, rows: &[Outgoing]) -> Resu
 
 /// A line as a sender needs it; share-locked on PostgreSQL, so that no change of type passes by.
 pub(super) const ROUTE: Sql = Sql {
-    sqlite: "select id, account_id, integration_type from line where id = $1",
-    postgres: "select id, account_id, integration_type from line where id = $1 for share",
+    sqlite: "select l.id, l.account_id, l.integration_type, l.closed_at is not null or a.closed_at is not null as is_closed
+             from line l join account a on a.id = l.account_id where l.id = $1",
+    postgres: "select l.id, l.account_id, l.integration_type, l.closed_at is not null or a.closed_at is not null as is_closed
+               from line l join account a on a.id = l.account_id where l.id = $1 for share of l",
 };
+
+/// The line that a message is to be sent from.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Sender {
+    #[sqlx(flatten)]
+    route: inbound::Route,
+    is_closed: bool,
+}
+
+/// The account's line, from which something new is sent.
+///
+/// # Errors
+/// `NotFound` when it is not the account's, `Conflict` when it or the account is closed.
+pub(super) async fn sender(tx: &mut Tx, account: AccountId, line: LineId) -> Result<inbound::Route, Problem> {
+    let found: Option<Sender> = tx.opt(ROUTE, [line]).await?;
+    match found.filter(|sender| sender.route.account_id == account) {
+        None => Err(Problem::not_found("This account has no such line.")),
+        Some(sender) if sender.is_closed => Err(Problem::conflict("This line is closed, or its account is. Nothing is sent from it.")),
+        Some(sender) => Ok(sender.route),
+    }
+}
 
 /// Checks a body.
 pub(super) fn body(text: &str) -> Result<String, Problem> {
@@ -90,14 +113,12 @@ pub(super) fn body(text: &str) -> Result<String, Problem> {
 /// Sends one message of an account's program from one of its lines: recorded, held if the line is connected to RingCentral.
 ///
 /// # Errors
-/// `NotFound` when the line is not the account's, `Invalid` for a bad body, `Conflict` when the contact has opted out.
+/// `NotFound` when the line is not the account's, `Invalid` for a bad body, `Conflict` when the contact has opted out or the line is
+/// closed.
 pub async fn send(tx: &mut Tx, now: &Now, account: AccountId, line: LineId, to: &PhoneNumber, text: &str) -> Result<MessageId, Problem> {
     let text = body(text)?;
     let at = now.at();
-    let route: Option<inbound::Route> = tx.opt(ROUTE, [line]).await?;
-    let Some(route) = route.filter(|r| r.account_id == account) else {
-        return Err(Problem::not_found("This account has no such line."));
-    };
+    let route = sender(tx, account, line).await?;
     if !consent::opted_out(tx, line, std::slice::from_ref(to)).await?.is_empty() {
         return Err(Problem::conflict("The recipient has opted out of this line; nothing is sent until they write START."));
     }

@@ -2,6 +2,7 @@
 
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx, is_duplicate};
+use crate::directory::accounts;
 use crate::secret::Keyring;
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, Change, ConnectionId, Problem, Timestamp};
@@ -136,6 +137,8 @@ pub async fn connect(
             Ok(0) => return Err(Problem::not_found("There is no such account, or you do not look after it.")),
             other => other?,
         };
+        // An error takes the row away again.
+        accounts::hold_open(tx, account).await?;
         // What waited for a connection goes on.
         tx.tell(Change::LaneDue);
         record(tx, now, permit.actor(), entry).await?;

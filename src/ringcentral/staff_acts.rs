@@ -9,9 +9,10 @@ use super::subscription;
 use super::view::{KEEPS, stays_because};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
+use crate::directory::accounts;
 use crate::secret::Keyring;
 use crate::staff::{Entry, Permit, may, record};
-use crate::types::{AccountId, Change, ConnectionId, Problem, UserId};
+use crate::types::{AccountId, Change, ConnectionId, Problem, Timestamp, UserId};
 use std::time::Duration;
 
 const CALL: Duration = Duration::from_secs(10);
@@ -56,9 +57,21 @@ pub async fn pause(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, id
 /// Lets a paused connection go on.
 ///
 /// # Errors
-/// As [`pause`].
+/// As [`pause`]; `Conflict` while its account is closed.
 pub async fn resume(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, id: ConnectionId, version: i64) -> Result<(), Problem> {
+    let scope = permit.scope();
     db.work(async |tx| {
+        let owner: Option<(AccountId,)> = tx
+            .opt(
+                "select account_id from connection
+                 where id = $1 and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+                (id, scope.everywhere, scope.staff, scope.permission),
+            )
+            .await?;
+        // Before the connection's row is locked: who closes an account locks them in this order.
+        if let Some((owner,)) = owner {
+            accounts::hold_open(tx, owner).await?;
+        }
         let account = changes(tx, permit, id, version).await?;
         tx.run("update connection set paused_at = null where id = $1", [id]).await?;
         tx.run("update subscription set due_at = $2 where connection_id = $1", (id, now.at())).await?;
@@ -66,6 +79,35 @@ pub async fn resume(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, i
         Ok(record(tx, now, permit.actor(), entry("connection.resume", account, id)).await?)
     })
     .await
+}
+
+/// An account is closed: its connection pauses, unless it is paused already. Says whether it did.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn account_closed(tx: &mut Tx, account: AccountId, at: Timestamp) -> Result<bool> {
+    let paused = tx
+        .run("update connection set paused_at = $2, version = version + 1 where account_id = $1 and paused_at is null", (account, at))
+        .await?;
+    Ok(paused > 0)
+}
+
+/// An account is open again: its connection goes on if it paused when the account was closed. Says whether it did.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn account_reopened(tx: &mut Tx, account: AccountId, closed_at: Timestamp, at: Timestamp) -> Result<bool> {
+    let resumed: Option<(ConnectionId,)> = tx
+        .opt(
+            "update connection set paused_at = null, version = version + 1 where account_id = $1 and paused_at = $2 returning id",
+            (account, closed_at),
+        )
+        .await?;
+    if let Some((id,)) = resumed {
+        tx.run("update subscription set due_at = $2 where connection_id = $1", (id, at)).await?;
+        tx.tell(Change::LaneDue);
+    }
+    Ok(resumed.is_some())
 }
 
 /// Gives a connection a new application and credential; the token of the old ones is dropped.

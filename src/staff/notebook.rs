@@ -7,7 +7,7 @@ use super::throttle::network;
 use super::{Actor, Entry, Member, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, AuditOutcome, ConversationId, LineId, Permission, RunId, StaffId, Timestamp};
+use crate::types::{AccountId, AuditOutcome, BlastId, ContactId, ConversationId, LineId, Permission, RunId, StaffId, Timestamp};
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,6 +23,12 @@ pub enum Seen {
     Conversation(AccountId, LineId, ConversationId),
     /// The contacts of a line.
     Contacts(AccountId, LineId),
+    /// The contacts of an account.
+    AccountContacts(AccountId),
+    /// One contact: their number, their name, what is noted about them.
+    Contact(AccountId, ContactId),
+    /// What a blast says.
+    Blast(AccountId, LineId, BlastId),
     /// Contacts in the Sync list, as it was narrowed.
     SyncList(Option<AccountId>, Option<LineId>),
     /// The Sync list as a file.
@@ -45,6 +51,11 @@ impl Seen {
                 Entry { action: "conversation.see", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..entry }
             }
             Self::Contacts(account, line) => Entry { action: "line.see_contacts", account_id: Some(account), line_id: Some(line), ..entry },
+            Self::AccountContacts(account) => Entry { action: "account.see_contacts", account_id: Some(account), ..entry },
+            Self::Contact(account, id) => Entry { action: "contact.see", account_id: Some(account), subject_id: Some(id.0), ..entry },
+            Self::Blast(account, line, id) => {
+                Entry { action: "blast.see", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..entry }
+            }
             Self::SyncList(account_id, line_id) => Entry { action: "sync.see_contacts", account_id, line_id, ..entry },
             Self::SyncFile(account_id, line_id) => Entry { action: "sync.take_file", account_id, line_id, ..entry },
             Self::UnknownInbound => Entry { action: "unknown.see", ..entry },

@@ -38,13 +38,17 @@ pub struct Agents {
 
 /// On PostgreSQL the line's row is share-locked, so that it gets no other owner or type while a post is worked off.
 const CHAT: Sql = Sql {
-    sqlite: "select h.line_id, h.conversation_id, l.account_id, l.integration_type = 'ringcentral' as is_ringcentral,
+    sqlite: "select h.line_id, h.conversation_id, l.account_id,
+               l.integration_type = 'ringcentral'
+                 and exists (select 1 from account a where a.id = l.account_id and a.closed_at is null) as is_ringcentral,
                exists (select 1 from connection c where c.id = h.connection_id and c.account_id = l.account_id) as is_ours,
                h.catch_up_at is not null as is_to_be_read
              from chat h
              join line l on l.id = h.line_id
              where h.connection_id = $1 and h.chat_id = $2",
-    postgres: "select h.line_id, h.conversation_id, l.account_id, l.integration_type = 'ringcentral' as is_ringcentral,
+    postgres: "select h.line_id, h.conversation_id, l.account_id,
+                 l.integration_type = 'ringcentral'
+                   and exists (select 1 from account a where a.id = l.account_id and a.closed_at is null) as is_ringcentral,
                  exists (select 1 from connection c where c.id = h.connection_id and c.account_id = l.account_id) as is_ours,
                  h.catch_up_at is not null as is_to_be_read
                from chat h

@@ -124,6 +124,7 @@ pub async fn find(
 struct Row {
     line_id: LineId,
     conversation_id: ConversationId,
+    account_id: AccountId,
     account: String,
     line: String,
     number: PhoneNumber,
@@ -144,7 +145,7 @@ pub async fn found(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search
     let (list,) = kept.ok_or_else(|| Problem::not_found("This search was too long ago. Search again."))?;
     let rows: Vec<Row> = db
         .all(
-            "select c.line_id, c.id as conversation_id, a.name as account, l.label as line, c.number, k.name as contact, c.last_at,
+            "select c.line_id, c.id as conversation_id, l.account_id, a.name as account, l.label as line, c.number, k.name as contact, c.last_at,
                coalesce($5 or l.account_id in
                  (select account_id from staff_scope where staff_id = $3 and permission = $6), false) as sees
              from json_each($1) j
@@ -163,6 +164,7 @@ pub async fn found(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search
     let shown = |row: Row| FoundRow {
         line_id: row.line_id,
         conversation_id: row.conversation_id,
+        account_id: row.account_id,
         account: row.account,
         line: row.line,
         number: ShownNumber::of(row.number, row.sees),

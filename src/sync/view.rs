@@ -56,6 +56,19 @@ pub async fn counts_of_line(db: &Db, line: LineId) -> Result<LineCounts> {
     .await
 }
 
+/// How many messages of an account are held, and how many queued; for a preview, so it may take its time.
+///
+/// # Errors
+/// What the database says.
+pub async fn waiting_of_account(db: &Db, account: AccountId) -> Result<(i64, i64)> {
+    db.one(
+        "select cast(coalesce(sum(held), 0) as bigint), cast(coalesce(sum(queued), 0) as bigint)
+         from lane where account_id = $1 and trouble > 0",
+        [account],
+    )
+    .await
+}
+
 #[derive(sqlx::FromRow)]
 struct ListRow {
     line_id: LineId,
@@ -151,6 +164,7 @@ pub async fn list(
     Ok(page.map(|row| SyncRow {
         line_id: row.line_id,
         conversation_id: row.conversation_id,
+        account_id: row.account_id,
         account: row.account,
         line: row.line,
         number: ShownNumber::of(row.number, row.sees),

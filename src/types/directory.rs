@@ -15,7 +15,35 @@ words! {
     }
 }
 
+words! {
+    /// What an account has bought.
+    Product {
+        /// One message to many.
+        Blast = "blast",
+        /// Messages back and forth.
+        Conversation = "conversation",
+    }
+}
+
+impl Product {
+    /// As staff call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blast => "Blast",
+            Self::Conversation => "Conversation",
+        }
+    }
+}
+
 impl IntegrationType {
+    /// The product that an account must have for it.
+    pub fn needs(self) -> Product {
+        match self {
+            Self::None => Product::Blast,
+            Self::Inbox | Self::Ringcentral => Product::Conversation,
+        }
+    }
+
     /// As staff call it.
     pub fn name(self) -> &'static str {
         match self {
@@ -54,6 +82,56 @@ pub struct AccountRow {
     pub lines: i64,
     /// It has a connection to RingCentral.
     pub connected: bool,
+    /// Since when it is closed.
+    pub closed_at: Option<Timestamp>,
+}
+
+impl AccountRow {
+    /// Its products, as a sentence has them.
+    pub fn products(&self) -> &'static str {
+        match (self.sends_blasts, self.has_conversations) {
+            (true, true) => "Blast, Conversation",
+            (true, false) => "Blast",
+            (false, true) => "Conversation",
+            (false, false) => "None",
+        }
+    }
+}
+
+/// An account, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountDetail {
+    /// As in the list.
+    pub row: AccountRow,
+    /// Grows with each change; a change names the version it was made on.
+    pub version: i64,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// The tokens of its programs that are not revoked, by name.
+    pub tokens: Vec<String>,
+}
+
+/// What hangs on an account that is to be closed; nothing is changed by asking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountClosing {
+    /// The account.
+    pub row: AccountRow,
+    /// Its version that was looked at; the change must name it.
+    pub version: i64,
+    /// Its lines that are not closed, by type.
+    pub lines: Vec<(IntegrationType, i64)>,
+    /// Held messages.
+    pub held: i64,
+    /// Queued messages: on their way into RingCentral.
+    pub queued: i64,
+    /// Blasts that start later.
+    pub scheduled_blasts: i64,
+    /// Blasts that are being sent.
+    pub blasts_under_way: i64,
+    /// Its people who are not closed.
+    pub users: i64,
+    /// The tokens of its programs.
+    pub tokens: i64,
 }
 
 /// What the Lines list is narrowed to; it stands in the URL.
@@ -82,6 +160,8 @@ pub struct LineRow {
     pub account: String,
     /// What its messages flow into.
     pub integration_type: IntegrationType,
+    /// Since when it is closed.
+    pub closed_at: Option<Timestamp>,
 }
 
 /// A line, whole.
@@ -101,6 +181,29 @@ pub struct LineDetail {
     pub users: Vec<LineUser>,
     /// Its automatic replies.
     pub responders: Vec<ResponderRow>,
+}
+
+/// What hangs on a line that is to be closed; nothing is changed by asking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineClosing {
+    /// The line.
+    pub line: LineRow,
+    /// Its version that was looked at; the change must name it.
+    pub version: i64,
+    /// Its conversations; they stay.
+    pub conversations: i64,
+    /// Held messages.
+    pub held: i64,
+    /// Queued messages: on their way into RingCentral.
+    pub queued: i64,
+    /// Blasts that start later.
+    pub scheduled_blasts: i64,
+    /// Blasts that are being sent.
+    pub blasts_under_way: i64,
+    /// People who have access.
+    pub users: i64,
+    /// It is moving to this account now.
+    pub is_transferring: bool,
 }
 
 /// A person of the account and whether they have access to the line.

@@ -27,6 +27,8 @@ ids! {
     AccountId;
     /// A person of an account.
     UserId;
+    /// A person whom an account texts with: it stands in addresses in place of their number.
+    ContactId;
     /// A line.
     LineId;
     /// An automatic reply of a line.

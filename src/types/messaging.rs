@@ -94,7 +94,7 @@ words! {
     BlastState {
         /// It starts later.
         Scheduled = "scheduled",
-        /// It was scheduled, and its line got another owner: they decide.
+        /// It was scheduled, and waits for a decision: its line got another owner, it or its account was closed, or staff paused it.
         Paused = "paused",
         /// It was called off before it started.
         Cancelled = "cancelled",
@@ -188,6 +188,8 @@ pub struct SyncRow {
     pub line_id: LineId,
     /// The conversation.
     pub conversation_id: ConversationId,
+    /// The account that owns the line now.
+    pub account_id: AccountId,
     /// The account's name.
     pub account: String,
     /// The line's label.
@@ -239,6 +241,8 @@ pub struct FoundRow {
     pub line_id: LineId,
     /// The conversation.
     pub conversation_id: ConversationId,
+    /// The account that owns the line now.
+    pub account_id: AccountId,
     /// The account's name.
     pub account: String,
     /// The line's label.
@@ -405,4 +409,70 @@ pub struct BlastRow {
     pub created_at: Timestamp,
     /// When it starts; `None`: it started at once.
     pub starts_at: Option<Timestamp>,
+}
+
+/// A blast in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlastListRow {
+    /// The blast.
+    pub id: BlastId,
+    /// The line it is sent from.
+    pub line_id: LineId,
+    /// What staff call it.
+    pub line: String,
+    /// The account that owns the line now.
+    pub account_id: AccountId,
+    /// Its name.
+    pub account: String,
+    /// How far it is.
+    pub state: BlastState,
+    /// Recipients as given.
+    pub recipients: i64,
+    /// Messages recorded.
+    pub recorded: i64,
+    /// Left out: they have opted out.
+    pub opted_out: i64,
+    /// Left out: the same number again.
+    pub duplicates: i64,
+    /// Who sent it.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it starts; `None`: it started at once.
+    pub starts_at: Option<Timestamp>,
+}
+
+/// A blast, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlastDetail {
+    /// As in the list.
+    pub row: BlastListRow,
+    /// What it says; `None` for who may not see it.
+    pub body: Option<String>,
+    /// Messages that the carrier took.
+    pub sent: i64,
+    /// Of these, delivered to the contact's phone.
+    pub delivered: i64,
+    /// Messages that failed.
+    pub failed: i64,
+    /// Messages that wait to be sent.
+    pub waiting: i64,
+    /// Messages that were not sent since the contact opted out meanwhile.
+    pub stopped: i64,
+    /// Only so many messages were counted.
+    pub counted: i64,
+}
+
+impl BlastState {
+    /// As staff call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "Scheduled",
+            Self::Paused => "Paused",
+            Self::Cancelled => "Cancelled",
+            Self::Recording => "Being recorded",
+            Self::Sending => "Being sent",
+            Self::Sent => "Sent",
+        }
+    }
 }

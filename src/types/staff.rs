@@ -13,7 +13,7 @@ words! {
         SeeMessages = "see_messages",
         /// See contacts' whole numbers and what was written.
         SeePersonalData = "see_personal_data",
-        /// Add accounts and lines, give access, edit responders.
+        /// Add, edit, close and open accounts, people, contacts and lines; give access, edit responders, set consent by hand.
         ManageDirectory = "manage_directory",
         /// Set what a line's messages flow into.
         SetIntegrationType = "set_integration_type",
@@ -53,7 +53,7 @@ impl Permission {
             Self::SeeDirectory => "see accounts, people and lines",
             Self::SeeMessages => "see conversations and how far they are, with phone numbers and words masked",
             Self::SeePersonalData => "see whole phone numbers of contacts and what was written",
-            Self::ManageDirectory => "add accounts and lines, give access and edit responders",
+            Self::ManageDirectory => "edit accounts, their people, contacts and lines, give access, and set consent",
             Self::SetIntegrationType => "set the integration type of a line",
             Self::SendMessages => "send messages and blasts",
             Self::ManageSync => "retry stalled deliveries, skip and restore messages",

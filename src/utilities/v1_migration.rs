@@ -125,7 +125,7 @@ impl Utility for V1Migration {
             let came = match work.step {
                 UNREADABLE => Came::bad(pieces::read(&body)?),
                 LINES => take_lines(tx, work, p.account, pieces::read(&body)?).await?,
-                CONTACTS => take_contacts(tx, p.account, pieces::read(&body)?).await?,
+                CONTACTS => take_contacts(tx, work, p.account, pieces::read(&body)?).await?,
                 CONVERSATIONS => take_conversations(tx, work, p.account, pieces::read(&body)?).await?,
                 _ => take_messages(tx, p.account, pieces::read(&body)?).await?,
             };
@@ -222,12 +222,12 @@ async fn take_lines(tx: &mut Tx, work: &Work<'_>, account: AccountId, rows: Vec<
     Ok(came)
 }
 
-async fn take_contacts(tx: &mut Tx, account: AccountId, rows: Vec<Item<directory::OldContact>>) -> Result<Came, Stop> {
+async fn take_contacts(tx: &mut Tx, work: &Work<'_>, account: AccountId, rows: Vec<Item<directory::OldContact>>) -> Result<Came, Stop> {
     // One that was taken over before was named or erased here since: it stays as it is.
     let before = known(tx, account, "contact", rows.iter().map(|row| row.1.as_str())).await?;
     let new: Vec<_> = rows.iter().filter(|row| !before.contains_key(&row.1)).collect();
     let contacts: Vec<_> = new.iter().map(|row| &row.2).collect();
-    let added = directory::take_contacts(tx, account, &contacts).await?;
+    let added = directory::take_contacts(tx, work.now, account, &contacts).await?;
     let taken: Vec<_> = new.iter().map(|row| (row.1.as_str(), messaging::message_id(account, &row.1, Timestamp(0)).0, None)).collect();
     remember(tx, account, "contact", &taken).await?;
     Ok(Came { rows: rows.len(), added, bad: Vec::new() })

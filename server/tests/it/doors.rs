@@ -12,13 +12,15 @@ use reqwest::{Method, Response, StatusCode};
 use server::application::{self, Site, Web};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use switchyard::directory::{accounts, lines, people};
+use switchyard::directory::{accounts, contacts, lines, people};
+use switchyard::messaging::blast;
 use switchyard::ringcentral;
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member, SessionRows};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
 use switchyard::types::{
-    AccountId, ConnectionId, ConversationId, LineId, MessageId, ResponderId, RoleId, RunId, StaffId, Timestamp, UserId, UtilityKind,
+    AccountId, BlastId, ConnectionId, ContactId, ConversationId, LineId, MessageId, ResponderId, RoleId, RunId, StaffId, Timestamp, UserId,
+    UtilityKind,
 };
 use switchyard::utilities;
 use time::OffsetDateTime;
@@ -59,6 +61,8 @@ pub struct Doors<'a> {
     pub conversation: ConversationId,
     message: MessageId,
     user: UserId,
+    contact: ContactId,
+    blast: BlastId,
     role: RoleId,
     responder: ResponderId,
     victim: StaffId,
@@ -99,7 +103,7 @@ impl<'a> Doors<'a> {
         let account = shown.rows[0].id;
         let user = people::add_user(db, now, &app.staff.permit().unwrap(), account, "Grace zq7", "grace.zq7@example.com").await.unwrap();
         let number = switchyard::types::PhoneNumber::parse(&contact(1)).unwrap();
-        people::name_contact(db, &app.staff.permit().unwrap(), account, &number, "Vera zq7").await.unwrap();
+        people::name_contact(db, now, &app.staff.permit().unwrap(), account, &number, "Vera zq7").await.unwrap();
         let responder = people::add_responder(db, now, &app.staff.permit().unwrap(), line.id, "zq7 hours", "Always").await.unwrap();
         // A chat that stands, and a message that is held.
         app.reply(&contact(1), &line, "Hello zq7").await;
@@ -120,6 +124,9 @@ impl<'a> Doors<'a> {
         ];
         let victim = h.member("victim@example.com", h.role("Viewer").await).await.id();
         let run = planned(app, line.id, elsewhere).await;
+        let contact = contacts::list(db, &app.staff.permit().unwrap(), account, None, 1).await.unwrap().rows[0].id;
+        let blast =
+            blast::take_as_staff(db, now, &app.staff.permit().unwrap(), line.id, "Your order zq7 is here", &[number]).await.unwrap();
         let (account, role) = (account.to_string(), h.role("Viewer").await);
         let connection = ringcentral::list(db, now, &app.staff.permit().unwrap(), None, 1).await.unwrap().rows[0].id;
         Doors {
@@ -131,6 +138,8 @@ impl<'a> Doors<'a> {
             conversation,
             message,
             user,
+            contact,
+            blast,
             role,
             responder,
             victim,
@@ -170,6 +179,8 @@ impl<'a> Doors<'a> {
             .replace("{conversation}", &self.conversation.to_string())
             .replace("{message}", &self.message.to_string())
             .replace("{user}", &self.user.to_string())
+            .replace("{contact}", &self.contact.to_string())
+            .replace("{blast}", &self.blast.to_string())
             .replace("{role}", &self.role.to_string())
             .replace("{responder}", &self.responder.to_string())
             .replace("{run}", &self.run.to_string())
@@ -190,6 +201,8 @@ impl<'a> Doors<'a> {
         let path = route.replace("/lines/{id}", "/lines/{line}").replace("/connections/{id}", "/connections/{connection}");
         let path = path.replace("/staff/{id}", "/staff/{victim}").replace("/roles/{id}", "/roles/{role}");
         let path = path.replace("/accounts/{id}", "/accounts/{account}").replace("/utilities/runs/{id}", "/utilities/runs/{run}");
+        let path = path.replace("/users/{id}", "/users/{user}").replace("/contacts/{id}", "/contacts/{contact}");
+        let path = path.replace("{line}/consent", "{line}/consent?conversation={conversation}");
         let path = path.replace("{id}", "{message}").replace("{carrier}", "sandbox");
         self.filled(&path.replace("{*rest}", "v2").replace("{line}/type", "{line}/type?to=inbox"), 0)
     }

@@ -34,7 +34,7 @@ async fn scene(app: &TestApp, number: &str) -> (TestLine, AccountId) {
     let line = app.line(Ringcentral).await;
     let account = account_of(app, &line).await;
     let parsed = PhoneNumber::parse(number).unwrap();
-    people::name_contact(&app.db, &app.staff.permit().unwrap(), account, &parsed, "Vera zq9").await.unwrap();
+    people::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), account, &parsed, "Vera zq9").await.unwrap();
     talk(app, &line, number).await;
     (line, account)
 }

@@ -227,7 +227,7 @@ async fn no_verb_reaches_another_accounts_rows(app: &TestApp) {
     is_hidden(people::set_access(db, now, &manage, own_line, user, true).await);
     is_hidden(people::add_responder(db, now, &manage, line, "hours", "Never").await);
     is_hidden(people::remove_responder(db, now, &manage, line, switchyard::types::ResponderId(now.id())).await);
-    is_hidden(people::name_contact(db, &manage, other, &contact, "Eve").await);
+    is_hidden(people::name_contact(db, now, &manage, other, &contact, "Eve").await);
     is_hidden(accounts::add(db, now, &manage, "Third", true, true).await);
     is_hidden(accounts::add_api_token(db, now, &manage, other, "mine").await);
     is_hidden(blast::take_as_staff(db, now, &send, line, "Hello", std::slice::from_ref(&contact)).await);

@@ -19,6 +19,7 @@ mod blasts;
 mod connections;
 mod crash;
 mod denials;
+mod directory;
 mod doors;
 mod erasure;
 mod faults;

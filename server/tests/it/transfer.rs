@@ -171,7 +171,7 @@ impl<'a> Scene<'a> {
 
 async fn name(app: &TestApp, account: AccountId, number: &str, name: &str) {
     let number = PhoneNumber::parse(number).unwrap();
-    people::name_contact(&app.db, &app.staff.permit().unwrap(), account, &number, name).await.unwrap();
+    people::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), account, &number, name).await.unwrap();
 }
 
 async fn note(app: &TestApp, account: AccountId, number: &str, note: &str) {

@@ -1,4 +1,4 @@
-//! Consent that somebody brings along in a file, for a line: a batch at a time, set-wise.
+//! Consent that somebody brings along, in a file or by hand, for a line: a batch at a time, set-wise.
 //!
 //! The rule: the most restrictive reading wins, in whatever order things with a time are imported. What lifts an opt-out is an opt-in that is
 //! known to be later and has evidence; nothing else does, and nothing lifts that of an erased contact.
@@ -7,7 +7,7 @@ use super::erased;
 use crate::clock::Now;
 use crate::db::{Result, Tx};
 use crate::messaging::inbound::json;
-use crate::types::{AccountId, LineId, PhoneNumber, Timestamp};
+use crate::types::{AccountId, ConsentSource, LineId, PhoneNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -96,11 +96,25 @@ fn decide(known: Option<Known>, is_erased: bool, row: &Said, now: Timestamp) -> 
     (outcome, changes.then_some(becomes))
 }
 
-/// Takes in what these rows say, in order; a number may stand there several times. Answers one by one.
+/// Takes in what these rows of a file say, in order; a number may stand there several times. Answers one by one.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn import(tx: &mut Tx, now: &Now, (line, account): (LineId, AccountId), rows: &[Said]) -> Result<Vec<Outcome>> {
+pub(crate) async fn import(tx: &mut Tx, now: &Now, of: (LineId, AccountId), rows: &[Said]) -> Result<Vec<Outcome>> {
+    take_in(tx, now, of, rows, ConsentSource::Import).await
+}
+
+/// The same, from wherever it comes.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn take_in(
+    tx: &mut Tx,
+    now: &Now,
+    (line, account): (LineId, AccountId),
+    rows: &[Said],
+    source: ConsentSource,
+) -> Result<Vec<Outcome>> {
     let at = now.at();
     let numbers: Vec<PhoneNumber> = rows.iter().map(|row| row.number.clone()).collect();
     let stored: Vec<(PhoneNumber, String, bool, Timestamp)> = tx
@@ -125,12 +139,18 @@ pub(crate) async fn import(tx: &mut Tx, now: &Now, (line, account): (LineId, Acc
         }
         outcomes.push(outcome);
     }
-    write(tx, now, (line, account), &changed).await?;
+    write(tx, now, (line, account), &changed, source).await?;
     Ok(outcomes)
 }
 
 /// Writes what has changed, in order.
-async fn write(tx: &mut Tx, now: &Now, (line, account): (LineId, AccountId), changed: &[(&Said, Timestamp)]) -> Result<()> {
+async fn write(
+    tx: &mut Tx,
+    now: &Now,
+    (line, account): (LineId, AccountId),
+    changed: &[(&Said, Timestamp)],
+    source: ConsentSource,
+) -> Result<()> {
     if changed.is_empty() {
         return Ok(());
     }
@@ -141,9 +161,9 @@ async fn write(tx: &mut Tx, now: &Now, (line, account): (LineId, AccountId), cha
     let events: Vec<_> = changed.iter().zip(&ids).map(|((row, at), id)| (&row.number, state(row), &row.evidence, at, id)).collect();
     tx.run(
         "insert into consent_event (line_id, number, id, account_id, state, source, evidence, at)
-         select $1, j.value->>0, unhex(j.value->>4, '-'), $2, j.value->>1, 'import', j.value->>2, cast(j.value->>3 as bigint)
+         select $1, j.value->>0, unhex(j.value->>4, '-'), $2, j.value->>1, $4, j.value->>2, cast(j.value->>3 as bigint)
          from json_each($3) j",
-        (line, account, json(&events)),
+        (line, account, json(&events), source),
     )
     .await?;
     let last: HashMap<&PhoneNumber, usize> = changed.iter().enumerate().map(|(n, (row, _))| (&row.number, n)).collect();
@@ -151,13 +171,13 @@ async fn write(tx: &mut Tx, now: &Now, (line, account): (LineId, AccountId), cha
     let stands: Vec<_> = stands.into_iter().map(|(_, (row, at))| (&row.number, state(row), &row.evidence, at)).collect();
     tx.run(
         "insert into consent (line_id, number, account_id, state, source, evidence, at)
-         select $1, j.value->>0, $2, j.value->>1, 'import', j.value->>2, cast(j.value->>3 as bigint)
+         select $1, j.value->>0, $2, j.value->>1, $4, j.value->>2, cast(j.value->>3 as bigint)
          from json_each($3) j
          where true
          on conflict (line_id, number) do update
          set account_id = excluded.account_id, state = excluded.state, source = excluded.source, evidence = excluded.evidence,
            at = excluded.at",
-        (line, account, json(&stands)),
+        (line, account, json(&stands), source),
     )
     .await?;
     Ok(())

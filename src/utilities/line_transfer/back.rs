@@ -25,7 +25,7 @@ pub(super) async fn batch(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Resul
     Ok(match step.as_str() {
         CONTACTS => {
             let was: Contacts = serde_json::from_str(&body).map_err(unreadable)?;
-            let edited = directory::restore_contacts(tx, p.line, (p.from, p.to), &was).await?;
+            let edited = directory::restore_contacts(tx, work.now, p.line, (p.from, p.to), &was).await?;
             let done = Batch { rows: count(was.made.len() + was.merged.len()), ..done };
             if edited > 0 { done.saying(format!("Contacts that were edited since keep the edit: {edited}.")) } else { done }
         }

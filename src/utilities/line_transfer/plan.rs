@@ -148,6 +148,9 @@ async fn obstacles(asking: &Asking<'_>, line: &Line, to: AccountId, to_name: &st
             format!("/lines/{id}"),
         ));
     }
+    if let Some(lacks) = crate::directory::accounts::lacking(db, to, line.integration_type).await? {
+        found.push(Obstacle::with(lacks, "See the account", format!("/accounts/{to}")));
+    }
     if db.work(async |tx| messaging::half_sent(tx, id).await).await? > 0 {
         let text = "A blast of this line is half sent. Wait until it is sent, then plan again.";
         found.push(Obstacle::with(text, "See the line", format!("/lines/{id}")));

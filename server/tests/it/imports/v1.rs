@@ -166,7 +166,7 @@ async fn what_an_account_has_already_stays_as_it_is(app: &TestApp) {
     let account = account_of(app, own.id).await;
     let number = PhoneNumber::parse("+12025550121").unwrap();
     let permit = app.staff.permit().unwrap();
-    switchyard::directory::people::name_contact(&app.db, &permit, account, &number, "Known here").await.unwrap();
+    switchyard::directory::people::name_contact(&app.db, &app.now, &permit, account, &number, "Known here").await.unwrap();
     app.set_type(&own, Inbox).await;
     app.reply("+12025550121", &own, "New words").await;
     app.work().await;

@@ -1,0 +1,128 @@
+//! The contacts of an account: found, masked, edited, closed; and where they are on its lines.
+
+use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong, number};
+use crate::harness::{TestApp, contact, on_both_engines};
+use crate::house::house;
+use switchyard::directory::contacts;
+use switchyard::messaging::lines_of_contact;
+use switchyard::staff::may;
+use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
+use switchyard::types::{AccountId, ConsentState, ContactRow, Problem};
+
+on_both_engines![
+    contacts_are_found_by_how_the_name_begins_or_by_the_whole_number,
+    without_the_permission_names_numbers_and_notes_are_masked_and_not_searched,
+    a_contact_is_edited_once_and_the_audit_says_only_which_fields,
+    a_closed_contact_is_put_away_and_stops_nothing,
+    a_contact_is_seen_on_each_line,
+];
+
+async fn named(app: &TestApp, account: AccountId, names: &[&str]) {
+    for (n, name) in names.iter().enumerate() {
+        contacts::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), account, &number(&contact(n)), name).await.unwrap();
+    }
+}
+
+async fn all(app: &TestApp, member: &switchyard::staff::Member, account: AccountId) -> Vec<ContactRow> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = contacts::list(&app.db, &member.permit().unwrap(), account, after.as_ref(), 2).await.unwrap();
+        found.extend(page.rows);
+        after = page.next;
+        if let Some(cursor) = &after {
+            let text = String::from_utf8(
+                cursor.0.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect(),
+            )
+            .unwrap();
+            assert!(!text.contains("202555") && !text.to_lowercase().contains("grace"), "an address holds no personal data: {text}");
+        } else {
+            return found;
+        }
+    }
+}
+
+async fn contacts_are_found_by_how_the_name_begins_or_by_the_whole_number(app: &TestApp) {
+    let account = house(app).account("Own").await;
+    named(app, account, &["grace", "Ada", "Grace Hopper", "Émile"]).await;
+    let names: Vec<_> = all(app, &app.staff, account).await.into_iter().map(|row| row.name.unwrap()).collect();
+    assert_eq!(names, ["Ada", "grace", "Grace Hopper", "Émile"]);
+    let see = app.staff.permit().unwrap();
+    let find = async |text: &str| contacts::find(&app.db, &see, account, text).await.map(|rows| rows.len());
+    assert_eq!(find("GRACE").await, Ok(2));
+    assert_eq!(find("émi").await, Ok(1));
+    assert_eq!(find("opper").await, Ok(0));
+    assert_eq!(find("+1 (202) 555-0121").await, Ok(1), "however it is written");
+    assert_eq!(find("+12025550199").await, Ok(0));
+    is_wrong(find(" ").await, "text");
+    is_hidden(contacts::find(&app.db, &elsewhere(app).await.permit().unwrap(), account, "grace").await);
+}
+
+async fn without_the_permission_names_numbers_and_notes_are_masked_and_not_searched(app: &TestApp) {
+    let h = house(app);
+    let account = h.account("Own").await;
+    named(app, account, &["grace", "Ada", "Grace Hopper"]).await;
+    let viewer = h.member("vera@example.com", h.role("Viewer").await).await;
+    let rows = all(app, &viewer, account).await;
+    assert_eq!(rows.len(), 3);
+    let told = serde_json::to_string(&rows).unwrap().to_lowercase();
+    assert!(!told.contains("grace") && !told.contains("202555"), "{told}");
+    let shown = contacts::get(&app.db, &viewer.permit().unwrap(), rows[0].id).await.unwrap();
+    assert_eq!((shown.row.name, shown.note, shown.row.number.whole()), (None, None, None));
+    assert!(matches!(contacts::find(&app.db, &viewer.permit().unwrap(), account, "grace").await, Err(Problem::Forbidden { .. })));
+    is_hidden(contacts::get(&app.db, &elsewhere(app).await.permit().unwrap(), rows[0].id).await);
+}
+
+async fn a_contact_is_edited_once_and_the_audit_says_only_which_fields(app: &TestApp) {
+    let account = house(app).account("Own").await;
+    named(app, account, &["Grace"]).await;
+    let id = all(app, &app.staff, account).await[0].id;
+    let (db, now, manage) = (&app.db, &app.now, app.staff.permit::<may::ManageDirectory>().unwrap());
+    is_wrong(contacts::edit(db, now, &manage, id, 1, "", "").await, "name");
+    is_wrong(contacts::edit(db, now, &manage, id, 1, "Grace", &"x".repeat(2_001)).await, "note");
+    contacts::edit(db, now, &manage, id, 1, "Rear Admiral", "Calls\r\nat nine").await.unwrap();
+    is_late(contacts::edit(db, now, &manage, id, 1, "Second", "").await);
+    is_hidden(contacts::edit(db, now, &elsewhere(app).await.permit().unwrap(), id, 2, "Mine", "").await);
+    let shown = contacts::get(db, &app.staff.permit().unwrap(), id).await.unwrap();
+    assert_eq!((shown.row.name.as_deref(), shown.note.as_deref(), shown.version), (Some("Rear Admiral"), Some("Calls\nat nine"), 2));
+    assert_eq!(contacts::find(db, &app.staff.permit().unwrap(), account, "rear").await.unwrap().len(), 1, "found by the new name");
+    let entries = audited(app, account, "contact.edit").await;
+    assert_eq!(entries.len(), 1);
+    let told = format!("{entries:?}");
+    assert!(told.contains("name") && !told.contains("Rear") && !told.contains("nine"), "{told}");
+}
+
+async fn a_closed_contact_is_put_away_and_stops_nothing(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, &line).await;
+    named(app, account, &["Grace"]).await;
+    let id = all(app, &app.staff, account).await[0].id;
+    let (db, now, manage) = (&app.db, &app.now, app.staff.permit::<may::ManageDirectory>().unwrap());
+    is_late(contacts::set_closed(db, now, &manage, id, 1, false).await);
+    contacts::set_closed(db, now, &manage, id, 1, true).await.unwrap();
+    is_late(contacts::set_closed(db, now, &manage, id, 1, false).await);
+    is_hidden(contacts::set_closed(db, now, &elsewhere(app).await.permit().unwrap(), id, 2, false).await);
+    assert!(all(app, &app.staff, account).await[0].closed_at.is_some());
+    app.send(&line, &contact(0), "Still").await;
+    app.reply(&contact(0), &line, "Are you there?").await;
+    assert_eq!(app.timeline(&line, &contact(0)).await.len(), 2);
+    contacts::set_closed(db, now, &manage, id, 2, false).await.unwrap();
+    assert_eq!((audited(app, account, "contact.close").await.len(), audited(app, account, "contact.reopen").await.len()), (1, 1));
+}
+
+async fn a_contact_is_seen_on_each_line(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, &line).await;
+    named(app, account, &["Grace"]).await;
+    let id = all(app, &app.staff, account).await[0].id;
+    let manage = app.staff.permit::<may::ManageDirectory>().unwrap();
+    let silent = switchyard::directory::lines::add(&app.db, &app.now, &manage, account, "+12025550119", "News", NoRoute).await.unwrap();
+    switchyard::directory::lines::add(&app.db, &app.now, &manage, account, "+12025550118", "Never", NoRoute).await.unwrap();
+    app.reply(&contact(0), &line, "Hello").await;
+    let on_silent = crate::harness::TestLine { id: silent, number: "+12025550119".to_owned(), ..line.clone() };
+    app.reply(&contact(0), &on_silent, "STOP").await;
+    let rows = lines_of_contact(&app.db, &app.staff.permit().unwrap(), id).await.unwrap();
+    let seen: Vec<_> = rows.iter().map(|row| (row.line_id, row.conversation.is_some(), row.consent)).collect();
+    assert_eq!(seen, [(line.id, true, None), (silent, false, Some(ConsentState::OptedOut))]);
+    let stranger = elsewhere(app).await;
+    assert!(lines_of_contact(&app.db, &stranger.permit().unwrap(), id).await.unwrap().is_empty());
+}

@@ -1,0 +1,144 @@
+//! The people of an account, their access to lines, and the automatic replies of a line.
+
+use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong};
+use crate::harness::{TestApp, contact, on_both_engines};
+use crate::house::house;
+use switchyard::directory::{lines, people, users};
+use switchyard::staff::may;
+use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
+use switchyard::types::{AccountId, Problem};
+
+on_both_engines![
+    people_are_found_by_how_their_name_or_e_mail_begins_page_by_page,
+    a_person_is_edited_once_and_an_address_is_one_persons,
+    closing_a_person_takes_their_access_away_and_opening_gives_none,
+    access_is_seen_from_the_line_and_from_the_person,
+    a_responder_is_edited_as_it_was_seen_and_takes_no_word_of_consent,
+];
+
+async fn names(app: &TestApp, account: AccountId, search: &str) -> Vec<String> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = users::list(&app.db, &app.staff.permit().unwrap(), account, search, after.as_ref(), 2).await.unwrap();
+        found.extend(page.rows.into_iter().map(|row| row.name));
+        after = page.next;
+        if after.is_none() {
+            return found;
+        }
+    }
+}
+
+async fn people_are_found_by_how_their_name_or_e_mail_begins_page_by_page(app: &TestApp) {
+    let account = house(app).account("Own").await;
+    let manage = app.staff.permit::<may::ManageDirectory>().unwrap();
+    for (name, email) in [
+        ("Ödön", "odon@example.com"),
+        ("grace", "hopper@example.com"),
+        ("Ada", "ada@example.com"),
+        ("Alan", "turing@example.com"),
+        ("Barbara", "al.zebra@example.com"),
+    ] {
+        users::add(&app.db, &app.now, &manage, account, name, email).await.unwrap();
+    }
+    assert_eq!(names(app, account, "").await, ["Ada", "Alan", "Barbara", "grace", "Ödön"]);
+    assert_eq!(names(app, account, " AL").await, ["Alan", "Barbara"], "by name or by e-mail, each once");
+    assert_eq!(names(app, account, "öd").await, ["Ödön"]);
+    assert_eq!(names(app, account, "%").await, [] as [&str; 0]);
+    assert_eq!(names(app, account, "lan").await, [] as [&str; 0], "it begins so");
+    is_hidden(users::list(&app.db, &elsewhere(app).await.permit().unwrap(), account, "", None, 2).await);
+}
+
+async fn a_person_is_edited_once_and_an_address_is_one_persons(app: &TestApp) {
+    let account = house(app).account("Own").await;
+    let (db, now, manage) = (&app.db, &app.now, app.staff.permit::<may::ManageDirectory>().unwrap());
+    let id = users::add(db, now, &manage, account, "Grace", "Grace@Example.com").await.unwrap();
+    is_wrong(users::add(db, now, &manage, account, "Again", "grace@example.com").await, "email");
+    is_wrong(users::add(db, now, &manage, account, "No address", "grace").await, "email");
+    is_wrong(users::add(db, now, &manage, account, " ", "x@example.com").await, "name");
+    let other = users::add(db, now, &manage, account, "Other", "other@example.com").await.unwrap();
+    is_wrong(users::edit(db, now, &manage, other, 1, "Other", "grace@example.com").await, "email");
+    users::edit(db, now, &manage, id, 1, "Grace Hopper", "hopper@example.com").await.unwrap();
+    is_late(users::edit(db, now, &manage, id, 1, "Second", "second@example.com").await);
+    is_hidden(users::edit(db, now, &elsewhere(app).await.permit().unwrap(), id, 2, "Mine", "mine@example.com").await);
+    let user = users::get(db, &app.staff.permit().unwrap(), id).await.unwrap();
+    assert_eq!((user.row.name.as_str(), user.row.email.as_str(), user.version), ("Grace Hopper", "hopper@example.com", 2));
+    let entries = audited(app, account, "user.edit").await;
+    assert_eq!(entries.len(), 1);
+    assert!(entries[0].row.before.as_deref().unwrap().contains("grace@example.com"));
+}
+
+async fn closing_a_person_takes_their_access_away_and_opening_gives_none(app: &TestApp) {
+    let (line, other) = (app.line(Inbox).await, app.line(Inbox).await);
+    let (account, theirs) = (account_of(app, &line).await, account_of(app, &other).await);
+    let (db, now, manage) = (&app.db, &app.now, app.staff.permit::<may::ManageDirectory>().unwrap());
+    let see = app.staff.permit().unwrap();
+    let id = users::add(db, now, &manage, account, "Grace", "grace@example.com").await.unwrap();
+    people::set_access(db, now, &manage, line.id, id, true).await.unwrap();
+    let before: (i64,) = db.one("select version from line_members where line_id = $1", [line.id]).await.unwrap();
+
+    is_hidden(users::close(db, now, &elsewhere(app).await.permit().unwrap(), id, 1).await);
+    is_late(users::close(db, now, &manage, id, 7).await);
+    users::close(db, now, &manage, id, 1).await.unwrap();
+    let closed = users::get(db, &see, id).await.unwrap();
+    assert_eq!((closed.row.lines, closed.row.closed_at), (0, Some(now.at())));
+    let after: (i64,) = db.one("select version from line_members where line_id = $1", [line.id]).await.unwrap();
+    assert!(after.0 > before.0, "the line's chats follow");
+    assert!(lines::get(db, &see, line.id).await.unwrap().users.is_empty(), "a closed person is not offered");
+    is_late(people::set_access(db, now, &manage, line.id, id, true).await);
+    let entries = audited(app, account, "user.close").await;
+    assert!(entries[0].row.before.as_deref().unwrap().contains(&line.id.to_string()), "{entries:?}");
+
+    users::reopen(db, now, &manage, id, 2).await.unwrap();
+    is_late(users::reopen(db, now, &manage, id, 3).await);
+    assert_eq!(users::get(db, &see, id).await.unwrap().row.lines, 0);
+    people::set_access(db, now, &manage, line.id, id, true).await.unwrap();
+    is_hidden(people::set_access(db, now, &manage, other.id, id, true).await);
+    // Nobody is opened in an account that is closed.
+    let gone = users::add(db, now, &manage, theirs, "Gone", "gone@example.com").await.unwrap();
+    users::close(db, now, &manage, gone, 1).await.unwrap();
+    switchyard::directory::accounts::close(db, now, &manage, theirs, 1).await.unwrap();
+    is_late(users::reopen(db, now, &manage, gone, 2).await);
+}
+
+async fn access_is_seen_from_the_line_and_from_the_person(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, &line).await;
+    let manage = app.staff.permit::<may::ManageDirectory>().unwrap();
+    let second = lines::add(&app.db, &app.now, &manage, account, "+12025550119", "News", NoRoute).await.unwrap();
+    let id = users::add(&app.db, &app.now, &manage, account, "Grace", "grace@example.com").await.unwrap();
+    people::set_access(&app.db, &app.now, &manage, second, id, true).await.unwrap();
+    let see = app.staff.permit().unwrap();
+    let user = users::get(&app.db, &see, id).await.unwrap();
+    let seen: Vec<_> = user.lines.iter().map(|(line, has)| (line.id, *has)).collect();
+    assert_eq!(seen, [(line.id, false), (second, true)]);
+    assert!(lines::get(&app.db, &see, second).await.unwrap().users[0].access);
+    let stranger = elsewhere(app).await;
+    is_hidden(users::get(&app.db, &stranger.permit().unwrap(), id).await);
+    is_hidden(people::set_access(&app.db, &app.now, &stranger.permit().unwrap(), second, id, false).await);
+}
+
+async fn a_responder_is_edited_as_it_was_seen_and_takes_no_word_of_consent(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, &line).await;
+    let (db, now, manage) = (&app.db, &app.now, app.staff.permit::<may::ManageDirectory>().unwrap());
+    let id = people::add_responder(db, now, &manage, line.id, "hours", "Nine\nto five").await.unwrap();
+    people::add_responder(db, now, &manage, line.id, "menu", "Soup").await.unwrap();
+    let edit = async |was: (&str, &str), keyword: &str, reply: &str| {
+        people::edit_responder(db, now, &manage, (line.id, id), was, keyword, reply).await
+    };
+    let seen = ("hours", "Nine\r\nto five");
+    for word in ["STOP", "opt-out", "Unsubscribe", "help", "START"] {
+        is_wrong(edit(seen, word, "No").await, "keyword");
+    }
+    is_wrong(edit(seen, "hours", " ").await, "reply");
+    is_late(edit(seen, "menu", "Two").await);
+    edit(seen, "Open", "Eight\r\nto six").await.unwrap();
+    is_late(edit(seen, "late", "Second").await);
+    let stranger = elsewhere(app).await;
+    is_hidden(people::edit_responder(db, now, &stranger.permit().unwrap(), (line.id, id), seen, "open", "Mine").await);
+    app.reply(&contact(1), &line, "OPEN").await;
+    assert!(app.timeline(&line, &contact(1)).await.iter().any(|row| row.written.body() == Some("Eight\nto six")));
+    assert_eq!(audited(app, account, "line.edit_responder").await.len(), 1);
+    people::remove_responder(db, now, &manage, line.id, id).await.unwrap();
+    assert!(matches!(edit(("open", "Eight\nto six"), "x", "y").await, Err(Problem::NotFound { .. })));
+}

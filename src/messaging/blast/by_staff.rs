@@ -1,0 +1,183 @@
+//! Blasts as staff see them: the list of an account or a line, one with its figures, and what staff decide about one.
+
+use super::{Decision, decide};
+use crate::clock::Now;
+use crate::db::{Db, Result};
+use crate::staff::{Permit, Seen, may};
+use crate::types::{AccountId, BlastDetail, BlastId, BlastListRow, BlastState, Cursor, LineId, MessageState, Page, Problem, Timestamp};
+use uuid::Uuid;
+
+/// Of a larger blast only the first messages are counted.
+const MOST_COUNTED: i64 = 20_000;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: BlastId,
+    line_id: LineId,
+    line: String,
+    account_id: AccountId,
+    account: String,
+    state: BlastState,
+    unsent: bool,
+    recipients: i64,
+    recorded: i64,
+    opted_out: i64,
+    duplicates: i64,
+    created_by: String,
+    created_at: Timestamp,
+    starts_at: Option<Timestamp>,
+}
+
+impl From<Row> for BlastListRow {
+    fn from(row: Row) -> Self {
+        BlastListRow {
+            id: row.id,
+            line_id: row.line_id,
+            line: row.line,
+            account_id: row.account_id,
+            account: row.account,
+            // Nobody counts down: it is sent when nothing of it is due any more.
+            state: if row.state == BlastState::Sending && !row.unsent { BlastState::Sent } else { row.state },
+            recipients: row.recipients,
+            recorded: row.recorded,
+            opted_out: row.opted_out,
+            duplicates: row.duplicates,
+            created_by: row.created_by,
+            created_at: row.created_at,
+            starts_at: row.starts_at,
+        }
+    }
+}
+
+macro_rules! list_sql {
+    ($narrow:literal) => {
+        concat!(
+            "select b.id, b.line_id, l.label as line, l.account_id, a.name as account, b.state, b.recipients, b.recorded, b.opted_out,
+               b.duplicates, b.created_by, b.created_at, b.starts_at,
+               b.state = 'sending'
+                 and exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at > 0) as unsent
+             from blast b
+             join line l on l.id = b.line_id
+             join account a on a.id = l.account_id
+             where b.id < $1
+               and ($2 or exists (select 1 from staff_scope s where s.staff_id = $3 and s.permission = $4 and s.account_id = l.account_id)) ",
+            $narrow,
+            " order by b.id desc
+             limit $5"
+        )
+    };
+}
+
+/// The blasts of an account or of a line, the newest first.
+///
+/// # Errors
+/// `Invalid` when neither is named.
+pub async fn list(
+    db: &Db,
+    permit: &Permit<may::SeeMessages>,
+    account: Option<AccountId>,
+    line: Option<LineId>,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<BlastListRow>, Problem> {
+    let scope = permit.scope();
+    let before = after.and_then(Cursor::key::<BlastId>).unwrap_or(BlastId(Uuid::max()));
+    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let rows: Vec<Row> = match (line, account) {
+        (Some(line), _) => {
+            db.all(list_sql!("and b.line_id = $6"), (before, scope.everywhere, scope.staff, scope.permission, most, line)).await?
+        }
+        // While a line moves, its blasts appear here as they follow.
+        (None, Some(account)) => {
+            db.all(
+                list_sql!("and b.account_id = $6 and l.account_id = $6"),
+                (before, scope.everywhere, scope.staff, scope.permission, most, account),
+            )
+            .await?
+        }
+        (None, None) => return Err(Problem::invalid("account", "Choose an account or a line.")),
+    };
+    Ok(Page::of(rows, limit, |row| row.id).map(BlastListRow::from))
+}
+
+fn no_such_blast() -> Problem {
+    Problem::not_found("There is no such blast, or its line belongs to an account that you do not look after.")
+}
+
+/// A blast, whole, with what became of its messages.
+///
+/// # Errors
+/// `NotFound` when it is not there or not within the permit's scope.
+pub async fn shown(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, id: BlastId) -> Result<BlastDetail, Problem> {
+    let (scope, sight) = (permit.scope(), permit.sight());
+    let behind = BlastId(Uuid::from_u128(id.0.as_u128().saturating_add(1)));
+    let found: Option<Row> = db
+        .opt(list_sql!("and b.line_id = $6 and b.id = $7"), (behind, scope.everywhere, scope.staff, scope.permission, 1_i64, line, id))
+        .await?;
+    let row: BlastListRow = found.ok_or_else(no_such_blast)?.into();
+    let (body, sees): (String, bool) = db
+        .one(
+            "select b.body,
+               coalesce($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5), false)
+             from blast b
+             join line l on l.id = b.line_id
+             where b.line_id = $1 and b.id = $2",
+            (line, id, sight.everywhere, scope.staff, sight.permission),
+        )
+        .await?;
+    if sees {
+        permit.saw(Seen::Blast(row.account_id, line, id));
+    }
+    let counts: Vec<(MessageState, i64)> = db
+        .all(
+            "select n.state, count(*) from (
+               select state from message where line_id = $1 and blast_id = $2 order by id limit $3) n
+             group by n.state",
+            (line, id, MOST_COUNTED),
+        )
+        .await?;
+    let of = |states: &[MessageState]| counts.iter().filter(|(state, _)| states.contains(state)).map(|(_, count)| count).sum();
+    Ok(BlastDetail {
+        row,
+        body: sees.then_some(body),
+        sent: of(&[MessageState::Accepted, MessageState::Delivered]),
+        delivered: of(&[MessageState::Delivered]),
+        failed: of(&[MessageState::Failed]),
+        waiting: of(&[MessageState::Queued]),
+        stopped: of(&[MessageState::OptedOut]),
+        counted: counts.iter().map(|(_, count)| count).sum(),
+    })
+}
+
+/// Decides about a blast that has not started.
+///
+/// # Errors
+/// `NotFound` outside the permit's scope, `Conflict` when it has started, or to resume one of a closed line or account.
+pub async fn decide_as_staff(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::SendMessages>,
+    line: LineId,
+    id: BlastId,
+    decision: Decision,
+) -> Result<(), Problem> {
+    let scope = permit.scope();
+    db.work(async |tx| {
+        let owner: Option<(AccountId, bool)> = tx
+            .opt(
+                "select l.account_id, l.closed_at is not null or a.closed_at is not null
+                 from line l
+                 join account a on a.id = l.account_id
+                 where l.id = $1
+                   and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+                (line, scope.everywhere, scope.staff, scope.permission),
+            )
+            .await?;
+        let (account, is_closed) = owner.ok_or_else(no_such_blast)?;
+        if is_closed && decision == Decision::Resume {
+            return Err(Problem::conflict("The line is closed, or its account is. Reopen it first."));
+        }
+        decide(tx, now, permit.actor(), account, (line, id), decision).await
+    })
+    .await
+}
