@@ -1,4 +1,18 @@
-//! Accounts: the list, and adding one.
+//! Accounts: the list, adding one, and each with its people, contacts and what can be done with it.
+
+mod account;
+mod close;
+mod contact;
+mod contacts;
+mod user;
+mod users;
+
+pub use account::AccountPage;
+pub use close::CloseAccountPage;
+pub use contact::ContactPage;
+pub use contacts::ContactsPage;
+pub use user::UserPage;
+pub use users::UsersPage;
 
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
@@ -7,7 +21,9 @@ use crate::ui::{
     RowLink, Search, SendForm, Sending, Table, Tone, fault_of, field_error, icon, load, query_field, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{AccountRow, Cursor, Page, Permission};
+use leptos::wasm_bindgen::JsCast;
+use leptos_router::hooks::{use_location, use_params_map};
+use switchyard::types::{AccountDetail, AccountId, AccountRow, Cursor, Page, Permission, Problem};
 
 #[cfg(feature = "ssr")]
 use {
@@ -41,6 +57,80 @@ pub async fn add_account(
     Ok(())
 }
 
+/// An account, whole.
+#[server(prefix = "/fn", output = Reply, endpoint = "accounts/get")]
+pub async fn get_account(id: AccountId) -> Result<AccountDetail, Fault> {
+    let permit = permit::<may::SeeDirectory>().await?;
+    Ok(directory::accounts::detail(&services()?.db, &permit, id).await?)
+}
+
+/// What the path's `:id` names; `None` for what is no id.
+pub fn id_of_path<T: std::str::FromStr + Send + Sync + PartialEq + 'static>() -> Memo<Option<T>> {
+    let params = use_params_map();
+    Memo::new(move |_| params.with(|params| params.get_str("id").and_then(|id| id.parse().ok())))
+}
+
+/// The answer for a path that names nothing.
+pub fn mistyped() -> Fault {
+    Problem::not_found("There is nothing at this address. It may be mistyped.").into()
+}
+
+/// The views of an account.
+pub fn account_tabs(id: AccountId, sees_messages: bool) -> Vec<(&'static str, String)> {
+    let mut tabs = vec![
+        ("Overview", format!("/accounts/{id}")),
+        ("People", format!("/accounts/{id}/users")),
+        ("Contacts", format!("/accounts/{id}/contacts")),
+    ];
+    if sees_messages {
+        tabs.push(("Blasts", format!("/accounts/{id}/blasts")));
+    }
+    tabs.push(("Retention", format!("/accounts/{id}/retention")));
+    tabs
+}
+
+/// The way to an account's pages.
+pub fn above_account(id: AccountId, name: &str) -> Vec<(String, String)> {
+    vec![("Accounts".to_owned(), "/accounts".to_owned()), (name.to_owned(), format!("/accounts/{id}"))]
+}
+
+/// A badge for what is closed; nothing for what is open.
+pub fn closed_badge(is_closed: bool) -> impl IntoView {
+    is_closed.then(|| view! { <Badge tone=Tone::Warning>"Closed"</Badge> })
+}
+
+/// After a conflict: the way to look at what it is now. What was typed stays in the form until then.
+pub fn look_again(action: Sending, looks: RwSignal<u32>) -> impl IntoView {
+    let fault = fault_of(action);
+    let is_conflict = move || fault.with(|fault| fault.as_ref().is_some_and(|fault| matches!(fault.0, Problem::Conflict { .. })));
+    let here = use_location();
+    // Without the error that a plain form has brought back.
+    let clean = move || {
+        let search = here.search.get();
+        let fields = search.trim_start_matches('?').split('&').filter(|field| !field.is_empty() && !field.starts_with("__"));
+        let query = fields.collect::<Vec<_>>().join("&");
+        format!("{}?{query}", here.pathname.get()).trim_end_matches('?').to_owned()
+    };
+    view! {
+        <Show when=is_conflict>
+            <a
+                href=clean class="btn btn-sm h-9 self-start border-base-300 bg-base-100 text-sm font-medium"
+                on:click=move |event| {
+                    // Back to what is stored, or a field that was typed into would go on showing what was typed.
+                    let link = event_target::<web_sys::Element>(&event);
+                    if let Ok(Some(form)) = link.closest("form") {
+                        form.unchecked_into::<web_sys::HtmlFormElement>().reset();
+                    }
+                    action.clear();
+                    looks.update(|looks| *looks += 1);
+                }
+            >
+                "Look again"
+            </a>
+        </Show>
+    }
+}
+
 /// The list of accounts.
 #[component]
 pub fn AccountsPage() -> impl IntoView {
@@ -49,6 +139,7 @@ pub fn AccountsPage() -> impl IntoView {
     let me = use_me();
     view! {
         <PageHead title="Accounts">
+            <ButtonLink href="/findings">"Findings"</ButtonLink>
             <Suspense>
                 {move || Suspend::new(async move {
                     me.await
@@ -103,20 +194,19 @@ pub fn AccountsPage() -> impl IntoView {
 }
 
 fn row(account: AccountRow) -> impl IntoView {
-    let products = match (account.sends_blasts, account.has_conversations) {
-        (true, true) => "Blast, Conversation",
-        (true, false) => "Blast",
-        (false, true) => "Conversation",
-        (false, false) => "None",
-    };
     let (tone, connected) = if account.connected { (Tone::Good, "Connected") } else { (Tone::Plain, "Not connected") };
+    let (id, products, is_closed) = (account.id, account.products(), account.closed_at.is_some());
     view! {
         <tr role="row">
             <Cell of="Name">
-                <RowLink href=format!("/accounts/{}", account.id)>{account.name}</RowLink>
+                <RowLink href=format!("/accounts/{id}")>{account.name}</RowLink>
+                " "
+                {closed_badge(is_closed)}
             </Cell>
             <Cell of="Products">{products}</Cell>
-            <Cell of="Lines">{account.lines}</Cell>
+            <Cell of="Lines">
+                <a class="text-link above" href=format!("/lines?account={id}")>{account.lines}</a>
+            </Cell>
             <Cell of="RingCentral">
                 <Badge tone=tone>{connected}</Badge>
             </Cell>

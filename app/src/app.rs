@@ -1,6 +1,6 @@
 //! The document and its routes. Every page is rendered whole and in order on the server, so that it can be read without JavaScript.
 
-use crate::accounts::{AccountsPage, NewAccountPage};
+use crate::accounts::{AccountPage, AccountsPage, CloseAccountPage, ContactPage, ContactsPage, NewAccountPage, UserPage, UsersPage};
 use crate::approvals::ApprovalsPage;
 use crate::audit::AuditPage;
 use crate::connections::{ConnectionPage, ConnectionsPage, NewConnectionPage, NewSecretsPage, RemoveConnectionPage};
@@ -8,7 +8,10 @@ use crate::conversation::ConversationPage;
 use crate::erasure::{AskErasurePage, ErasurePage};
 use crate::frame::{Frame, FramedRoute};
 use crate::invitation::InvitationPage;
-use crate::lines::{ConversationsPage, LinePage, LinesPage, NewLinePage, TypeChangePage, TypesPage};
+use crate::lines::{
+    AccountBlastsPage, BlastPage, CloseLinePage, ConsentPage, ConversationsPage, FindingsPage, LineBlastsPage, LinePage, LinesPage,
+    NewLinePage, TypeChangePage, TypesPage,
+};
 use crate::retention::RetentionPage;
 use crate::roles::{RolePage, RolesPage};
 use crate::screen::screen;
@@ -102,7 +105,19 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/accounts/new") view=screen!(house, NewAccountPage) ssr=SsrMode::Async />
                     <Route path=path!("/accounts/:id/erase") view=screen!(house, AskErasurePage) ssr=SsrMode::Async />
                     <Route path=path!("/erasures/:id") view=screen!(house, ErasurePage) ssr=SsrMode::Async />
-                    <Route path=path!("/accounts/:id") view=screen!(house, RetentionPage) ssr=SsrMode::Async />
+                    <Route path=path!("/accounts/:id") view=screen!(directory, AccountPage) ssr=SsrMode::Async />
+                    <Route path=path!("/accounts/:id/retention") view=screen!(house, RetentionPage) ssr=SsrMode::Async />
+                    <Route path=path!("/accounts/:id/close") view=screen!(directory, CloseAccountPage) ssr=SsrMode::Async />
+                    <Route path=path!("/accounts/:id/users") view=screen!(directory, UsersPage) ssr=SsrMode::Async />
+                    <Route path=path!("/accounts/:id/contacts") view=screen!(directory, ContactsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/accounts/:id/blasts") view=screen!(directory, AccountBlastsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/users/:id") view=screen!(directory, UserPage) ssr=SsrMode::Async />
+                    <Route path=path!("/contacts/:id") view=screen!(directory, ContactPage) ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/close") view=screen!(directory, CloseLinePage) ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/consent") view=screen!(directory, ConsentPage) ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/blasts") view=screen!(directory, LineBlastsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/blasts/:blast") view=screen!(directory, BlastPage) ssr=SsrMode::Async />
+                    <Route path=path!("/findings") view=screen!(directory, FindingsPage) ssr=SsrMode::Async />
                     <ParentRoute path=path!("/connections") view=Outlet ssr=SsrMode::Async>
                         <Route path=path!("") view=screen!(connections, ConnectionsPage) ssr=SsrMode::Async />
                         <Route path=path!("/new") view=screen!(connections, NewConnectionPage) ssr=SsrMode::Async />

@@ -192,7 +192,13 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, is_older: bool, m
                         </dd>
                         <dt>"Account"</dt>
                         <dd>
-                            <a class="text-link" href=format!("/lines?account={account_id}")>{account}</a>
+                            <a class="text-link" href=format!("/accounts/{account_id}")>{account}</a>
+                        </dd>
+                        <dt>"Consent"</dt>
+                        <dd>
+                            <a class="text-link" href=format!("/lines/{line_id}/consent?conversation={id}")>
+                                {move || detail.with(|detail| if detail.opted_out { "Opted out" } else { "Not opted out" })}
+                            </a>
                         </dd>
                         <dt>"Sync"</dt>
                         <dd>{move || detail.with(|detail| in_words(&detail.sync))}</dd>

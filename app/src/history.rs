@@ -8,7 +8,7 @@ use switchyard::types::Timestamp;
 #[cfg(feature = "ssr")]
 use {
     serde_json::Value,
-    switchyard::types::{AuditRow, EntryState, IntegrationType, Permission},
+    switchyard::types::{AuditRow, ConsentState, EntryState, IntegrationType, Permission},
 };
 
 /// A change in words.
@@ -55,6 +55,55 @@ pub(crate) fn action_name(action: &str) -> String {
 #[cfg(feature = "ssr")]
 fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
     Some(match action {
+        "line.edit" => ("Changed what the line is called".to_owned(), word(before, "label"), word(after, "label")),
+        "line.close" => {
+            let skipped = after.get("held_now_skipped").and_then(Value::as_i64).filter(|n| *n > 0);
+            let blasts = after.get("blasts_paused").and_then(Value::as_i64).filter(|n| *n > 0);
+            let told = [skipped.map(|n| format!("{n} held messages became skipped")), blasts.map(|n| format!("{n} blasts were paused"))];
+            let told = told.into_iter().flatten().collect::<Vec<_>>().join("; ");
+            ("Closed the line and set it to None".to_owned(), type_name(before), Some(told).filter(|told| !told.is_empty()))
+        }
+        "line.reopen" => ("Opened the line again".to_owned(), None, None),
+        "line.edit_responder" => {
+            let said = |value: &Value| Some(format!("{}: {}", word(value, "keyword")?, word(value, "reply")?));
+            ("Changed an automatic reply".to_owned(), said(before), said(after))
+        }
+        "account.edit" => ("Changed the account".to_owned(), account_in_words(before), account_in_words(after)),
+        "account.close" => {
+            let blasts = after.get("blasts_paused").and_then(Value::as_i64).filter(|n| *n > 0);
+            ("Closed the account".to_owned(), None, blasts.map(|n| format!("{n} blasts were paused")))
+        }
+        "account.reopen" => ("Opened the account again".to_owned(), None, None),
+        "account.see_contacts" => ("Saw names and numbers of the account’s contacts".to_owned(), None, None),
+        "user.edit" => {
+            let said = |value: &Value| Some(format!("{}, {}", word(value, "name")?, word(value, "email")?));
+            ("Changed a person of the account".to_owned(), said(before), said(after))
+        }
+        "user.close" => {
+            let lines = before.get("lines").and_then(Value::as_array).map_or(0, Vec::len);
+            let lost = match lines {
+                0 => None,
+                1 => Some("They lost access to 1 line".to_owned()),
+                n => Some(format!("They lost access to {n} lines")),
+            };
+            (format!("Closed the person {}", word(before, "name").unwrap_or_default()), None, lost)
+        }
+        "user.reopen" => (format!("Opened the person {} again", word(after, "name").unwrap_or_default()), None, None),
+        "contact.edit" => {
+            let changed = after.get("changed").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+            let changed = changed.collect::<Vec<_>>().join(" and ");
+            ("Changed a contact".to_owned(), None, Some(changed).filter(|changed| !changed.is_empty()))
+        }
+        "contact.close" => ("Closed a contact".to_owned(), None, None),
+        "contact.reopen" => ("Opened a contact again".to_owned(), None, None),
+        "contact.see" => ("Saw a contact".to_owned(), None, None),
+        "consent.set" => {
+            let state = |value: &Value| word(value, "state")?.parse::<ConsentState>().ok().map(|state| state.name().to_owned());
+            let why = word(after, "reason").map(|why| format!(": {why}")).unwrap_or_default();
+            ("Set a contact’s consent by hand".to_owned(), state(before), state(after).map(|state| format!("{state}{why}")))
+        }
+        "blast.pause" => ("Paused a blast before it started".to_owned(), None, None),
+        "blast.see" => ("Saw what a blast says".to_owned(), None, None),
         "line.add" => (format!("Added the line as “{}”", word(after, "label").unwrap_or_default()), None, type_name(after)),
         "line.integration_type" => {
             let skipped = after.get("held_now_skipped").and_then(Value::as_i64).filter(|n| *n > 0);
@@ -71,7 +120,7 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "utility.take_result" => ("Took the result of a data utility as a file, with contacts’ numbers".to_owned(), None, None),
         "utility.cancel" => ("Cancelled a data utility".to_owned(), None, word(after, "summary")),
         "blast.cancel" => ("Cancelled a blast before it started".to_owned(), None, None),
-        "blast.resume" => ("Resumed a blast that a transfer had paused".to_owned(), None, None),
+        "blast.resume" => ("Resumed a blast that was paused".to_owned(), None, None),
         "line.access" => {
             let state = |value: &Value| {
                 value.get("access").and_then(Value::as_bool).map(|access| if access { "Has access" } else { "No access" }.to_owned())
@@ -186,6 +235,16 @@ fn role_in_words(role: &Value) -> String {
         Some(n) => format!("{n} accounts"),
     };
     format!("{}, on {scope}: {}", word(role, "name").unwrap_or_default(), permissions_in_words(role))
+}
+
+/// An account as an entry holds it: its name and products.
+#[cfg(feature = "ssr")]
+fn account_in_words(account: &Value) -> Option<String> {
+    let has = |field: &str| account.get(field).and_then(Value::as_bool) == Some(true);
+    let products = [("sends_blasts", "Blast"), ("has_conversations", "Conversation")];
+    let products = products.into_iter().filter(|(field, _)| has(field)).map(|(_, name)| name).collect::<Vec<_>>().join(", ");
+    let products = if products.is_empty() { "no product" } else { &products };
+    Some(format!("{}: {products}", word(account, "name")?))
 }
 
 #[cfg(feature = "ssr")]

@@ -1,18 +1,29 @@
 //! Lines: the list, one line, adding one, and changing what a line is connected to.
 
+mod blasts;
+mod close;
+mod consent;
 mod conversations;
+mod facts;
+mod findings;
 mod line;
 mod list;
 mod new;
 mod parts;
+mod responders;
 mod type_change;
 mod types;
 
-pub use conversations::ConversationsPage;
+pub use blasts::{AccountBlastsPage, BlastPage, LineBlastsPage};
+pub use close::CloseLinePage;
+pub use consent::{ConsentPage, consent_badge};
+pub use conversations::{ConversationsPage, tabs};
+pub use findings::FindingsPage;
 pub use line::LinePage;
 pub use list::LinesPage;
 pub use list::list_lines;
 pub use new::NewLinePage;
+pub use parts::SetAccess;
 pub use type_change::TypeChangePage;
 pub use types::TypesPage;
 

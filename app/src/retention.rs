@@ -3,10 +3,11 @@
 //!
 //! The rule: the form only asks; what is set was previewed, on the version that was shown, and confirmed.
 
+use crate::accounts::account_tabs;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::ui::{
-    Button, ButtonLink, FaultView, Field, FormFault, Loading, Look, Notice, PageHead, Panel, SendForm, Sending, Stat, fault_of,
+    Button, ButtonLink, FaultView, Field, FormFault, Loading, Look, Notice, PageHead, Panel, SendForm, Sending, Stat, Tabs, fault_of,
     field_error, grouped, load, query_field, waits,
 };
 use leptos::prelude::*;
@@ -68,7 +69,7 @@ pub async fn set_retention(
     let (name, page) = match account {
         Some(id) => {
             let see = crate::context::permit::<may::SeeDirectory>().await?;
-            (directory::accounts::get(&services.db, &see, id).await?.name, format!("/accounts/{id}?done=retention"))
+            (directory::accounts::get(&services.db, &see, id).await?.name, format!("/accounts/{id}/retention?done=retention"))
         }
         None => (CONFIRM.to_owned(), "/audit/retention?done=retention".to_owned()),
     };
@@ -154,10 +155,10 @@ pub fn RetentionPage() -> impl IntoView {
 }
 
 fn whole(me: &Me, kept: Kept, preview: Option<RetentionPreview>, wanted: [String; 4]) -> impl IntoView + use<> {
-    let may_set = me.may(Permission::ManagePersonalData);
+    let (may_set, sees_messages) = (me.may(Permission::ManagePersonalData), me.may(Permission::SeeMessages));
     let id = kept.account.as_ref().map(|account| account.id);
     let (title, above, page) = match &kept.account {
-        Some(account) => (account.name.clone(), ("Accounts", "/accounts"), format!("/accounts/{}", account.id)),
+        Some(account) => (account.name.clone(), ("Accounts", "/accounts"), format!("/accounts/{}/retention", account.id)),
         None => ("How long things are kept".to_owned(), ("Audit", "/audit"), "/audit/retention".to_owned()),
     };
     let confirm = kept.account.as_ref().map_or_else(|| CONFIRM.to_owned(), |account| account.name.clone());
@@ -174,9 +175,9 @@ fn whole(me: &Me, kept: Kept, preview: Option<RetentionPreview>, wanted: [String
     };
     view! {
         <PageHead title=title above=vec![(above.0.to_owned(), above.1.to_owned())]>
-            {id.map(|id| view! { <ButtonLink href=format!("/lines?account={id}")>"Its lines"</ButtonLink> })}
             {id.filter(|_| may_set).map(|id| view! { <ButtonLink href=format!("/accounts/{id}/erase")>"Erase a contact"</ButtonLink> })}
         </PageHead>
+        {id.map(|id| view! { <Tabs label="This account" tabs=account_tabs(id, sees_messages) /> })}
         <Notice words=&[("retention", "What is older than that goes within the hour.")] />
         <div class="max-w-xl">{body}</div>
     }

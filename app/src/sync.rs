@@ -309,8 +309,12 @@ fn row(row: SyncRow) -> impl IntoView {
                 </span>
                 <SyncReason of=row.sync />
             </Cell>
-            <Cell of="Line">{row.line}</Cell>
-            <Cell of="Account">{row.account}</Cell>
+            <Cell of="Line">
+                <a class="text-link above" href=format!("/lines/{}", row.line_id)>{row.line}</a>
+            </Cell>
+            <Cell of="Account">
+                <a class="text-link above" href=format!("/accounts/{}", row.account_id)>{row.account}</a>
+            </Cell>
             <Cell of="Changed">
                 <Time at=row.changed_at />
             </Cell>

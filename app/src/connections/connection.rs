@@ -8,7 +8,8 @@ use super::{StateBadge, Whole, connection_of_path, counted, lasted, no_such_conn
 use crate::frame::{Me, use_me};
 use crate::live::{Followed, every, follow};
 use crate::ui::{
-    Badge, Cell, FaultView, Icon, Ink, Loading, Notice, Number, PageHead, Panel, Share, Table, Time, Tone, icon, load, query_field,
+    Badge, ButtonLink, Cell, FaultView, Icon, Ink, Loading, Notice, Number, PageHead, Panel, Share, Table, Time, Tone, icon, load,
+    query_field,
 };
 use leptos::prelude::*;
 use std::time::Duration;
@@ -52,10 +53,11 @@ pub fn ConnectionPage() -> impl IntoView {
 fn Page(id: ConnectionId, followed: Followed<Whole>, me: Me) -> impl IntoView {
     let acts = Acts::new(id, followed);
     let may = me.may(Permission::ManageDirectory);
-    let account = followed.now.with_untracked(|whole| whole.detail.row.account.clone());
+    let (account, account_id) = followed.now.with_untracked(|whole| (whole.detail.row.account.clone(), whole.detail.row.account_id));
     let state = move || followed.now.with(|whole| view! { <StateBadge of=whole.detail.row.state.clone() /> });
     view! {
         <PageHead title=account above=vec![("Connections".to_owned(), "/connections".to_owned())] beside=move || view! { {state} }>
+            <ButtonLink href=format!("/accounts/{account_id}")>"The account"</ButtonLink>
             {may.then(|| acts.buttons())}
         </PageHead>
         <div class:hidden=acts.has_outcome()>

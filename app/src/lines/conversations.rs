@@ -34,6 +34,7 @@ pub fn tabs(id: LineId, sees_messages: bool) -> Vec<(&'static str, String)> {
     let mut tabs = vec![("Overview", format!("/lines/{id}"))];
     if sees_messages {
         tabs.push(("Conversations", format!("/lines/{id}/conversations")));
+        tabs.push(("Blasts", format!("/lines/{id}/blasts")));
     }
     tabs
 }

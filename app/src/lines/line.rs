@@ -1,14 +1,17 @@
 //! One line: its facts, what it is connected to, who has access, its automatic replies, and what was changed by whom.
 
 use super::conversations::tabs;
-use super::parts::{Access, Connection, History, Responders, TypePanel};
+use super::facts::{Closing, Facts};
+use super::parts::{Access, Connection, History, TypePanel};
+use super::responders::Responders;
 use super::{line, line_of_path, no_such_line};
+use crate::accounts::closed_badge;
 use crate::connections::connection_of;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::history::HistoryRow;
 use crate::live::{is_idle, on_change};
-use crate::ui::{FaultView, Loaded, Loading, Notice, PageHead, Panel, Tabs, Time, TypeBadge, load, query_field};
+use crate::ui::{FaultView, Loaded, Loading, Notice, PageHead, Tabs, TypeBadge, load, query_field};
 use crate::utilities::{TransferBanner, line_runs};
 use leptos::prelude::*;
 use switchyard::types::{Change, ConnectionRow, Cursor, LineDetail, LineId, Page, Permission};
@@ -98,9 +101,12 @@ fn whole(
     history: Loaded<Result<Page<HistoryRow>, Fault>>,
     changes: RwSignal<u32>,
 ) -> impl IntoView {
-    let LineDetail { line, version: _, created_at, connected, transfer, users, responders } = detail;
+    let LineDetail { line, version, created_at, connected, transfer, users, responders } = detail;
     let me_again = me.clone();
-    let (id, of_type, label) = (line.id, line.integration_type, line.label.clone());
+    let (id, of_type, label, account) = (line.id, line.integration_type, line.label.clone(), line.account_id);
+    let is_closed = line.closed_at.is_some();
+    let closing =
+        me.may(Permission::ManageDirectory).then(|| view! { <Closing id=id version=version is_closed=is_closed changes=changes /> });
     view! {
         <PageHead
             title=line.number.readable() above=vec![("Lines".to_owned(), "/lines".to_owned())]
@@ -108,37 +114,31 @@ fn whole(
                 view! {
                     <span class="muted">{label.clone()}</span>
                     <TypeBadge of=of_type />
+                    {closed_badge(is_closed)}
                 }
             }
-        />
+        >
+            {closing}
+        </PageHead>
         <Tabs label="This line" tabs=tabs(id, me.may(Permission::SeeMessages)) />
         {transfer.map(|run| view! { <TransferBanner account=line.account.clone() run=run me=me.clone() /> })}
-        <Notice words=&[("added", "The line was added."), ("type", "The integration type was set. The history below says what changed.")] />
+        <Notice words=&[
+            ("added", "The line was added."),
+            ("type", "The integration type was set. The history below says what changed."),
+            ("closed", "The line is closed. The history below says what that did."),
+        ] />
         <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
             <div class="flex min-w-0 flex-col gap-4">
-                <TypePanel id=id of_type=of_type connected=connected me=me.clone() />
+                <TypePanel id=id of_type=of_type is_closed=is_closed connected=connected me=me.clone() />
                 <Responders id=id responders=responders me=me.clone() changes=changes />
             </div>
             <div class="flex min-w-0 flex-col gap-4">
-                <Panel title="Facts">
-                    <dl class="facts">
-                        <dt>"Label"</dt>
-                        <dd>{line.label}</dd>
-                        <dt>"Account"</dt>
-                        <dd>
-                            <a class="text-link" href=format!("/lines?account={}", line.account_id)>{line.account}</a>
-                        </dd>
-                        <dt>"Added"</dt>
-                        <dd>
-                            <Time at=created_at />
-                        </dd>
-                    </dl>
-                </Panel>
-                <Connection of=connection account=line.account_id of_type=of_type may=me.may(Permission::ManageDirectory) />
-                <Access id=id users=users me=me changes=changes />
+                <Facts line=line version=version created_at=created_at me=me.clone() changes=changes />
+                <Connection of=connection account=account of_type=of_type may=me.may(Permission::ManageDirectory) />
+                <Access id=id account=account users=users me=me changes=changes />
             </div>
             <div class="flex min-w-0 flex-col gap-4 lg:col-span-2">
-                {line_runs(id, line.account_id, &me_again)}
+                {line_runs(id, account, &me_again)}
                 <History history=history />
             </div>
         </div>

@@ -1,6 +1,7 @@
 //! The list of lines: searched, filtered, paged by its URL.
 
 use super::LineFilters;
+use crate::accounts::closed_badge;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
@@ -127,8 +128,10 @@ fn row(line: LineRow) -> impl IntoView {
                     <Number number=line.number />
                 </RowLink>
             </Cell>
-            <Cell of="Label">{line.label}</Cell>
-            <Cell of="Account">{line.account}</Cell>
+            <Cell of="Label">{line.label} " " {closed_badge(line.closed_at.is_some())}</Cell>
+            <Cell of="Account">
+                <a class="text-link above" href=format!("/accounts/{}", line.account_id)>{line.account}</a>
+            </Cell>
             <Cell of="Type">
                 <TypeBadge of=line.integration_type />
             </Cell>

@@ -5,12 +5,12 @@ use crate::fault::{Fault, Reply};
 use crate::frame::Me;
 use crate::history::HistoryRow;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loaded, Loading, Look, Panel, SendForm, Sending,
-    Table, TextArea, Time, Tone, fault_of, field_error, toast_on_success, waits,
+    Badge, Button, ButtonLink, Cell, Empty, FaultView, FormFault, Loaded, Loading, Look, Panel, SendForm, Sending, Table, Time, Tone,
+    fault_of, toast_on_success,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use switchyard::types::{AccountId, ConnectionRow, IntegrationType, LineId, LineUser, Page, Permission, ResponderId, ResponderRow, UserId};
+use switchyard::types::{AccountId, ConnectionRow, IntegrationType, LineId, LineUser, Page, Permission, UserId};
 
 #[cfg(feature = "ssr")]
 use {
@@ -27,25 +27,8 @@ pub async fn set_access(line: LineId, user: UserId, access: bool) -> Result<(), 
     Ok(directory::people::set_access(&services.db, &services.now, &permit, line, user, access).await?)
 }
 
-/// Adds an automatic reply.
-#[server(prefix = "/fn", output = Reply, endpoint = "lines/responders/add")]
-pub async fn add_responder(line: LineId, keyword: String, reply: String) -> Result<(), Fault> {
-    let permit = permit::<may::ManageDirectory>().await?;
-    let services = services()?;
-    directory::people::add_responder(&services.db, &services.now, &permit, line, &keyword, &reply).await?;
-    Ok(())
-}
-
-/// Removes an automatic reply.
-#[server(prefix = "/fn", output = Reply, endpoint = "lines/responders/remove")]
-pub async fn remove_responder(line: LineId, responder: ResponderId) -> Result<(), Fault> {
-    let permit = permit::<may::ManageDirectory>().await?;
-    let services = services()?;
-    Ok(directory::people::remove_responder(&services.db, &services.now, &permit, line, responder).await?)
-}
-
 /// Has the page read anew after each change that went well.
-fn reload_after(action: Sending, changes: RwSignal<u32>) {
+pub(super) fn reload_after(action: Sending, changes: RwSignal<u32>) {
     action.on_success(move || changes.update(|n| *n += 1));
 }
 
@@ -56,12 +39,14 @@ pub fn TypePanel(
     id: LineId,
     /// Its type now.
     of_type: IntegrationType,
+    /// It is closed: no other type can be set.
+    is_closed: bool,
     /// The account has a connection to RingCentral.
     connected: bool,
     /// Who looks at it.
     me: Me,
 ) -> impl IntoView {
-    let may = me.may(Permission::SetIntegrationType);
+    let may = me.may(Permission::SetIntegrationType) && !is_closed;
     let rows = IntegrationType::ALL
         .iter()
         .map(|&of| {
@@ -147,6 +132,8 @@ pub fn Connection(
 pub fn Access(
     /// The line.
     id: LineId,
+    /// The line's account.
+    account: AccountId,
     /// The account's people.
     users: Vec<LineUser>,
     /// Who looks at it.
@@ -182,7 +169,7 @@ pub fn Access(
             view! {
                 <li class="flex items-center justify-between gap-3 px-4 py-2">
                     <div class="min-w-0">
-                        <p class="font-medium wrap-anywhere">{user.name}</p>
+                        <a class="text-link font-medium wrap-anywhere" href=format!("/users/{}", user.id)>{user.name}</a>
                         <p class="muted text-xs wrap-anywhere">{user.email}</p>
                     </div>
                     <div class="flex shrink-0 items-center gap-2">
@@ -201,7 +188,9 @@ pub fn Access(
         <section class="panel">
             <header class="border-b border-base-300 px-4 py-3">
                 <h2 class="font-semibold">"Access"</h2>
-                <p class="muted text-xs">"Which people of the account see this line."</p>
+                <p class="muted text-xs">
+                    "Which of " <a class="text-link" href=format!("/accounts/{account}/users")>"the account’s people"</a> " see this line."
+                </p>
             </header>
             <div class="has-[.alert]:p-3">
                 <FormFault fault=fault_of(action) />
@@ -211,97 +200,6 @@ pub fn Access(
             } else {
                 view! { <ul class="divide-y divide-base-300/60">{rows}</ul> }.into_any()
             }}
-        </section>
-    }
-}
-
-/// The line's automatic replies.
-#[component]
-pub fn Responders(
-    /// The line.
-    id: LineId,
-    /// The replies.
-    responders: Vec<ResponderRow>,
-    /// Who looks at it.
-    me: Me,
-    /// Grows with each change.
-    changes: RwSignal<u32>,
-) -> impl IntoView {
-    let add = Sending::to::<AddResponder>();
-    let remove = Sending::to::<RemoveResponder>();
-    reload_after(add, changes);
-    reload_after(remove, changes);
-    toast_on_success(add, "The responder was added.");
-    toast_on_success(remove, "The responder was removed.");
-    let fault = fault_of(add);
-    let may = me.may(Permission::ManageDirectory);
-    let none = responders.is_empty();
-    let rows = responders
-        .into_iter()
-        .map(|responder| {
-            let keyword = responder.keyword.clone();
-            let control = may.then(|| {
-                view! {
-                    <ConfirmFold label="Remove" of=format!("the responder {keyword}")>
-                        <p>"From now on the word gets no automatic reply."</p>
-                        <SendForm action=remove>
-                            <input type="hidden" name="line" value=id.to_string() />
-                            <input type="hidden" name="responder" value=responder.id.to_string() />
-                            <Button look=Look::Danger pending=waits(remove)>
-                                "Remove the responder"
-                            </Button>
-                        </SendForm>
-                    </ConfirmFold>
-                }
-            });
-            view! {
-                <li class="flex flex-wrap items-start justify-between gap-x-4 gap-y-1 px-4 py-2.5">
-                    <div class="min-w-0 flex-1 basis-60">
-                        <p class="font-medium">{responder.keyword}</p>
-                        <p class="muted break-words whitespace-pre-line">{responder.reply}</p>
-                    </div>
-                    {control}
-                </li>
-            }
-        })
-        .collect_view();
-    view! {
-        <section class="panel">
-            <header class="border-b border-base-300 px-4 py-3">
-                <h2 class="font-semibold">"Responders"</h2>
-                <p class="muted text-xs">"A message that is just the word, in any case, gets the reply. On a line set to None nothing is answered."</p>
-            </header>
-            <div class="has-[.alert]:p-3">
-                <FormFault fault=fault_of(remove) />
-            </div>
-            {if none {
-                view! { <p class="muted px-4 py-4">"No responders. Incoming words get no automatic reply."</p> }.into_any()
-            } else {
-                view! { <ul class="divide-y divide-base-300/60">{rows}</ul> }.into_any()
-            }}
-            {may
-                .then(|| {
-                    view! {
-                        <details class="fold border-t border-base-300" open=move || fault.with(Option::is_some)>
-                            <summary class="px-4 py-3 font-medium text-primary">"Add a responder…"</summary>
-                            <div class="px-4 pb-4">
-                                <SendForm action=add>
-                                    <div class="flex max-w-md flex-col gap-3">
-                                        <FormFault fault=fault fields=&["keyword", "reply"] />
-                                        <input type="hidden" name="line" value=id.to_string() />
-                                        <Field label="Word" name="keyword" error=field_error(fault, "keyword") />
-                                        <TextArea label="Reply" name="reply" error=field_error(fault, "reply") />
-                                        <div>
-                                            <Button look=Look::Main pending=waits(add)>
-                                                "Add responder"
-                                            </Button>
-                                        </div>
-                                    </div>
-                                </SendForm>
-                            </div>
-                        </details>
-                    }
-                })}
         </section>
     }
 }

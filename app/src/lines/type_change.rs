@@ -65,7 +65,7 @@ fn needs_confirmation(preview: &TypeChangePreview) -> bool {
 }
 
 /// The last four digits of the line's number; a short code may have fewer.
-fn last_digits(line: &LineRow) -> String {
+pub(super) fn last_digits(line: &LineRow) -> String {
     let number = line.number.expose().trim_start_matches('+');
     number[number.len().saturating_sub(4)..].to_owned()
 }
@@ -206,7 +206,9 @@ fn confirm(line: LineRow, preview: TypeChangePreview, looks: RwSignal<u32>) -> i
         <section class="panel flex max-w-2xl flex-col gap-5 p-5">
             <div class="flex flex-wrap items-center gap-x-3 gap-y-1">
                 <span class="font-semibold">{line.number.readable()}</span>
-                <span class="muted">{line.label} " · " {line.account}</span>
+                <span class="muted">
+                    {line.label} " · " <a class="text-link" href=format!("/accounts/{}", line.account_id)>{line.account}</a>
+                </span>
             </div>
             <div class="flex flex-wrap items-center gap-3">
                 <TypeBadge of=preview.from />
@@ -244,6 +246,7 @@ mod tests {
             account_id: AccountId(uuid::Uuid::nil()),
             account: "Acme".into(),
             integration_type: IntegrationType::None,
+            closed_at: None,
         }
     }
 

@@ -113,8 +113,12 @@ fn row(row: FoundRow) -> impl IntoView {
     view! {
         <tr role="row">
             <Cell of="Contact">{contact(row.contact, row.number, page)}</Cell>
-            <Cell of="Line">{row.line}</Cell>
-            <Cell of="Account">{row.account}</Cell>
+            <Cell of="Line">
+                <a class="text-link above" href=format!("/lines/{}", row.line_id)>{row.line}</a>
+            </Cell>
+            <Cell of="Account">
+                <a class="text-link above" href=format!("/accounts/{}", row.account_id)>{row.account}</a>
+            </Cell>
             <Cell of="Last message">
                 <Time at=row.last_at />
             </Cell>

@@ -94,6 +94,9 @@ pub fn TextArea(
     /// How many lines it shows.
     #[prop(default = 3)]
     rows: u32,
+    /// What it holds at first.
+    #[prop(optional, into)]
+    value: String,
     /// The browser insists on it; otherwise the answer says whether it was needed.
     #[prop(default = true)]
     required: bool,
@@ -104,13 +107,18 @@ pub fn TextArea(
     #[prop(optional, into)]
     error: Signal<Option<String>>,
 ) -> impl IntoView {
+    let area = view! {
+        <textarea
+            id=name name=name rows=rows required=required class="textarea w-full" class:textarea-error=move || error.with(Option::is_some)
+            aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
+        ></textarea>
+    };
+    // What it holds is its child; an empty one has none, or its placeholder would be what it holds.
+    let area = if value.is_empty() { area.into_any() } else { area.into_inner().child(value).into_any() };
     view! {
         <div class="flex flex-col gap-1">
             {label_of(name, label, false)}
-            <textarea
-                id=name name=name rows=rows required=required class="textarea w-full" class:textarea-error=move || error.with(Option::is_some)
-                aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
-            ></textarea>
+            {area}
             {below(name, help, error)}
         </div>
     }

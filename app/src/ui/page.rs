@@ -79,7 +79,7 @@ pub fn Tabs(
         .collect_view();
     view! {
         <nav aria-label=label class="mb-4 border-b border-base-300">
-            <ul class="-mb-px flex gap-6">{links}</ul>
+            <ul class="-mb-px flex flex-wrap gap-x-6">{links}</ul>
         </nav>
     }
 }

@@ -1,0 +1,263 @@
+//! One contact of an account: name and note, their conversation and consent on each line, closing and opening again.
+
+use super::{above_account, closed_badge, id_of_path, look_again, mistyped};
+use crate::fault::{Fault, Reply};
+use crate::frame::{Me, use_me, who_am_i};
+use crate::lines::consent_badge;
+use crate::ui::{
+    Button, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loading, Look, Number, PageHead, Panel, SendForm, Sending, Table,
+    TextArea, Time, contact_number, fault_of, field_error, load, masked_note, toast_on_success, waits,
+};
+use leptos::prelude::*;
+use switchyard::types::{ContactDetail, ContactId, ContactLine, Permission};
+
+#[cfg(feature = "ssr")]
+use {
+    crate::context::{permit, services},
+    switchyard::staff::may,
+    switchyard::{directory, messaging},
+};
+
+/// A contact, whole.
+#[server(prefix = "/fn", output = Reply, endpoint = "contacts/get")]
+pub async fn get_contact(id: ContactId) -> Result<ContactDetail, Fault> {
+    let permit = permit::<may::SeeDirectory>().await?;
+    Ok(directory::contacts::get(&services()?.db, &permit, id).await?)
+}
+
+/// A contact on the lines of their account.
+#[server(prefix = "/fn", output = Reply, endpoint = "contacts/lines")]
+pub async fn lines_of_contact(id: ContactId) -> Result<Vec<ContactLine>, Fault> {
+    let permit = permit::<may::SeeMessages>().await?;
+    Ok(messaging::lines_of_contact(&services()?.db, &permit, id).await?)
+}
+
+/// Edits a contact's name and note.
+#[server(prefix = "/fn", output = Reply, endpoint = "contacts/edit")]
+pub async fn edit_contact(id: ContactId, version: i64, name: String, #[server(default)] note: String) -> Result<(), Fault> {
+    let permit = permit::<may::ManageDirectory>().await?;
+    let services = services()?;
+    Ok(directory::contacts::edit(&services.db, &services.now, &permit, id, version, &name, &note).await?)
+}
+
+/// Closes a contact, or opens them again.
+#[server(prefix = "/fn", output = Reply, endpoint = "contacts/close")]
+pub async fn close_contact(id: ContactId, version: i64, closed: bool) -> Result<(), Fault> {
+    let permit = permit::<may::ManageDirectory>().await?;
+    let services = services()?;
+    Ok(directory::contacts::set_closed(&services.db, &services.now, &permit, id, version, closed).await?)
+}
+
+/// One contact.
+#[component]
+pub fn ContactPage() -> impl IntoView {
+    let id = id_of_path::<ContactId>();
+    let (edit, close) = (Sending::to::<EditContact>(), Sending::to::<CloseContact>());
+    let looks = RwSignal::new(0_u32);
+    for act in [edit, close] {
+        act.on_success(move || looks.update(|looks| *looks += 1));
+    }
+    toast_on_success(edit, "The contact was changed.");
+    toast_on_success(close, "Done.");
+    let me = use_me();
+    let found = load(
+        move || (id.get(), looks.get()),
+        move |(id, _)| async move {
+            let Some(id) = id else { return Err(mistyped()) };
+            get_contact(id).await
+        },
+    );
+    let lines = load(
+        move || id.get(),
+        |id| async move {
+            // Who sees no messages has the contact all the same.
+            match (id, who_am_i().await?.may(Permission::SeeMessages)) {
+                (Some(id), true) => lines_of_contact(id).await.map(Some),
+                _ => Ok(None),
+            }
+        },
+    );
+    view! {
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match (me.await, found.await) {
+                    (Ok(me), Ok(contact)) => {
+                        let lines = lines.await.ok().flatten();
+                        whole(&me, contact, lines, edit, close, looks).into_any()
+                    }
+                    (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn whole(
+    me: &Me,
+    contact: ContactDetail,
+    lines: Option<Vec<ContactLine>>,
+    edit: Sending,
+    close: Sending,
+    looks: RwSignal<u32>,
+) -> impl IntoView + use<> {
+    let ContactDetail { row, account_id, account, note, version } = contact;
+    let (id, is_closed) = (row.id, row.closed_at.is_some());
+    let may = me.may(Permission::ManageDirectory);
+    let mut above = above_account(account_id, &account);
+    above.push(("Contacts".to_owned(), format!("/accounts/{account_id}/contacts")));
+    let title = row.name.clone().unwrap_or_else(|| row.number.readable());
+    let act = may.then(|| close_fold(id, version, &title, is_closed, close));
+    let form = match (&row.name, &note) {
+        (Some(name), Some(note)) if may => Some(edit_panel(id, version, name.clone(), note.clone(), edit, looks)),
+        _ => None,
+    };
+    let note = note.filter(|note| !note.is_empty() && form.is_none());
+    view! {
+        <PageHead title=title above=above beside=move || closed_badge(is_closed)>
+            {act}
+        </PageHead>
+        <FormFault fault=fault_of(close) />
+        {masked_note(row.name.is_none())}
+        <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,2fr)_minmax(0,3fr)]">
+            <div class="flex min-w-0 flex-col gap-4">
+                <Panel title="Facts">
+                    <dl class="facts">
+                        <dt>"Number"</dt>
+                        <dd>{contact_number(&row.number)}</dd>
+                        <dt>"Account"</dt>
+                        <dd>
+                            <a class="text-link" href=format!("/accounts/{account_id}")>{account}</a>
+                        </dd>
+                        {note
+                            .map(|note| {
+                                view! {
+                                    <dt>"Note"</dt>
+                                    <dd class="whitespace-pre-line">{note}</dd>
+                                }
+                            })}
+                        {row
+                            .closed_at
+                            .map(|at| {
+                                view! {
+                                    <dt>"Closed"</dt>
+                                    <dd>
+                                        <Time at=at />
+                                    </dd>
+                                }
+                            })}
+                    </dl>
+                </Panel>
+                {form}
+            </div>
+            {lines.map(|lines| lines_panel(id, lines))}
+        </div>
+    }
+}
+
+fn close_fold(id: ContactId, version: i64, name: &str, is_closed: bool, action: Sending) -> impl IntoView + use<> {
+    let hidden = view! {
+        <input type="hidden" name="id" value=id.to_string() />
+        <input type="hidden" name="version" value=version.to_string() />
+        <input type="hidden" name="closed" value=(!is_closed).to_string() />
+    };
+    if is_closed {
+        view! {
+            <ConfirmFold label="Reopen" of=name.to_owned() plain=true>
+                <p>"The account uses this contact again."</p>
+                <SendForm action=action>
+                    {hidden}
+                    <Button look=Look::Main pending=waits(action)>
+                        "Reopen the contact"
+                    </Button>
+                </SendForm>
+            </ConfirmFold>
+        }
+        .into_any()
+    } else {
+        view! {
+            <ConfirmFold label="Close" of=name.to_owned()>
+                <p>
+                    "The contact is marked as not used any more. Conversations stay, and messages still come and go: to stop them, set consent to opted out."
+                </p>
+                <SendForm action=action>
+                    {hidden}
+                    <Button look=Look::Danger pending=waits(action)>
+                        "Close the contact"
+                    </Button>
+                </SendForm>
+            </ConfirmFold>
+        }
+        .into_any()
+    }
+}
+
+fn edit_panel(id: ContactId, version: i64, name: String, note: String, action: Sending, looks: RwSignal<u32>) -> impl IntoView {
+    let fault = fault_of(action);
+    view! {
+        <Panel title="Name and note">
+            <SendForm action=action>
+                <div class="flex max-w-md flex-col gap-3">
+                    <FormFault fault=fault fields=&["name", "note"] />
+                    {look_again(action, looks)}
+                    <input type="hidden" name="id" value=id.to_string() />
+                    <input type="hidden" name="version" value=version.to_string() />
+                    <Field label="Name" name="name" value=name error=field_error(fault, "name") />
+                    <TextArea
+                        label="Note" name="note" required=false value=note help="At most 2,000 characters." error=field_error(fault, "note")
+                    />
+                    <div>
+                        <Button look=Look::Main pending=waits(action)>
+                            "Save"
+                        </Button>
+                    </div>
+                </div>
+            </SendForm>
+        </Panel>
+    }
+}
+
+fn lines_panel(id: ContactId, lines: Vec<ContactLine>) -> impl IntoView {
+    let none = lines.is_empty();
+    let row = move |row: ContactLine| {
+        let conversation = match row.conversation {
+            Some((conversation, last_at)) => view! {
+                <a class="text-link" href=format!("/lines/{}/conversations/{conversation}", row.line_id)>"Last message "</a>
+                <Time at=last_at />
+            }
+            .into_any(),
+            None => "None".into_any(),
+        };
+        view! {
+            <tr role="row">
+                <Cell of="Line">
+                    <a class="text-link font-medium" href=format!("/lines/{}", row.line_id)>
+                        <Number number=row.line_number />
+                    </a>
+                    <span class="muted block text-xs">{row.line}</span>
+                </Cell>
+                <Cell of="Conversation">{conversation}</Cell>
+                <Cell of="Consent">
+                    <a class="text-link" href=format!("/lines/{}/consent?contact={id}", row.line_id)>{consent_badge(row.consent)}</a>
+                </Cell>
+            </tr>
+        }
+    };
+    view! {
+        <section class="panel min-w-0">
+            <header class="border-b border-base-300 px-4 py-3">
+                <h2 class="font-semibold">"On the account’s lines"</h2>
+                <p class="muted text-xs">"Consent is of each line by itself: it says whether they want its messages."</p>
+            </header>
+            {if none {
+                view! { <Empty title="Nothing yet">"No line of the account has texted with them."</Empty> }.into_any()
+            } else {
+                view! {
+                    <Table label="Lines" head=&["Line", "Conversation", "Consent"]>
+                        {lines.into_iter().map(row).collect_view()}
+                    </Table>
+                }
+                    .into_any()
+            }}
+        </section>
+    }
+}

@@ -1,0 +1,167 @@
+//! The people of an account: the list, and adding one.
+
+use super::{account_tabs, closed_badge, get_account, id_of_path, mistyped};
+use crate::fault::{Fault, Reply};
+use crate::frame::use_me;
+use crate::ui::{
+    Button, ButtonLink, Cell, Empty, FaultView, Field, FilterBar, FormFault, Loading, Look, PageHead, Pager, RowLink, Search, SendForm,
+    Sending, Table, Tabs, fault_of, field_error, load, query_field, waits,
+};
+use leptos::prelude::*;
+use switchyard::types::{AccountDetail, AccountId, Cursor, Page, Permission, UserRow};
+
+#[cfg(feature = "ssr")]
+use {
+    crate::context::{permit, services},
+    switchyard::directory,
+    switchyard::staff::may,
+};
+
+/// How many people a page shows.
+#[cfg(feature = "ssr")]
+const PAGE: usize = 50;
+
+/// The people of an account, by name; `search` is how their name or e-mail begins.
+#[server(prefix = "/fn", output = Reply, endpoint = "users/list")]
+pub async fn list_users(account: AccountId, #[server(default)] search: String, after: Option<Cursor>) -> Result<Page<UserRow>, Fault> {
+    let permit = permit::<may::SeeDirectory>().await?;
+    Ok(directory::users::list(&services()?.db, &permit, account, &search, after.as_ref(), PAGE).await?)
+}
+
+/// Adds a person to an account and leads to them.
+#[server(prefix = "/fn", output = Reply, endpoint = "users/add")]
+pub async fn add_user(account: AccountId, name: String, email: String) -> Result<(), Fault> {
+    let permit = permit::<may::ManageDirectory>().await?;
+    let services = services()?;
+    let id = directory::users::add(&services.db, &services.now, &permit, account, &name, &email).await?;
+    leptos_axum::redirect(&format!("/users/{id}?done=added"));
+    Ok(())
+}
+
+/// The people of an account.
+#[component]
+pub fn UsersPage() -> impl IntoView {
+    let id = id_of_path::<AccountId>();
+    let (q, after) = (query_field("q"), query_field("after"));
+    let add = Sending::to::<AddUser>();
+    let account = load(
+        move || id.get(),
+        |id| async move {
+            match id {
+                Some(id) => get_account(id).await,
+                None => Err(mistyped()),
+            }
+        },
+    );
+    let page = load(
+        move || (id.get(), q.get(), after.get()),
+        |(id, q, after)| async move {
+            match id {
+                Some(id) => list_users(id, q, (!after.is_empty()).then_some(Cursor(after))).await,
+                None => Err(mistyped()),
+            }
+        },
+    );
+    let me = use_me();
+    view! {
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match (me.await, account.await) {
+                    (Ok(me), Ok(account)) => {
+                        let may_add = me.may(Permission::ManageDirectory) && account.row.closed_at.is_none();
+                        view! {
+                            <PageHead
+                                title=account.row.name.clone() above=vec![("Accounts".to_owned(), "/accounts".to_owned())]
+                                beside={
+                                    let is_closed = account.row.closed_at.is_some();
+                                    move || closed_badge(is_closed)
+                                }
+                            />
+                            <Tabs label="This account" tabs=account_tabs(account.row.id, me.may(Permission::SeeMessages)) />
+                            {may_add.then(|| add_form(&account, add))}
+                        }
+                            .into_any()
+                    }
+                    (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Transition>
+        <FilterBar>
+            <Search label="How the name or e-mail begins" value=q />
+        </FilterBar>
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match page.await {
+                    Ok(page) if page.rows.is_empty() => {
+                        view! {
+                            <div class="panel">
+                                <Show
+                                    when=move || q.get().is_empty()
+                                    fallback=|| view! { <Empty title="Nobody fits">"Write less of how the name or the e-mail begins."</Empty> }
+                                >
+                                    <Empty title="No people yet">"People of the client are given access to lines. Add the first one."</Empty>
+                                </Show>
+                            </div>
+                        }
+                            .into_any()
+                    }
+                    Ok(page) => {
+                        view! {
+                            <div class="panel">
+                                <Table label="People of the account" head=&["Name", "E-mail", "Lines"]>
+                                    {page.rows.into_iter().map(row).collect_view()}
+                                </Table>
+                            </div>
+                            <Pager label="Pages of people" next=page.next />
+                        }
+                            .into_any()
+                    }
+                    // The head says it already.
+                    Err(_) => ().into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn row(user: UserRow) -> impl IntoView {
+    view! {
+        <tr role="row">
+            <Cell of="Name">
+                <RowLink href=format!("/users/{}", user.id)>{user.name}</RowLink>
+                " "
+                {closed_badge(user.closed_at.is_some())}
+            </Cell>
+            <Cell of="E-mail">{user.email}</Cell>
+            <Cell of="Lines">{user.lines}</Cell>
+        </tr>
+    }
+}
+
+fn add_form(account: &AccountDetail, action: Sending) -> impl IntoView + use<> {
+    let fault = fault_of(action);
+    let id = account.row.id;
+    view! {
+        <details class="fold panel mb-4" open=move || fault.with(Option::is_some)>
+            <summary class="px-4 py-3 font-medium text-primary">"Add a person…"</summary>
+            <div class="px-4 pb-4">
+                <SendForm action=action>
+                    <div class="flex max-w-md flex-col gap-3">
+                        <FormFault fault=fault fields=&["name", "email"] />
+                        <input type="hidden" name="account" value=id.to_string() />
+                        <Field label="Name" name="name" error=field_error(fault, "name") />
+                        <Field
+                            label="E-mail" name="email" kind="email" help="By this address RingCentral knows them." error=field_error(fault, "email")
+                        />
+                        <div class="flex gap-2">
+                            <Button look=Look::Main pending=waits(action)>
+                                "Add person"
+                            </Button>
+                            <ButtonLink href=format!("/accounts/{id}")>"Cancel"</ButtonLink>
+                        </div>
+                    </div>
+                </SendForm>
+            </div>
+        </details>
+    }
+}
