@@ -63,6 +63,7 @@ test('a contact is erased after a preview and a confirmation, and a certificate 
 test('how long messages are kept is previewed, confirmed by the account’s name, and seen by support', async ({ browser }) => {
   const page = await as(browser, 'administrator');
   await account(page);
+  await page.getByRole('link', { name: 'Retention', exact: true }).first().click();
   await accessible(page);
   await page.getByLabel('What was written in messages').fill('3650');
   await page.getByRole('button', { name: 'See what would go' }).click();
@@ -79,6 +80,7 @@ test('how long messages are kept is previewed, confirmed by the account’s name
 
   const support = await as(browser, 'support');
   await account(support);
+  await support.getByRole('link', { name: 'Retention', exact: true }).first().click();
   await expect(support.getByText('3650 days')).toBeVisible();
   await expect(support.getByRole('button', { name: 'See what would go' })).toHaveCount(0);
   await expect(support.getByRole('link', { name: 'Erase a contact' })).toHaveCount(0);

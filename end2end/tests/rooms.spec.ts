@@ -4,7 +4,7 @@ import { as, expect, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 /** Screens of each room; which they are is in app/src/app.rs. */
-const screens = ['/lines', '/sync', '/sync/unknown', '/simulator', '/accounts', '/connections', '/connections/new', '/utilities', '/utilities/history', '/staff', '/staff/new'];
+const screens = ['/lines', '/sync', '/sync/unknown', '/simulator', '/accounts', '/findings', '/connections', '/connections/new', '/utilities', '/utilities/history', '/staff', '/staff/new'];
 
 /** What the browser complains about while `page` is used: errors, warnings, refused files. */
 function complaints(page: Page): string[] {
