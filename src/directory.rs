@@ -9,6 +9,7 @@ pub mod findings;
 pub mod integration;
 pub mod lines;
 pub mod people;
+pub(crate) mod search;
 pub mod transfer;
 pub mod users;
 pub(crate) mod v1;

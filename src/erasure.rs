@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::directory::people;
 use crate::messaging::erasure as messages;
+use crate::search;
 use crate::secret::Keyring;
 use crate::staff::{self, Entry, Permit, Proof, may, record};
 use crate::sync;
@@ -250,6 +251,7 @@ pub async fn erase(
         people::erase_contact(tx, account, &number).await?;
         utilities::forget_contact(tx, account, &number).await?;
         staff::forget_key(tx, account, &number).await?;
+        search::forget_all(tx).await?;
         tx.run(
             "update erasure set number = null, done_by = $2, done_at = $3, counts = $4 where id = $1",
             (id, permit.actor().name().to_owned(), now.at(), json!(counts).to_string()),

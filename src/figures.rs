@@ -3,6 +3,10 @@
 //!
 //! The rule: a counter is written in the transaction of what it counts, last, so that its row is locked for the shortest time.
 
+mod home;
+
+pub(crate) use home::{activity, held};
+
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::messaging::inbound::json;
@@ -17,12 +21,16 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Figures by the minute are kept so long …
 const MINUTES_KEPT: Duration = Duration::from_secs(2 * 24 * 60 * 60);
-/// … and figures by the hour so long.
+/// … and figures by the hour and by the day so long.
 const HOURS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Counter {
+    /// Messages that came in.
+    Inbound,
+    /// Messages that the carrier took.
+    Outbound,
     /// Posts made.
     Posted,
     /// Tries that did not succeed.
@@ -32,15 +40,17 @@ pub enum Counter {
 impl Counter {
     fn name(self) -> String {
         match self {
+            Self::Inbound => "inbound".to_owned(),
+            Self::Outbound => "outbound".to_owned(),
             Self::Posted => "posted".to_owned(),
             Self::Failed(kind) => format!("failed.{}", kind.as_str()),
         }
     }
 }
 
-/// The beginning of the minute and of the hour.
-fn beginnings(at: Timestamp) -> [(&'static str, Timestamp); 2] {
-    [("minute", MINUTE), ("hour", HOUR)].map(|(span, length)| (span, floor(at, length)))
+/// The beginning of the minute, of the hour and of the day.
+fn beginnings(at: Timestamp) -> [(&'static str, Timestamp); 3] {
+    [("minute", MINUTE), ("hour", HOUR), ("day", DAY)].map(|(span, length)| (span, floor(at, length)))
 }
 
 fn floor(at: Timestamp, length: Duration) -> Timestamp {
@@ -162,11 +172,39 @@ pub async fn sample(db: &Db, now: &Now) -> Result<()> {
 /// What the database says.
 pub async fn forget_old(db: &Db, now: &Now) -> Result<u64> {
     let mut count = 0;
-    for (span, kept) in [("minute", MINUTES_KEPT), ("hour", HOURS_KEPT)] {
+    for (span, kept) in [("minute", MINUTES_KEPT), ("hour", HOURS_KEPT), ("day", HOURS_KEPT)] {
         let before = now.at().minus(kept);
         count += db.work(async |tx| tx.run("delete from figure where span = $1 and at < $2", (span, before)).await).await?;
     }
+    let before = now.at().minus(HOURS_KEPT);
+    count += db.work(async |tx| tx.run("delete from figure_total where at < $1", [before]).await).await?;
     Ok(count)
+}
+
+/// Sums up the figures of all accounts, of this hour and of the one before. What counts does not do it: all accounts would wait for one row.
+///
+/// # Errors
+/// What the database says.
+pub async fn sum_up(db: &Db, now: &Now) -> Result<()> {
+    let from = floor(now.at(), HOUR).minus(HOUR);
+    let sums: Vec<(Timestamp, String, i64)> = db
+        .all("select at, name, cast(sum(value) as bigint) from figure where span = 'hour' and at >= $1 group by at, name", [from])
+        .await?;
+    if sums.is_empty() {
+        return Ok(());
+    }
+    db.work(async |tx| {
+        tx.run(
+            "insert into figure_total (at, name, value)
+             select cast(j.value->>0 as bigint), j.value->>1, cast(j.value->>2 as bigint) from json_each($1) j
+             where true
+             on conflict (at, name) do update set value = excluded.value",
+            [json(&sums)],
+        )
+        .await
+    })
+    .await?;
+    Ok(())
 }
 
 /// Samples every minute, one process for all, until told to stop.
@@ -178,7 +216,13 @@ pub async fn run(db: Db, now: Now, stop: CancellationToken) {
             _ = every.tick() => {}
             () = stop.cancelled() => return,
         }
-        let done = async { if crate::work::is_my_turn(&db, &now, "sample", MINUTE).await? { sample(&db, &now).await } else { Ok(()) } };
+        let done = async {
+            if crate::work::is_my_turn(&db, &now, "sample", MINUTE).await? {
+                sample(&db, &now).await?;
+                sum_up(&db, &now).await?;
+            }
+            Ok::<_, crate::db::Error>(())
+        };
         if let Err(error) = done.await {
             tracing::warn!(%error, "what waits could not be sampled");
         }

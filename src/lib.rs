@@ -22,11 +22,15 @@ pub mod erasure;
 #[cfg(feature = "services")]
 pub mod figures;
 #[cfg(feature = "services")]
+pub mod home;
+#[cfg(feature = "services")]
 pub mod messaging;
 #[cfg(feature = "services")]
 pub mod retention;
 #[cfg(feature = "services")]
 pub mod ringcentral;
+#[cfg(feature = "services")]
+pub mod search;
 #[cfg(feature = "services")]
 pub mod secret;
 #[cfg(feature = "services")]

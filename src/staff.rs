@@ -6,6 +6,7 @@
 pub mod approvals;
 mod audit;
 mod contact_key;
+mod found;
 mod invite;
 mod members;
 mod notebook;
@@ -23,6 +24,7 @@ pub(crate) mod throttle;
 pub use audit::{Entry, actions, line_history, record, search};
 pub(crate) use contact_key::forget_key;
 pub use contact_key::{sealed_number, with_numbers};
+pub(crate) use found::found;
 pub use invite::{Invited, accept, first_administrator, invite, peek};
 pub use members::{Reset, disable, enable, end_session_of, get, give_role, list, reset, take_role};
 pub use notebook::{Place, Seen, forget_old_pauses, write_down};

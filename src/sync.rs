@@ -11,8 +11,10 @@ mod erasure;
 mod find;
 mod lane;
 mod members;
+mod needs;
 mod notice;
 mod retention;
+mod search;
 mod staff_acts;
 pub(crate) mod transfer;
 mod view;
@@ -23,7 +25,9 @@ pub(crate) use erasure::{erase, look_for_erasure};
 pub use find::{find, forget_old_searches, found};
 pub use lane::{Arrival, Hold, arrive, hold, not_sent, releasable, skip_held_of_line};
 pub use members::{access_changed, people_changed};
+pub(crate) use needs::oldest_stalled;
 pub(crate) use retention::{count_held_before, skip_held_before, text_is_removed};
+pub(crate) use search::{conversations_by_name, conversations_by_number};
 pub use staff_acts::{restore, retry_now, skip};
 pub use view::{
     Backlog, LineCounts, backlog, conversations_of_line, counts, counts_of_line, find_conversation, list, timeline, unsent_posts,

@@ -15,6 +15,7 @@ mod launch;
 pub mod line_transfer;
 mod log;
 mod pieces;
+mod search;
 pub mod state;
 pub mod v1_migration;
 mod view;
@@ -25,7 +26,9 @@ pub use control::act;
 pub(crate) use launch::{approved, not_approved};
 pub use launch::{plan, plan_reverse, start};
 pub(crate) use pieces::{forget_contact, remove_results_before, takes_file_in};
+pub(crate) use search::of_found;
 pub use view::{Report, ReportStep, about, catalogue, get, list, of_line, report, result};
+pub(crate) use view::{oldest_failed, oldest_standing};
 pub use worker::{Sleeper, Worker, WorkerConfig};
 
 use crate::clock::Now;

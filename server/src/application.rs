@@ -25,6 +25,7 @@ use switchyard::retention;
 use switchyard::ringcentral::Client;
 use switchyard::ringcentral::events;
 use switchyard::ringcentral::subscription::Subscriptions;
+use switchyard::search;
 use switchyard::secret::Keyring;
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Passwords, SessionRows};
@@ -133,6 +134,7 @@ async fn prune(db: Db, now: Now, stop: CancellationToken) {
             staff::sign_in_history_is_pruned(&db, &now).await,
             staff::forget_old_pauses(&db, &now).await,
             sync::forget_old_searches(&db, &now).await,
+            search::forget_old(&db, &now).await,
             erasure::forget_open(&db, &now).await,
             idempotency::forget_old(&db, &now).await,
             events::forget_old(&db, &now).await,

@@ -200,13 +200,14 @@ pub async fn add(
             .run(
                 "insert into line (id, account_id, number, label, search, integration_type, created_at, version)
                  values ($1, $2, $3, $4, $5, $6, $7, 1)",
-                (id, account, number, label.clone(), search_text(&label, &of.name), integration_type, now.at()),
+                (id, account, number.clone(), label.clone(), search_text(&label, &of.name), integration_type, now.at()),
             )
             .await;
         match added {
             Err(error) if is_duplicate(&error) => return Err(Problem::conflict("This number is a line already.")),
             other => other?,
         };
+        super::search::write_digits(tx, &[(id, &number)]).await?;
         tx.tell(Change::Line { account_id: account, line_id: id });
         let entry = Entry { action: "line.add", account_id: Some(account), line_id: Some(id), ..Entry::default() };
         let after = serde_json::json!({ "label": label, "integration_type": integration_type });

@@ -108,6 +108,7 @@ pub(crate) use moving;
 pub const TABLES: &[LineTable] = &[
     LineTable { table: "line_user", fate: Fate::Settles, how: "dropped, or kept for people whom the new account knows by e-mail address" },
     LineTable { table: "responder", fate: Fate::Settles, how: "moved along, or dropped" },
+    LineTable { table: "line_digits", fate: Fate::Follows, how: "what the line's number is found by is the line's" },
     LineTable { table: "retention_mark", fate: Fate::Follows, how: "how far a line is worked off is the line's" },
 ];
 

@@ -3,6 +3,7 @@
 use super::consent::{self, Keyword};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx};
+use crate::figures::{self, Counter};
 use crate::sync::{self, Arrival};
 use crate::types::{
     AccountId, Change, ConversationId, IntegrationType, LineId, Media, MessageId, Origin, PhoneNumber, ResponderId, Timestamp,
@@ -148,6 +149,7 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
                 tx.tell(Change::Conversation { account_id: m.route.account_id, line_id: m.route.id, conversation_id });
             }
         }
+        figures::count(tx, at, new.iter().map(|m| (m.route.account_id, Counter::Inbound))).await?;
         Ok(answers)
     })
     .await

@@ -7,6 +7,7 @@ use super::inbound::json;
 use super::{consent, inbound};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx};
+use crate::figures::{self, Counter};
 use crate::sync;
 use crate::types::{
     AccountId, BlastId, Change, ConversationId, IntegrationType, LineId, MessageId, MessageState, Origin, PhoneNumber, Problem, Timestamp,
@@ -387,6 +388,8 @@ async fn record(db: &Db, now: &Now, results: Vec<Attempt>) -> Result<Vec<Result<
         .await?;
         sync::releasable(tx, at, &releasable).await?;
         sync::not_sent(tx, now, &dropped).await?;
+        let taken = results.iter().filter(|attempt| matches!(attempt.sent, Some(Sent::Accepted(_))));
+        figures::count(tx, at, taken.map(|attempt| (attempt.due.account_id, Counter::Outbound))).await?;
         Ok(vec![Ok(()); count])
     })
     .await

@@ -8,8 +8,11 @@ use super::inbound::{Incoming, json, list_as_stored};
 use super::timeline::{media, others};
 use crate::clock::{Now, first_id_at};
 use crate::db::{Db, Result, Tx};
+use crate::home::most_read;
 use crate::staff::{Permit, Seen, may};
-use crate::types::{Change, Cursor, LineId, Page, PhoneNumber, Problem, ShownNumber, Timestamp, UnknownRow, Written};
+use crate::types::{
+    Change, Counted, Cursor, LineId, Page, PhoneNumber, Problem, ShownNumber, Timestamp, UnknownNumber, UnknownRow, Written,
+};
 use uuid::Uuid;
 
 /// Counting looks at so many, the newest ones: a number that has become a line is no trouble any more.
@@ -150,4 +153,27 @@ pub async fn count(db: &Db, permit: &Permit<may::SeeMessages>) -> Result<Option<
         )
         .await?;
     Ok(Some(count))
+}
+
+/// Numbers that were texted and still are no line, counted up to a cap, and those that have waited longest, of the newest [`COUNTED`]
+/// messages; `None` for who may not see them.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn numbers(db: &Db, permit: &Permit<may::SeeMessages>, named: usize) -> Result<Option<Counted<UnknownNumber>>> {
+    if !permit.scope().everywhere {
+        return Ok(None);
+    }
+    let rows = db
+        .all(
+            "select u.to_number as number, count(*) as messages, min(u.received_at) as since
+             from (select to_number, received_at from unknown_inbound order by id desc limit $1) u
+             where not exists (select 1 from line l where l.number = u.to_number)
+             group by u.to_number
+             order by min(u.received_at), u.to_number
+             limit $2",
+            (COUNTED, most_read()),
+        )
+        .await?;
+    Ok(Some(Counted::of(rows, named)))
 }

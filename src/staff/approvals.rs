@@ -10,8 +10,8 @@ use super::{Actor, Entry, Member, Proof, may, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::types::{
-    AccountId, ApprovalId, ApprovalRow, ApprovalState, Change, Cursor, IntegrationType, LineId, Page, Problem, RoleId, RunId, StaffId,
-    Timestamp,
+    AccountId, ApprovalId, ApprovalRow, ApprovalState, Change, Counted, Cursor, IntegrationType, LineId, Page, Problem, RoleId, RunId,
+    StaffId, Timestamp,
 };
 use crate::utilities;
 use serde::{Deserialize, Serialize};
@@ -266,6 +266,22 @@ pub async fn list(db: &Db, now: &Now, member: &Member, open: bool, after: Option
         .await?
     };
     Ok(Page::of(rows, limit, |found| found.id).map(|found| found.row(at)))
+}
+
+/// What waits for a member's decision, counted up to a cap, and the oldest of it; `None` for who may not decide.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn oldest_to_decide(db: &Db, now: &Now, member: &Member, named: usize) -> Result<Option<Counted<ApprovalRow>>> {
+    let Some(permit) = member.permit_if_any::<may::Approve>() else { return Ok(None) };
+    let (scope, at) = (permit.scope(), now.at());
+    let rows: Vec<Found> = db
+        .all(
+            approvals_sql!("and p.state = 'open' and p.expires_at > $3 and p.asked_by <> $1 order by p.id limit $4"),
+            (scope.staff, scope.everywhere, at, crate::home::most_read()),
+        )
+        .await?;
+    Ok(Some(Counted::of(rows.into_iter().map(|found| found.row(at)).collect(), named)))
 }
 
 /// How much waits for a member's decision; nothing for who may not decide.

@@ -65,11 +65,11 @@ pub async fn find(
                 "select c.line_id, c.id, l.account_id
                  from conversation c
                  join line l on l.id = c.line_id
-                 where c.number = $1 and (c.line_id = $2 or $2 is null)
+                 where c.tail = $1 and (c.line_id = $2 or $2 is null)
                    and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
                  order by c.last_at desc, c.id desc
                  limit $6",
-                (number, line, scope.everywhere, scope.staff, scope.permission, most),
+                (number.expose().chars().rev().collect::<String>(), line, scope.everywhere, scope.staff, scope.permission, most),
             )
             .await?
         }

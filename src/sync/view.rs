@@ -15,12 +15,18 @@ use uuid::Uuid;
 const COUNT_CAP: i64 = 1_000;
 
 /// A text from outside, for who `sees` personal data or does not.
-fn reason(text: Option<String>, sees: bool) -> Option<String> {
+pub(super) fn reason(text: Option<String>, sees: bool) -> Option<String> {
     if sees { text } else { text.as_deref().map(without_numbers) }
 }
 
 /// What a lane's columns say.
-fn state(kind: IntegrationType, held: Option<i64>, queued: Option<i64>, since: Option<Timestamp>, why: Option<String>) -> SyncState {
+pub(super) fn state(
+    kind: IntegrationType,
+    held: Option<i64>,
+    queued: Option<i64>,
+    since: Option<Timestamp>,
+    why: Option<String>,
+) -> SyncState {
     let (held, queued) = (held.unwrap_or(0), queued.unwrap_or(0));
     match since {
         Some(since) if queued > 0 => SyncState::Stalled { since, why: why.unwrap_or_default() },

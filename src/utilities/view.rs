@@ -8,8 +8,8 @@ use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::staff::{Member, Permit, Seen, may};
 use crate::types::{
-    Cursor, LineId, Page, Permission, Plan, Problem, RunAct, RunDetail, RunEvent, RunEventKind, RunFilter, RunId, RunRow, RunState,
-    RunStep, StaffId, Timestamp, UtilityAbout, UtilityKind,
+    Counted, Cursor, LineId, Page, Permission, Plan, Problem, RunAct, RunDetail, RunEvent, RunEventKind, RunFilter, RunId, RunRow,
+    RunState, RunStep, StaffId, Timestamp, UtilityAbout, UtilityKind,
 };
 
 /// Every utility, and whether the member may launch it.
@@ -134,6 +134,36 @@ pub async fn list(
         )
         .await?;
     Ok(Page::of(rows, limit, |row| row.id).map(RunRow::from))
+}
+
+/// Runs that failed and can be resumed, counted up to a cap, and the oldest of them.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn oldest_failed(db: &Db, permit: &Permit<may::SeeRuns>, named: usize) -> Result<Counted<RunRow>> {
+    Ok(Counted::of(oldest_in(db, permit, RunState::Failed).await?, named))
+}
+
+/// Runs that stand still until somebody resumes them or agrees to them, counted up to a cap, and the oldest of them.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn oldest_standing(db: &Db, permit: &Permit<may::SeeRuns>, named: usize) -> Result<Counted<RunRow>> {
+    let mut rows = oldest_in(db, permit, RunState::Paused).await?;
+    rows.extend(oldest_in(db, permit, RunState::AwaitingApproval).await?);
+    rows.sort_by_key(|row| row.id);
+    Ok(Counted::of(rows, named))
+}
+
+async fn oldest_in(db: &Db, permit: &Permit<may::SeeRuns>, state: RunState) -> Result<Vec<RunRow>> {
+    let scope = permit.scope();
+    let rows: Vec<Row> = db
+        .all(
+            runs_sql!("and r.state = $4 order by r.id limit $5"),
+            (scope.staff, scope.everywhere, scope.permission, state, crate::home::most_read()),
+        )
+        .await?;
+    Ok(rows.into_iter().map(RunRow::from).collect())
 }
 
 /// The runs of a line, the latest first; at most ten.

@@ -20,9 +20,10 @@ struct Table {
 async fn tables_of_sqlite(db: &Db) -> BTreeMap<String, Table> {
     let columns: Vec<(String, String, String, bool)> = db
         .all(
-            "select m.name, c.name, lower(c.type), c.\"notnull\" = 0
+            // Generated columns are in the longer one of the two lists alone; `type` says how they come about, too.
+            "select m.name, c.name, replace(lower(c.type), ' generated always', ''), c.\"notnull\" = 0
              from sqlite_master m
-             join pragma_table_info(m.name) c
+             join pragma_table_xinfo(m.name) c
              where m.type = 'table' and m.name not like '\\_sqlx%' escape '\\' and m.name not like 'sqlite%'",
             (),
         )

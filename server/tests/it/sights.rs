@@ -93,7 +93,7 @@ async fn viewer(app: &TestApp) -> Member {
 }
 
 /// A role of these permissions on these accounts, or everywhere.
-async fn role(app: &TestApp, name: &str, permissions: &[Permission], accounts: Option<&[AccountId]>) -> RoleId {
+pub async fn role(app: &TestApp, name: &str, permissions: &[Permission], accounts: Option<&[AccountId]>) -> RoleId {
     let id = RoleId(app.now.id());
     app.db
         .work(async |tx| {

@@ -1,0 +1,171 @@
+//! Home: what needs a person is shown to who may see it, the oldest first and counted up to a cap; and what came in and went out is
+//! counted as it happens.
+
+use crate::harness::{SECRET, TestApp, contact, on_both_engines};
+use crate::house::house;
+use reqwest::Method;
+use serde_json::json;
+use switchyard::figures;
+use switchyard::home;
+use switchyard::ringcentral;
+use switchyard::staff::Member;
+use switchyard::types::IntegrationType::{Inbox, Ringcentral};
+use switchyard::types::{AccountId, Activity, Age, ConnectionState, LineId, Needs, Span, SyncState};
+
+on_both_engines![
+    a_calm_house_needs_nobody,
+    each_kind_is_shown_to_who_may_see_it,
+    counting_stops_and_says_so,
+    what_came_in_and_went_out_is_counted_once,
+    a_month_is_drawn_of_days_and_the_same_for_one_account_as_for_all,
+];
+
+async fn needs(app: &TestApp, member: &Member) -> Needs {
+    home::needs(&app.db, &app.now, member).await.unwrap()
+}
+
+async fn activity(app: &TestApp, member: &Member, span: Span) -> Activity {
+    home::activity(&app.db, &app.now, member, span).await.unwrap().unwrap()
+}
+
+async fn account_of(app: &TestApp, line: LineId) -> AccountId {
+    let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line]).await.unwrap();
+    account
+}
+
+async fn set(app: &TestApp, sql: &'static str) {
+    app.db.work(async |tx| tx.run(sql, ()).await).await.unwrap();
+}
+
+async fn a_calm_house_needs_nobody(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    app.reply(&contact(1), &line, "Hello").await;
+    app.work().await;
+    figures::sample(&app.db, &app.now).await.unwrap();
+    let needs = needs(app, &app.staff).await;
+    assert_eq!(needs.stalled.unwrap().count, 0);
+    assert_eq!(needs.connections.unwrap().count, 0);
+    assert_eq!((needs.failed.unwrap().count, needs.standing.unwrap().count, needs.to_decide.unwrap().count), (0, 0, 0));
+    assert_eq!((needs.unknown.unwrap().count, needs.held.unwrap().old()), (0, 0));
+    let page = app.ask(&app.staff, Method::GET, "/", &[]).await;
+    assert_eq!(page.status(), 200);
+    assert!(page.text().await.unwrap().contains("Nothing needs anybody"));
+}
+
+async fn each_kind_is_shown_to_who_may_see_it(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let account = account_of(app, line.id).await;
+    for n in [1, 2] {
+        app.reply(&contact(n), &line, "Hello").await;
+        app.work().await;
+        app.send(&line, &contact(n), "Your order is ready").await;
+        app.send_outbox().await;
+    }
+    app.pass(8 * 24 * 60 * 60);
+    figures::sample(&app.db, &app.now).await.unwrap();
+    set(
+        app,
+        "update lane set trouble = 3, queued = 1, stalled_since = changed_at, stalled_reason = 'The chat was refused'
+         where conversation_id in (select id from conversation where number = '+12025550121')",
+    )
+    .await;
+    let strays = json!({ "id": "1", "from": contact(1), "to": ["+12025550119"], "text": "Hello?" });
+    assert_eq!(app.webhook("messages", SECRET, &strays).await.status(), 200);
+    let h = house(app);
+    let elsewhere = h.account("Elsewhere").await;
+    let run = crate::doors::planned(app, line.id, elsewhere).await;
+    set(app, "update utility_run set state = 'failed'").await;
+    let permit = app.staff.permit().unwrap();
+    let connection = ringcentral::list(&app.db, &app.now, &permit, None, 1).await.unwrap().rows.remove(0);
+    ringcentral::pause(&app.db, &app.now, &app.staff.permit().unwrap(), connection.id, connection.version).await.unwrap();
+
+    let all = needs(app, &app.staff).await;
+    let stalled = all.stalled.unwrap();
+    assert_eq!((stalled.count, stalled.is_more, stalled.oldest.len()), (1, false, 1));
+    assert!(matches!(&stalled.oldest[0].sync, SyncState::Stalled { why, .. } if why == "The chat was refused"));
+    assert_eq!(stalled.oldest[0].number.whole().unwrap().expose(), contact(1));
+    let connections = all.connections.unwrap();
+    assert!(matches!(connections.oldest[..], [ref one] if matches!(one.state, ConnectionState::Paused { .. }) && one.id == connection.id));
+    assert_eq!(all.failed.unwrap().oldest[0].id, run);
+    assert_eq!(all.unknown.unwrap().oldest[0].number.expose(), "+12025550119");
+    let held = all.held.unwrap();
+    assert_eq!(held.by_age, Age::ALL.iter().map(|age| (*age, if *age == Age::Older { 2 } else { 0 })).collect::<Vec<_>>());
+    assert_eq!((held.accounts[0].id, held.accounts[0].old), (account, 2));
+    assert_eq!(all.to_decide.unwrap().count, 0, "nobody decides on what they asked for themselves");
+
+    // Whoever looks after another account alone is shown nothing of this one, and what is nobody's account's is not theirs.
+    let stranger = h.account("Third").await;
+    let stranger = h.member_of(stranger).await;
+    let none = needs(app, &stranger).await;
+    assert_eq!((none.stalled.unwrap().count, none.connections.unwrap().count, none.failed.unwrap().count), (0, 0, 0));
+    assert!(none.unknown.is_none() && none.held.unwrap().accounts.is_empty());
+    // A viewer sees whom it is about by the last digits.
+    let vera = h.member("vera@example.com", h.role("Viewer").await).await;
+    let masked = needs(app, &vera).await;
+    assert!(masked.stalled.unwrap().oldest[0].number.whole().is_none());
+    assert!(masked.failed.is_none() && masked.to_decide.is_none());
+    let page = app.ask(&vera, Method::GET, "/", &[]).await.text().await.unwrap();
+    assert!(page.contains("Stalled conversations") && page.contains("•••• 0121") && !page.contains("202 555 0121"), "{page}");
+    assert!(page.contains("Connections in trouble") && !page.contains("Failed runs"));
+}
+
+async fn counting_stops_and_says_so(app: &TestApp) {
+    for n in 0..120 {
+        let to = format!("+1{}5550119", 201 + n);
+        let stray = json!({ "id": n.to_string(), "from": contact(1), "to": [to], "text": "Hello?" });
+        app.pass(1);
+        assert_eq!(app.webhook("messages", SECRET, &stray).await.status(), 200);
+    }
+    let unknown = needs(app, &app.staff).await.unknown.unwrap();
+    assert_eq!((unknown.count, unknown.is_more, unknown.oldest.len()), (100, true, 5));
+    assert_eq!(unknown.oldest[0].number.expose(), "+12015550119", "the one that has waited longest");
+    let page = app.ask(&app.staff, Method::GET, "/", &[]).await.text().await.unwrap();
+    assert!(page.contains("100 or more"));
+}
+
+async fn what_came_in_and_went_out_is_counted_once(app: &TestApp) {
+    let (line, other) = (app.line(Inbox).await, app.line(Inbox).await);
+    let message = json!({ "id": "1", "from": contact(1), "to": [line.number], "text": "Hello" });
+    for _ in 0..2 {
+        assert_eq!(app.webhook("messages", SECRET, &message).await.status(), 200);
+    }
+    app.reply(&contact(2), &line, "Hello").await;
+    app.reply(&contact(2), &other, "Hello").await;
+    app.send(&line, &contact(1), "Your order is ready").await;
+    app.send_outbox().await;
+    figures::sum_up(&app.db, &app.now).await.unwrap();
+    figures::sum_up(&app.db, &app.now).await.unwrap();
+    let sums = |drawn: &Activity| (drawn.inbound.iter().sum::<i64>(), drawn.outbound.iter().sum::<i64>());
+    let day = activity(app, &app.staff, Span::Day).await;
+    assert_eq!(sums(&day), (3, 1), "what came twice is one message");
+    assert_eq!((day.inbound.len(), day.step_seconds, day.inbound.last()), (24, 3_600, Some(&3)));
+    let counted: Vec<(String, i64)> =
+        app.db.all("select direction, count(*) from message group by direction order by direction", ()).await.unwrap();
+    assert_eq!(counted, [("inbound".to_owned(), 3), ("outbound".to_owned(), 1)], "the messages say the same");
+    let member = house(app).member_of(account_of(app, other.id).await).await;
+    assert_eq!(sums(&activity(app, &member, Span::Day).await), (1, 0), "of one's own accounts alone");
+}
+
+async fn a_month_is_drawn_of_days_and_the_same_for_one_account_as_for_all(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    for n in 0..5 {
+        app.reply(&contact(n), &line, "Hello").await;
+        app.work().await;
+        app.send(&line, &contact(n), "Your order is ready").await;
+        app.send_outbox().await;
+        figures::sample(&app.db, &app.now).await.unwrap();
+        figures::sum_up(&app.db, &app.now).await.unwrap();
+        app.pass(26 * 60 * 60);
+    }
+    let member = house(app).member_of(account_of(app, line.id).await).await;
+    for span in [Span::Day, Span::Month] {
+        let (all, own) = (activity(app, &app.staff, span).await, activity(app, &member, span).await);
+        assert_eq!(all, own);
+    }
+    let month = activity(app, &app.staff, Span::Month).await;
+    assert_eq!((month.inbound.len(), month.inbound.iter().sum::<i64>(), month.outbound.iter().sum::<i64>()), (30, 5, 5));
+    assert_eq!(month.held.iter().max(), Some(&5));
+    assert_eq!(month.posted.iter().sum::<i64>(), 5);
+    let day = activity(app, &app.staff, Span::Day).await;
+    assert_eq!(day.inbound.iter().sum::<i64>(), 0, "the last one came 26 hours ago");
+}

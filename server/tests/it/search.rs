@@ -1,0 +1,337 @@
+//! Search everywhere, against a second opinion: a plain scan of the tables, on random data, for members with different scopes; and
+//! that what is typed stands nowhere.
+
+use crate::harness::{TestApp, contact, keys, on_both_engines};
+use crate::house::house;
+use crate::sights::role;
+use reqwest::Method;
+use std::collections::BTreeSet;
+use switchyard::clock::Rng;
+use switchyard::directory::{accounts, lines, people};
+use switchyard::messaging::inbound::{self, Incoming};
+use switchyard::search;
+use switchyard::staff::{self, Member};
+use switchyard::types::{
+    AccountId, AuditFilter, AuditOutcome, ConversationId, Found, IntegrationType, LineId, Permission, PhoneNumber, Problem, StaffId, UserId,
+};
+
+on_both_engines![
+    a_search_finds_what_a_plain_scan_finds,
+    a_line_is_found_by_any_three_digits_and_each_once,
+    without_the_permission_contacts_are_found_by_a_whole_number_alone,
+    a_kept_search_is_its_searchers_own_and_its_text_stands_nowhere,
+    who_found_contacts_is_in_the_audit,
+    runs_are_found_by_their_line_and_their_accounts,
+];
+
+const MANY: usize = 10_000;
+const FIRST: [&str; 10] = ["Ada", "Adam", "adele", "Bea", "BEN", "Zoë", "Élise", "Max_", "100%", "Vera"];
+const LAST: [&str; 6] = ["Stone", "stonehill", "O'Neil", "Brook", "Nguyen", "Åberg"];
+
+fn pick<'a>(rng: &Rng, of: &[&'a str]) -> &'a str {
+    of[usize::try_from(rng.below(of.len() as u64)).unwrap()]
+}
+
+fn name(rng: &Rng) -> String {
+    format!("{} {}", pick(rng, &FIRST), pick(rng, &LAST))
+}
+
+/// A number reserved for fiction, in some area.
+fn number(rng: &Rng) -> String {
+    format!("+1{}555{:04}", 201 + rng.below(40), 100 + rng.below(100))
+}
+
+async fn random_world(app: &TestApp, rng: &Rng) -> Vec<AccountId> {
+    let (db, now, permit) = (&app.db, &app.now, app.staff.permit().unwrap());
+    let mut made = Vec::new();
+    for n in 0..5 {
+        let account = accounts::add(db, now, &permit, &format!("{} {n}", name(rng)), true, true).await.unwrap();
+        made.push(account);
+        let mut own = Vec::new();
+        for _ in 0..12 {
+            let line = number(rng);
+            // A number that is a line already is drawn again the next time.
+            if lines::add(db, now, &permit, account, &line, &name(rng), IntegrationType::Inbox).await.is_ok() {
+                own.push(PhoneNumber::parse(&line).unwrap());
+            }
+        }
+        let mut batch = Vec::new();
+        for n in 0..40 {
+            let contact = PhoneNumber::parse(&number(rng)).unwrap();
+            if rng.below(4) > 0 {
+                people::name_contact(db, &permit, account, &contact, &name(rng)).await.unwrap();
+            }
+            batch.push(Incoming {
+                carrier_id: format!("{account}-{n}"),
+                from: contact,
+                to: own[usize::try_from(rng.below(own.len() as u64)).unwrap()].clone(),
+                others: Vec::new(),
+                body: "Hello".to_owned(),
+                media: Vec::new(),
+                sent_at: None,
+            });
+        }
+        inbound::receive(db, now, &batch).await.unwrap();
+        for n in 0..6 {
+            let name = name(rng);
+            let email = format!("{}{n}@example.com", name.split(' ').next().unwrap_or_default());
+            people::add_user(db, now, &permit, account, &name, &email).await.unwrap();
+        }
+    }
+    made
+}
+
+/// All there is, read plainly.
+struct All {
+    accounts: Vec<(AccountId, String)>,
+    lines: Vec<(LineId, String, String, AccountId)>,
+    users: Vec<(UserId, String, String, AccountId)>,
+    contacts: Vec<(AccountId, String, String)>,
+    conversations: Vec<(ConversationId, LineId, String)>,
+    staff: Vec<(StaffId, String, String)>,
+}
+
+async fn all(app: &TestApp) -> All {
+    let db = &app.db;
+    All {
+        accounts: db.all("select id, name from account", ()).await.unwrap(),
+        lines: db.all("select id, number, label, account_id from line", ()).await.unwrap(),
+        users: db.all("select id, name, email, account_id from account_user", ()).await.unwrap(),
+        contacts: db.all("select account_id, number, name from contact", ()).await.unwrap(),
+        conversations: db.all("select id, line_id, number from conversation", ()).await.unwrap(),
+        staff: db.all("select id, name, email from staff_member", ()).await.unwrap(),
+    }
+}
+
+/// A member, and where they may see what.
+struct Seer {
+    member: Member,
+    sees: fn(Permission, bool) -> bool,
+    /// The account that [`Seer::sees`] speaks of as theirs.
+    own: AccountId,
+}
+
+/// What a search must find, as text.
+type Sets = [BTreeSet<String>; 6];
+
+fn expected(all: &All, seer: &Seer, text: &str) -> Sets {
+    let sees = |permission, account: AccountId| (seer.sees)(permission, account == seer.own);
+    let text = text.trim();
+    let words = (text.chars().count() >= 2).then(|| text.to_ascii_lowercase());
+    let begins = |name: &str| words.as_ref().is_some_and(|words| name.to_ascii_lowercase().starts_with(words));
+    let is_number = text.chars().all(|c| c.is_ascii_digit() || "+-.() ".contains(c));
+    let typed: String = text.chars().filter(char::is_ascii_digit).collect();
+    let holds = |number: &str| is_number && typed.len() >= 3 && number.trim_start_matches('+').contains(&typed);
+    let is_tail = is_number && typed.len() >= 4;
+    let account_of = |line: LineId| all.lines.iter().find(|row| row.0 == line).unwrap().3;
+    let by_directory = |account| sees(Permission::SeeDirectory, account);
+
+    let accounts: Vec<_> = all.accounts.iter().filter(|(id, name)| by_directory(*id) && begins(name)).map(|row| row.0).collect();
+    let is_contact = |account: AccountId, number: &str| {
+        if is_tail {
+            return number.ends_with(&typed);
+        }
+        all.contacts.iter().any(|(of, at, name)| *of == account && at == number && begins(name))
+    };
+    let lines = all
+        .lines
+        .iter()
+        .filter(|(_, number, label, account)| by_directory(*account) && (holds(number) || begins(label) || accounts.contains(account)));
+    let conversations = all.conversations.iter().filter(|(_, line, number)| {
+        let account = account_of(*line);
+        sees(Permission::SeeMessages, account) && sees(Permission::SeePersonalData, account) && is_contact(account, number)
+    });
+    let contacts = all.contacts.iter().filter(|(account, number, _)| {
+        by_directory(*account) && sees(Permission::SeePersonalData, *account) && is_contact(*account, number)
+    });
+    let users = all.users.iter().filter(|(_, name, email, account)| by_directory(*account) && (begins(name) || begins(email)));
+    let members = all.staff.iter().filter(|(_, name, email)| {
+        // Staff are nobody's account: seen everywhere, or not at all.
+        (seer.sees)(Permission::SeeStaff, false) && (begins(name) || begins(email))
+    });
+    [
+        lines.map(|row| row.0.to_string()).collect(),
+        conversations.map(|row| row.0.to_string()).collect(),
+        contacts.map(|row| format!("{} {}", row.0, row.1)).collect(),
+        accounts.iter().map(ToString::to_string).collect(),
+        users.map(|row| row.0.to_string()).collect(),
+        members.map(|row| row.0.to_string()).collect(),
+    ]
+}
+
+fn sets(found: &Found) -> Sets {
+    // Each once: a set would hide it.
+    let once = |list: Vec<String>| {
+        let (count, set) = (list.len(), list.into_iter().collect::<BTreeSet<_>>());
+        assert_eq!(count, set.len(), "each is found once");
+        set
+    };
+    [
+        once(found.lines.rows.iter().map(|row| row.id.to_string()).collect()),
+        once(found.conversations.rows.iter().map(|row| row.conversation_id.to_string()).collect()),
+        once(found.contacts.rows.iter().map(|row| format!("{} {}", row.account_id, row.number.expose())).collect()),
+        once(found.accounts.rows.iter().map(|row| row.id.to_string()).collect()),
+        once(found.users.rows.iter().map(|row| row.id.to_string()).collect()),
+        once(found.staff.rows.iter().map(|row| row.id.to_string()).collect()),
+    ]
+}
+
+/// What somebody may type: part of what there is, or of nothing.
+fn typed(rng: &Rng, all: &All) -> String {
+    fn some<'a, T>(rng: &Rng, of: &'a [T]) -> &'a T {
+        &of[usize::try_from(rng.below(of.len() as u64)).unwrap()]
+    }
+    let part = |text: &str, from: bool| -> String {
+        let chars: Vec<char> = text.chars().collect();
+        let start = if from { usize::try_from(rng.below(chars.len() as u64)).unwrap() } else { 0 };
+        let length = 1 + usize::try_from(rng.below(6)).unwrap();
+        chars[start..].iter().take(length).collect()
+    };
+    match rng.below(9) {
+        0 => part(&some(rng, &all.accounts).1, false).to_uppercase(),
+        1 => part(&some(rng, &all.lines).2, false),
+        2 => part(some(rng, &all.lines).1.trim_start_matches('+'), true),
+        3 => part(&some(rng, &all.users).1, false),
+        4 => part(&some(rng, &all.users).2, false),
+        5 => part(&some(rng, &all.contacts).2, false).to_lowercase(),
+        6 => {
+            let digits: Vec<char> = some(rng, &all.conversations).2.chars().collect();
+            digits[digits.len() - 3 - usize::try_from(rng.below(8)).unwrap()..].iter().collect()
+        }
+        7 => PhoneNumber::parse(&some(rng, &all.conversations).2).unwrap().readable(),
+        _ => pick(rng, &["%", "%%", "_a", "\\", "", " ", "zz", "+", "()", "12", "ad", "é"]).to_owned(),
+    }
+}
+
+async fn a_search_finds_what_a_plain_scan_finds(app: &TestApp) {
+    let rng = Rng::seeded(6);
+    let own = random_world(app, &rng).await[2];
+    let h = house(app);
+    let directory = role(app, "Directory", &[Permission::SeeDirectory, Permission::SeeMessages, Permission::SeeStaff], None).await;
+    let here = role(app, "Sees one", &[Permission::SeePersonalData], Some(&[own])).await;
+    let narrow = role(app, "One", &[Permission::SeeDirectory, Permission::SeeMessages, Permission::SeePersonalData], Some(&[own])).await;
+    let all_of_it = Seer { member: app.staff.clone(), sees: |_, _| true, own };
+    let masked =
+        Seer { member: h.member("ada@example.com", directory).await, sees: |permission, _| permission != Permission::SeePersonalData, own };
+    let partly = h.member("ben@example.com", directory).await;
+    app.db.work(async |tx| tx.run("insert into staff_role (staff_id, role_id) values ($1, $2)", (partly.id(), here)).await).await.unwrap();
+    let partly = Member::load(&app.db, partly.id()).await.unwrap().unwrap();
+    let partly = Seer { member: partly, sees: |permission, is_own| is_own || permission != Permission::SeePersonalData, own };
+    let one = Seer {
+        member: h.member("vera@example.com", narrow).await,
+        sees: |permission, is_own| is_own && permission != Permission::SeeStaff,
+        own,
+    };
+    let all = all(app).await;
+    let mut found_some = [0; 6];
+    for _ in 0..150 {
+        let text = typed(&rng, &all);
+        for seer in [&all_of_it, &masked, &partly, &one] {
+            let found = search::everywhere(&app.db, &seer.member, &text, MANY).await.unwrap();
+            let (found, wanted) = (sets(&found), expected(&all, seer, &text));
+            for (n, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+                assert_eq!(found, wanted, "kind {n} for {text:?}");
+                found_some[n] += usize::from(!found.is_empty());
+            }
+        }
+    }
+    assert!(found_some.iter().all(|count| *count > 10), "the texts are ones that find something: {found_some:?}");
+    // No more than was asked for, and that there are more is said.
+    let few = search::everywhere(&app.db, &app.staff, "555", 3).await.unwrap();
+    assert!(few.lines.rows.len() == 3 && few.lines.is_cut);
+}
+
+async fn a_line_is_found_by_any_three_digits_and_each_once(app: &TestApp) {
+    let account = house(app).account("Digits").await;
+    let add = async |number: &str| {
+        lines::add(&app.db, &app.now, &app.staff.permit().unwrap(), account, number, "Desk", IntegrationType::Inbox).await.unwrap()
+    };
+    let (line, code) = (add("+12015550155").await, add("55501").await);
+    let find = async |text: &str| {
+        let found = search::everywhere(&app.db, &app.staff, text, MANY).await.unwrap().lines.rows;
+        found.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    for text in ["120", "2015", "155", "015 5", "+1 (201) 555-0155"] {
+        assert_eq!(find(text).await, [line], "{text}");
+    }
+    // The number holds these digits twice over.
+    let both: BTreeSet<LineId> = find("555").await.into_iter().collect();
+    assert_eq!((both, find("555").await.len()), ([line, code].into(), 2));
+    assert_eq!(find("55").await, [] as [LineId; 0], "two digits say nothing");
+}
+
+async fn without_the_permission_contacts_are_found_by_a_whole_number_alone(app: &TestApp) {
+    let line = app.line(IntegrationType::Inbox).await;
+    app.reply(&contact(1), &line, "Hello").await;
+    let h = house(app);
+    let vera = h.member("vera@example.com", h.role("Viewer").await).await;
+    let account = accounts::list(&app.db, &app.staff.permit().unwrap(), "", None, 1).await.unwrap().rows[0].id;
+    let number = PhoneNumber::parse(&contact(1)).unwrap();
+    people::name_contact(&app.db, &app.staff.permit().unwrap(), account, &number, "Wanda").await.unwrap();
+    for text in ["0121", "Wanda", &contact(1)] {
+        let found = search::everywhere(&app.db, &vera, text, MANY).await.unwrap();
+        assert!(found.conversations.rows.is_empty() && found.contacts.rows.is_empty(), "{text}");
+        assert_eq!(found.is_whole_number, text == contact(1) || text == "0121", "what could be a short code is taken as one");
+        let seen = search::everywhere(&app.db, &app.staff, text, MANY).await.unwrap();
+        assert!(seen.conversations.rows.len() == 1 && seen.contacts.rows.len() == 1 && !seen.is_whole_number, "{text}");
+    }
+    for (path, form) in [("/fn/search", "0121"), ("/fn/search", "Wanda")] {
+        let told = app.ask(&vera, Method::POST, path, &[("text", form)]).await.text().await.unwrap();
+        assert!(!told.contains("Wanda") && !told.contains("0121"), "{told}");
+    }
+}
+
+async fn a_kept_search_is_its_searchers_own_and_its_text_stands_nowhere(app: &TestApp) {
+    let text = "+1 202 555 0121";
+    let answer = app.ask(&app.staff, Method::POST, "/fn/search/keep", &[("text", text)]).await;
+    let headers = format!("{:?}", answer.headers());
+    assert!(headers.contains("/search?search=") && !headers.contains("0121"), "{headers}");
+    let (kept,): (String,) = app.db.one("select typed from kept_search", ()).await.unwrap();
+    assert!(!kept.contains("0121"), "{kept}");
+
+    let id = search::keep(&app.db, &app.now, &keys(), &app.staff, text).await.unwrap();
+    assert_eq!(search::kept(&app.db, &app.now, &keys(), &app.staff, id).await.unwrap(), text);
+    let page = app.ask(&app.staff, Method::GET, &format!("/search?search={id}"), &[]).await;
+    assert_eq!(page.status(), 200);
+    assert!(page.text().await.unwrap().contains(text), "the page says what was searched for");
+    let h = house(app);
+    let sam = h.member("sam@example.com", h.role("Support").await).await;
+    assert!(matches!(search::kept(&app.db, &app.now, &keys(), &sam, id).await, Err(Problem::NotFound { .. })));
+    for bad in ["", " x ", &"x".repeat(201)] {
+        let refused = search::keep(&app.db, &app.now, &keys(), &app.staff, bad).await;
+        assert!(matches!(refused, Err(Problem::Invalid { field, .. }) if field == "text"), "{bad:?}");
+    }
+    app.pass(3_601);
+    assert!(matches!(search::kept(&app.db, &app.now, &keys(), &app.staff, id).await, Err(Problem::NotFound { .. })));
+    assert_eq!(search::forget_old(&app.db, &app.now).await.unwrap(), 2);
+}
+
+async fn who_found_contacts_is_in_the_audit(app: &TestApp) {
+    let line = app.line(IntegrationType::Inbox).await;
+    app.reply(&contact(1), &line, "Hello").await;
+    let found = async || {
+        let filter = AuditFilter { outcome: Some(AuditOutcome::Seen), ..AuditFilter::default() };
+        let rows = staff::search(&app.db, &app.staff.permit().unwrap(), &filter, None, 100).await.unwrap().rows;
+        rows.iter().filter(|entry| entry.row.action == "conversation.see_found").count()
+    };
+    app.ask(&app.staff, Method::POST, "/fn/search", &[("text", "account")]).await;
+    assert_eq!(found().await, 0, "an account is nobody's secret");
+    for _ in 0..3 {
+        app.ask(&app.staff, Method::POST, "/fn/search", &[("text", "0121")]).await;
+    }
+    assert_eq!(found().await, 1, "once in ten minutes");
+}
+
+async fn runs_are_found_by_their_line_and_their_accounts(app: &TestApp) {
+    let line = app.line(IntegrationType::Inbox).await;
+    let h = house(app);
+    let target = h.account("Target").await;
+    let run = crate::doors::planned(app, line.id, target).await;
+    let other = h.account("Other").await;
+    let elsewhere = h.member_of(other).await;
+    for text in ["0100", "Account 0", "target"] {
+        let found = search::everywhere(&app.db, &app.staff, text, MANY).await.unwrap().runs.rows;
+        assert_eq!(found.iter().map(|row| row.id).collect::<Vec<_>>(), [run], "{text}");
+        assert!(search::everywhere(&app.db, &elsewhere, text, MANY).await.unwrap().runs.rows.is_empty(), "{text}");
+    }
+}

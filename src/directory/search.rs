@@ -1,0 +1,282 @@
+//! What a search everywhere finds in the directory: accounts, people, lines and contacts.
+//!
+//! The rule: the text is the beginning of a key that an index carries, and the scope is asked of the few rows that it leads to.
+
+use crate::db::{Db, Result, Tx};
+use crate::messaging::inbound::json;
+use crate::search::Prefix;
+use crate::staff::{Permit, Seen, may};
+use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, IntegrationType, LineId, LineRow, Part, PhoneNumber};
+
+/// One more than is shown, so that it can be said that there are more.
+fn and_one(most: usize) -> i64 {
+    i64::try_from(most + 1).unwrap_or(i64::MAX)
+}
+
+/// Writes down the ends of new lines' numbers, by which any part of one is found.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn write_digits(tx: &mut Tx, lines: &[(LineId, &PhoneNumber)]) -> Result<()> {
+    let ends = |number: &str| -> Vec<String> {
+        let digits = number.trim_start_matches('+');
+        (0..digits.len().saturating_sub(2)).map(|at| digits[at..].to_owned()).collect()
+    };
+    let rows: Vec<(LineId, String)> =
+        lines.iter().flat_map(|(line, number)| ends(number.expose()).into_iter().map(|digits| (*line, digits))).collect();
+    tx.run("insert into line_digits (line_id, digits) select unhex(j.value->>0, '-'), j.value->>1 from json_each($1) j", [json(&rows)])
+        .await?;
+    Ok(())
+}
+
+/// Accounts whose name begins so.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn accounts(db: &Db, permit: &Permit<may::SeeDirectory>, name: &Prefix, most: usize) -> Result<Part<FoundAccount>> {
+    let scope = permit.scope();
+    let rows = db
+        .all(
+            "select a.id, a.name
+             from account a
+             where a.folded >= $1 and a.folded < $2
+               and ($3 or a.id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+             order by a.folded, a.id
+             limit $6",
+            (name.from.clone(), name.to.clone(), scope.everywhere, scope.staff, scope.permission, and_one(most)),
+        )
+        .await?;
+    Ok(Part::of(rows, most))
+}
+
+macro_rules! list_sql {
+    ($key:literal) => {
+        concat!(
+            "select u.id, u.name, u.email, u.account_id, a.name as account
+             from account_user u
+             join account a on a.id = u.account_id
+             where ($3 or u.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5)) ",
+            $key,
+            "limit $6"
+        )
+    };
+}
+
+/// People of accounts whose name or e-mail address begins so.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn users(db: &Db, permit: &Permit<may::SeeDirectory>, text: &Prefix, most: usize) -> Result<Part<FoundUser>> {
+    let scope = permit.scope();
+    let args = || (text.from.clone(), text.to.clone(), scope.everywhere, scope.staff, scope.permission, and_one(most));
+    // One text for each key, so that each walks an index of its own.
+    let mut rows: Vec<FoundUser> =
+        db.all(list_sql!("and u.folded >= $1 and u.folded < $2 order by u.folded, u.account_id, u.id "), args()).await?;
+    let by_email: Vec<FoundUser> =
+        db.all(list_sql!("and u.email >= $1 and u.email < $2 order by u.email, u.account_id, u.id "), args()).await?;
+    for user in by_email {
+        if rows.iter().all(|row| row.id != user.id) {
+            rows.push(user);
+        }
+    }
+    Ok(Part::of(rows, most))
+}
+
+#[derive(sqlx::FromRow)]
+struct Line {
+    id: LineId,
+    number: PhoneNumber,
+    label: String,
+    account_id: AccountId,
+    account: String,
+    integration_type: IntegrationType,
+}
+
+impl From<Line> for LineRow {
+    fn from(line: Line) -> Self {
+        let Line { id, number, label, account_id, account, integration_type } = line;
+        Self { id, number, label, account_id, account, integration_type }
+    }
+}
+
+/// Lines whose number holds these digits or whose label begins so, and lines of these accounts.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn lines(
+    db: &Db,
+    permit: &Permit<may::SeeDirectory>,
+    digits: Option<&Prefix>,
+    label: Option<&Prefix>,
+    accounts: &[AccountId],
+    most: usize,
+) -> Result<Part<LineRow>> {
+    let mut rows: Vec<Line> = match digits {
+        Some(digits) => by_digits(db, permit, digits, most).await?,
+        None => Vec::new(),
+    };
+    let mut more = match label {
+        Some(label) => by_label(db, permit, label, most).await?,
+        None => Vec::new(),
+    };
+    if !accounts.is_empty() {
+        more.extend(of_accounts(db, permit, accounts, most).await?);
+    }
+    for line in more {
+        if rows.iter().all(|row| row.id != line.id) {
+            rows.push(line);
+        }
+    }
+    Ok(Part::of(rows.into_iter().map(LineRow::from).collect(), most))
+}
+
+async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix, most: usize) -> Result<Vec<Line>> {
+    let scope = permit.scope();
+    if scope.everywhere {
+        // Where a number holds the digits twice, the longer end counts.
+        return db
+            .all(
+                "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type
+                 from line_digits d
+                 join line l on l.id = d.line_id
+                 join account a on a.id = l.account_id
+                 where d.digits >= $1 and d.digits < $2
+                   and not exists (select 1 from line_digits e
+                                   where e.line_id = d.line_id and e.digits >= $1 and e.digits < $2
+                                     and length(e.digits) > length(d.digits))
+                 order by d.digits, d.line_id
+                 limit $3",
+                (digits.from.clone(), digits.to.clone(), and_one(most)),
+            )
+            .await;
+    }
+    // Whoever looks after named accounts: their lines are fewer than those of all that hold three digits.
+    db.all(
+        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type
+         from line l
+         join account a on a.id = l.account_id
+         where l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4)
+           and exists (select 1 from line_digits d where d.line_id = l.id and d.digits >= $1 and d.digits < $2)
+         order by l.account_id, l.number
+         limit $5",
+        (digits.from.clone(), digits.to.clone(), scope.staff, scope.permission, and_one(most)),
+    )
+    .await
+}
+
+async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, most: usize) -> Result<Vec<Line>> {
+    let scope = permit.scope();
+    db.all(
+        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type
+         from line l
+         join account a on a.id = l.account_id
+         where l.folded >= $1 and l.folded < $2
+           and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+         order by l.folded, l.id
+         limit $6",
+        (label.from.clone(), label.to.clone(), scope.everywhere, scope.staff, scope.permission, and_one(most)),
+    )
+    .await
+}
+
+async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[AccountId], most: usize) -> Result<Vec<Line>> {
+    let scope = permit.scope();
+    let accounts: Vec<_> = accounts.iter().map(|account| [account]).collect();
+    db.all(
+        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type
+         from line l
+         join account a on a.id = l.account_id
+         where l.account_id in (select unhex(j.value->>0, '-') from json_each($1) j)
+           and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
+         order by l.account_id, l.number
+         limit $5",
+        (json(&accounts), scope.everywhere, scope.staff, scope.permission, and_one(most)),
+    )
+    .await
+}
+
+/// A contact is personal data: it is found on the accounts where the permit's holder sees that.
+macro_rules! row_sql {
+    ($key:literal) => {
+        concat!(
+            "select k.account_id, a.name as account, k.number, k.name
+             from contact k
+             join account a on a.id = k.account_id
+             where ($3 or k.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
+               and ($4 or k.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $7)) ",
+            $key,
+            "limit $8"
+        )
+    };
+}
+
+/// Contacts whose name begins so.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn contacts_by_name(
+    db: &Db,
+    permit: &Permit<may::SeeDirectory>,
+    name: &Prefix,
+    most: usize,
+) -> Result<Part<FoundContact>> {
+    let (scope, sight) = (permit.scope(), permit.sight());
+    if !sight.somewhere {
+        return Ok(Part::default());
+    }
+    let rows: Vec<FoundContact> = db
+        .all(
+            row_sql!("and k.folded >= $1 and k.folded < $2 order by k.folded, k.account_id, k.number "),
+            (
+                name.from.clone(),
+                name.to.clone(),
+                scope.everywhere,
+                sight.everywhere,
+                scope.staff,
+                scope.permission,
+                sight.permission,
+                and_one(most),
+            ),
+        )
+        .await?;
+    Ok(seen(permit, rows, most))
+}
+
+/// Contacts whose number, read from its end, begins so.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn contacts_by_number(
+    db: &Db,
+    permit: &Permit<may::SeeDirectory>,
+    tail: &Prefix,
+    most: usize,
+) -> Result<Part<FoundContact>> {
+    let (scope, sight) = (permit.scope(), permit.sight());
+    if !sight.somewhere {
+        return Ok(Part::default());
+    }
+    let rows: Vec<FoundContact> = db
+        .all(
+            row_sql!("and k.tail >= $1 and k.tail < $2 order by k.tail, k.account_id, k.number "),
+            (
+                tail.from.clone(),
+                tail.to.clone(),
+                scope.everywhere,
+                sight.everywhere,
+                scope.staff,
+                scope.permission,
+                sight.permission,
+                and_one(most),
+            ),
+        )
+        .await?;
+    Ok(seen(permit, rows, most))
+}
+
+fn seen(permit: &Permit<may::SeeDirectory>, rows: Vec<FoundContact>, most: usize) -> Part<FoundContact> {
+    if !rows.is_empty() {
+        permit.saw(Seen::Found);
+    }
+    Part::of(rows, most)
+}

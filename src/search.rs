@@ -1,0 +1,183 @@
+//! Search everywhere: one text, looked for among lines, conversations, contacts, accounts, people, runs and staff.
+//!
+//! The rule: each room finds its own rows, by an index and within its permit; what was typed may be a contact's number or name, so it is
+//! written down nowhere, but for a search that has a page of its own: there it stands sealed for an hour.
+
+use crate::clock::Now;
+use crate::db::{Db, Result, Tx};
+use crate::secret::Keyring;
+use crate::staff::{Member, may};
+use crate::types::{Found, Part, PhoneNumber, Problem, SearchId};
+use crate::{directory, staff, sync, utilities};
+use std::time::Duration;
+
+/// Nothing that is searched for is longer, in characters.
+const LONGEST: usize = 200;
+/// Fewer letters say nothing.
+const FEWEST_LETTERS: usize = 2;
+/// A line is found by so many digits of its number …
+const FEWEST_DIGITS: usize = 3;
+/// … and a contact by so many at its end.
+const FEWEST_OF_CONTACT: usize = 4;
+/// A search with a page of its own can be looked at again for so long.
+const KEPT: Duration = Duration::from_secs(60 * 60);
+/// What a kept text is sealed for.
+const COLUMN: &str = "kept_search.typed";
+
+/// The beginning of a text that an index is walked by, and where the walk ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Prefix {
+    pub(crate) from: String,
+    pub(crate) to: String,
+}
+
+impl Prefix {
+    /// What begins with `text`, as it is.
+    pub(crate) fn of(text: &str) -> Self {
+        Self { from: text.to_owned(), to: format!("{text}\u{10ffff}") }
+    }
+}
+
+/// What was typed, as it is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    /// The beginning of a name.
+    words: Option<Prefix>,
+    /// Part of a line's number.
+    digits: Option<Prefix>,
+    /// The end of a contact's number, read from its end.
+    tail: Option<Prefix>,
+    whole: Option<PhoneNumber>,
+}
+
+impl Asked {
+    fn read(text: &str) -> Self {
+        let text: String = text.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        let is_number = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '(' | ')' | ' ' | '\u{a0}'));
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        let of_digits = |fewest: usize| is_number && digits.len() >= fewest;
+        Self {
+            words: (text.chars().count() >= FEWEST_LETTERS).then(|| Prefix::of(&text.to_ascii_lowercase())),
+            digits: of_digits(FEWEST_DIGITS).then(|| Prefix::of(&digits)),
+            tail: of_digits(FEWEST_OF_CONTACT).then(|| Prefix::of(&digits.chars().rev().collect::<String>())),
+            whole: if is_number { PhoneNumber::parse(&text).ok() } else { None },
+        }
+    }
+}
+
+/// Looks for a text, at most `most` of each kind; what the member may not see is not looked for.
+///
+/// # Errors
+/// What the database says.
+pub async fn everywhere(db: &Db, member: &Member, text: &str, most: usize) -> Result<Found> {
+    let asked = Asked::read(text);
+    let mut found = Found::default();
+    if let Some(permit) = member.permit_if_any::<may::SeeDirectory>() {
+        if let Some(words) = &asked.words {
+            found.accounts = directory::search::accounts(db, &permit, words, most).await?;
+            found.users = directory::search::users(db, &permit, words, most).await?;
+        }
+        let accounts: Vec<_> = found.accounts.rows.iter().map(|account| account.id).collect();
+        found.lines = directory::search::lines(db, &permit, asked.digits.as_ref(), asked.words.as_ref(), &accounts, most).await?;
+        found.contacts = match (&asked.tail, &asked.words) {
+            (Some(tail), _) => directory::search::contacts_by_number(db, &permit, tail, most).await?,
+            (None, Some(words)) => directory::search::contacts_by_name(db, &permit, words, most).await?,
+            (None, None) => Part::default(),
+        };
+    }
+    if let Some(permit) = member.permit_if_any::<may::SeeMessages>() {
+        found.conversations = match (&asked.tail, &asked.words) {
+            (Some(tail), _) => sync::conversations_by_number(db, &permit, tail, most).await?,
+            (None, Some(words)) => sync::conversations_by_name(db, &permit, words, most).await?,
+            (None, None) => Part::default(),
+        };
+        found.is_whole_number = asked.whole.is_some() && !permit.sight().everywhere;
+    }
+    if let Some(permit) = member.permit_if_any::<may::SeeRuns>() {
+        let lines: Vec<_> = found.lines.rows.iter().map(|line| line.id).collect();
+        let accounts: Vec<_> = found.accounts.rows.iter().map(|account| account.id).collect();
+        found.runs = utilities::of_found(db, &permit, &lines, &accounts, most).await?;
+    }
+    if let (Some(permit), Some(words)) = (member.permit_if_any::<may::SeeStaff>(), &asked.words) {
+        found.staff = staff::found(db, &permit, words, most).await?;
+    }
+    Ok(found)
+}
+
+/// Keeps what was typed, sealed, for a page of its own.
+///
+/// # Errors
+/// `Invalid` for a text that says nothing or too much.
+pub async fn keep(db: &Db, now: &Now, keys: &Keyring, member: &Member, text: &str) -> Result<SearchId, Problem> {
+    let text = text.trim();
+    let count = text.chars().count();
+    if !(FEWEST_LETTERS..=LONGEST).contains(&count) {
+        return Err(Problem::invalid("text", format!("Write {FEWEST_LETTERS} to {LONGEST} letters or digits.")));
+    }
+    let id = SearchId(now.id());
+    let sealed = keys.seal(&now.rng, COLUMN, id.0, text);
+    db.work(async |tx| {
+        tx.run("insert into kept_search (staff_id, id, at, typed) values ($1, $2, $3, $4)", (member.id(), id, now.at(), sealed)).await
+    })
+    .await?;
+    Ok(id)
+}
+
+/// What a search of one's own was for.
+///
+/// # Errors
+/// `NotFound` when it was an hour ago, or somebody else's.
+pub async fn kept(db: &Db, now: &Now, keys: &Keyring, member: &Member, id: SearchId) -> Result<String, Problem> {
+    let sealed: Option<(String,)> = db
+        .opt("select typed from kept_search where staff_id = $1 and id = $2 and at > $3", (member.id(), id, now.at().minus(KEPT)))
+        .await?;
+    let text = sealed.and_then(|(sealed,)| keys.open(COLUMN, id.0, &sealed).ok());
+    text.ok_or_else(|| Problem::not_found("This search was too long ago. Search again."))
+}
+
+/// Forgets searches that nobody can look at any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget_old(db: &Db, now: &Now) -> Result<u64> {
+    let before = now.at().minus(KEPT);
+    db.work(async |tx| tx.run("delete from kept_search where at <= $1", [before]).await).await
+}
+
+/// Forgets every kept search: one of them may have been for somebody who is being erased.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn forget_all(tx: &mut Tx) -> Result<u64> {
+    tx.run("delete from kept_search", ()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_however_it_is_written() {
+        let asked = Asked::read(" (202) 555-0143 ");
+        assert_eq!(asked.digits, Some(Prefix::of("2025550143")));
+        assert_eq!(asked.tail, Some(Prefix::of("3410555202")));
+        assert_eq!(asked.whole, None, "ten bare digits are not guessed at");
+        assert!(Asked::read("+1 202 555 0143").whole.is_some());
+    }
+
+    #[test]
+    fn too_little_is_not_looked_for() {
+        let asked = Asked::read("14");
+        assert!(asked.digits.is_none() && asked.tail.is_none() && asked.words.is_some());
+        let asked = Asked::read("143");
+        assert!(asked.digits.is_some() && asked.tail.is_none());
+        assert_eq!(Asked::read(" x "), Asked { words: None, digits: None, tail: None, whole: None });
+    }
+
+    #[test]
+    fn a_name_with_digits_is_no_number() {
+        let asked = Asked::read("Store 1400");
+        assert_eq!((asked.digits, asked.tail), (None, None));
+        assert_eq!(asked.words, Some(Prefix::of("store 1400")));
+    }
+}

@@ -1,0 +1,25 @@
+//! What a search everywhere finds of the staff: by the beginning of a name or of an e-mail address.
+
+use super::{Permit, may};
+use crate::db::{Db, Result};
+use crate::search::Prefix;
+use crate::types::{FoundMember, Part};
+
+/// Members whose name or e-mail address begins so.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn found(db: &Db, _permit: &Permit<may::SeeStaff>, text: &Prefix, most: usize) -> Result<Part<FoundMember>> {
+    let args = || (text.from.clone(), text.to.clone(), i64::try_from(most + 1).unwrap_or(i64::MAX));
+    // One text for each key, so that each walks an index of its own.
+    let mut rows: Vec<FoundMember> =
+        db.all("select id, name, email from staff_member where folded >= $1 and folded < $2 order by folded, id limit $3", args()).await?;
+    let by_email: Vec<FoundMember> =
+        db.all("select id, name, email from staff_member where email >= $1 and email < $2 order by email limit $3", args()).await?;
+    for member in by_email {
+        if rows.iter().all(|row| row.id != member.id) {
+            rows.push(member);
+        }
+    }
+    Ok(Part::of(rows, most))
+}

@@ -1,0 +1,115 @@
+//! What a search everywhere finds of conversations: by the contact's name, or by the end of their number.
+//!
+//! The rule: only where its searcher sees personal data. Elsewhere a whole number finds, by [`super::find`].
+
+use crate::db::{Db, Result};
+use crate::search::Prefix;
+use crate::staff::{Permit, Seen, may};
+use crate::types::{ConversationId, FoundConversation, LineId, Part, PhoneNumber, ShownNumber};
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    line_id: LineId,
+    conversation_id: ConversationId,
+    account: String,
+    line: String,
+    number: PhoneNumber,
+    contact: Option<String>,
+}
+
+/// Conversations with contacts whose number, read from its end, begins so.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn conversations_by_number(
+    db: &Db,
+    permit: &Permit<may::SeeMessages>,
+    tail: &Prefix,
+    most: usize,
+) -> Result<Part<FoundConversation>> {
+    let (scope, sight) = (permit.scope(), permit.sight());
+    if !sight.somewhere {
+        return Ok(Part::default());
+    }
+    let rows: Vec<Row> = db
+        .all(
+            "select c.line_id, c.id as conversation_id, a.name as account, l.label as line, c.number, k.name as contact
+             from conversation c
+             join line l on l.id = c.line_id
+             join account a on a.id = l.account_id
+             left join contact k on k.account_id = l.account_id and k.number = c.number
+             where c.tail >= $1 and c.tail < $2
+               and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
+               and ($4 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $7))
+             order by c.tail, c.line_id
+             limit $8",
+            (
+                tail.from.clone(),
+                tail.to.clone(),
+                scope.everywhere,
+                sight.everywhere,
+                scope.staff,
+                scope.permission,
+                sight.permission,
+                i64::try_from(most + 1).unwrap_or(i64::MAX),
+            ),
+        )
+        .await?;
+    Ok(shown(permit, rows, most))
+}
+
+/// Conversations with contacts whose name begins so.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn conversations_by_name(
+    db: &Db,
+    permit: &Permit<may::SeeMessages>,
+    name: &Prefix,
+    most: usize,
+) -> Result<Part<FoundConversation>> {
+    let (scope, sight) = (permit.scope(), permit.sight());
+    if !sight.somewhere {
+        return Ok(Part::default());
+    }
+    let rows: Vec<Row> = db
+        .all(
+            "select c.line_id, c.id as conversation_id, a.name as account, l.label as line, c.number, k.name as contact
+             from contact k
+             join conversation c on c.tail = k.tail
+             join line l on l.id = c.line_id and l.account_id = k.account_id
+             join account a on a.id = k.account_id
+             where k.folded >= $1 and k.folded < $2
+               and ($3 or k.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
+               and ($4 or k.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $7))
+             order by k.folded, k.account_id, k.number, c.line_id
+             limit $8",
+            (
+                name.from.clone(),
+                name.to.clone(),
+                scope.everywhere,
+                sight.everywhere,
+                scope.staff,
+                scope.permission,
+                sight.permission,
+                i64::try_from(most + 1).unwrap_or(i64::MAX),
+            ),
+        )
+        .await?;
+    Ok(shown(permit, rows, most))
+}
+
+fn shown(permit: &Permit<may::SeeMessages>, rows: Vec<Row>, most: usize) -> Part<FoundConversation> {
+    if !rows.is_empty() {
+        permit.saw(Seen::Found);
+    }
+    let of = |row: Row| FoundConversation {
+        line_id: row.line_id,
+        conversation_id: row.conversation_id,
+        account: row.account,
+        line: row.line,
+        number: ShownNumber::Whole(row.number),
+        contact: row.contact,
+    };
+    Part::of(rows.into_iter().map(of).collect(), most)
+}

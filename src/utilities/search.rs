@@ -1,0 +1,51 @@
+//! What a search everywhere finds of runs: those of lines and accounts that it found.
+
+use crate::db::{Db, Result};
+use crate::messaging::inbound::json;
+use crate::staff::{Permit, may};
+use crate::types::{AccountId, FoundRun, LineId, Part};
+
+/// One text for each key, so that each walks an index of its own.
+macro_rules! runs_sql {
+    ($key:literal) => {
+        concat!(
+            "select r.id, r.utility, r.summary, r.state, r.asked_at
+             from utility_run r
+             where (r.state <> 'planned' or r.asked_by = $1)
+               and ($2 or r.account_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)
+                 or r.target_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)) ",
+            $key,
+            "order by r.id desc
+             limit $5"
+        )
+    };
+}
+
+/// Runs about one of these lines, or from or to one of these accounts, the latest first.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn of_found(
+    db: &Db,
+    permit: &Permit<may::SeeRuns>,
+    lines: &[LineId],
+    accounts: &[AccountId],
+    most: usize,
+) -> Result<Part<FoundRun>> {
+    let scope = permit.scope();
+    let [lines, accounts] =
+        [json(&lines.iter().map(|line| [line]).collect::<Vec<_>>()), json(&accounts.iter().map(|account| [account]).collect::<Vec<_>>())];
+    let args = |ids: &String| (scope.staff, scope.everywhere, scope.permission, ids.clone(), i64::try_from(most + 1).unwrap_or(i64::MAX));
+    let mut rows: Vec<FoundRun> =
+        db.all(runs_sql!("and r.line_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&lines)).await?;
+    rows.extend(
+        db.all::<FoundRun>(runs_sql!("and r.account_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&accounts))
+            .await?,
+    );
+    rows.extend(
+        db.all::<FoundRun>(runs_sql!("and r.target_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&accounts)).await?,
+    );
+    rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+    rows.dedup_by_key(|row| row.id);
+    Ok(Part::of(rows, most))
+}
