@@ -84,7 +84,7 @@ export async function accept(browser: Browser, invitation: string, options: Para
   await page.goto(invitation);
   await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: /set the password/i }).click();
-  await page.waitForURL(/\/lines/);
+  await page.waitForURL((url) => url.pathname === '/');
   await page.close();
   return context;
 }

@@ -7,6 +7,7 @@ use crate::connections::{ConnectionPage, ConnectionsPage, NewConnectionPage, New
 use crate::conversation::ConversationPage;
 use crate::erasure::{AskErasurePage, ErasurePage};
 use crate::frame::{Frame, FramedRoute};
+use crate::home::HomePage;
 use crate::invitation::InvitationPage;
 use crate::lines::{
     AccountBlastsPage, BlastPage, CloseLinePage, ConsentPage, ConversationsPage, FindingsPage, LineBlastsPage, LinePage, LinesPage,
@@ -15,6 +16,7 @@ use crate::lines::{
 use crate::retention::RetentionPage;
 use crate::roles::{RolePage, RolesPage};
 use crate::screen::screen;
+use crate::search::SearchPage;
 use crate::sign_in::{CodePage, SignInPage};
 use crate::simulator::SimulatorPage;
 use crate::staff::{MemberPage, NewMemberPage, StaffPage};
@@ -90,6 +92,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/sign-in/code") view=CodePage ssr=SsrMode::Async />
                 <Route path=path!("/invitation") view=InvitationPage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=FramedRoute ssr=SsrMode::Async>
+                    <Route path=path!("/") view=screen!(home, HomePage) ssr=SsrMode::Async />
+                    <Route path=path!("/search") view=screen!(search, SearchPage) ssr=SsrMode::Async />
                     <Route path=path!("/lines") view=LinesPage ssr=SsrMode::Async />
                     <Route path=path!("/lines/new") view=NewLinePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/types") view=screen!(types, TypesPage) ssr=SsrMode::Async />

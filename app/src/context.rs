@@ -212,7 +212,7 @@ pub fn answer_with(status: u16) {
 /// A path within the console that a redirect may lead to; anything else becomes the first page.
 pub fn local_path(path: &str) -> &str {
     let inside = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && path.bytes().all(|b| b.is_ascii_graphic());
-    if inside && !path.starts_with("/sign-in") { path } else { "/lines" }
+    if inside && !path.starts_with("/sign-in") { path } else { "/" }
 }
 
 /// The sign-in page that leads to `page` afterwards.
@@ -228,7 +228,7 @@ mod tests {
     fn a_redirect_never_leaves_the_console() {
         assert_eq!(local_path("/lines?type=none"), "/lines?type=none");
         for outside in ["", "//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", "lines", "/sign-in?next=/x", "/ä"] {
-            assert_eq!(local_path(outside), "/lines", "{outside:?}");
+            assert_eq!(local_path(outside), "/", "{outside:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! The rule: it is usable before and without JavaScript, and it shows only the ways that lead somewhere for this member.
 
 pub mod keys;
+pub mod palette;
 pub mod theme;
 
 use crate::fault::{Fault, Reply};
@@ -14,6 +15,7 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos_router::components::Outlet;
 use leptos_router::hooks::use_location;
+use palette::{PaletteButton, PaletteDialog, provide_palette};
 use serde::{Deserialize, Serialize};
 use switchyard::types::{Permission, SignedIn};
 use theme::ThemeChoice;
@@ -97,6 +99,7 @@ pub fn Frame(
     provide_toasts();
     provide_live();
     provide_help();
+    provide_palette();
     let proof = Sending::to::<Prove>();
     provide_context(proof);
     let here = use_location().pathname;
@@ -125,6 +128,9 @@ pub fn Frame(
         <div class="lg:grid lg:min-h-dvh lg:grid-cols-[14rem_minmax(0,1fr)]">
             <header class="sticky top-0 z-20 flex h-14 items-center justify-between gap-3 border-b border-base-300 bg-base-100 px-4 lg:hidden">
                 <Brand me=me />
+                <div class="ms-auto">
+                    <PaletteButton />
+                </div>
                 <details node_ref=menu class="fold">
                     <summary class="btn btn-sm btn-ghost h-9">{icon(Icon::Menu)} "Menu"</summary>
                     <div class="absolute inset-x-0 top-14 flex max-h-[calc(100dvh-3.5rem)] flex-col gap-4 overflow-y-auto border-b border-base-300 bg-base-100 p-4 shadow-lg">
@@ -138,6 +144,7 @@ pub fn Frame(
                     <div class="px-2 pt-2">
                         <Brand me=me />
                     </div>
+                    <PaletteButton />
                     <Ways me=me />
                     <div class="mt-auto">
                         <Foot me=me />
@@ -153,6 +160,7 @@ pub fn Frame(
             ""
         </SendForm>
         <ToastRegion />
+        <PaletteDialog />
         <Keys />
     }
 }
@@ -162,7 +170,7 @@ pub fn Frame(
 fn Brand(me: MeLoaded) -> impl IntoView {
     view! {
         <div class="flex items-center gap-2.5">
-            <a href="/lines" class="flex min-h-6 items-center gap-2 font-semibold">
+            <a href="/" class="flex min-h-6 items-center gap-2 font-semibold">
                 <span class="text-primary">{icon(Icon::Brand)}</span>
                 "Switchyard"
             </a>
@@ -200,7 +208,7 @@ fn Ways(me: MeLoaded) -> impl IntoView {
     view! {
         <nav aria-label="Main">
             <ul class="flex flex-col gap-0.5">
-                {way("/lines", "Lines", Icon::Lines)} {way("/accounts", "Accounts", Icon::Accounts)}
+                {way("/", "Home", Icon::Home)} {way("/lines", "Lines", Icon::Lines)} {way("/accounts", "Accounts", Icon::Accounts)}
                 {way("/connections", "Connections", Icon::Connections)}
                 <Suspense>
                     {move || Suspend::new(async move {

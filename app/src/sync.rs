@@ -7,7 +7,7 @@ mod find;
 mod unknown;
 
 pub use badge::{SyncBadge, SyncReason};
-pub use find::FindPage;
+pub use find::{FindContact, FindPage};
 pub use unknown::UnknownPage;
 
 use crate::fault::{Fault, Reply};

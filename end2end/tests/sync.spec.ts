@@ -118,7 +118,7 @@ test('tabs share one stream, a tab can be held still, and the stream ends at sig
   await page.getByLabel('E-mail').fill('viewer@example.com');
   await page.getByLabel('Password').fill('a long enough password');
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await expect(page).toHaveURL(/\/lines/);
+  await expect(page).toHaveURL(/:\d+\/$/);
   await ready(page);
   await expect(live(page)).toHaveText('Live');
   const cookie = (await other.cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');

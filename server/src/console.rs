@@ -87,7 +87,6 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
     let pages = Router::new()
         .leptos_routes_with_context(&leptos, pages(), context, document)
         .with_state(leptos)
-        .route("/", get(|| async { found("/lines") }))
         .route("/audit.csv", get(audit_csv::download).with_state(services.clone()))
         .route("/erasures/{id}/certificate.txt", get(certificate::download).with_state(services.clone()))
         .route("/lines.csv", get(lines_csv::download).with_state(services.clone()))
@@ -231,7 +230,7 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
             (None, false) if path != "/events" => {
                 return found(&sign_in_path(request.uri().path_and_query().map_or("/", |page| page.as_str())));
             }
-            (Some(_), true) if path != "/invitation" => return found("/lines"),
+            (Some(_), true) if path != "/invitation" => return found("/"),
             _ => {}
         }
         if let Some(clean) = without_foreign_error(&request, &services.public_url) {

@@ -1,5 +1,6 @@
 //! The keyboard: single keys that move and go, never while something is typed, and off for who wants them off (WCAG 2.1.4).
 
+use super::palette::Palette;
 use crate::ui::Dialog;
 use leptos::ev;
 use leptos::leptos_dom::helpers::window_event_listener;
@@ -12,13 +13,16 @@ use web_sys::HtmlElement;
 const OFF: &str = "switchyard.keys.off";
 
 /// The second key of `g …` and where it leads.
-const WAYS: [(&str, &str, &str); 7] = [
+const WAYS: [(&str, &str, &str); 10] = [
+    ("h", "/", "Home"),
     ("l", "/lines", "Lines"),
     ("a", "/accounts", "Accounts"),
     ("c", "/connections", "Connections"),
     ("s", "/sync", "Sync"),
     ("m", "/simulator", "Simulator"),
+    ("d", "/utilities", "Utilities"),
     ("t", "/staff", "Staff"),
+    ("p", "/approvals", "Approvals"),
     ("u", "/audit", "Audit"),
 ];
 
@@ -51,6 +55,7 @@ pub fn KeysButton() -> impl IntoView {
 #[component]
 pub fn Keys() -> impl IntoView {
     let Help(help) = expect_context();
+    let Palette { open: palette } = expect_context();
     let off = RwSignal::new(false);
     let going = StoredValue::new(false);
     let navigate = use_navigate();
@@ -58,6 +63,12 @@ pub fn Keys() -> impl IntoView {
         off.set(storage().is_some_and(|storage| matches!(storage.get_item(OFF), Ok(Some(_)))));
         let navigate = navigate.clone();
         let listener = window_event_listener(ev::keydown, move |event| {
+            // No single key, so it is never off, and it works in a field, too.
+            if opens_palette(&event) {
+                event.prevent_default();
+                palette.update(|open| *open = !*open);
+                return;
+            }
             if event.ctrl_key() || event.meta_key() || event.alt_key() || event.default_prevented() || is_typing(&event) {
                 return;
             }
@@ -76,7 +87,12 @@ pub fn Keys() -> impl IntoView {
                     }
                     _ => false,
                 },
-                "/" => focus("[data-search]"),
+                "/" => {
+                    if !focus("[data-search]") {
+                        palette.set(true);
+                    }
+                    true
+                }
                 "?" => {
                     help.set(true);
                     true
@@ -110,7 +126,7 @@ pub fn Keys() -> impl IntoView {
     view! {
         <Dialog title="Keyboard" open=help>
             <dl class="grid grid-cols-[5rem_1fr] items-center gap-y-2">
-                {key("/", "Search this list")} {key("j  k", "Next and previous row")} {key("Enter", "Open the row")}
+                {key("Ctrl K", "Search everywhere; ⌘ K on a Mac")} {key("/", "Search this list, or everywhere where there is none")} {key("j  k", "Next and previous row")} {key("Enter", "Open the row")}
                 {WAYS.map(|(second, _, name)| {
                     view! {
                         <dt>
@@ -132,6 +148,12 @@ pub fn Keys() -> impl IntoView {
 
 fn storage() -> Option<web_sys::Storage> {
     window().local_storage().ok().flatten()
+}
+
+/// Ctrl-K, or ⌘-K; not while another dialog waits for its answer.
+fn opens_palette(event: &ev::KeyboardEvent) -> bool {
+    let is_it = (event.ctrl_key() != event.meta_key()) && !event.alt_key() && !event.shift_key() && event.key().eq_ignore_ascii_case("k");
+    is_it && matches!(document().query_selector("dialog[open]:not(.palette)"), Ok(None))
 }
 
 /// Whether the key belongs to a field, or to a dialog that is open.

@@ -96,7 +96,7 @@ impl Graph {
     /// A moment, as short as the span allows.
     fn moment(&self, step: usize) -> String {
         let text = self.begin(step).minute();
-        if self.step_seconds < 60 * 60 { text[11..].to_owned() } else { text[5..10].to_owned() }
+        if self.step_seconds <= 60 * 60 { text[11..].to_owned() } else { text[5..10].to_owned() }
     }
 
     /// The marks beside the plot, the highest first.

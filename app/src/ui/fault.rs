@@ -107,7 +107,7 @@ pub fn FaultView(
         .into_any()
     } else {
         view! {
-            <ButtonLink href="/lines">"Go to the lines"</ButtonLink>
+            <ButtonLink href="/">"Go home"</ButtonLink>
         }
         .into_any()
     };

@@ -7,6 +7,18 @@ use leptos::prelude::*;
 pub enum Icon {
     /// The product.
     Brand,
+    /// What needs a person now.
+    Home,
+    /// The search.
+    Search,
+    /// A conversation.
+    Conversation,
+    /// One person.
+    Person,
+    /// A screen to go to.
+    Go,
+    /// All is well.
+    Check,
     /// Lines.
     Lines,
     /// Accounts.
@@ -43,6 +55,12 @@ pub enum Icon {
 pub fn icon(which: Icon) -> impl IntoView {
     let path = match which {
         Icon::Brand => "M3 14h4l5-8h5M3 6h4l1.3 2M11.4 12l1.3 2H17",
+        Icon::Home => "M3 9.5 10 3.5l7 6M5 8v8.5h10V8M8.5 16.5v-5h3v5",
+        Icon::Search => "M9 15a6 6 0 1 0 0-12 6 6 0 0 0 0 12zM13.5 13.5 17 17",
+        Icon::Conversation => "M4 3.5h12a1 1 0 0 1 1 1v8a1 1 0 0 1-1 1H9l-4 3v-3H4a1 1 0 0 1-1-1v-8a1 1 0 0 1 1-1z",
+        Icon::Person => "M10 9.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM4.5 16.5a5.5 5.5 0 0 1 11 0",
+        Icon::Go => "M4 10h12M11 5l5 5-5 5",
+        Icon::Check => "M4 10.5l4 4 8-9",
         Icon::Lines => {
             "M4 3.5h3l1.5 4-2 1.2a10 10 0 0 0 4.8 4.8l1.2-2 4 1.5v3a1.5 1.5 0 0 1-1.6 1.5C8.5 17 3 11.5 2.5 5.1A1.5 1.5 0 0 1 4 3.5z"
         }

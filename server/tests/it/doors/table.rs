@@ -21,6 +21,11 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("you/second-factor/remove",  "present=not this one",                                              [401, 422, 422, 422, 422]),
     ("you/recovery-codes",        "",                                                                  [401, 409, 409, 409, 409]),
     ("you/sessions/end",          "handle=of-nobody",                                                  [401, 404, 404, 404, 404]),
+    // What needs somebody, and what is found, of what the person may see.
+    ("home",                      "",                                                                  [401, 200, 200, 200, 200]),
+    ("search",                    "text=account",                                                      [401, 200, 200, 200, 200]),
+    ("search/keep",               "text=account",                                                      [401, 200, 200, 200, 200]),
+    ("search/kept",               "search={conversation}",                                             [401, 404, 404, 404, 404]),
     // The directory; a list shows what is within the person's scope.
     ("accounts/list",             "search=",                                                           [401, 200, 200, 200, 200]),
     ("accounts/offered",          "",                                                                  [401, 200, 200, 200, 200]),
@@ -144,7 +149,8 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
 #[rustfmt::skip]
 pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     // Pages. What a page shows is what its server functions answer.
-    ("GET",  "/",                                        [302, 302, 302, 302, 302]),
+    ("GET",  "/",                                        [302, 200, 200, 200, 200]),
+    ("GET",  "/search",                                  [302, 200, 200, 200, 200]),
     ("GET",  "/sign-in",                                 [200, 302, 302, 302, 302]),
     ("GET",  "/sign-in/code",                            [200, 302, 302, 302, 302]),
     ("GET",  "/invitation",                              [404, 404, 404, 404, 404]),

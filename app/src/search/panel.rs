@@ -1,0 +1,308 @@
+//! What the palette holds: the field, what was found for what is typed, and the keys that choose among it.
+//!
+//! The rule: an answer that is older than what is typed is never shown, and the field keeps the focus.
+
+use super::ways::{SIGN_OUT, ways};
+use super::{Group, Hits, KeepSearch, Kind, search_everywhere};
+use crate::frame::palette::Palette;
+use crate::frame::{Me, SignOut, use_me};
+use crate::sync::FindContact;
+use crate::ui::{Button, FormFault, SendForm, Sending, fault_of, icon, waits};
+use leptos::ev;
+use leptos::html;
+use leptos::leptos_dom::helpers::TimeoutHandle;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::wasm_bindgen::JsCast;
+use std::time::Duration;
+use web_sys::HtmlElement;
+
+/// What is typed within this time of each other is looked for once.
+const GATHER: Duration = Duration::from_millis(100);
+/// So many screens and actions are shown beside what was found.
+const WAYS: usize = 4;
+/// Leads to the page with all that was found.
+const ALL: &str = "#all";
+
+/// What can be searched, for who found nothing.
+pub const NOTHING: &str = "Search for three or more digits of a line’s number; the beginning of an account’s, a user’s or a colleague’s \
+     name or e-mail address, or of a line’s label; a contact’s name or the last four digits of their number; or a screen.";
+
+/// The forms that choosing a row may send.
+const SIGN_OUT_FORM: &str = "palette-sign-out";
+const ALL_FORM: &str = "palette-all";
+
+/// What the palette holds.
+#[component]
+pub fn Panel() -> impl IntoView {
+    let Palette { open, .. } = expect_context();
+    let me = me_when_known();
+    let text = RwSignal::new(String::new());
+    let hits = RwSignal::new(Hits::default());
+    // What the hits are of; behind what is typed while an answer is awaited.
+    let answered = RwSignal::new(String::new());
+    let failed = RwSignal::new(false);
+    let chosen = RwSignal::new(0_usize);
+    let timer = StoredValue::new(None::<TimeoutHandle>);
+    // Enter came before its answer: the first row of that is meant.
+    let entered = StoredValue::new(false);
+    let field = NodeRef::<html::Input>::new();
+
+    let look = move || {
+        let asked = text.get_untracked();
+        spawn_local(async move {
+            let answer = search_everywhere(asked.clone()).await;
+            // An older answer that comes late must not cover a newer one.
+            if text.try_get_untracked().as_ref() != Some(&asked) {
+                return;
+            }
+            failed.set(answer.is_err());
+            hits.set(answer.unwrap_or_default());
+            answered.set(asked);
+            chosen.set(0);
+            if entered.get_value() {
+                entered.set_value(false);
+                // Once the rows are painted.
+                request_animation_frame(|| press(0));
+            }
+        });
+    };
+    let typed = move |event| {
+        text.set(event_target_value(&event));
+        chosen.set(0);
+        entered.set_value(false);
+        if let Some(timer) = timer.get_value() {
+            timer.clear();
+        }
+        if text.with_untracked(|text| text.trim().is_empty()) {
+            hits.set(Hits::default());
+            answered.set(String::new());
+            return;
+        }
+        timer.set_value(set_timeout_with_handle(look, GATHER).ok());
+    };
+    Effect::new(move |_| {
+        if open.get()
+            && let Some(field) = field.get()
+        {
+            // The last search stands there still, and is typed over.
+            field.select();
+            let _ = field.focus();
+        }
+    });
+
+    let groups = Memo::new(move |_| {
+        let typed = text.get();
+        let most = if typed.trim().is_empty() { usize::MAX } else { WAYS };
+        let go = me.get().map(|me| ways(&me, &typed, most));
+        let found = if typed.trim().is_empty() { Vec::new() } else { hits.with(|hits| hits.groups.clone()) };
+        go.into_iter().chain(found).filter(|group| !group.hits.is_empty()).collect::<Vec<Group>>()
+    });
+    let is_cut = Memo::new(move |_| groups.with(|groups| groups.iter().any(|group| group.is_cut)));
+    let count =
+        Memo::new(move |_| groups.with(|groups| groups.iter().map(|group| group.hits.len()).sum::<usize>()) + usize::from(is_cut.get()));
+    let is_waiting = move || text.with(|text| !text.trim().is_empty()) && text.get() != answered.get();
+    let step = move |by: isize| {
+        let count = count.get_untracked();
+        if count > 0 {
+            chosen.update(|at| *at = at.saturating_add_signed(by).min(count - 1));
+            if let Some(row) = row(chosen.get_untracked()) {
+                row.scroll_into_view_with_scroll_into_view_options(&nearest());
+            }
+        }
+    };
+    let key = move |event: ev::KeyboardEvent| {
+        match event.key().as_str() {
+            "ArrowDown" => step(1),
+            "ArrowUp" => step(-1),
+            "PageDown" => step(8),
+            "PageUp" => step(-8),
+            "Enter" => {
+                // While one composes a letter, Enter ends the letter.
+                if event.is_composing() {
+                    return;
+                }
+                if untrack(is_waiting) {
+                    entered.set_value(true);
+                } else {
+                    press(chosen.get_untracked());
+                }
+            }
+            _ => return,
+        }
+        event.prevent_default();
+    };
+    let choose = move |event: ev::MouseEvent| {
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let Some(row) = target.and_then(|target| target.closest("[role=option]").ok().flatten()) else { return };
+        let form = match row.get_attribute("href").as_deref() {
+            Some(SIGN_OUT) => Some(SIGN_OUT_FORM),
+            Some(ALL) => Some(ALL_FORM),
+            _ => None,
+        };
+        if let Some(form) = form {
+            event.prevent_default();
+            submit(form);
+        }
+        if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
+            open.set(false);
+        }
+    };
+    let nothing = move || !is_waiting() && !failed.get() && count.get() == 0 && !hits.with(|hits| hits.is_whole_number);
+    let said = move || {
+        if is_waiting() {
+            String::new()
+        } else if failed.get() {
+            "The search did not answer. Type on to try again.".to_owned()
+        } else if nothing() {
+            "Nothing found".to_owned()
+        } else {
+            format!("{} results", count.get())
+        }
+    };
+    let (sign_out, all) = (Sending::to::<SignOut>(), Sending::to::<KeepSearch>());
+    view! {
+        <div class="palette-field">
+            {icon(crate::ui::Icon::Search)}
+            <input
+                node_ref=field type="text" role="combobox" aria-label="Search everywhere" aria-autocomplete="list" aria-expanded=move || (count.get() > 0).to_string()
+                aria-controls="palette-list" aria-activedescendant=move || (count.get() > 0).then(|| format!("palette-{}", chosen.get()))
+                placeholder="Number, name, screen or action" autocomplete="off" autocapitalize="off" spellcheck="false"
+                enterkeyhint="go" maxlength="200" on:input=typed on:keydown=key
+            />
+            <span
+                class="loading loading-spinner loading-xs" class:invisible=move || !is_waiting() aria-hidden="true"
+            ></span>
+            <kbd class="kbd kbd-sm" aria-hidden="true">"Esc"</kbd>
+        </div>
+        <p class="sr-only" role="status">{said}</p>
+        <div class="palette-list" id="palette-list" role="listbox" aria-label="Results" aria-busy=move || is_waiting().to_string() on:click=choose>
+            {move || groups.with(|groups| rows(groups, chosen))}
+            {move || {
+                is_cut
+                    .get()
+                    .then(|| {
+                        let at = count.get() - 1;
+                        view! {
+                            <div role="group" aria-label="More">
+                                {option(at, Kind::Way, ALL.to_owned(), "All results".to_owned(), "On a page of their own".to_owned(), chosen)}
+                            </div>
+                        }
+                    })
+            }}
+        </div>
+        <Show when=move || hits.with(|hits| hits.is_whole_number)>
+            <div class="palette-note">{move || number_form(Some(answered.get()))}</div>
+        </Show>
+        <Show when=move || failed.get()>
+            <p class="palette-note text-error">"The search did not answer. Type on to try again."</p>
+        </Show>
+        <Show when=nothing>
+            <div class="palette-note">
+                <p class="font-semibold">"Nothing found"</p>
+                <p class="muted">{NOTHING}</p>
+            </div>
+        </Show>
+        <div class="hidden">
+            <SendForm id=SIGN_OUT_FORM action=sign_out>
+                ""
+            </SendForm>
+            <SendForm id=ALL_FORM action=all>
+                <input type="hidden" name="text" prop:value=move || text.get() />
+            </SendForm>
+        </div>
+    }
+}
+
+/// Finds conversations by a whole number, for who may not see numbers: a step of its own, which the audit notes and which is counted.
+pub fn number_form(number: Option<String>) -> impl IntoView {
+    let action = Sending::to::<FindContact>();
+    let fault = fault_of(action);
+    let Palette { open, .. } = expect_context();
+    action.on_success(move || open.set(false));
+    view! {
+        <SendForm action=action>
+            <div class="flex flex-wrap items-center justify-between gap-3">
+                <FormFault fault=fault fields=&[] />
+                <input type="hidden" name="number" value=number />
+                <span class="muted">"You may not see contacts’ numbers. The whole number finds its conversations; the audit notes the search."</span>
+                <Button pending=waits(action)>"Find conversations with this number"</Button>
+            </div>
+        </SendForm>
+    }
+}
+
+/// Who is signed in, once that is known.
+fn me_when_known() -> ReadSignal<Option<Me>> {
+    let (me, set_me) = signal(None);
+    let loaded = use_me();
+    spawn_local(async move {
+        set_me.try_set(loaded.await.ok());
+    });
+    me
+}
+
+fn rows(groups: &[Group], chosen: RwSignal<usize>) -> impl IntoView + use<> {
+    let mut at = 0;
+    groups
+        .iter()
+        .map(|group| {
+            let (kind, name) = (group.kind, group.kind.name());
+            let options = group
+                .hits
+                .iter()
+                .map(|hit| {
+                    at += 1;
+                    option(at - 1, kind, hit.href.clone(), hit.title.clone(), hit.detail.clone(), chosen)
+                })
+                .collect_view();
+            view! {
+                <div role="group" aria-label=name>
+                    <p class="palette-head" aria-hidden="true">{name}</p>
+                    {options}
+                </div>
+            }
+        })
+        .collect_view()
+}
+
+fn option(at: usize, kind: Kind, href: String, title: String, detail: String, chosen: RwSignal<usize>) -> impl IntoView {
+    view! {
+        <a
+            role="option" id=format!("palette-{at}") href=href tabindex="-1" class="palette-row"
+            aria-selected=move || (chosen.get() == at).to_string() on:mousemove=move |_| {
+                if chosen.get_untracked() != at {
+                    chosen.set(at);
+                }
+            }
+        >
+            <span class="muted">{icon(kind.icon())}</span>
+            <span class="truncate font-medium">{title}</span>
+            <span class="muted truncate text-xs">{detail}</span>
+        </a>
+    }
+}
+
+fn row(at: usize) -> Option<HtmlElement> {
+    document().get_element_by_id(&format!("palette-{at}"))?.dyn_into().ok()
+}
+
+fn press(at: usize) {
+    if let Some(row) = row(at) {
+        row.click();
+    }
+}
+
+fn submit(form: &str) {
+    let found = document().get_element_by_id(form).and_then(|form| form.dyn_into::<web_sys::HtmlFormElement>().ok());
+    if let Some(form) = found {
+        // Goes through the submit event, as a button does.
+        let _ = form.request_submit();
+    }
+}
+
+fn nearest() -> web_sys::ScrollIntoViewOptions {
+    let options = web_sys::ScrollIntoViewOptions::new();
+    options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+    options
+}
