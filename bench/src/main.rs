@@ -9,6 +9,7 @@ mod consent_import;
 mod inbound;
 mod lists;
 mod ringcentral;
+mod search;
 mod transfer;
 mod world;
 
@@ -116,6 +117,9 @@ async fn main() {
         }
         if bench.wants("lists") {
             bench.lists(engine).await;
+        }
+        if bench.wants("search") {
+            bench.search(engine).await;
         }
         if bench.wants("consent-import") {
             bench.consent_import(engine).await;
