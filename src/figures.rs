@@ -181,12 +181,14 @@ pub async fn forget_old(db: &Db, now: &Now) -> Result<u64> {
     Ok(count)
 }
 
-/// Sums up the figures of all accounts, of this hour and of the one before. What counts does not do it: all accounts would wait for one row.
+/// Sums up the figures of all accounts, from the hour before the last one that was summed up. What counts does not do it: all accounts
+/// would wait for one row.
 ///
 /// # Errors
 /// What the database says.
 pub async fn sum_up(db: &Db, now: &Now) -> Result<()> {
-    let from = floor(now.at(), HOUR).minus(HOUR);
+    let (last,): (Option<Timestamp>,) = db.one("select max(at) from figure_total", ()).await?;
+    let from = last.map_or(Timestamp(0), |last| last.min(floor(now.at(), HOUR)).minus(HOUR));
     let sums: Vec<(Timestamp, String, i64)> = db
         .all("select at, name, cast(sum(value) as bigint) from figure where span = 'hour' and at >= $1 group by at, name", [from])
         .await?;

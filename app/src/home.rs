@@ -142,7 +142,7 @@ fn card(card: &Card) -> impl IntoView + use<> {
         .into_iter()
         .map(|item| {
             view! {
-                <li class="relative flex items-start justify-between gap-4 px-4 py-2 hover:bg-base-200">
+                <li class="relative flex flex-col gap-x-4 px-4 py-2 hover:bg-base-200 sm:flex-row sm:items-start sm:justify-between">
                     <span class="min-w-0">
                         <a href=item.href data-row-link="" class="font-medium text-primary after:absolute after:inset-0">
                             {item.title}

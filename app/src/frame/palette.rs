@@ -39,7 +39,8 @@ pub fn PaletteButton() -> impl IntoView {
     };
     view! {
         <a href="/search" class="palette-button" aria-keyshortcuts="Control+K Meta+K" on:click=press>
-            {icon(Icon::Search)} "Search" <kbd class="kbd kbd-sm ms-auto" aria-hidden="true">"Ctrl K"</kbd>
+            {icon(Icon::Search)} <span class="sr-only lg:not-sr-only">"Search"</span>
+            <kbd class="kbd kbd-sm ms-auto hidden lg:inline-flex" aria-hidden="true">"Ctrl K"</kbd>
         </a>
     }
 }

@@ -21,7 +21,7 @@ pub fn graphs(drawn: &Activity, held: &[(Age, i64)]) -> impl IntoView + use<> {
     let messages = graph(
         drawn,
         format!("{} came in and {} went out in {last}.", sum(&drawn.inbound), sum(&drawn.outbound)),
-        [("inbound", Ink::Main, &drawn.inbound), ("outbound", Ink::Moving, &drawn.outbound)].into(),
+        [("inbound", Ink::Main, &drawn.inbound), ("outbound", Ink::Other, &drawn.outbound)].into(),
     );
     let posts = graph(drawn, format!("{} made in {last}.", sum(&drawn.posted)), [("posts", Ink::Main, &drawn.posted)].into());
     let failed = graph(

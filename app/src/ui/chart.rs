@@ -14,6 +14,8 @@ use switchyard::types::Timestamp;
 pub enum Ink {
     /// What is as it should be.
     Main,
+    /// The other of two that are as they should be.
+    Other,
     /// What is on its way.
     Moving,
     /// What waits.
@@ -26,6 +28,7 @@ impl Ink {
     fn class(self) -> &'static str {
         match self {
             Self::Main => "ink-main",
+            Self::Other => "ink-other",
             Self::Moving => "ink-moving",
             Self::Waiting => "ink-waiting",
             Self::Bad => "ink-bad",
