@@ -60,8 +60,9 @@ pub fn Panel() -> impl IntoView {
             hits.set(answer.unwrap_or_default());
             answered.set(asked);
             chosen.set(0);
-            if entered.get_value() {
-                entered.set_value(false);
+            let is_entered = entered.get_value() && open.get_untracked();
+            entered.set_value(false);
+            if is_entered {
                 // Once the rows are painted.
                 request_animation_frame(|| press(0));
             }
