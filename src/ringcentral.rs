@@ -18,7 +18,7 @@ pub use answer::{Outcome, Refusal};
 pub use budget::{Budget, Call, Group, Leave, ask_leave};
 pub use client::{Client, Membership};
 pub use connection::{Connection, NewConnection, connect, connected, find, is_connected};
-pub(crate) use staff_acts::{account_closed, account_reopened};
 pub(crate) use needs::in_trouble;
+pub(crate) use staff_acts::{account_closed, account_reopened};
 pub use staff_acts::{pause, remove, renew_secrets, resume, test, try_people_again};
 pub use view::{deliveries, get, list, of_account, search};

@@ -175,7 +175,7 @@ fn hits(found: Found) -> Hits {
             Hit { href, title, detail: joined([&number, &row.line, &row.account]) }
         }),
         group(Kind::Contact, found.contacts, |contact| Hit {
-            href: format!("/accounts/{}", contact.account_id),
+            href: format!("/contacts/{}", contact.id),
             title: contact.name,
             detail: joined([&contact.number.readable(), &contact.account]),
         }),
@@ -185,7 +185,7 @@ fn hits(found: Found) -> Hits {
             detail: String::new(),
         }),
         group(Kind::User, found.users, |user| Hit {
-            href: format!("/accounts/{}", user.account_id),
+            href: format!("/users/{}", user.id),
             title: user.name,
             detail: joined([&user.email, &user.account]),
         }),

@@ -56,8 +56,8 @@ async fn conversations(w: &World, lines: &[(LineId, AccountId)], size: u64) {
             )
             .await?;
             tx.run(
-                "insert into contact (account_id, number, name)
-                 select unhex(j.value->>2, '-'), j.value->>3, j.value->>4 from json_each($1) j
+                "insert into contact (account_id, number, name, id)
+                 select unhex(j.value->>2, '-'), j.value->>3, j.value->>4, unhex(j.value->>1, '-') from json_each($1) j
                  where j.value->>5 = '0'
                  on conflict do nothing",
                 [rows],

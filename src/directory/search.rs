@@ -6,7 +6,7 @@ use crate::db::{Db, Result, Tx};
 use crate::messaging::inbound::json;
 use crate::search::Prefix;
 use crate::staff::{Permit, Seen, may};
-use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, IntegrationType, LineId, LineRow, Part, PhoneNumber};
+use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, IntegrationType, LineId, LineRow, Part, PhoneNumber, Timestamp};
 
 /// One more than is shown, so that it can be said that there are more.
 fn and_one(most: usize) -> i64 {
@@ -90,12 +90,13 @@ struct Line {
     account_id: AccountId,
     account: String,
     integration_type: IntegrationType,
+    closed_at: Option<Timestamp>,
 }
 
 impl From<Line> for LineRow {
     fn from(line: Line) -> Self {
-        let Line { id, number, label, account_id, account, integration_type } = line;
-        Self { id, number, label, account_id, account, integration_type }
+        let Line { id, number, label, account_id, account, integration_type, closed_at } = line;
+        Self { id, number, label, account_id, account, integration_type, closed_at }
     }
 }
 
@@ -136,7 +137,7 @@ async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix,
         // Where a number holds the digits twice, the longer end counts.
         return db
             .all(
-                "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type
+                "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.closed_at
                  from line_digits d
                  join line l on l.id = d.line_id
                  join account a on a.id = l.account_id
@@ -152,7 +153,7 @@ async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix,
     }
     // Whoever looks after named accounts: their lines are fewer than those of all that hold three digits.
     db.all(
-        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type
+        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.closed_at
          from line l
          join account a on a.id = l.account_id
          where l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4)
@@ -167,7 +168,7 @@ async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix,
 async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, most: usize) -> Result<Vec<Line>> {
     let scope = permit.scope();
     db.all(
-        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type
+        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.closed_at
          from line l
          join account a on a.id = l.account_id
          where l.folded >= $1 and l.folded < $2
@@ -183,7 +184,7 @@ async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[Ac
     let scope = permit.scope();
     let accounts: Vec<_> = accounts.iter().map(|account| [account]).collect();
     db.all(
-        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type
+        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.closed_at
          from line l
          join account a on a.id = l.account_id
          where l.account_id in (select unhex(j.value->>0, '-') from json_each($1) j)
@@ -199,7 +200,7 @@ async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[Ac
 macro_rules! row_sql {
     ($key:literal) => {
         concat!(
-            "select k.account_id, a.name as account, k.number, k.name
+            "select k.id, k.account_id, a.name as account, k.number, k.name
              from contact k
              join account a on a.id = k.account_id
              where ($3 or k.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))

@@ -4,12 +4,13 @@ use super::view::{reason, state};
 use crate::db::{Db, Result};
 use crate::home::most_read;
 use crate::staff::{Permit, Seen, may};
-use crate::types::{ConversationId, Counted, IntegrationType, LineId, PhoneNumber, ShownNumber, SyncRow, Timestamp, Trouble};
+use crate::types::{AccountId, ConversationId, Counted, IntegrationType, LineId, PhoneNumber, ShownNumber, SyncRow, Timestamp, Trouble};
 
 #[derive(sqlx::FromRow)]
 struct Row {
     line_id: LineId,
     conversation_id: ConversationId,
+    account_id: AccountId,
     account: String,
     line: String,
     number: PhoneNumber,
@@ -31,7 +32,7 @@ pub(crate) async fn oldest_stalled(db: &Db, permit: &Permit<may::SeeMessages>, n
     let (scope, sight) = (permit.scope(), permit.sight());
     let rows: Vec<Row> = db
         .all(
-            "select n.line_id, n.conversation_id, a.name as account, l.label as line, c.number, k.name as contact,
+            "select n.line_id, n.conversation_id, n.account_id, a.name as account, l.label as line, c.number, k.name as contact,
                l.integration_type, n.held, n.queued, n.stalled_since, n.stalled_reason, n.changed_at,
                coalesce($5 or n.account_id in
                  (select account_id from staff_scope where staff_id = $3 and permission = $6), false) as sees
@@ -56,6 +57,7 @@ pub(crate) async fn oldest_stalled(db: &Db, permit: &Permit<may::SeeMessages>, n
     let shown = |row: Row| SyncRow {
         line_id: row.line_id,
         conversation_id: row.conversation_id,
+        account_id: row.account_id,
         account: row.account,
         line: row.line,
         number: ShownNumber::of(row.number, row.sees),

@@ -1,7 +1,8 @@
 //! What a search everywhere finds, by kind.
 
 use crate::types::{
-    AccountId, ConversationId, LineId, LineRow, PhoneNumber, RunId, RunState, ShownNumber, StaffId, Timestamp, UserId, UtilityKind,
+    AccountId, ContactId, ConversationId, LineId, LineRow, PhoneNumber, RunId, RunState, ShownNumber, StaffId, Timestamp, UserId,
+    UtilityKind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,8 @@ pub struct FoundUser {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "services", derive(sqlx::FromRow))]
 pub struct FoundContact {
+    /// The contact.
+    pub id: ContactId,
     /// The account that knows them.
     pub account_id: AccountId,
     /// The account's name.

@@ -21,6 +21,7 @@ const WAYS: &[(&str, &str, &str, Needs)] = &[
     ("/lines/new", "Add line", "new number", One(Permission::ManageDirectory)),
     ("/accounts", "Accounts", "clients", Nothing),
     ("/accounts/new", "Add account", "new client", One(Permission::ManageDirectory)),
+    ("/findings", "Findings", "set-up contradictions blast-only", Nothing),
     ("/connections", "Connections", "ringcentral", Nothing),
     ("/connections/new", "Connect an account to RingCentral", "new connection", One(Permission::ManageDirectory)),
     ("/sync", "Sync", "deliveries", One(Permission::SeeMessages)),

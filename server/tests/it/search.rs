@@ -59,7 +59,7 @@ async fn random_world(app: &TestApp, rng: &Rng) -> Vec<AccountId> {
         for n in 0..40 {
             let contact = PhoneNumber::parse(&number(rng)).unwrap();
             if rng.below(4) > 0 {
-                people::name_contact(db, &permit, account, &contact, &name(rng)).await.unwrap();
+                people::name_contact(db, now, &permit, account, &contact, &name(rng)).await.unwrap();
             }
             batch.push(Incoming {
                 carrier_id: format!("{account}-{n}"),
@@ -267,7 +267,7 @@ async fn without_the_permission_contacts_are_found_by_a_whole_number_alone(app: 
     let vera = h.member("vera@example.com", h.role("Viewer").await).await;
     let account = accounts::list(&app.db, &app.staff.permit().unwrap(), "", None, 1).await.unwrap().rows[0].id;
     let number = PhoneNumber::parse(&contact(1)).unwrap();
-    people::name_contact(&app.db, &app.staff.permit().unwrap(), account, &number, "Wanda").await.unwrap();
+    people::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), account, &number, "Wanda").await.unwrap();
     for text in ["0121", "Wanda", &contact(1)] {
         let found = search::everywhere(&app.db, &vera, text, MANY).await.unwrap();
         assert!(found.conversations.rows.is_empty() && found.contacts.rows.is_empty(), "{text}");
