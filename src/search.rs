@@ -22,7 +22,7 @@ const FEWEST_OF_CONTACT: usize = 4;
 /// A search with a page of its own can be looked at again for so long.
 const KEPT: Duration = Duration::from_secs(60 * 60);
 /// What a kept text is sealed for.
-const COLUMN: &str = "kept_search.typed";
+const COLUMN: &str = "kept_search";
 
 /// The beginning of a text that an index is walked by, and where the walk ends.
 #[derive(Debug, Clone, PartialEq, Eq)]

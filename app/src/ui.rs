@@ -24,7 +24,7 @@ pub use button::{Button, ButtonLink, Look};
 pub use chart::{Chart, Graph, Ink, Series, Shape, Share};
 pub use dialog::{ConfirmFold, Dialog};
 pub use fault::{FaultView, FormFault, PROOF_FORM, field_error};
-pub use field::{Check, Choice, Field, Select, TextArea};
+pub use field::{Check, Choice, Field, Select, TextArea, area_text};
 pub use filter::{FilterBar, Search, query_field};
 pub use icon::{Icon, icon};
 pub use load::{Loaded, load};

@@ -3,7 +3,9 @@
 use super::parts::reload_after;
 use crate::fault::{Fault, Reply};
 use crate::frame::Me;
-use crate::ui::{Button, ConfirmFold, Field, FormFault, Look, SendForm, Sending, TextArea, fault_of, field_error, toast_on_success, waits};
+use crate::ui::{
+    Button, ConfirmFold, Field, FormFault, Look, SendForm, Sending, TextArea, area_text, fault_of, field_error, toast_on_success, waits,
+};
 use leptos::prelude::*;
 use switchyard::types::{LineId, Permission, ResponderId, ResponderRow};
 
@@ -164,7 +166,7 @@ fn edit_fold(line: LineId, responder: &ResponderRow, action: Sending) -> impl In
                     <label class="flex flex-col gap-1">
                         <span class="font-medium">"Reply"</span>
                         <textarea name="reply" rows="4" required=true maxlength="1000" class="textarea w-full">
-                            {reply}
+                            {area_text(reply)}
                         </textarea>
                     </label>
                     <div>

@@ -114,7 +114,7 @@ pub fn TextArea(
         ></textarea>
     };
     // What it holds is its child; an empty one has none, or its placeholder would be what it holds.
-    let area = if value.is_empty() { area.into_any() } else { area.into_inner().child(value).into_any() };
+    let area = if value.is_empty() { area.into_any() } else { area.into_inner().child(area_text(value)).into_any() };
     view! {
         <div class="flex flex-col gap-1">
             {label_of(name, label, false)}
@@ -122,6 +122,11 @@ pub fn TextArea(
             {below(name, help, error)}
         </div>
     }
+}
+
+/// What a text area holds, as the child of its element. Leptos writes that into a page as it is, as it does with scripts.
+pub fn area_text(value: String) -> String {
+    if cfg!(feature = "ssr") { value.replace('&', "&amp;").replace('<', "&lt;") } else { value }
 }
 
 /// One of the things a [`Select`] offers.

@@ -287,7 +287,7 @@ async fn a_machines_texts_break_nothing_either(app: &TestApp) {
     let cookie = doors.cookie(4).await.unwrap();
     for (path, page) in pages(&doors, &cookie).await {
         assert!(!RAW.iter().any(|raw| page.contains(raw)) || path.ends_with(".csv"), "{path} carries markup that somebody wrote");
-        if path.ends_with(&doors.conversation.to_string()) {
+        if path.ends_with(&format!("/conversations/{}", doors.conversation)) {
             assert!(page.contains(ESCAPED), "the conversation shows what was written");
         }
     }
