@@ -4,6 +4,9 @@
 use leptos::html;
 use leptos::prelude::*;
 
+/// Which step a fold was for when it was painted.
+const OF: &str = "data-of";
+
 /// A dialog over the page. Whoever holds `open` sets it; the dialog sets it back when it is closed.
 #[component]
 pub fn Dialog(
@@ -64,8 +67,19 @@ pub fn ConfirmFold(
         (false, true) => "btn btn-sm btn-ghost text-sm font-medium text-primary",
         (false, false) => "btn btn-sm btn-ghost text-sm font-medium text-error",
     };
+    let node = NodeRef::<html::Details>::new();
+    let what = format!("{label} {of}");
+    Effect::new(move |_| {
+        let Some(fold) = node.get() else { return };
+        // What is painted anew takes over the elements that are there: a step that is another one now begins folded.
+        if fold.get_attribute(OF).is_some_and(|before| before != what) {
+            fold.set_open(false);
+        }
+        // Fails only for a name that no attribute can have.
+        let _ = fold.set_attribute(OF, &what);
+    });
     view! {
-        <details class="fold confirm">
+        <details node_ref=node class="fold confirm">
             <summary class=class>
                 {label} "…" <span class="sr-only">" " {of}</span>
             </summary>
