@@ -30,6 +30,8 @@ test: build
 	. .ci/env.sh
 	# Most tests wait for a disk or another process: more of them than cores.
 	.ci/postgres run cargo test --workspace -- --test-threads 6
+	# Real processes and real seconds: by themselves.
+	.ci/postgres run cargo test --workspace --test it kill_test:: -- --ignored --skip as_told --test-threads 1
 	npx playwright test --config end2end/playwright.config.ts
 
 ## make release-test  Playwright on the console as a release has it: optimised, each room of screens a file of its own
@@ -59,7 +61,7 @@ soak: setup
 ## make kill-test  workers of a line's transfer killed while everybody writes, counted: ROUNDS=50 SEED=3, MESSAGES=100000, BREAK=<guard>, ENGINE=postgres
 kill-test: setup
 	. .ci/env.sh
-	kill_test=(cargo test --quiet --package server --test it -- --ignored --exact kill_test::as_told_by_the_environment --nocapture)
+	kill_test=(cargo test --quiet --workspace --test it -- --ignored --exact kill_test::as_told_by_the_environment --nocapture)
 	if [ "$${ENGINE:-sqlite}" = postgres ]; then exec .ci/postgres run "$${kill_test[@]}"; fi
 	# Workers die in it, machines do not: the databases may lie in memory.
 	if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
