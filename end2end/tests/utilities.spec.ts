@@ -22,7 +22,7 @@ test.beforeAll(async ({ browser }) => {
 test.afterAll(async () => program?.end());
 
 const state = (page: Page) => page.locator('main .badge').first();
-const account = (page: Page) => page.locator('dl.facts').first().getByRole('link');
+const account = (page: Page) => page.locator('dl.facts').first().locator('a[href^="/accounts/"]');
 
 /** From the line's page to the plan of its transfer. */
 async function plan(page: Page, label: string, to: string): Promise<void> {
