@@ -9,6 +9,7 @@
 
 mod bell;
 mod turn;
+mod write_back;
 
 pub use bell::Bell;
 
@@ -20,6 +21,7 @@ use sqlx::{Arguments, Database, Encode, FromRow, PgPool, Postgres, Sqlite, Sqlit
 use std::sync::Arc;
 use std::time::Duration;
 use turn::{Turn, Turns};
+use write_back::WriteBack;
 
 pub use sqlx::Error;
 /// A database result; rooms put their own error in place of [`Error`].
@@ -36,7 +38,7 @@ pub enum Engine {
 
 #[derive(Clone, Debug)]
 enum Pools {
-    Sqlite { read: SqlitePool, write: SqlitePool },
+    Sqlite { read: SqlitePool, write: SqlitePool, log: WriteBack },
     Postgres(PgPool),
 }
 
@@ -213,13 +215,14 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             // An acknowledged message survives a power cut.
             .synchronous(SqliteSynchronous::Full)
-            .pragma("wal_autocheckpoint", "400")
+            .pragma("wal_autocheckpoint", write_back::LONGEST)
             .pragma("cache_size", "-65536")
             .pragma("mmap_size", "1073741824");
         let pool = |n| SqlitePoolOptions::new().max_connections(n).test_before_acquire(false).idle_timeout(None).max_lifetime(None);
         let write = pool(1).acquire_timeout(Duration::from_secs(30)).connect_with(file.clone()).await?;
+        let log = WriteBack::begin(pool(1).connect_lazy_with(file.clone()));
         let read = pool(connections.max(2)).connect_with(file.pragma("query_only", "on")).await?;
-        Ok(Db { pools: Pools::Sqlite { read, write }, bell, turns: Arc::new(Turns::new()), is_background: false })
+        Ok(Db { pools: Pools::Sqlite { read, write, log }, bell, turns: Arc::new(Turns::new()), is_background: false })
     }
 
     /// The same database for work that nobody waits for: it goes one unit at a time, and steps back while somebody waits.
@@ -278,6 +281,9 @@ impl Db {
         match tx.open {
             Open::Sqlite(open) => {
                 open.commit().await?;
+                if let Pools::Sqlite { log, .. } = &self.pools {
+                    log.changed();
+                }
                 self.bell.ring(&tx.changes);
             }
             Open::Postgres(mut open) => {
@@ -312,7 +318,8 @@ impl Db {
     /// Closes every connection after the statements under way.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { read, write } => {
+            Pools::Sqlite { read, write, log } => {
+                log.close().await;
                 read.close().await;
                 write.close().await;
             }
