@@ -6,6 +6,7 @@ use crate::audit::AuditPage;
 use crate::connections::{ConnectionPage, ConnectionsPage, NewConnectionPage, NewSecretsPage, RemoveConnectionPage};
 use crate::conversation::ConversationPage;
 use crate::erasure::{AskErasurePage, ErasurePage};
+use crate::frame::environment::{self, EnvironmentBand};
 use crate::frame::{Frame, FramedRoute};
 use crate::home::HomePage;
 use crate::invitation::InvitationPage;
@@ -13,6 +14,7 @@ use crate::lines::{
     AccountBlastsPage, BlastPage, CloseLinePage, ConsentPage, ConversationsPage, FindingsPage, LineBlastsPage, LinePage, LinesPage,
     NewLinePage, TypeChangePage, TypesPage,
 };
+use crate::parts::PartsPage;
 use crate::retention::RetentionPage;
 use crate::roles::{RolePage, RolesPage};
 use crate::screen::screen;
@@ -56,10 +58,12 @@ pub fn shell(assets: Assets) -> impl IntoView {
     let nonce = leptos::nonce::use_nonce();
     let [css, js, wasm] = [&assets.css, &assets.js, &assets.wasm].map(|file| format!("{}/{file}", assets.folder));
     let start = format!("import start, {{ hydrate }} from {js:?}; start({{ module_or_path: {wasm:?} }}).then(hydrate);");
+    let scripts =
+        crate::frame::SCRIPTS.map(|script| view! { <script type="module" nonce=nonce.clone() inner_html=script></script> }).collect_view();
     provide_context(assets);
     view! {
         <!DOCTYPE html>
-        <html lang="en" data-theme=crate::frame::theme::chosen()>
+        <html lang="en" data-theme=crate::frame::theme::chosen() data-environment=environment::name()>
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -73,8 +77,10 @@ pub fn shell(assets: Assets) -> impl IntoView {
             </head>
             <body>
                 <App />
+                <p id="connection" class="connection" role="status"></p>
                 <script type="module" nonce=nonce.clone() inner_html=start></script>
                 <script type="module" nonce=nonce inner_html=crate::live::SCRIPT></script>
+                {scripts}
             </body>
         </html>
     }
@@ -84,8 +90,11 @@ pub fn shell(assets: Assets) -> impl IntoView {
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
+    let environment = environment::name();
+    let named = environment.clone();
     view! {
-        <Title formatter=|page: String| if page.is_empty() { "Switchyard".to_owned() } else { format!("{page} · Switchyard") } />
+        <Title formatter=move |page: String| environment::title_of(named.as_deref(), &page) />
+        <EnvironmentBand name=environment />
         <Router>
             <Routes fallback=NotFound>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
@@ -139,6 +148,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/roles") view=screen!(staff, RolesPage) ssr=SsrMode::Async />
                     <Route path=path!("/roles/:id") view=screen!(staff, RolePage) ssr=SsrMode::Async />
                     <Route path=path!("/approvals") view=screen!(staff, ApprovalsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/ui") view=screen!(parts, PartsPage) ssr=SsrMode::Async />
                     <Route path=path!("/you") view=screen!(you, YouPage) ssr=SsrMode::Async />
                     <Route path=path!("/audit") view=screen!(house, AuditPage) ssr=SsrMode::Async />
                     <Route path=path!("/audit/retention") view=screen!(house, RetentionPage) ssr=SsrMode::Async />

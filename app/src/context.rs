@@ -45,15 +45,8 @@ pub struct Services {
     pub public_url: String,
     /// How much one person does alone.
     pub alone: Alone,
-}
-
-impl Services {
-    /// Which installation this is, as the console's header says it: `Local`, or the host.
-    pub fn environment(&self) -> String {
-        let host = self.public_url.split("://").last().unwrap_or_default();
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        if matches!(name, "localhost" | "127.0.0.1" | "[::1]") { "Local".to_owned() } else { host.to_owned() }
-    }
+    /// Which installation this is; none is named in production.
+    pub environment: Option<String>,
 }
 
 /// Who is asking, read by the server for each request and put into its extensions; `None` when nobody is signed in.

@@ -113,6 +113,16 @@ impl std::fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// The answer that did not come. In the browser it is told: `connection.js` looks whether the console answers anybody.
+pub fn unanswered() -> Fault {
+    #[cfg(not(feature = "ssr"))]
+    if let Ok(event) = web_sys::Event::new("switchyard:unanswered") {
+        // False only if a listener cancels it, which none does.
+        let _ = leptos::prelude::window().dispatch_event(&event);
+    }
+    Problem::unavailable("The console did not answer. Nothing here is lost: try again when the connection is back.").into()
+}
+
 impl FromServerFnError for Fault {
     type Encoder = ReplyEncoding;
 
@@ -121,7 +131,7 @@ impl FromServerFnError for Fault {
             ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) | ServerFnErrorErr::Serialization(_) => {
                 Problem::invalid("", "Something in this form could not be read. Check what you typed and send it again.").into()
             }
-            _ => Problem::unavailable("The console did not answer. Check your connection, reload the page and try again.").into(),
+            _ => unanswered(),
         }
     }
 }

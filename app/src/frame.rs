@@ -2,12 +2,13 @@
 //!
 //! The rule: it is usable before and without JavaScript, and it shows only the ways that lead somewhere for this member.
 
+pub mod environment;
 pub mod keys;
 pub mod palette;
 pub mod theme;
 
 use crate::fault::{Fault, Reply};
-use crate::live::{LiveSwitch, provide_live};
+use crate::live::{LiveSwitch, Waiting, provide_live};
 use crate::sign_in::Prove;
 use crate::ui::{Icon, Loaded, PROOF_FORM, SendForm, Sending, ToastRegion, icon, load, provide_toasts};
 use keys::{Keys, KeysButton, provide_help};
@@ -26,6 +27,12 @@ use {
     switchyard::staff::approvals,
 };
 
+/// What every page does without the program: says that the console does not answer, keeps drafts, leads back to the row, and writes times
+/// in the reader's zone.
+#[cfg(feature = "ssr")]
+pub const SCRIPTS: [&str; 4] =
+    [include_str!("frame/connection.js"), include_str!("frame/drafts.js"), include_str!("frame/back.js"), include_str!("frame/times.js")];
+
 /// What every screen knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Me {
@@ -33,8 +40,6 @@ pub struct Me {
     pub member: SignedIn,
     /// The sandbox runs, so there is a simulator.
     pub simulator: bool,
-    /// Which installation this is.
-    pub environment: String,
     /// How much waits for their decision.
     pub to_decide: i64,
 }
@@ -63,7 +68,7 @@ pub async fn who_am_i() -> Result<Me, Fault> {
     let member = member().await?;
     let services = services()?;
     let to_decide = approvals::to_decide(&services.db, &services.now, &member).await?;
-    Ok(Me { member: member.signed_in(), simulator: services.sandbox_url.is_some(), environment: services.environment(), to_decide })
+    Ok(Me { member: member.signed_in(), simulator: services.sandbox_url.is_some(), to_decide })
 }
 
 /// Ends the session.
@@ -125,24 +130,24 @@ pub fn Frame(
         >
             "Skip to the content"
         </a>
-        <div class="lg:grid lg:min-h-dvh lg:grid-cols-[14rem_minmax(0,1fr)]">
-            <header class="sticky top-0 z-20 flex h-14 items-center justify-between gap-3 border-b border-base-300 bg-base-100 px-4 lg:hidden">
-                <Brand me=me />
+        <div class="lg:grid lg:min-h-[calc(100dvh-var(--band))] lg:grid-cols-[14rem_minmax(0,1fr)]">
+            <header class="sticky top-(--band) z-20 flex h-14 items-center justify-between gap-3 border-b border-base-300 bg-base-100 px-4 lg:hidden">
+                <Brand />
                 <div class="ms-auto">
                     <PaletteButton />
                 </div>
                 <details node_ref=menu class="fold">
                     <summary class="btn btn-sm btn-ghost h-9">{icon(Icon::Menu)} "Menu"</summary>
-                    <div class="absolute inset-x-0 top-14 flex max-h-[calc(100dvh-3.5rem)] flex-col gap-4 overflow-y-auto border-b border-base-300 bg-base-100 p-4 shadow-lg">
+                    <div class="absolute inset-x-0 top-14 flex max-h-[calc(100dvh-3.5rem-var(--band))] flex-col gap-4 overflow-y-auto border-b border-base-300 bg-base-100 p-4 shadow-lg">
                         <Ways me=me />
                         <Foot me=me />
                     </div>
                 </details>
             </header>
             <header class="hidden border-e border-base-300 bg-base-100 lg:block">
-                <div class="sticky top-0 flex h-dvh flex-col gap-6 overflow-y-auto p-3">
+                <div class="sticky top-(--band) flex h-[calc(100dvh-var(--band))] flex-col gap-6 overflow-y-auto p-3">
                     <div class="px-2 pt-2">
-                        <Brand me=me />
+                        <Brand />
                     </div>
                     <PaletteButton />
                     <Ways me=me />
@@ -160,26 +165,20 @@ pub fn Frame(
             ""
         </SendForm>
         <ToastRegion />
+        <Waiting />
         <PaletteDialog />
         <Keys />
     }
 }
 
-/// The product's name and which installation this is.
+/// The product's name.
 #[component]
-fn Brand(me: MeLoaded) -> impl IntoView {
+fn Brand() -> impl IntoView {
     view! {
-        <div class="flex items-center gap-2.5">
-            <a href="/" class="flex min-h-6 items-center gap-2 font-semibold">
-                <span class="text-primary">{icon(Icon::Brand)}</span>
-                "Switchyard"
-            </a>
-            <Suspense>
-                {move || Suspend::new(async move {
-                    me.await.ok().map(|me| view! { <span class="badge badge-sm badge-soft badge-neutral">{me.environment}</span> })
-                })}
-            </Suspense>
-        </div>
+        <a href="/" class="flex min-h-6 items-center gap-2 font-semibold">
+            <span class="text-primary">{icon(Icon::Brand)}</span>
+            "Switchyard"
+        </a>
     }
 }
 
@@ -270,7 +269,12 @@ fn Foot(me: MeLoaded) -> impl IntoView {
             <div class="flex flex-col gap-1 border-t border-base-300 pt-3">
                 <a href="/you" class="flex min-h-6 flex-col rounded-field hover:underline">
                     <span class="truncate font-medium">
-                        <Suspense>{move || Suspend::new(async move { me.await.ok().map(|me| me.member.name) })}</Suspense>
+                        <Suspense>
+                            {move || Suspend::new(async move {
+                                // Drafts go by who has typed them.
+                                me.await.ok().map(|me| view! { <span data-who=me.member.id.to_string()>{me.member.name}</span> })
+                            })}
+                        </Suspense>
                     </span>
                     <span class="muted text-xs">"Your account"</span>
                 </a>

@@ -23,6 +23,7 @@ mod home;
 mod invitation;
 mod lines;
 mod live;
+mod parts;
 mod retention;
 mod roles;
 mod screen;

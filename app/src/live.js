@@ -12,6 +12,7 @@ function begin(stopped) {
   const channel = new BroadcastChannel('switchyard-live');
   const tab = Math.random();
   let state = null;
+  let again = () => undefined;
   const share = (text) => {
     channel.postMessage({ text });
     tell(text);
@@ -20,8 +21,15 @@ function begin(stopped) {
     if (data.who !== undefined) {
       // Only the tab with the stream knows; the new one was painted a moment ago and reads anew.
       if (state) channel.postMessage({ to: data.who, text: state });
-    } else if (data.to === undefined || data.to === tab) tell(data.text);
+    } else if (data.again) again();
+    else if (data.to === undefined || data.to === tab) tell(data.text);
   };
+  // Whoever learns first that the console answers again has the tab with the stream connect at once.
+  const reconnect = () => {
+    again();
+    channel.postMessage({ again: true });
+  };
+  addEventListener('switchyard:connected', reconnect, { signal: stopped });
   stopped.addEventListener('abort', () => channel.close(), { once: true });
   channel.postMessage({ who: tab });
 
@@ -55,6 +63,13 @@ function begin(stopped) {
         source?.close();
         ended();
       };
+      again = () => {
+        if (source.readyState === EventSource.OPEN) return;
+        clearTimeout(timer);
+        source.close();
+        pause = FIRST_PAUSE;
+        connect();
+      };
       if (stopped.aborted) return ended();
       stopped.addEventListener('abort', end, { once: true });
       connect();
@@ -74,4 +89,9 @@ function follow() {
   }
 }
 addEventListener('switchyard:live', follow);
+
+// What the pointer or the focus is on must not move: the page asks which row that is each time it may have changed.
+const onRow = () => setTimeout(() => dispatchEvent(new Event('switchyard:row')));
+for (const move of ['pointerover', 'focusin', 'focusout']) addEventListener(move, onRow, { passive: true });
+document.addEventListener('pointerleave', onRow);
 follow();

@@ -28,8 +28,12 @@ pub const SCRIPT: &str = include_str!("live.js");
 struct Live {
     /// The reader holds it still.
     still: RwSignal<bool>,
-    /// Something changed since.
-    waiting: RwSignal<bool>,
+    /// The pointer or the focus is on a row: it must not move from under them.
+    on_row: RwSignal<bool>,
+    /// What has changed while it was held.
+    waiting: RwSignal<Vec<Heard>>,
+    /// Grows when the reader wants to see what waits, held or not.
+    shown: RwSignal<u32>,
     /// The stream is interrupted.
     lost: RwSignal<bool>,
     /// What was heard since the page was asked for: some of it may have come after its rows were read and before it listened.
@@ -43,6 +47,20 @@ enum Heard {
     /// Changes may have been missed.
     Anything,
     Lost,
+}
+
+impl Live {
+    /// Whether a change has to wait.
+    fn is_held(self) -> bool {
+        // Asked of the page, too: a row that is gone tells nobody that the pointer has left it.
+        self.still.try_get() == Some(true) || self.on_row.try_get() == Some(true) && is_on_row()
+    }
+
+    /// Shows what waits.
+    fn show(self) {
+        self.waiting.update(Vec::clear);
+        self.shown.update(|n| *n += 1);
+    }
 }
 
 impl Heard {
@@ -77,7 +95,9 @@ fn heard(event: &web_sys::Event) -> Option<Heard> {
 pub fn provide_live() {
     let live = Live {
         still: RwSignal::new(false),
-        waiting: RwSignal::new(false),
+        on_row: RwSignal::new(false),
+        waiting: RwSignal::new(Vec::new()),
+        shown: RwSignal::new(0),
         lost: RwSignal::new(false),
         since: StoredValue::new(Vec::new()),
     };
@@ -87,6 +107,21 @@ pub fn provide_live() {
         here.pathname.track();
         here.search.track();
         live.since.update_value(Vec::clear);
+        live.waiting.update(Vec::clear);
+    });
+    Effect::new(move |_| {
+        let moved = window_event_listener_untyped("switchyard:row", move |_| {
+            let is_there = is_on_row();
+            if live.on_row.get_untracked() != is_there {
+                live.on_row.set(is_there);
+            }
+        });
+        on_cleanup(move || moved.remove());
+    });
+    Effect::new(move |_| {
+        if !live.is_held() {
+            live.waiting.update(Vec::clear);
+        }
     });
     Effect::new(move |_| {
         let listener = window_event_listener_untyped("switchyard:change", move |event| {
@@ -129,23 +164,33 @@ pub fn on_change(relevant: impl Fn(Change) -> bool + 'static, read: impl Fn() + 
             changed.set(true);
         }
         let listener = window_event_listener_untyped("switchyard:change", move |event| {
-            if heard(&event).is_some_and(|heard| heard.concerns(&*relevant)) {
-                changed.try_set(true);
+            let Some(heard) = heard(&event).filter(|heard| heard.concerns(&*relevant)) else { return };
+            changed.try_set(true);
+            let is_new = untrack(|| live.is_held()) && live.waiting.with_untracked(|all| all.len() < REMEMBERED && !all.contains(&heard));
+            if is_new {
+                live.waiting.update(|all| all.push(heard));
             }
         });
         on_cleanup(move || listener.remove());
     });
-    Effect::new(move |_| {
-        if !changed.get() {
-            return;
-        }
-        if live.still.get() {
-            live.waiting.set(true);
-        } else if !due.get_value() {
+    Effect::new(move |before: Option<u32>| {
+        let shown = live.shown.get();
+        let is_wanted = before.is_some_and(|before| before != shown);
+        let waits = changed.get() && live.is_held() && !is_wanted;
+        if changed.get() && !waits && !due.get_value() {
             due.set_value(true);
             let read = read.clone();
             let later = move || {
                 due.try_set_value(false);
+                // The pointer may have come to a row meanwhile.
+                if !is_wanted && untrack(|| live.is_held()) {
+                    live.waiting.update(|all| {
+                        if all.is_empty() {
+                            all.push(Heard::Anything);
+                        }
+                    });
+                    return;
+                }
                 // Gone with its page, nothing is to be read any more.
                 if changed.try_set(false).is_none() {
                     read();
@@ -153,6 +198,7 @@ pub fn on_change(relevant: impl Fn(Change) -> bool + 'static, read: impl Fn() + 
             };
             set_timeout(later, GATHER);
         }
+        shown
     });
 }
 
@@ -163,7 +209,7 @@ pub fn every(period: Duration, read: impl Fn() + 'static) {
     Effect::new(move |_| {
         let read = read.clone();
         let now_and_then = move || {
-            if !document().hidden() && live.still.try_get_untracked() == Some(false) {
+            if !document().hidden() && live.still.try_get_untracked() == Some(false) && !is_on_row() {
                 read();
             }
         };
@@ -237,15 +283,46 @@ pub fn is_idle() -> bool {
     matches!(document().query_selector(busy), Ok(None))
 }
 
+/// Whether the pointer or the focus is on a row of a list.
+fn is_on_row() -> bool {
+    let row = "main :is(tr, li):has([data-row-link]):is(:hover, :focus-within)";
+    matches!(document().query_selector(row), Ok(Some(_)))
+}
+
+/// `3 changes wait`.
+fn count(of: usize) -> String {
+    match of {
+        1 => "1 change waits".to_owned(),
+        many => format!("{many} changes wait"),
+    }
+}
+
+/// Says over the page how much has changed while it was held, and shows it when the reader wants to.
+#[component]
+pub fn Waiting() -> impl IntoView {
+    let live = use_context::<Live>()?;
+    let waits = Memo::new(move |_| live.waiting.with(Vec::len));
+    Some(view! {
+        <div class="waiting" role="status">
+            <Show when=move || waits.get() != 0>
+                <span>{move || count(waits.get())}</span>
+                <button type="button" class="btn btn-xs btn-primary" on:click=move |_| live.show()>
+                    "Show"
+                </button>
+            </Show>
+        </div>
+    })
+}
+
 /// Shows whether the page is live, and lets the reader hold it still.
 #[component]
 pub fn LiveSwitch() -> impl IntoView {
     let Some(live) = use_context::<Live>() else { return ().into_any() };
-    let state = move || match (live.still.get(), live.waiting.get(), live.lost.get()) {
-        (true, true, _) => "Still; changed since",
-        (true, false, _) => "Still",
-        (false, _, true) => "Interrupted",
-        (false, _, false) => "Live",
+    let state = move || match (live.still.get(), live.waiting.with(Vec::len), live.lost.get()) {
+        (true, 0, _) => "Still".to_owned(),
+        (true, waits, _) => format!("Still; {}", count(waits)),
+        (false, _, true) => "Interrupted".to_owned(),
+        (false, _, false) => "Live".to_owned(),
     };
     let dot = move || match (live.still.get(), live.lost.get()) {
         (true, _) => "size-2 shrink-0 rounded-full bg-neutral",
@@ -254,7 +331,6 @@ pub fn LiveSwitch() -> impl IntoView {
     };
     let switch = move |_| {
         live.still.update(|still| *still = !*still);
-        live.waiting.set(false);
     };
     view! {
         // Without JavaScript nothing is live, and nothing is offered.

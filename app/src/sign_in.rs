@@ -117,7 +117,7 @@ pub fn Doorstep(
 ) -> impl IntoView {
     view! {
         <Title text=title />
-        <main class="flex min-h-dvh flex-col items-center justify-center gap-6 p-4">
+        <main class="flex min-h-[calc(100dvh-var(--band))] flex-col items-center justify-center gap-6 p-4">
             <div class="flex items-center gap-2 text-lg font-semibold">
                 <span class="text-primary">{icon(Icon::Brand)}</span>
                 "Switchyard"

@@ -14,8 +14,8 @@ use crate::fault::{Fault, Reply};
 use crate::lines::AccountFilter;
 use crate::live::{Followed, follow};
 use crate::ui::{
-    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, RowLink, Select, Table, Time, contact_number,
-    icon, load, masked_note, query_field,
+    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Help, Icon, Loading, PageHead, Pager, RowLink, Select, Table, Time,
+    contact_number, icon, load, masked_note, query_field,
 };
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
@@ -108,6 +108,7 @@ pub fn SyncPage() -> impl IntoView {
                 "CSV"
             </ButtonLink>
         </PageHead>
+        {what_it_means()}
         <FilterBar>
             <div class="w-[calc(50%-0.25rem)] sm:w-52" on:change=move |_| clear("line")>
                 <AccountFilter account=account />
@@ -151,6 +152,26 @@ pub fn SyncPage() -> impl IntoView {
                 }
             })}
         </Transition>
+    }
+}
+
+/// What the states are, and what to do about them.
+fn what_it_means() -> impl IntoView {
+    view! {
+        <Help question="What do held, delivering and stalled mean?">
+            <p>
+                <b>"Held: "</b>
+                "RingCentral does not know of these messages yet. The SMS itself was sent at once. They are posted, in order, ahead of what the contact writes next; nothing is to be done."
+            </p>
+            <p>
+                <b>"Delivering: "</b>
+                "on their way into the chat. Near RingCentral’s limits that takes a while; what contacts write goes first."
+            </p>
+            <p>
+                <b>"Stalled: "</b>
+                "RingCentral refuses or does not answer, and the next try is set; the row says why. A refused sign-in is mended on the account’s connection, and all of its conversations go on by themselves. When one message alone is refused, open the conversation and retry or skip it. Nothing is lost meanwhile, and the order is kept."
+            </p>
+        </Help>
     }
 }
 

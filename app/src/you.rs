@@ -160,6 +160,13 @@ fn page(own: OwnAccount, acts: Acts) -> impl IntoView {
                         <dd>{roles}</dd>
                     </dl>
                 </Panel>
+                // Only scripts know of zones; without them times are in UTC.
+                <div class="scripted">
+                    <Panel title="Times" note="In this browser. Point at a time for the exact one; copied, it is exact, too.">
+                        <label for="zone" class="mb-1 block font-medium">"Time zone"</label>
+                        <select id="zone" class="select w-full" data-zones=""></select>
+                    </Panel>
+                </div>
                 <Panel title="Password" note="Your other sessions end when it changes.">
                     <SendForm action=acts.password>
                         <div class="flex flex-col gap-4">

@@ -29,6 +29,7 @@ async fn console(w: &World) -> String {
         http: application::http_client().unwrap(),
         web: Web::default(),
         alone: Alone { lines: 10, rows: 10_000 },
+        environment: None,
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -175,6 +175,8 @@ pub struct Site {
     pub web: Web,
     /// How much one person does alone.
     pub alone: Alone,
+    /// Which installation this is; none is named in production.
+    pub environment: Option<String>,
 }
 
 /// Every route of the server.
@@ -193,6 +195,7 @@ pub fn router(db: &Db, now: &Now, site: Site, metrics: Option<PrometheusHandle>,
         secure_cookies: site.public_url.starts_with("https://"),
         public_url: site.public_url,
         alone: site.alone,
+        environment: site.environment,
     };
     let leptos = LeptosOptions::builder().output_name("switchyard").site_root(site.site_root).site_pkg_dir("pkg").build();
     let mut secrets: HashMap<String, Vec<String>> = HashMap::new();

@@ -13,6 +13,11 @@ use tokio_util::sync::CancellationToken;
 /// The files of the certificate are looked at so often.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(30);
 
+/// The installation that needs no label.
+const PRODUCTION: &str = "production";
+/// A longer name of an installation does not fit above a page on a phone.
+const LONGEST_NAME: usize = 24;
+
 /// The internal admin console of a business-texting platform, with the services behind it.
 #[derive(Debug, Parser)]
 #[command(name = "switchyard", version, about, after_help = "Try it: switchyard demo\nThen open the printed link and set a password.")]
@@ -91,6 +96,10 @@ pub struct Settings {
     /// The console as a browser reaches it; with https, cookies are Secure. Default: http and the address above.
     #[arg(long, env = "PUBLIC_URL")]
     pub public_url: Option<String>,
+    /// Which installation this is: `production`, or a name that stands in a coloured band above every page. Default: Demo for `demo`,
+    /// Local where only this machine reaches it, else production.
+    #[arg(long, env = "ENVIRONMENT")]
+    pub environment: Option<String>,
     /// A certificate (PEM, the whole chain) and its key: the console then speaks TLS itself. Both files are read anew when they change.
     #[arg(long, env = "TLS_CERT", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
@@ -293,6 +302,21 @@ impl Settings {
         self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", self.listen)).trim_end_matches('/').to_owned()
     }
 
+    /// The name of this installation; none in production.
+    ///
+    /// # Errors
+    /// With a sentence, when it is no name that fits above a page.
+    pub fn environment(&self) -> Result<Option<String>, String> {
+        let url = self.public_url();
+        let host = url.split("://").last().unwrap_or_default();
+        let is_local = ["localhost", "127.0.0.1", "[::1]"].contains(&host.rsplit_once(':').map_or(host, |(name, _)| name));
+        let name = self.environment.as_deref().map_or(if is_local { "Local" } else { PRODUCTION }, str::trim);
+        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+            return Err(format!("ENVIRONMENT: write production, or a name of at most {LONGEST_NAME} characters"));
+        }
+        Ok((!name.eq_ignore_ascii_case(PRODUCTION)).then(|| name.to_owned()))
+    }
+
     /// The web layer: who is trusted, and that what is said of TLS fits together.
     ///
     /// # Errors
@@ -418,6 +442,24 @@ mod tests {
         assert_eq!(parse("a=0123456789abcdef, a=fedcba9876543210").map(|s| s.len()), Ok(2));
         assert!(parse("a=short").is_err());
         assert!(parse("nonsense").is_err());
+    }
+
+    #[test]
+    fn an_installation_that_is_not_production_is_named() {
+        let environment = |arguments: &[&str]| {
+            let cli = Cli::parse_from([&["switchyard", "serve"], arguments].concat());
+            let Command::Serve(settings) = cli.command else { unreachable!("serve was asked for") };
+            settings.environment()
+        };
+        assert_eq!(environment(&[]), Ok(Some("Local".to_owned())));
+        assert_eq!(environment(&["--public-url", "https://console.example.com"]), Ok(None));
+        assert_eq!(environment(&["--environment", "Production"]), Ok(None));
+        assert_eq!(
+            environment(&["--public-url", "https://console.example.com", "--environment", " Staging "]),
+            Ok(Some("Staging".to_owned()))
+        );
+        assert!(environment(&["--environment", ""]).is_err());
+        assert!(environment(&["--environment", "a name that fits above no page at all"]).is_err());
     }
 
     #[test]

@@ -125,6 +125,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
         http: http.clone(),
         web,
         alone: settings.alone(),
+        environment: settings.environment().map_err(StartError)?,
     };
     let router = application::router(&db, &now, site, Some(metrics), &stop)?;
     let mut workers = application::workers(&settings, http, keys)?.start(&db, &now, &stop);
@@ -264,6 +265,7 @@ async fn run_demo(mut settings: Settings) -> Result<(), StartError> {
     if settings.secret_key.is_empty() {
         settings.secret_key = demo::key(Path::new(DEMO_KEY))?;
     }
+    settings.environment.get_or_insert_with(|| "Demo".to_owned());
     let sandbox = start_sandbox(config, listener)?;
     serve(settings, Some((sandbox, url))).await
 }

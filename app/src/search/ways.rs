@@ -41,7 +41,8 @@ const WAYS: &[(&str, &str, &str, Needs)] = &[
     ("/approvals", "Approvals", "decide second person", Nothing),
     ("/audit", "Audit", "history changes", One(Permission::SeeAudit)),
     ("/audit/retention", "How long personal data is kept", "retention", One(Permission::ManagePersonalData)),
-    ("/you", "Your account", "password second factor sessions", Nothing),
+    ("/you", "Your account", "password second factor sessions time zone", Nothing),
+    ("/ui", "Components", "look design", Nothing),
     (SIGN_OUT, "Sign out", "log leave", Nothing),
 ];
 
@@ -75,7 +76,7 @@ mod tests {
     fn titles(permissions: &[Permission], text: &str) -> Vec<String> {
         let member =
             SignedIn { id: StaffId(uuid::Uuid::nil()), name: String::new(), permissions: permissions.to_vec(), withheld: Vec::new() };
-        let me = Me { member, simulator: false, environment: String::new(), to_decide: 0 };
+        let me = Me { member, simulator: false, to_decide: 0 };
         ways(&me, text, 50).hits.into_iter().map(|hit| hit.title).collect()
     }
 

@@ -93,6 +93,7 @@ pub fn FaultView(
         Problem::TooMany { .. } => "Too many tries",
         Problem::Unavailable { .. } | Problem::Internal { .. } => "Something went wrong",
     };
+    let is_unanswered = matches!(fault.0, Problem::Unavailable { .. });
     let way_out = if fault.0 == Problem::SignedOut {
         let here = use_location();
         let next = move || {
@@ -105,6 +106,16 @@ pub fn FaultView(
             </ButtonLink>
         }
         .into_any()
+    } else if is_unanswered {
+        // Where the connection was lost, `connection.js` does it by itself when it is back.
+        let here = use_location();
+        let again = move || format!("{}?{}", here.pathname.get(), here.search.get()).trim_end_matches('?').to_owned();
+        view! {
+            <ButtonLink href=Signal::derive(again) look=Look::Main external=true>
+                "Try again"
+            </ButtonLink>
+        }
+        .into_any()
     } else {
         view! {
             <ButtonLink href="/">"Go home"</ButtonLink>
@@ -113,7 +124,7 @@ pub fn FaultView(
     };
     view! {
         <Title text=title />
-        <section class="panel mx-auto mt-6 flex max-w-xl flex-col items-start gap-3 p-6" role="alert">
+        <section class="panel mx-auto mt-6 flex max-w-xl flex-col items-start gap-3 p-6" role="alert" data-unanswered=is_unanswered.then_some("")>
             <h1 class="text-lg font-semibold">{title}</h1>
             <p>{fault.to_string()}</p>
             {way_out}

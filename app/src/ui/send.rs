@@ -4,6 +4,7 @@
 //! every form, and only the answer's type differs.
 
 use crate::Fault;
+use crate::fault::unanswered;
 use leptos::ev;
 use leptos::form::form_data_from_event;
 use leptos::html;
@@ -16,8 +17,7 @@ use leptos::server_fn::request::browser::Request;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
-use switchyard::types::Problem;
-use web_sys::UrlSearchParams;
+use web_sys::{HtmlFormElement, UrlSearchParams};
 
 /// The sending of a form: whether its answer is awaited, and the latest answer.
 #[derive(Debug, Clone, Copy)]
@@ -45,11 +45,15 @@ impl Sending {
         self.answer.into()
     }
 
-    /// Sends it, and goes where the answer leads.
-    fn send(self, request: Option<Request>, navigate: impl Fn(&str, NavigateOptions) + 'static) {
+    /// Sends it, and goes where the answer leads. The form hears when it went well: its draft has done its work.
+    fn send(self, form: HtmlFormElement, request: Option<Request>, navigate: impl Fn(&str, NavigateOptions) + 'static) {
         self.pending.set(true);
         spawn_local(async move {
             let (answer, to) = answered(request).await;
+            if let (true, Ok(event)) = (answer.is_ok(), web_sys::Event::new("switchyard:sent")) {
+                // False only if a listener cancels it, which none does.
+                let _ = form.dispatch_event(&event);
+            }
             // Whoever left the page meanwhile does not hear of it any more.
             let is_here = self.pending.try_set(false).is_none();
             self.answer.try_set(Some(answer));
@@ -127,7 +131,7 @@ pub fn SendForm(
             .header("Accept", "application/json")
             .header("Content-Type", "application/x-www-form-urlencoded")
             .body(String::from(fields.to_string()));
-        action.send(request.ok(), navigate.clone());
+        action.send(event_target(&event), request.ok(), navigate.clone());
     };
     view! {
         <form id=id action=action.path method="post" on:submit=send node_ref=node_ref>
@@ -159,7 +163,7 @@ pub fn UploadForm(
         let Ok(form) = form_data_from_event(&event) else { return };
         form.delete("");
         let request = Request::post(&path).header("Accept", "application/json").body(form);
-        action.send(request.ok(), navigate.clone());
+        action.send(event_target(&event), request.ok(), navigate.clone());
     };
     view! {
         <form action=to method="post" enctype="multipart/form-data" on:submit=send>
@@ -170,13 +174,12 @@ pub fn UploadForm(
 
 /// The answer, and where it leads.
 async fn answered(request: Option<Request>) -> (Result<String, Fault>, Option<String>) {
-    let lost = || Fault::from(Problem::unavailable("The console did not answer. Check your connection, reload the page and try again."));
-    let Some(request) = request else { return (Err(lost()), None) };
-    let Ok(response) = request.send().await else { return (Err(lost()), None) };
+    let Some(request) = request else { return (Err(unanswered()), None) };
+    let Ok(response) = request.send().await else { return (Err(unanswered()), None) };
     let to = response.headers().get(REDIRECT_HEADER).and_then(|_| response.headers().get("Location"));
     match (response.ok(), response.text().await) {
         (true, Ok(text)) => (Ok(text), to),
         (false, Ok(text)) => (Err(Fault::de(text.into())), None),
-        (_, Err(_)) => (Err(lost()), None),
+        (_, Err(_)) => (Err(unanswered()), None),
     }
 }

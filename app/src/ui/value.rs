@@ -1,16 +1,17 @@
-//! Values as people read them: times in UTC, phone numbers in groups, text to copy.
+//! Values as people read them: times, phone numbers in groups, text to copy.
 
 use leptos::prelude::*;
 use switchyard::types::{PhoneNumber, ShownNumber, Timestamp};
 
-/// A moment, to the minute, in UTC; the exact one for machines.
+/// A moment, to the minute; the exact one in its title, and for machines. In UTC, until `times.js` writes it in the reader's zone: that
+/// needs the text to be one.
 #[component]
 pub fn Time(
     /// The moment.
     at: Timestamp,
 ) -> impl IntoView {
     let exact = at.rfc3339();
-    view! { <time datetime=exact.clone() title=exact class="whitespace-nowrap">{at.minute()} " UTC"</time> }
+    view! { <time datetime=exact.clone() title=exact class="whitespace-nowrap">{format!("{} UTC", at.minute())}</time> }
 }
 
 /// A phone number in groups. Shown only where the reader's permission has been checked.

@@ -402,6 +402,7 @@ async fn with_site(app: &TestApp, folder: &std::path::Path) -> String {
         http: app.http.clone(),
         web: Web::default(),
         alone: Alone { lines: 10, rows: 10_000 },
+        environment: None,
     };
     serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await
 }

@@ -95,6 +95,7 @@ impl<'a> Doors<'a> {
             http: app.http.clone(),
             web: Web::default(),
             alone: Alone { lines: 10, rows: 10_000 },
+            environment: None,
         };
         let url = serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await;
         let (db, now, h) = (&app.db, &app.now, house(app));

@@ -218,6 +218,7 @@ impl TestApp {
             http: http.clone(),
             web: Web { metrics_token: Some(METRICS_TOKEN.to_owned()), ..Web::default() },
             alone: Alone { lines: 3, rows: 10_000 },
+            environment: Some("Staging".to_owned()),
         };
         let url = serve(application::router(&db, &now, site, None, &stop).unwrap(), &stop).await;
         sandbox.set_webhook_base(&url);

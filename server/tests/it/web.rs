@@ -30,6 +30,7 @@ on_both_engines![
     a_form_that_is_too_large_is_refused_in_words,
     figures_are_for_this_machine_or_for_who_has_the_token,
     every_answer_is_guarded_and_named,
+    every_page_says_which_installation_it_is_of,
 ];
 
 /// Short enough for a test, long enough for a busy machine.
@@ -368,6 +369,14 @@ async fn every_answer_is_guarded_and_named(app: &TestApp) {
             assert_eq!(header("cache-control"), "no-store", "{path}");
         }
     }
+}
+
+/// Before somebody has signed in, too: a password typed into the wrong installation is a mistake as well.
+async fn every_page_says_which_installation_it_is_of(app: &TestApp) {
+    let text = app.http.get(format!("{}/sign-in", app.url)).send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("data-environment=\"Staging\""), "{text}");
+    assert!(text.contains("[Staging] Sign in"), "{text}");
+    assert!(text.contains("class=\"environment\""), "{text}");
 }
 
 /// A process with TLS, its database broken behind its back: what it answers and what it logs.

@@ -1,0 +1,54 @@
+// Says that the console does not answer, and when it does again. Nothing on the page moves or goes: one reads and types on. What is
+// asked meanwhile fails where it was asked (`switchyard:unanswered`); `switchyard:connected` tells that asking again is of use.
+const FIRST_PAUSE = 1_000;
+const LONGEST_PAUSE = 8_000;
+const PATIENCE = 5_000;
+const SAID = 5_000;
+const root = document.documentElement;
+const notice = document.getElementById('connection');
+let looking = false;
+let silence;
+
+async function answers() {
+  try {
+    return (await fetch('/readyz', { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+const pause = (time) =>
+  new Promise((over) => {
+    setTimeout(over, time);
+    addEventListener('online', over, { once: true });
+  });
+
+function say(words) {
+  clearTimeout(silence);
+  notice.textContent = words;
+}
+
+/** Looks whether the console answers, and does not rest until it does. */
+async function look() {
+  if (looking) return;
+  looking = true;
+  if (!(await answers())) {
+    root.dataset.connection = 'lost';
+    say('Connection lost. Trying again… What you typed stays here.');
+    for (let wait = FIRST_PAUSE; !(await answers()); wait = Math.min(wait * 2, LONGEST_PAUSE)) await pause(wait);
+    delete root.dataset.connection;
+    say('Connected again.');
+    silence = setTimeout(() => say(''), SAID);
+    dispatchEvent(new Event('switchyard:connected'));
+    // Where an answer is missing altogether there is nothing to lose; what was typed beside it is a draft.
+    if (document.querySelector('[data-unanswered]')) location.reload();
+  }
+  looking = false;
+}
+
+addEventListener('offline', look);
+addEventListener('switchyard:unanswered', look);
+addEventListener('switchyard:change', ({ detail }) => {
+  if (JSON.parse(detail).kind === 'lost') look();
+});
+if (!navigator.onLine) look();

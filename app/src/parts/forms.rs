@@ -1,0 +1,87 @@
+//! Buttons, fields, confirmations: what one acts with.
+
+use super::{Example, Names};
+use crate::fault::Fault;
+use crate::ui::{
+    Button, ButtonLink, Check, Choice, ConfirmFold, CopyText, Dialog, Field, FormFault, Icon, Look, Select, TextArea, icon, toast,
+};
+use leptos::prelude::*;
+use switchyard::types::Problem;
+
+const LOOKS: [(Look, &str); 4] =
+    [(Look::Main, "The one thing"), (Look::Plain, "One of several"), (Look::Quiet, "In a row"), (Look::Danger, "No way back")];
+
+fn choices() -> Vec<Choice> {
+    vec![Choice::new("inbox", "Inbox"), Choice::new("ringcentral", "RingCentral"), Choice::new("none", "None")]
+}
+
+fn wrong(text: &str) -> Signal<Option<String>> {
+    Signal::stored(Some(text.to_owned()))
+}
+
+pub fn forms(names: Names) -> Vec<Example> {
+    let buttons = LOOKS.map(|(look, name)| view! { <Button look=look>{name}</Button> }).collect_view();
+    let pending = LOOKS.map(|(look, name)| view! { <Button look=look pending=Signal::stored(true)>{name}</Button> }).collect_view();
+    let links = LOOKS.map(|(look, name)| view! { <ButtonLink look=look href="/ui">{name}</ButtonLink> }).collect_view();
+    let fields = view! {
+        <div class="grid gap-4 sm:grid-cols-2">
+            <Field label="Plain" name=names.plain value="Front desk" />
+            <Field label="With help" name=names.helped help="As staff will search for it." />
+            <Field label="Wrong" name=names.wrong value="12" help="With the country." error=wrong("This is no phone number.") />
+            <Field label="May stay empty" name=names.optional optional=true />
+            <TextArea label="Several lines" name=names.area value="Thank you.\nWe answer soon." />
+            <TextArea label="Several lines, wrong" name=names.wrong_area error=wrong("Write at most 1,000 characters.") />
+            <Select label="One of a list" name=names.choice choices=choices() value="ringcentral".to_owned() />
+            <Select label="One of a list, wrong" name=names.wrong_choice choices=choices() error=wrong("The account has no connection.") />
+            <Check label="Chosen" name=names.checked checked=true />
+            <Check label="Not chosen" name=names.unchecked />
+        </div>
+    };
+    let fault = |problem: Problem| Signal::stored(Some(Fault(problem)));
+    let faults = view! {
+        <FormFault fault=fault(Problem::Conflict { text: "Somebody changed this line meanwhile. Look at it again.".to_owned() }) />
+        <FormFault fault=fault(Problem::Unproven) />
+    };
+    let folds = view! {
+        <div class="flex flex-wrap gap-6">
+            <ConfirmFold label="Remove" of="an example">
+                "What it does."
+            </ConfirmFold>
+            <ConfirmFold label="Skip" of="an example" quiet=true>
+                "What it does."
+            </ConfirmFold>
+            <ConfirmFold label="Close" of="an example" plain=true>
+                "What it does."
+            </ConfirmFold>
+        </div>
+    };
+    let open = RwSignal::new(false);
+    let over = view! {
+        <div class="flex flex-wrap gap-2">
+            <button type="button" class="btn btn-sm" on:click=move |_| open.set(true)>
+                "Open the dialog"
+            </button>
+            <button type="button" class="btn btn-sm" on:click=move |_| toast("The line was changed.")>
+                "Show a toast"
+            </button>
+        </div>
+        <Dialog title="A dialog" open=open>
+            "What it says."
+        </Dialog>
+    };
+    let row = |view: AnyView| view! { <div class="flex flex-wrap items-center gap-2">{view}</div> }.into_any();
+    vec![
+        ("Button", row(buttons.into_any())),
+        ("Button, its answer awaited", row(pending.into_any())),
+        ("ButtonLink", row(links.into_any())),
+        ("ButtonLink with an icon", row(view! { <ButtonLink href="/ui">{icon(Icon::Download)} "CSV"</ButtonLink> }.into_any())),
+        ("Field, TextArea, Select, Check", fields.into_any()),
+        ("FormFault", faults.into_any()),
+        ("ConfirmFold", folds.into_any()),
+        ("Dialog, toast", over.into_any()),
+        (
+            "CopyText",
+            view! { <CopyText label="The link" text="https://console.example.com/invitation?token=example".to_owned() /> }.into_any(),
+        ),
+    ]
+}
