@@ -1,8 +1,9 @@
 // Starts the built binary on free ports with a database of its own, as a person would, and ends what it started.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
+import type { Readable } from 'node:stream';
 import { join } from 'node:path';
 import type { Browser, BrowserContext } from '@playwright/test';
 
@@ -19,6 +20,10 @@ export interface Program {
   invitation: string;
   /** Runs a further command on the same database and answers what it prints. */
   shell(args: string[]): string;
+  /** Ends the process and leaves its data where it is. */
+  stop(): Promise<void>;
+  /** Starts it anew on the same port and the same data. */
+  again(): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -52,25 +57,34 @@ export async function start(command: 'demo' | 'serve', more: Record<string, stri
     LOG: 'error',
     ...more,
   };
-  const child = spawn(binary, [command], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
-  const end = async () => {
-    child.removeAllListeners('exit');
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    if (child.exitCode === null && child.kill('SIGTERM')) await ended;
-    rmSync(folder, { recursive: true, force: true });
-  };
-  try {
-    const invitation = await new Promise<string>((resolve, reject) => {
+  let child: ChildProcessByStdio<null, Readable, null>;
+  /** Starts it and waits until it prints what `words` find. */
+  const run = async (words: RegExp) => {
+    child = spawn(binary, [command], { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
+    return new Promise<string>((resolve, reject) => {
       let text = '';
       child.once('exit', (code) => reject(new Error(`the product ended with ${code} before it was ready`)));
       child.stdout.on('data', (part: Buffer) => {
         text += part.toString();
-        const found = /(http\S+\/invitation\?token=\S+)/.exec(text);
+        const found = words.exec(text);
         if (found) resolve(found[1]);
       });
     });
+  };
+  const stop = async () => {
+    child.removeAllListeners('exit');
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    if (child.exitCode === null && child.kill('SIGTERM')) await ended;
+  };
+  const again = async () => void (await run(/Switchyard listens on (\S+)/));
+  const end = async () => {
+    await stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    const invitation = await run(/(http\S+\/invitation\?token=\S+)/);
     const shell = (args: string[]) => execFileSync(binary, args, { env, encoding: 'utf8' }).trim();
-    return { url, sandbox: `http://127.0.0.1:${sandboxPort}`, folder, invitation, shell, end };
+    return { url, sandbox: `http://127.0.0.1:${sandboxPort}`, folder, invitation, shell, stop, again, end };
   } catch (error) {
     await end();
     throw error;

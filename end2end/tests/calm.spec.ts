@@ -1,0 +1,173 @@
+// The calm of the frame: which installation it is, drafts, and back to the row one came from.
+import { accessible, as, expect, product, ready, test } from '../product';
+import type { Page } from '@playwright/test';
+
+/** The link of a line of the demo. */
+async function lineNamed(page: Page, label: string): Promise<string> {
+  await page.goto(`/lines?q=${encodeURIComponent(label)}`);
+  return (await page.locator('[data-row-link]').first().getAttribute('href'))!;
+}
+
+const drafts = (page: Page) => page.evaluate(() => Object.entries(sessionStorage).filter(([key]) => key.startsWith('switchyard.draft:')));
+
+test('nobody can overlook which installation it is, before signing in too', async ({ browser }) => {
+  const stranger = await (await browser.newContext({ baseURL: product().url })).newPage();
+  await stranger.goto('/sign-in');
+  await expect(stranger.getByText('Demo: not production')).toBeVisible();
+  await expect(stranger).toHaveTitle(/^\[Demo\] /);
+  for (const width of [390, 1440]) {
+    const page = await as(browser, 'support', { viewport: { width, height: 700 } });
+    await page.goto('/lines');
+    await ready(page);
+    await page.mouse.wheel(0, 2_000);
+    await expect(page.getByText('Demo: not production')).toBeInViewport();
+    await accessible(page);
+    await page.goto('/accounts');
+    await expect(page).toHaveTitle('[Demo] Accounts · Switchyard');
+  }
+});
+
+test('what is typed survives a reload, is discarded on request, and goes with success', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  await page.goto('/accounts/new');
+  await ready(page);
+  const name = page.getByLabel('Name');
+  await name.fill('Draft & Sons');
+  await page.reload();
+  await expect(page.getByText('Draft restored.')).toBeVisible();
+  await expect(name).toHaveValue('Draft & Sons');
+  await accessible(page);
+  await page.getByRole('button', { name: 'Discard' }).click();
+  await expect(name).toHaveValue('');
+  expect(await drafts(page)).toEqual([]);
+  await page.reload();
+  await ready(page);
+  await expect(name).toHaveValue('');
+  await name.fill(`Drafted ${Date.now()}`);
+  await page.goto('/lines');
+  await page.goto('/accounts/new');
+  await expect(page.getByText('Draft restored.')).toBeVisible();
+  await page.getByRole('button', { name: 'Add account' }).click();
+  await expect(page.getByText('The account was added.')).toBeVisible();
+  expect(await drafts(page)).toEqual([]);
+});
+
+test('a draft of what somebody else has changed meanwhile is offered, and not put over it', async ({ browser }) => {
+  const [first, second] = [await as(browser, 'support'), await as(browser, 'administrator')];
+  const line = await lineNamed(first, 'Club');
+  const label = (page: Page) => page.locator('#label');
+  const save = (page: Page) => page.locator('form', { has: page.locator('#label') }).getByRole('button', { name: 'Save' }).click();
+  const edit = async (page: Page, text: string) => {
+    await page.goto(line);
+    await ready(page);
+    await page.getByText('Edit the label…').click();
+    await label(page).fill(text);
+  };
+  await edit(first, 'Club, mine');
+  await edit(second, 'Club, theirs');
+  await save(second);
+  await expect(second.getByText('The line was changed.')).toBeVisible();
+  await first.reload();
+  await expect(first.getByText('You left a draft here, and this was changed since.')).toBeVisible();
+  await expect(label(first)).toHaveValue('Club, theirs');
+  await first.getByRole('button', { name: 'Use it' }).click();
+  await expect(label(first)).toHaveValue('Club, mine');
+  await label(first).fill('Club');
+  await save(first);
+  await expect(first.getByText('The line was changed.')).toBeVisible();
+  expect(await drafts(first)).toEqual([]);
+});
+
+test('secrets are no drafts, and nothing of one person is left to the next', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  await page.goto('/connections/new');
+  await ready(page);
+  for (const label of ['Client secret', 'JWT credential']) await page.getByLabel(label).fill('a-secret-of-an-account');
+  expect(JSON.stringify(await drafts(page))).not.toContain('a-secret-of-an-account');
+  await page.goto('/accounts/new');
+  await ready(page);
+  await page.getByLabel('Name').fill('Not for others');
+  expect(await drafts(page)).toHaveLength(1);
+  // The same tab, as it would be after another person has signed in.
+  const [cookie] = (await (await as(browser, 'support')).context().cookies()).filter(({ name }) => name.endsWith('switchyard'));
+  await page.context().addCookies([cookie]);
+  await page.reload();
+  await ready(page);
+  await expect(page.getByText('Draft restored.')).toHaveCount(0);
+  expect(JSON.stringify(await drafts(page))).not.toContain('Not for others');
+});
+
+test('back leads to the row one came from, where it stood, with the focus', async ({ browser }) => {
+  const page = await as(browser, 'support', { viewport: { width: 1280, height: 420 } });
+  await page.goto('/lines');
+  await ready(page);
+  const row = page.locator('[data-row-link]').nth(9);
+  const href = await row.getAttribute('href');
+  await row.scrollIntoViewIfNeeded();
+  const y = await page.evaluate(() => scrollY);
+  expect(y).toBeGreaterThan(0);
+  await row.click();
+  await expect(page).toHaveURL(new RegExp(`${href}$`));
+  await page.goBack();
+  await expect(page.locator(`[data-row-link][href="${href}"]`)).toBeFocused();
+  await expect.poll(() => page.evaluate(() => scrollY)).toBe(y);
+  // Also where the page is loaded anew on the way back.
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(new RegExp(`${href}$`));
+  await page.reload();
+  await page.goBack();
+  await expect(page.locator(`[data-row-link][href="${href}"]`)).toBeFocused();
+});
+
+test('a live change moves no row that the pointer is on, says that it waits, and comes when asked', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  await page.goto('/sync');
+  await ready(page);
+  const row = page.locator('[data-row-link]').first();
+  await row.hover();
+  const before = await page.locator('main tbody').innerText();
+  const other = await page.context().newPage();
+  await other.goto('/simulator');
+  await ready(other);
+  await other.getByRole('button', { name: /Send a blast/ }).click();
+  await expect(page.locator('.waiting')).toContainText(/changes? waits?/);
+  expect(await page.locator('main tbody').innerText()).toBe(before);
+  await accessible(page);
+  await page.locator('.waiting').getByRole('button', { name: 'Show' }).click();
+  await expect(page.locator('main tbody')).not.toHaveText(before);
+  await page.mouse.move(5, 5);
+  await expect(page.locator('.waiting')).toBeEmpty();
+});
+
+test('times are in the reader’s zone, and a copied one is exact', async ({ browser }) => {
+  const page = await as(browser, 'support', { timezoneId: 'America/New_York', permissions: ['clipboard-read', 'clipboard-write'] });
+  await page.goto(await lineNamed(page, 'Billing'));
+  await ready(page);
+  const time = page.locator('main time').first();
+  await expect(time).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d E[SD]T$/);
+  const exact = (await time.getAttribute('datetime'))!;
+  await expect(time).toHaveAttribute('title', new RegExp(`America/New_York \\(${exact}\\)$`));
+  await time.selectText();
+  await page.keyboard.press('ControlOrMeta+c');
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(exact);
+  const line = page.url();
+  await page.goto('/you');
+  await ready(page);
+  await page.getByLabel('Time zone').selectOption('UTC');
+  await accessible(page);
+  await page.goto(line);
+  await expect(time).toHaveText(`${exact.slice(0, 10)} ${exact.slice(11, 16)} UTC`);
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`every component in every state is without accessibility violations, wide or narrow, ${colorScheme}`, async ({ browser }) => {
+    for (const width of [1440, 390]) {
+      const page = await as(browser, 'viewer', { colorScheme, viewport: { width, height: 900 } });
+      await page.goto('/ui');
+      await ready(page);
+      await expect(page).toHaveTitle('[Demo] Components · Switchyard');
+      await accessible(page);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+    }
+  });
+}
