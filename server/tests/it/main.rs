@@ -17,6 +17,7 @@ mod attacks;
 mod audit;
 mod blasts;
 mod connections;
+mod contrast;
 mod crash;
 mod denials;
 mod directory;
