@@ -1,5 +1,5 @@
 # The commands a newcomer needs. Everything they need they install themselves: see .ci/setup.
-.PHONY: run test check release-test bench soak kill-test fuzz audit sdk-check build setup
+.PHONY: run test check release-test screens bench soak kill-test fuzz audit sdk-check build setup
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
@@ -40,6 +40,12 @@ release-test: build
 	. .ci/env.sh
 	$(RELEASED_SITE)
 	npx playwright test --config end2end/playwright.config.ts
+
+## make screens  takes the pictures anew that the tests compare the screens with: both themes, two widths
+screens: build
+	.ci/setup test
+	. .ci/env.sh
+	npx playwright test --config end2end/playwright.config.ts end2end/tests/screens.spec.ts --update-snapshots=all
 
 ## make bench  the speed figures: SCALE=full for the sizes of the goals, ONLY=hold for one
 bench: setup

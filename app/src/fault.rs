@@ -113,13 +113,19 @@ impl std::fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// The answer that did not come. In the browser it is told: `connection.js` looks whether the console answers anybody.
-pub fn unanswered() -> Fault {
-    #[cfg(not(feature = "ssr"))]
+/// Has `connection.js` look whether the console answers anybody.
+#[cfg(not(feature = "ssr"))]
+pub fn look_for_the_console() {
     if let Ok(event) = web_sys::Event::new("switchyard:unanswered") {
         // False only if a listener cancels it, which none does.
         let _ = leptos::prelude::window().dispatch_event(&event);
     }
+}
+
+/// The answer that did not come.
+pub fn unanswered() -> Fault {
+    #[cfg(not(feature = "ssr"))]
+    look_for_the_console();
     Problem::unavailable("The console did not answer. Nothing here is lost: try again when the connection is back.").into()
 }
 

@@ -92,14 +92,13 @@ fn announce(room: &str) {
     }
 }
 
-/// Goes by a full load where the router was about to go; not from a page that is not taken over yet, which would load itself for ever.
+/// Goes by a full load where the router was about to go, as soon as the console answers; not from a page that is not taken over yet,
+/// which would load itself for ever.
 #[cfg(feature = "hydrate")]
 fn leave() {
-    let is_taken_over = document().document_element().is_some_and(|root| root.has_attribute(crate::READY));
-    if !is_taken_over {
-        return;
-    }
+    let Some(root) = document().document_element().filter(|root| root.has_attribute(crate::READY)) else { return };
     let to = leptos_router::hooks::use_url().with_untracked(|url| format!("{}?{}", url.path(), url.search()));
-    // Fails only for an address that cannot be parsed.
-    let _ = window().location().set_href(to.trim_end_matches('?'));
+    // Fails only for a name that is none.
+    let _ = root.set_attribute("data-leave", to.trim_end_matches('?'));
+    crate::fault::look_for_the_console();
 }

@@ -44,9 +44,13 @@ async function look() {
     if (document.querySelector('[data-unanswered]')) location.reload();
   }
   looking = false;
+  // The code of a screen did not come: one goes there by a full load.
+  if (root.dataset.leave) location.href = root.dataset.leave;
 }
 
 addEventListener('offline', look);
+// Who goes elsewhere meanwhile does not want to leave any more.
+addEventListener('click', () => delete root.dataset.leave, true);
 addEventListener('switchyard:unanswered', look);
 addEventListener('switchyard:change', ({ detail }) => {
   if (JSON.parse(detail).kind === 'lost') look();
