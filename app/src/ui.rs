@@ -1,7 +1,7 @@
 //! The design system: small, finished parts on top of Tailwind and daisyUI, with the tokens of `style/main.css`.
 //!
 //! The rule: every part works before the WebAssembly arrives and without it, names itself to a screen reader, and is reached and
-//! used by keyboard. A screen takes its looks from here, so that a change of look is made once.
+//! used by keyboard. A screen takes its looks from here, so that a change of look is made once; each stands on `/ui` in every state (`parts`).
 
 mod badge;
 mod button;

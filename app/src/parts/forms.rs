@@ -58,10 +58,10 @@ pub fn forms(names: Names) -> Vec<Example> {
     let open = RwSignal::new(false);
     let over = view! {
         <div class="flex flex-wrap gap-2">
-            <button type="button" class="btn btn-sm" on:click=move |_| open.set(true)>
+            <button type="button" class="btn btn-sm h-9 border-base-300 bg-base-100 text-sm font-medium" on:click=move |_| open.set(true)>
                 "Open the dialog"
             </button>
-            <button type="button" class="btn btn-sm" on:click=move |_| toast("The line was changed.")>
+            <button type="button" class="btn btn-sm h-9 border-base-300 bg-base-100 text-sm font-medium" on:click=move |_| toast("The line was changed.")>
                 "Show a toast"
             </button>
         </div>
