@@ -12,6 +12,7 @@ pub mod idempotency;
 pub mod inbound;
 mod of_contact;
 pub mod outbound;
+pub mod reply;
 pub(crate) mod retention;
 pub mod timeline;
 pub(crate) mod transfer;

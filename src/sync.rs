@@ -5,6 +5,7 @@
 //! with the reason. A worker's writes carry the fence of its lease, and a stale one changes nothing.
 
 mod agents;
+mod compare;
 pub mod compose;
 mod engine;
 mod erasure;
@@ -16,10 +17,12 @@ mod notice;
 mod retention;
 mod search;
 mod staff_acts;
+mod timeline;
 pub(crate) mod transfer;
 mod view;
 
 pub use agents::Agents;
+pub use compare::compare;
 pub use engine::{Claim, Engine, EngineConfig, Next, Prepared};
 pub(crate) use erasure::{erase, look_for_erasure};
 pub use find::{find, forget_old_searches, found};
@@ -29,7 +32,5 @@ pub(crate) use needs::oldest_stalled;
 pub(crate) use retention::{count_held_before, skip_held_before, text_is_removed};
 pub(crate) use search::{conversations_by_name, conversations_by_number};
 pub use staff_acts::{restore, retry_now, skip};
-pub use view::{
-    Backlog, LineCounts, backlog, conversations_of_line, counts, counts_of_line, find_conversation, list, timeline, unsent_posts,
-    waiting_of_account,
-};
+pub use timeline::{narrowed, stretch, timeline, unsent_posts};
+pub use view::{Backlog, LineCounts, backlog, conversations_of_line, counts, counts_of_line, find_conversation, list, waiting_of_account};

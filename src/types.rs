@@ -4,6 +4,7 @@
 
 mod approval;
 mod change;
+mod conversation;
 mod directory;
 mod erasure;
 mod figures;
@@ -24,6 +25,7 @@ mod utility;
 
 pub use approval::*;
 pub use change::*;
+pub use conversation::*;
 pub use directory::*;
 pub use erasure::*;
 pub use figures::*;

@@ -4,7 +4,7 @@ use crate::accounts::{AccountPage, AccountsPage, CloseAccountPage, ContactPage, 
 use crate::approvals::ApprovalsPage;
 use crate::audit::AuditPage;
 use crate::connections::{ConnectionPage, ConnectionsPage, NewConnectionPage, NewSecretsPage, RemoveConnectionPage};
-use crate::conversation::ConversationPage;
+use crate::conversation::{ComparePage, ConversationPage};
 use crate::erasure::{AskErasurePage, ErasurePage};
 use crate::frame::environment::{self, EnvironmentBand};
 use crate::frame::{Frame, FramedRoute};
@@ -110,6 +110,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/lines/:id/type") view=TypeChangePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/conversations") view=screen!(conversations, ConversationsPage) ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/conversations/:conversation") view=screen!(conversations, ConversationPage) ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/conversations/:conversation/ringcentral") view=screen!(conversations, ComparePage) ssr=SsrMode::Async />
                     <Route path=path!("/sync") view=screen!(sync, SyncPage) ssr=SsrMode::Async />
                     <Route path=path!("/sync/find") view=screen!(sync, FindPage) ssr=SsrMode::Async />
                     <Route path=path!("/sync/unknown") view=screen!(sync, UnknownPage) ssr=SsrMode::Async />

@@ -1,31 +1,43 @@
-//! One conversation: what stands in RingCentral, what is held here, and what staff can do about a delivery that does not go on.
+//! One conversation: what stands in RingCentral, what is held here, what staff can do about a delivery that does not go on, and a reply
+//! as the line.
 //!
 //! The rule: a press acts on the message or lane that the reader sees; the verb asks again whether it still is as it was shown.
 
+mod asked;
+mod compare;
 mod content;
+mod facts;
+mod reply;
 mod timeline;
 
+pub use compare::ComparePage;
 pub use content::written;
+
+use asked::{Asked, Filters, asked};
+use facts::Facts;
+use reply::ReplyPanel;
 
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::live::{Followed, follow};
-use crate::sync::{SyncBadge, SyncReason};
+use crate::sync::SyncBadge;
 use crate::ui::{
-    Badge, Button, FaultView, FormFault, Loading, PageHead, Panel, SendForm, Sending, Time, Tone, contact_number, fault_of, load,
-    masked_note, query_field, toast_on_success, waits,
+    Badge, Button, ButtonLink, FaultView, FormFault, Icon, Loading, Notice, PageHead, Panel, SendForm, Sending, Tabs, Time, Tone, fault_of,
+    icon, load, masked_note, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{
-    Change, ConversationDetail, ConversationId, Cursor, LineId, MessageId, Page, Permission, Problem, SyncState, TimelineRow, UnsentPost,
+    Change, ConversationDetail, ConversationId, Cursor, LineId, MessageId, Permission, Problem, Stretch, SyncState, TimelineFilter,
+    UnsentPost,
 };
 use timeline::Timeline;
 
 #[cfg(feature = "ssr")]
 use {
     crate::context::{permit, services},
+    asked::from_where,
     switchyard::staff::may,
     switchyard::sync,
 };
@@ -40,19 +52,30 @@ pub struct Conversation {
     /// Its head.
     pub detail: ConversationDetail,
     /// Its messages, the newest first.
-    pub messages: Page<TimelineRow>,
+    pub messages: Stretch,
     /// What agents wrote and the contact did not get, the newest first.
     pub unsent: Vec<UnsentPost>,
+    /// What makes a reply's form one that is sent once.
+    pub token: String,
 }
 
-/// A conversation with its newest messages, or those before `before`.
+/// A conversation with its newest messages, narrowed; or those before `older`, behind `newer`, or from a `date` on.
 #[server(prefix = "/fn", output = Reply, endpoint = "conversations/get")]
-pub async fn read_conversation(line: LineId, id: ConversationId, before: Option<Cursor>) -> Result<Conversation, Fault> {
+pub async fn read_conversation(
+    line: LineId,
+    id: ConversationId,
+    #[server(default)] filter: TimelineFilter,
+    older: Option<Cursor>,
+    newer: Option<Cursor>,
+    date: Option<String>,
+) -> Result<Conversation, Fault> {
     let permit = permit::<may::SeeMessages>().await?;
-    let db = services()?.db;
+    let services = services()?;
+    let db = services.db;
     let detail = sync::find_conversation(&db, &permit, line, id).await?;
     let unsent = sync::unsent_posts(&db, &permit, line, id).await?;
-    Ok(Conversation { detail, messages: sync::timeline(&db, &permit, line, id, before.as_ref(), PAGE).await?, unsent })
+    let messages = sync::stretch(&db, &permit, (line, id), &filter, &from_where(older, newer, date), PAGE).await?;
+    Ok(Conversation { detail, messages, unsent, token: services.now.id().to_string() })
 }
 
 /// Has the lane tried at once.
@@ -79,25 +102,31 @@ pub async fn restore_message(line: LineId, message: MessageId) -> Result<(), Fau
     Ok(sync::restore(&services.db, &services.now, &permit, line, message).await?)
 }
 
-/// One conversation.
-#[component]
-pub fn ConversationPage() -> impl IntoView {
+/// The conversation that the path names.
+fn of_path() -> Memo<Option<(LineId, ConversationId)>> {
     let params = use_params_map();
-    let id = Memo::new(move |_| {
+    Memo::new(move |_| {
         params.with(|params| {
             let line = params.get_str("id").and_then(|id| id.parse::<LineId>().ok())?;
             Some((line, params.get_str("conversation").and_then(|id| id.parse::<ConversationId>().ok())?))
         })
-    });
-    let older = query_field("older");
+    })
+}
+
+fn no_such_conversation() -> Fault {
+    Problem::not_found("There is no such conversation. The address may be mistyped.").into()
+}
+
+/// One conversation.
+#[component]
+pub fn ConversationPage() -> impl IntoView {
+    let id = of_path();
+    let wanted = asked();
     let found = load(
-        move || (id.get(), older.get()),
-        |(id, older)| async move {
-            let Some((line, id)) = id else {
-                return Err(Problem::not_found("There is no such conversation. The address may be mistyped.").into());
-            };
-            let before = (!older.is_empty()).then_some(Cursor(older));
-            Ok((id, before.clone(), read_conversation(line, id, before).await?))
+        move || (id.get(), wanted.get()),
+        |(id, asked)| async move {
+            let Some((line, id)) = id else { return Err(no_such_conversation()) };
+            Ok((id, asked.clone(), asked.read(line, id).await?))
         },
     );
     let me = use_me();
@@ -105,21 +134,32 @@ pub fn ConversationPage() -> impl IntoView {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, found.await) {
-                    (Ok(me), Ok((id, before, first))) => {
+                    (Ok(me), Ok((id, asked, first))) => {
                         let line = first.detail.line_id;
-                        let is_older = before.is_some();
-                        let followed = follow(
-                            first,
-                            move |change| concerns(change, line, id),
-                            move || read_conversation(line, id, before.clone()),
-                        );
-                        view! { <Whole id=id followed=followed is_older=is_older me=me /> }.into_any()
+                        let shown = asked.clone();
+                        let followed = follow(first, move |change| concerns(change, line, id), move || asked.clone().read(line, id));
+                        view! { <Whole id=id followed=followed asked=shown me=me /> }.into_any()
                     }
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
             })}
         </Transition>
     }
+}
+
+/// The views of a conversation.
+fn tabs(page: &str) -> Vec<(&'static str, String)> {
+    vec![("Messages", page.to_owned()), ("Beside RingCentral", format!("{page}/ringcentral"))]
+}
+
+/// The pages above a conversation's.
+fn above(detail: &ConversationDetail) -> Vec<(String, String)> {
+    let line = detail.line_id;
+    vec![
+        ("Lines".to_owned(), "/lines".to_owned()),
+        (detail.line_number.readable(), format!("/lines/{line}")),
+        ("Conversations".to_owned(), format!("/lines/{line}/conversations")),
+    ]
 }
 
 /// Whether a change is about this conversation.
@@ -144,10 +184,12 @@ fn read_after(action: Sending, followed: Followed<Conversation>) {
 }
 
 #[component]
-fn Whole(id: ConversationId, followed: Followed<Conversation>, is_older: bool, me: Me) -> impl IntoView {
+fn Whole(id: ConversationId, followed: Followed<Conversation>, asked: Asked, me: Me) -> impl IntoView {
     let detail = Memo::new(move |_| followed.now.with(|all| all.detail.clone()));
-    let ConversationDetail { line_id, line, line_number, account_id, account, number, contact, .. } = detail.get_untracked();
-    let page = format!("/lines/{line_id}/conversations/{id}");
+    let first = detail.get_untracked();
+    let (line, number) = (first.line_id, first.number.clone());
+    let page = format!("/lines/{line}/conversations/{id}");
+    let csv = format!("{page}/messages.csv{}", asked.filter_query());
     let may_manage = me.may(Permission::ManageSync);
     let retry = Sending::to::<RetryNow>();
     read_after(retry, followed);
@@ -160,64 +202,31 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, is_older: bool, m
     };
     let waits_for_delivery = move || detail.with(|detail| matches!(detail.sync, SyncState::Delivering { .. } | SyncState::Stalled { .. }));
     view! {
-        <PageHead
-            title=contact.clone().unwrap_or_else(|| number.readable())
-            above=vec![
-                ("Lines".to_owned(), "/lines".to_owned()),
-                (line_number.readable(), format!("/lines/{line_id}")),
-                ("Conversations".to_owned(), format!("/lines/{line_id}/conversations")),
-            ]
-            beside=beside
-        >
+        <PageHead title=first.contact.clone().unwrap_or_else(|| number.readable()) above=above(&first) beside=beside>
             <Show when=move || may_manage && waits_for_delivery()>
                 <SendForm action=retry>
-                    <input type="hidden" name="line" value=line_id.to_string() />
+                    <input type="hidden" name="line" value=line.to_string() />
                     <input type="hidden" name="conversation" value=id.to_string() />
                     <Button pending=waits(retry)>"Retry now"</Button>
                 </SendForm>
             </Show>
+            <ButtonLink href=csv external=true>
+                {icon(Icon::Download)}
+                "CSV"
+            </ButtonLink>
         </PageHead>
         <FormFault fault=fault_of(retry) />
+        {may_manage.then(|| view! { <Tabs label="This conversation" tabs=tabs(&page) /> })}
+        <Notice words=&[("sent", "The reply is on its way to the contact.")] />
         {masked_note(number.whole().is_none())}
+        <Filters asked=asked.clone() />
         <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
-            <Timeline id=id line=line_id page=page followed=followed is_older=is_older may_manage=may_manage />
+            <div class="flex min-w-0 flex-col gap-4">
+                <Timeline id=id line=line page=page followed=followed asked=asked may_manage=may_manage />
+                {me.may(Permission::SendMessages).then(|| view! { <ReplyPanel id=id followed=followed /> })}
+            </div>
             <div class="row-start-1 flex min-w-0 flex-col gap-4 lg:col-start-2">
-                <Panel title="Facts">
-                    <dl class="facts facts-narrow">
-                        <dt>"Contact"</dt>
-                        <dd>{contact_number(&number)}</dd>
-                        <dt>"Line"</dt>
-                        <dd>
-                            <a class="text-link" href=format!("/lines/{line_id}")>{line}</a>
-                        </dd>
-                        <dt>"Account"</dt>
-                        <dd>
-                            <a class="text-link" href=format!("/accounts/{account_id}")>{account}</a>
-                        </dd>
-                        <dt>"Consent"</dt>
-                        <dd>
-                            <a class="text-link" href=format!("/lines/{line_id}/consent?conversation={id}")>
-                                {move || detail.with(|detail| if detail.opted_out { "Opted out" } else { "Not opted out" })}
-                            </a>
-                        </dd>
-                        <dt>"Sync"</dt>
-                        <dd>{move || detail.with(|detail| in_words(&detail.sync))}</dd>
-                        <dt>"Chat"</dt>
-                        <dd>{move || detail.with(|detail| detail.chat_id.clone()).unwrap_or_else(|| "None yet".to_owned())}</dd>
-                        {move || {
-                            detail
-                                .with(|detail| detail.due_at)
-                                .map(|at| {
-                                    view! {
-                                        <dt>"Next try"</dt>
-                                        <dd>
-                                            <Time at=at />
-                                        </dd>
-                                    }
-                                })
-                        }}
-                    </dl>
-                </Panel>
+                <Facts id=id detail=detail me=me />
                 {move || followed.now.with(|all| unsent(&all.unsent))}
             </div>
         </div>
@@ -245,22 +254,4 @@ fn unsent(posts: &[UnsentPost]) -> impl IntoView + use<> {
             </Panel>
         }
     })
-}
-
-/// What the state means for the contact's chat.
-fn in_words(of: &SyncState) -> impl IntoView + use<> {
-    let messages = |count: i64| if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
-    let text = match of {
-        SyncState::NotConnected => "The line is not set to RingCentral".to_owned(),
-        SyncState::InSync => "Nothing is held or on its way".to_owned(),
-        SyncState::Held { count } => format!("{} held until the contact’s next reply", messages(*count)),
-        SyncState::Delivering { count } => format!("{} on the way into RingCentral", messages(*count)),
-        SyncState::Stalled { .. } => "Deliveries fail; they are tried again".to_owned(),
-    };
-    view! {
-        {text}
-        <p>
-            <SyncReason of=of.clone() />
-        </p>
-    }
 }

@@ -219,6 +219,10 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
             let to = after.get("recipients").and_then(Value::as_i64).unwrap_or_default();
             (format!("Sent a blast to {to} {}", if to == 1 { "number" } else { "numbers" }), None, None)
         }
+        "conversation.reply" => ("Replied to a contact as the line".to_owned(), None, None),
+        "conversation.take_file" => {
+            ("Took a conversation as a file, with the contact’s number and what was written".to_owned(), None, None)
+        }
         "conversation.retry" => ("Had a conversation’s deliveries tried at once".to_owned(), None, None),
         "message.skip" => ("Skipped a message: it is not posted to RingCentral".to_owned(), state_name(before), state_name(after)),
         "message.restore" => ("Restored a message that was not posted".to_owned(), state_name(before), state_name(after)),

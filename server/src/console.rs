@@ -5,6 +5,7 @@
 
 mod audit_csv;
 mod certificate;
+mod conversation_csv;
 pub(crate) mod csv;
 mod lines_csv;
 mod sync_csv;
@@ -89,6 +90,7 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .with_state(leptos)
         .route("/audit.csv", get(audit_csv::download).with_state(services.clone()))
         .route("/erasures/{id}/certificate.txt", get(certificate::download).with_state(services.clone()))
+        .route("/lines/{id}/conversations/{conversation}/messages.csv", get(conversation_csv::download).with_state(services.clone()))
         .route("/lines.csv", get(lines_csv::download).with_state(services.clone()))
         .route("/sync.csv", get(sync_csv::download).with_state(services.clone()))
         .route("/utilities/history.csv", get(utilities::history).with_state(services.clone()))

@@ -118,8 +118,23 @@ pub(super) fn body(text: &str) -> Result<String, Problem> {
 /// closed.
 pub async fn send(tx: &mut Tx, now: &Now, account: AccountId, line: LineId, to: &PhoneNumber, text: &str) -> Result<MessageId, Problem> {
     let text = body(text)?;
-    let at = now.at();
     let route = sender(tx, account, line).await?;
+    send_from(tx, now, &route, to, text, Origin::Api).await
+}
+
+/// Sends one message from this line: recorded, held if the line is connected to RingCentral.
+///
+/// # Errors
+/// `Conflict` when the contact has opted out.
+pub(super) async fn send_from(
+    tx: &mut Tx,
+    now: &Now,
+    route: &inbound::Route,
+    to: &PhoneNumber,
+    text: String,
+    origin: Origin,
+) -> Result<MessageId, Problem> {
+    let (line, account, at) = (route.id, route.account_id, now.at());
     if !consent::opted_out(tx, line, std::slice::from_ref(to)).await?.is_empty() {
         return Err(Problem::conflict("The recipient has opted out of this line; nothing is sent until they write START."));
     }
@@ -133,7 +148,7 @@ pub async fn send(tx: &mut Tx, now: &Now, account: AccountId, line: LineId, to: 
         account_id: account,
         conversation_id: conversation,
         number: to.clone(),
-        origin: Origin::Api,
+        origin,
         body: text,
         answers: None,
         blast_id: None,

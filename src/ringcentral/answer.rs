@@ -158,7 +158,7 @@ impl<T> Outcome<T> {
     }
 
     /// What went wrong, in words.
-    pub(super) fn words(&self) -> String {
+    pub fn words(&self) -> String {
         match self {
             Self::Accepted(_) => String::new(),
             Self::Refused(refusal) => refusal.to_string(),

@@ -258,6 +258,16 @@ impl Client {
         }
     }
 
+    /// The newest posts of a chat, newest first, in one call; and whether there are older ones.
+    pub async fn newest_posts(&self, at: &Connection, chat: &str, most: usize, limit: Duration) -> Outcome<(Vec<PostBody>, bool)> {
+        let path = format!("/team-messaging/v1/chats/{chat}/posts?recordCount={most}");
+        self.change(at, Request::get(Group::Medium, &path), limit, |list: List<PostBody>| {
+            let goes_on = list.navigation.and_then(|n| n.next_page_token).is_some_and(|token| !token.is_empty());
+            (list.records, goes_on)
+        })
+        .await
+    }
+
     /// The chats in which something happened lately, with when.
     pub async fn recent_chats(&self, at: &Connection, limit: Duration) -> Outcome<Vec<(String, Option<String>)>> {
         let request = Request::get(Group::Light, "/team-messaging/v1/recent/chats?type=Team&recordCount=250");

@@ -21,6 +21,8 @@ const PAUSE: Duration = Duration::from_secs(10 * 60);
 pub enum Seen {
     /// One conversation: its contact's number and what was written.
     Conversation(AccountId, LineId, ConversationId),
+    /// One conversation as a file.
+    ConversationFile(AccountId, LineId, ConversationId),
     /// The contacts of a line.
     Contacts(AccountId, LineId),
     /// The contacts of an account.
@@ -49,6 +51,9 @@ impl Seen {
         match self {
             Self::Conversation(account, line, id) => {
                 Entry { action: "conversation.see", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..entry }
+            }
+            Self::ConversationFile(account, line, id) => {
+                Entry { action: "conversation.take_file", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..entry }
             }
             Self::Contacts(account, line) => Entry { action: "line.see_contacts", account_id: Some(account), line_id: Some(line), ..entry },
             Self::AccountContacts(account) => Entry { action: "account.see_contacts", account_id: Some(account), ..entry },

@@ -369,7 +369,7 @@ impl Agents {
 }
 
 /// What the contact gets of a post: names in place of mentions, and the names of files, which the carrier cannot take.
-fn plain(post: &PostBody) -> String {
+pub(super) fn plain(post: &PostBody) -> String {
     let mut text = post.text.clone().unwrap_or_default();
     for mention in post.mentions.iter().flatten() {
         let (Some(id), Some(name)) = (&mention.id, &mention.name) else { continue };

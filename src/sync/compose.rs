@@ -62,8 +62,9 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-fn shown(line: &Line) -> String {
-    let mut text = escape(line.body.trim());
+/// What was written, as a post shows it.
+fn words(body: &str) -> String {
+    let mut text = escape(body.trim());
     let mut length = 0;
     let cut = text.char_indices().find_map(|(at, c)| {
         length += if c == '\n' { NEW_LINE } else { 1 };
@@ -73,6 +74,21 @@ fn shown(line: &Line) -> String {
         text.truncate(cut);
         text.push_str(" … (cut; the whole text is in Switchyard)");
     }
+    text
+}
+
+/// Whether a post says what was written.
+pub fn says(post: &str, body: &str) -> bool {
+    let words = words(body);
+    post.contains(&words) || post.contains(&quoted(&words))
+}
+
+fn quoted(text: &str) -> String {
+    text.replace('\n', "\n> ")
+}
+
+fn shown(line: &Line) -> String {
+    let mut text = words(&line.body);
     for (n, media) in line.media.iter().take(MOST_NAMED).enumerate() {
         let kind: String = media.content_type.chars().take_while(char::is_ascii_alphanumeric).take(20).collect();
         let kind = if kind.is_empty() { "file" } else { &kind };
@@ -88,8 +104,7 @@ fn shown(line: &Line) -> String {
 pub fn history_line(line: &Line) -> String {
     let origin = line.origin.map_or("Message", Origin::name);
     let failed = if line.state == MessageState::Failed { " · **not delivered**" } else { "" };
-    let quoted = shown(line).replace('\n', "\n> ");
-    format!("> **{origin}** · {} UTC{failed}\n> {quoted}", line.at.minute())
+    format!("> **{origin}** · {} UTC{failed}\n> {}", line.at.minute(), quoted(&shown(line)))
 }
 
 /// What the contact wrote.

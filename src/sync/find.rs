@@ -168,7 +168,7 @@ pub async fn found(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search
         account: row.account,
         line: row.line,
         number: ShownNumber::of(row.number, row.sees),
-        contact: row.contact,
+        contact: row.contact.filter(|_| row.sees),
         last_at: row.last_at,
     };
     Ok(rows.into_iter().map(shown).collect())

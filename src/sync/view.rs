@@ -1,13 +1,11 @@
-//! What staff see: the Sync list, a line's conversations, one conversation's timeline. Only the columns that are shown, no counts
-//! over a table, every page by keyset.
+//! What staff see: the Sync list, a line's conversations, one conversation's head. Only the columns that are shown, no counts over a
+//! table, every page by keyset.
 
 use crate::db::{Db, Result};
-use crate::messaging::timeline::{media, others};
 use crate::staff::{Permit, Scope, Seen, may};
 use crate::types::{
-    AccountId, AgentOutcome, ConversationDetail, ConversationId, ConversationRow, Cursor, Direction, EntryState, IntegrationType, LineId,
-    MessageId, MessageState, Origin, Page, PhoneNumber, Problem, ShownNumber, SyncCounts, SyncFilter, SyncRow, SyncState, TimelineRow,
-    Timestamp, Trouble, UnsentPost, Written, without_numbers,
+    AccountId, ContactId, ConversationDetail, ConversationId, ConversationRow, Cursor, IntegrationType, LineId, Page, PhoneNumber, Problem,
+    ShownNumber, SyncCounts, SyncFilter, SyncRow, SyncState, Timestamp, Trouble, without_numbers,
 };
 use uuid::Uuid;
 
@@ -174,7 +172,7 @@ pub async fn list(
         account: row.account,
         line: row.line,
         number: ShownNumber::of(row.number, row.sees),
-        contact: row.contact,
+        contact: row.contact.filter(|_| row.sees),
         sync: state(row.integration_type, Some(row.held), Some(row.queued), row.stalled_since, reason(row.stalled_reason, row.sees)),
         changed_at: row.changed_at,
     }))
@@ -294,7 +292,7 @@ pub async fn conversations_of_line(
     Ok(Page::of(rows, limit, |row| (row.last_at, row.id)).map(|row| ConversationRow {
         id: row.id,
         number: ShownNumber::of(row.number, row.sees),
-        contact: row.contact,
+        contact: row.contact.filter(|_| row.sees),
         last_at: row.last_at,
         sync: state(row.integration_type, row.held, row.queued, row.stalled_since, reason(row.stalled_reason, row.sees)),
         chat_id: row.chat_id,
@@ -310,6 +308,7 @@ struct Head {
     number: PhoneNumber,
     sees: bool,
     contact: Option<String>,
+    contact_id: Option<ContactId>,
     opted_out: bool,
     integration_type: IntegrationType,
     held: Option<i64>,
@@ -334,7 +333,7 @@ pub async fn find_conversation(
     let head: Option<Head> = db
         .opt(
             "select l.label as line, l.number as line_number, l.account_id, a.name as account, c.number, k.name as contact,
-               coalesce(o.state = 'opted_out', false) as opted_out, l.integration_type, n.held, n.queued, n.stalled_since,
+               k.id as contact_id, coalesce(o.state = 'opted_out', false) as opted_out, l.integration_type, n.held, n.queued, n.stalled_since,
                n.stalled_reason, n.chat_id, n.due_at,
                coalesce($6 or l.account_id in
                  (select account_id from staff_scope where staff_id = $4 and permission = $7), false) as sees
@@ -362,122 +361,12 @@ pub async fn find_conversation(
         account_id: head.account_id,
         account: head.account,
         number: ShownNumber::of(head.number, head.sees),
-        contact: head.contact,
+        contact: head.contact.filter(|_| head.sees),
+        contact_id: head.contact_id,
+        integration_type: head.integration_type,
         opted_out: head.opted_out,
         sync: state(head.integration_type, head.held, head.queued, head.stalled_since, reason(head.stalled_reason, head.sees)),
         chat_id: head.chat_id,
         due_at: head.due_at,
     })
-}
-
-#[derive(sqlx::FromRow)]
-struct TimelineSql {
-    id: MessageId,
-    account_id: AccountId,
-    sees: bool,
-    direction: Direction,
-    origin: Option<Origin>,
-    body: String,
-    removed_after: Option<i64>,
-    media: Option<String>,
-    others: Option<String>,
-    state: MessageState,
-    error: Option<String>,
-    created_at: Timestamp,
-    accepted_at: Option<Timestamp>,
-    entry: Option<EntryState>,
-    seq: Option<i64>,
-    post_id: Option<String>,
-    posted_at: Option<Timestamp>,
-    echoed_at: Option<Timestamp>,
-    edited_at: Option<Timestamp>,
-    removed_at: Option<Timestamp>,
-    reason: Option<String>,
-}
-
-/// A conversation's messages, the newest first.
-///
-/// # Errors
-/// What the database says; `NotFound` as [`find_conversation`].
-pub async fn timeline(
-    db: &Db,
-    permit: &Permit<may::SeeMessages>,
-    line: LineId,
-    id: ConversationId,
-    after: Option<&Cursor>,
-    limit: usize,
-) -> Result<Page<TimelineRow>> {
-    let scope = permit.scope();
-    let rows: Vec<TimelineSql> = db
-        .all(
-            "select m.id, m.direction, m.origin, m.body, m.media, m.others, m.state, m.error, m.created_at, m.accepted_at,
-               e.state as entry, e.seq, e.post_id, e.posted_at, i.echoed_at, p.edited_at, p.removed_at, e.reason, l.account_id, m.removed_after,
-               coalesce($8 or l.account_id in
-                 (select account_id from staff_scope where staff_id = $5 and permission = $9), false) as sees
-             from message m
-             join line l on l.id = m.line_id
-             left join sync_entry e on e.line_id = m.line_id and e.message_id = m.id
-             left join intent i on i.line_id = e.line_id and i.id = e.intent_id
-             left join agent_post p on p.line_id = e.line_id and p.post_id = e.post_id
-             where m.line_id = $1 and m.conversation_id = $2 and m.id < $3
-               and ($4 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
-             order by m.id desc
-             limit $7",
-            (
-                line,
-                id,
-                after.and_then(Cursor::key::<MessageId>).unwrap_or(MessageId(Uuid::max())),
-                scope.everywhere,
-                scope.staff,
-                scope.permission,
-                i64::try_from(limit + 1).unwrap_or(i64::MAX),
-                permit.sight().everywhere, permit.sight().permission,
-            ),
-        )
-        .await?;
-    if let Some(row) = rows.first().filter(|row| row.sees) {
-        permit.saw(Seen::Conversation(row.account_id, line, id));
-    }
-    Ok(Page::of(rows, limit, |row| row.id).map(|row| TimelineRow {
-        id: row.id,
-        direction: row.direction,
-        origin: row.origin,
-        written: match row.removed_after {
-            Some(after_days) => Written::Removed { after_days },
-            None => Written::of(row.body, media(row.media.as_deref()), others(row.others.as_deref()), row.sees),
-        },
-        state: row.state,
-        error: reason(row.error, row.sees),
-        created_at: row.created_at,
-        accepted_at: row.accepted_at,
-        entry: row.entry,
-        seq: row.seq,
-        post_id: row.post_id,
-        posted_at: row.posted_at,
-        echoed_at: row.echoed_at,
-        edited_at: row.edited_at,
-        removed_at: row.removed_at,
-        reason: reason(row.reason, row.sees),
-    }))
-}
-
-/// What agents wrote in a conversation's chats and its contact did not get, the newest first, up to 20.
-///
-/// # Errors
-/// What the database says.
-pub async fn unsent_posts(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, id: ConversationId) -> Result<Vec<UnsentPost>> {
-    let scope = permit.scope();
-    let rows: Vec<(String, AgentOutcome, Timestamp)> = db
-        .all(
-            "select p.post_id, p.outcome, p.seen_at
-             from agent_post p
-             join line l on l.id = p.line_id
-             where p.line_id = $1 and p.conversation_id = $2 and p.outcome <> 'sent'
-               and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
-             order by p.seen_at desc
-             limit 20",
-            (line, id, scope.everywhere, scope.staff, scope.permission),
-        )
-        .await?;
-    Ok(rows.into_iter().map(|(post_id, outcome, seen_at)| UnsentPost { post_id, outcome, seen_at }).collect())
 }

@@ -1,6 +1,8 @@
 //! Messages, conversations and their sync state as screens show them.
 
-use crate::types::{AccountId, BlastId, ConversationId, LineId, MessageId, PhoneNumber, ShownNumber, Timestamp, Written, words};
+use crate::types::{
+    AccountId, BlastId, ContactId, ConversationId, IntegrationType, LineId, MessageId, PhoneNumber, ShownNumber, Timestamp, Written, words,
+};
 use serde::{Deserialize, Serialize};
 
 words! {
@@ -26,6 +28,8 @@ words! {
         Responder = "responder",
         /// The answer to STOP, START or HELP; it is sent whatever the consent is.
         Confirmation = "confirmation",
+        /// Typed by staff in the console.
+        Staff = "staff",
     }
 }
 
@@ -38,6 +42,7 @@ impl Origin {
             Self::Api => "API",
             Self::Responder => "Automatic reply",
             Self::Confirmation => "Confirmation",
+            Self::Staff => "Staff",
         }
     }
 }
@@ -57,6 +62,20 @@ words! {
         Failed = "failed",
         /// It was not sent: the contact has opted out.
         OptedOut = "opted_out",
+    }
+}
+
+impl MessageState {
+    /// As staff call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Received => "Received",
+            Self::Queued => "Waits to be sent",
+            Self::Accepted => "Sent",
+            Self::Delivered => "Delivered",
+            Self::Failed => "Failed",
+            Self::OptedOut => "Not sent: opted out",
+        }
     }
 }
 
@@ -196,7 +215,7 @@ pub struct SyncRow {
     pub line: String,
     /// The contact's number.
     pub number: ShownNumber,
-    /// The contact's name, if the account knows one.
+    /// The contact's name, if the account knows one and the reader may see it.
     pub contact: Option<String>,
     /// How far it is.
     pub sync: SyncState,
@@ -224,7 +243,7 @@ pub struct ConversationRow {
     pub id: ConversationId,
     /// The contact's number.
     pub number: ShownNumber,
-    /// The contact's name, if the account knows one.
+    /// The contact's name, if the account knows one and the reader may see it.
     pub contact: Option<String>,
     /// When the newest message was written.
     pub last_at: Timestamp,
@@ -249,7 +268,7 @@ pub struct FoundRow {
     pub line: String,
     /// The contact's number.
     pub number: ShownNumber,
-    /// The contact's name, if the account knows one.
+    /// The contact's name, if the account knows one and the reader may see it.
     pub contact: Option<String>,
     /// When the newest message was written.
     pub last_at: Timestamp,
@@ -270,8 +289,12 @@ pub struct ConversationDetail {
     pub account: String,
     /// The contact's number.
     pub number: ShownNumber,
-    /// The contact's name, if the account knows one.
+    /// The contact's name, if the account knows one and the reader may see it.
     pub contact: Option<String>,
+    /// The contact as the account knows them.
+    pub contact_id: Option<ContactId>,
+    /// What the line's messages flow into.
+    pub integration_type: IntegrationType,
     /// The contact has opted out.
     pub opted_out: bool,
     /// How far RingCentral is.

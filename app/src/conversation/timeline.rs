@@ -1,6 +1,6 @@
 //! The messages of a conversation, the newest at the bottom: on one side what was written, on the other whether RingCentral has it.
 
-use super::{Conversation, RestoreMessage, SkipMessage, read_after, written};
+use super::{Asked, Conversation, RestoreMessage, SkipMessage, read_after, written};
 use crate::live::Followed;
 use crate::ui::{Badge, Button, ConfirmFold, Empty, FormFault, Look, SendForm, Sending, Time, Tone, fault_of, toast_on_success, waits};
 use leptos::prelude::*;
@@ -42,8 +42,8 @@ pub fn Timeline(
     page: String,
     /// What is shown.
     followed: Followed<Conversation>,
-    /// The page shows older messages.
-    is_older: bool,
+    /// What of the conversation is shown.
+    asked: Asked,
     /// The reader may skip and restore.
     may_manage: bool,
 ) -> impl IntoView {
@@ -54,9 +54,24 @@ pub fn Timeline(
     toast_on_success(skip, "The message is skipped.");
     toast_on_success(restore, "The message is restored.");
     let nothing = Memo::new(move |_| followed.now.with(|all| all.messages.rows.is_empty()));
-    let older = {
-        let page = page.clone();
-        move || followed.now.with(|all| all.messages.next.as_ref().map(|next| format!("{page}?older={}", next.0)))
+    let (is_newest, is_all) = (asked.is_newest(), asked.filter.is_all());
+    // Among messages that are left out, or newer ones, the border may lie elsewhere.
+    let is_part = !(is_newest && is_all);
+    let newest = format!("{page}{}", asked.filter_query());
+    let ways = move || {
+        followed.now.with(|all| {
+            let ways = [("Older", "older", &all.messages.older), ("Newer", "newer", &all.messages.newer)];
+            let ways = ways.map(|(name, word, cursor)| {
+                let href = cursor.as_ref().map(|cursor| format!("{page}{}", asked.query(Some((word, cursor)))));
+                href.map(|href| view! { <a class="text-link" href=href>{name}</a> })
+            });
+            ways.collect_view()
+        })
+    };
+    let says_nothing = move || match (is_all, followed.now.with(|all| all.messages.older.is_some() || all.messages.newer.is_some())) {
+        (true, _) => "Nothing was written here.",
+        (false, true) => "None of the messages that were looked through is of this kind. Go on to older or newer ones.",
+        (false, false) => "No message of the conversation is of this kind.",
     };
     let item = move |item: Item| match item {
         Item::Border(has_above) => view! { <Border has_above=has_above /> }.into_any(),
@@ -67,19 +82,19 @@ pub fn Timeline(
             <header class="flex flex-wrap items-center justify-between gap-2 border-b border-base-300 px-4 py-3">
                 <h2 id="messages" class="font-semibold">"Messages"</h2>
                 <p class="flex gap-4">
-                    {move || older().map(|href| view! { <a class="text-link" href=href>"Older"</a> })}
-                    {is_older.then(|| view! { <a class="text-link" href=page>"Newest"</a> })}
+                    {ways}
+                    {(!is_newest).then(|| view! { <a class="text-link" href=newest>"Newest"</a> })}
                 </p>
             </header>
             <FormFault fault=fault_of(skip) />
             <FormFault fault=fault_of(restore) />
             <Show when=move || nothing.get()>
-                <Empty title="No messages">"Nothing was written in this conversation."</Empty>
+                <Empty title="No messages">{says_nothing}</Empty>
             </Show>
             // Turned over, so that a browser opens it at the newest message and stays there.
-            <div class="flex max-h-[calc(100dvh-13rem)] min-h-40 flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="messages">
+            <div class="flex max-h-[calc(100dvh-22rem)] min-h-80 flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="messages">
                 <ol class="flex flex-col gap-3 p-4" data-conversation=id.to_string()>
-                    <For each=move || followed.now.with(|all| items(&all.messages.rows, is_older)) key=Clone::clone children=item />
+                    <For each=move || followed.now.with(|all| items(&all.messages.rows, is_part)) key=Clone::clone children=item />
                 </ol>
             </div>
         </section>

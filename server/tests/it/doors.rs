@@ -46,7 +46,7 @@ const STRANGERS: [usize; 2] = [0, 3];
 const SECRETS: [&str; 6] = ["zq7", "Account 0", "2025550100", "202 555 0100", "2025550121", "202 555 0121"];
 
 /// What only who may see personal data is told: the viewer is not.
-const PERSONAL: [&str; 4] = ["2025550121", "202 555 0121", "Hello zq7", "order zq7"];
+const PERSONAL: [&str; 5] = ["2025550121", "202 555 0121", "Hello zq7", "order zq7", "Vera zq7"];
 
 /// In the table and no route of its own: what answers when nothing else does.
 const FALLBACK: &str = "/nothing/here";

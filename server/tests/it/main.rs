@@ -18,6 +18,7 @@ mod audit;
 mod blasts;
 mod connections;
 mod contrast;
+mod conversation;
 mod crash;
 mod denials;
 mod directory;

@@ -67,6 +67,8 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     // Messages.
     ("lines/conversations",       "id={line}",                                                         [401, 200, 200, 200, 200]),
     ("conversations/get",         "line={line}&id={conversation}",                                     [401, 200, 200, 404, 200]),
+    ("conversations/compare",     "line={line}&conversation={conversation}",                           [401, 403, 200, 404, 200]),
+    ("conversations/reply",       "line={line}&conversation={conversation}&token={message}&text=Yes zq7", [401, 403, 200, 404, 200]),
     ("consent/get",               "line={line}&conversation={conversation}",                           [401, 200, 200, 404, 200]),
     ("consent/set",               "line={line}&conversation={conversation}&state=opted_in&reason=Ticket", [401, 403, 200, 404, 409]),
     ("blasts/list",               "account={account}",                                                 [401, 200, 200, 200, 200]),
@@ -167,6 +169,7 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/lines/{id}/blasts/{blast}",               [302, 200, 200, 404, 200]),
     ("GET",  "/lines/{id}/conversations",                [302, 200, 200, 404, 200]),
     ("GET",  "/lines/{id}/conversations/{conversation}", [302, 200, 200, 404, 200]),
+    ("GET",  "/lines/{id}/conversations/{conversation}/ringcentral", [302, 200, 200, 404, 200]),
     ("GET",  "/sync",                                    [302, 200, 200, 200, 200]),
     ("GET",  "/sync/find",                               [302, 200, 200, 200, 200]),
     ("GET",  "/sync/unknown",                            [302, 200, 200, 403, 200]),
@@ -206,6 +209,7 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     // Files, and the stream of events.
     ("GET",  "/audit.csv",                               [302, 403, 403, 200, 200]),
     ("GET",  "/lines.csv",                               [302, 200, 200, 200, 200]),
+    ("GET",  "/lines/{id}/conversations/{conversation}/messages.csv", [302, 200, 200, 404, 200]),
     ("GET",  "/sync.csv",                                [302, 200, 200, 200, 200]),
     ("GET",  "/utilities/history.csv",                   [302, 403, 403, 200, 200]),
     ("GET",  "/utilities/runs/{id}/report.csv",          [302, 403, 403, 404, 200]),

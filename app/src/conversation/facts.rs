@@ -1,0 +1,96 @@
+//! What is known of a conversation, and the ways to everything that hangs on it.
+
+use crate::frame::Me;
+use crate::sync::SyncReason;
+use crate::ui::{Panel, Time, contact_number};
+use leptos::prelude::*;
+use switchyard::types::{ConversationDetail, ConversationId, Permission, SyncState};
+
+/// A conversation's facts.
+#[component]
+pub fn Facts(
+    /// The conversation.
+    id: ConversationId,
+    /// What is shown of it.
+    detail: Memo<ConversationDetail>,
+    /// Who looks at it.
+    me: Me,
+) -> impl IntoView {
+    let ConversationDetail { line_id, line, account_id, account, number, contact_id, .. } = detail.get_untracked();
+    let contact = match contact_id {
+        Some(contact) => view! { <a class="text-link" href=format!("/contacts/{contact}")>{contact_number(&number)}</a> }.into_any(),
+        None => contact_number(&number).into_any(),
+    };
+    let ways = [
+        (Permission::SeeMessages, "Blasts of the line", format!("/lines/{line_id}/blasts")),
+        (Permission::SeeRuns, "Runs of the line", format!("/utilities/history?line={line_id}")),
+        (Permission::SeeAudit, "Audit of the line", format!("/audit?line={line_id}")),
+    ];
+    let ways = ways.into_iter().filter(move |(permission, ..)| me.may(*permission)).map(|(_, name, href)| {
+        view! {
+            <li>
+                <a class="text-link" href=href>{name}</a>
+            </li>
+        }
+    });
+    view! {
+        <Panel title="Facts">
+            <dl class="facts facts-narrow">
+                <dt>"Contact"</dt>
+                <dd>{contact}</dd>
+                <dt>"Line"</dt>
+                <dd>
+                    <a class="text-link" href=format!("/lines/{line_id}")>{line}</a>
+                </dd>
+                <dt>"Account"</dt>
+                <dd>
+                    <a class="text-link" href=format!("/accounts/{account_id}")>{account}</a>
+                </dd>
+                <dt>"Consent"</dt>
+                <dd>
+                    <a class="text-link" href=format!("/lines/{line_id}/consent?conversation={id}")>
+                        {move || detail.with(|detail| if detail.opted_out { "Opted out" } else { "Not opted out" })}
+                    </a>
+                </dd>
+                <dt>"Sync"</dt>
+                <dd>{move || detail.with(|detail| in_words(&detail.sync))}</dd>
+                <dt>"Chat"</dt>
+                <dd>{move || detail.with(|detail| detail.chat_id.clone()).unwrap_or_else(|| "None yet".to_owned())}</dd>
+                {move || {
+                    detail
+                        .with(|detail| detail.due_at)
+                        .map(|at| {
+                            view! {
+                                <dt>"Next try"</dt>
+                                <dd>
+                                    <Time at=at />
+                                </dd>
+                            }
+                        })
+                }}
+                <dt>"Also"</dt>
+                <dd>
+                    <ul class="flex flex-col gap-1">{ways.collect_view()}</ul>
+                </dd>
+            </dl>
+        </Panel>
+    }
+}
+
+/// What the state means for the contact's chat.
+fn in_words(of: &SyncState) -> impl IntoView + use<> {
+    let messages = |count: i64| if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
+    let text = match of {
+        SyncState::NotConnected => "The line is not set to RingCentral".to_owned(),
+        SyncState::InSync => "Nothing is held or on its way".to_owned(),
+        SyncState::Held { count } => format!("{} held until the contact’s next reply", messages(*count)),
+        SyncState::Delivering { count } => format!("{} on the way into RingCentral", messages(*count)),
+        SyncState::Stalled { .. } => "Deliveries fail; they are tried again".to_owned(),
+    };
+    view! {
+        {text}
+        <p>
+            <SyncReason of=of.clone() />
+        </p>
+    }
+}
