@@ -64,6 +64,14 @@ pub struct Tx {
     changes: Vec<Change>,
 }
 
+/// See [`Tx::mark`].
+#[derive(Debug)]
+#[must_use = "it is kept or undone"]
+pub struct Mark {
+    /// Changes that were told before it.
+    told: usize,
+}
+
 /// A statement: one text for both engines, or a named pair where the dialects part.
 #[derive(Debug, Clone, Copy)]
 pub struct Sql {
@@ -175,6 +183,33 @@ impl Tx {
             Open::Sqlite(tx) => query_with(sql.sqlite, Bind::<Sqlite>::bind(args)?).execute(&mut **tx).await?.rows_affected(),
             Open::Postgres(tx) => query_with(sql.postgres, Bind::<Postgres>::bind(args)?).execute(&mut **tx).await?.rows_affected(),
         })
+    }
+
+    /// A place to go back to within the transaction: what one row of many did can be undone without the others.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn mark(&mut self) -> Result<Mark> {
+        self.run("savepoint mark", ()).await?;
+        Ok(Mark { told: self.changes.len() })
+    }
+
+    /// Keeps what was done since the mark.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn keep(&mut self, _mark: Mark) -> Result<()> {
+        self.run("release savepoint mark", ()).await.map(|_| ())
+    }
+
+    /// Undoes what was done since the mark.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn undo(&mut self, mark: Mark) -> Result<()> {
+        self.changes.truncate(mark.told);
+        self.run("rollback to savepoint mark", ()).await?;
+        self.run("release savepoint mark", ()).await.map(|_| ())
     }
 
     /// Tells every listener of this change once, and only if, the transaction commits.

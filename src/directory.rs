@@ -4,6 +4,7 @@
 //! permit's scope. What a change of a line's integration type does is one table, [`integration::EDGES`].
 
 pub mod accounts;
+pub(crate) mod bulk;
 pub mod contacts;
 pub mod findings;
 pub mod integration;

@@ -12,6 +12,8 @@
 pub mod types;
 
 #[cfg(feature = "services")]
+pub mod bulk;
+#[cfg(feature = "services")]
 pub mod clock;
 #[cfg(feature = "services")]
 pub mod db;

@@ -20,6 +20,7 @@ pub mod second_factor;
 mod session;
 mod sign_in;
 pub(crate) mod throttle;
+pub mod views;
 
 pub use audit::{Entry, actions, line_history, record, search};
 pub(crate) use contact_key::forget_key;

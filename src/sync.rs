@@ -5,6 +5,7 @@
 //! with the reason. A worker's writes carry the fence of its lease, and a stale one changes nothing.
 
 mod agents;
+mod bulk;
 mod compare;
 pub mod compose;
 mod engine;
@@ -22,6 +23,7 @@ pub(crate) mod transfer;
 mod view;
 
 pub use agents::Agents;
+pub(crate) use bulk::{lane_of, look as look_for_bulk, no_such_conversation};
 pub use compare::compare;
 pub use engine::{Claim, Engine, EngineConfig, Next, Prepared};
 pub(crate) use erasure::{erase, look_for_erasure};
@@ -31,6 +33,8 @@ pub use members::{access_changed, people_changed};
 pub(crate) use needs::oldest_stalled;
 pub(crate) use retention::{count_held_before, skip_held_before, text_is_removed};
 pub(crate) use search::{conversations_by_name, conversations_by_number};
+pub(crate) use staff_acts::retry_one;
 pub use staff_acts::{restore, retry_now, skip};
 pub use timeline::{narrowed, stretch, timeline, unsent_posts};
+pub(crate) use view::waiting_of_lines;
 pub use view::{Backlog, LineCounts, backlog, conversations_of_line, counts, counts_of_line, find_conversation, list, waiting_of_account};

@@ -3,6 +3,7 @@
 //! Values are parsed at the edge and trusted inside: a [`PhoneNumber`] that exists is one.
 
 mod approval;
+mod bulk;
 mod change;
 mod conversation;
 mod directory;
@@ -10,6 +11,7 @@ mod erasure;
 mod figures;
 mod home;
 mod id;
+mod list;
 mod messaging;
 mod page;
 mod people;
@@ -24,6 +26,7 @@ mod timestamp;
 mod utility;
 
 pub use approval::*;
+pub use bulk::*;
 pub use change::*;
 pub use conversation::*;
 pub use directory::*;
@@ -31,6 +34,7 @@ pub use erasure::*;
 pub use figures::*;
 pub use home::*;
 pub use id::*;
+pub use list::*;
 pub use messaging::*;
 pub use page::*;
 pub use people::*;

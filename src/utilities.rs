@@ -8,6 +8,7 @@
 //! plan, progress, log and history come from here and from the console's screens, which know no utility by name.
 
 mod beside;
+pub mod bulk_change;
 mod cells;
 pub mod consent_import;
 mod control;
@@ -34,7 +35,7 @@ pub use worker::{Sleeper, Worker, WorkerConfig};
 use crate::clock::Now;
 use crate::db::{Db, Error, Tx};
 use crate::staff::{Actor, Member, Permit, Scope};
-use crate::types::{AccountId, LineId, Plan, Problem, RunId, UtilityAbout, UtilityKind};
+use crate::types::{AccountId, BulkAct, LineId, Plan, Problem, RunId, UtilityAbout, UtilityKind};
 use crate::work::faults::UtilityGuard;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -43,7 +44,14 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Every utility, in the order of the catalogue.
-pub const ALL: &[&dyn Utility] = &[&line_transfer::LineTransfer, &consent_import::ConsentImport, &v1_migration::V1Migration];
+pub const ALL: &[&dyn Utility] = &[
+    &line_transfer::LineTransfer,
+    &consent_import::ConsentImport,
+    &v1_migration::V1Migration,
+    &bulk_change::BulkChange(BulkAct::SetTypes),
+    &bulk_change::BulkChange(BulkAct::RetryLanes),
+    &bulk_change::BulkChange(BulkAct::CloseUsers),
+];
 
 /// A utility: what it asks for, what it would do, and how it does it, batch by batch.
 #[async_trait]

@@ -28,7 +28,7 @@ async fn console(w: &World) -> String {
         keys: keys(),
         http: application::http_client().unwrap(),
         web: Web::default(),
-        alone: Alone { lines: 10, rows: 10_000 },
+        alone: Alone { lines: 10, rows: 10_000, at_once: 100 },
         environment: None,
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

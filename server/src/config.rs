@@ -149,6 +149,9 @@ pub struct Settings {
     /// A run of a data utility that touches more rows than these needs a second person; some need one always.
     #[arg(long, env = "ROWS_ALONE", default_value_t = 10_000)]
     pub rows_alone: i64,
+    /// A bulk change of more rows than these is a run of a data utility.
+    #[arg(long, env = "ROWS_AT_ONCE", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub rows_at_once: u16,
     /// The share of the time that the batches of data utilities may take, in per cent; the rest is everybody else's.
     #[arg(long, env = "UTILITY_SHARE", default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub utility_share: u8,
@@ -355,7 +358,7 @@ impl Settings {
 
     /// How much one person does alone.
     pub fn alone(&self) -> Alone {
-        Alone { lines: self.lines_alone, rows: self.rows_alone }
+        Alone { lines: self.lines_alone, rows: self.rows_alone, at_once: self.rows_at_once.into() }
     }
 
     /// Where RingCentral reaches the webhooks.

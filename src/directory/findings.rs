@@ -13,7 +13,8 @@ const CHUNKS: usize = 20;
 macro_rules! list_sql {
     ($narrow:literal) => {
         concat!(
-            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at, l.closed_at
+            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at, l.closed_at,
+               l.transfer_id is not null as is_moving
              from line l
              join account a on a.id = l.account_id
              where l.number > $1 and l.closed_at is null

@@ -61,7 +61,7 @@ struct Current {
     is_closed: bool,
 }
 
-const CLOSED: &str = "The line is closed. Reopen it first.";
+pub(super) const CLOSED: &str = "The line is closed. Reopen it first.";
 
 /// What setting the line's type to `to` would do; changes nothing.
 ///
@@ -138,7 +138,11 @@ pub async fn set(
     db.work(async |tx| set_one(tx, now, permit, line, to, version).await).await
 }
 
-async fn set_one(
+/// Sets the type of one line in the caller's transaction, as it was at its version.
+///
+/// # Errors
+/// As [`set`].
+pub(crate) async fn set_one(
     tx: &mut Tx,
     now: &Now,
     permit: &Permit<may::SetIntegrationType>,

@@ -8,9 +8,10 @@ use super::accounts::{contains, standing};
 use super::{people, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx, is_duplicate};
-use crate::staff::{Entry, Permit, may, record};
+use crate::staff::{Entry, Permit, Scope, may, record};
 use crate::types::{
-    AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, Page, PhoneNumber, Problem, RunId, Timestamp,
+    AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, LineSort, Page, PhoneNumber, Problem, RunId,
+    Timestamp,
 };
 
 /// A list's row as it is stored.
@@ -25,6 +26,7 @@ pub(super) struct Row {
     pub(super) version: i64,
     pub(super) created_at: Timestamp,
     pub(super) closed_at: Option<Timestamp>,
+    pub(super) is_moving: bool,
 }
 
 impl From<Row> for LineRow {
@@ -36,6 +38,7 @@ impl From<Row> for LineRow {
             account_id: row.account_id,
             account: row.account,
             integration_type: row.integration_type,
+            created_at: row.created_at,
             closed_at: row.closed_at,
         }
     }
@@ -46,7 +49,23 @@ pub(super) fn search_text(label: &str, account: &str) -> String {
     format!("{label} {account}").to_lowercase()
 }
 
-/// Lines by number.
+macro_rules! list_sql {
+    ($page:literal) => {
+        concat!(
+            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at,
+               l.closed_at, l.transfer_id is not null as is_moving
+             from line l
+             join account a on a.id = l.account_id
+             where ($1 or exists (select 1 from staff_scope s where s.staff_id = $2 and s.permission = $3 and s.account_id = l.account_id))
+               and ($4 = '%%' or l.search like $4 or l.number like $5)
+               and (l.account_id = $6 or $6 is null)
+               and (l.integration_type = $7 or $7 is null) ",
+            $page
+        )
+    };
+}
+
+/// Lines, sorted as the filter says.
 ///
 /// # Errors
 /// What the database says.
@@ -57,38 +76,46 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<LineRow>> {
-    let scope = permit.scope();
+    Ok(rows(db, permit.scope(), filter, after, limit).await?.map(LineRow::from))
+}
+
+/// The same as they are stored.
+pub(super) async fn rows(db: &Db, scope: Scope, filter: &LineFilter, after: Option<&Cursor>, limit: usize) -> Result<Page<Row>> {
     let text = contains(&filter.search);
     // A number is searched by its digits, however it is written.
     let digits: String = filter.search.chars().filter(char::is_ascii_digit).collect();
     let number = if digits.len() >= 3 { format!("%{digits}%") } else { String::new() };
-    let rows: Vec<Row> = db
-        .all(
-            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at,
-               l.closed_at
-             from line l
-             join account a on a.id = l.account_id
-             where l.number > $1
-               and ($2 or exists (select 1 from staff_scope s where s.staff_id = $3 and s.permission = $4 and s.account_id = l.account_id))
-               and ($5 = '%%' or l.search like $5 or l.number like $6)
-               and (l.account_id = $7 or $7 is null)
-               and (l.integration_type = $8 or $8 is null)
-             order by l.number
-             limit $9",
-            (
-                after.and_then(Cursor::key::<String>).unwrap_or_default(),
-                scope.everywhere,
-                scope.staff,
-                scope.permission,
-                text,
-                number,
-                filter.account,
-                filter.integration_type,
-                i64::try_from(limit + 1).unwrap_or(i64::MAX),
-            ),
-        )
-        .await?;
-    Ok(Page::of(rows, limit, |row| row.number.expose().to_owned()).map(LineRow::from))
+    let (a, b, c, d, e) = (scope.everywhere, scope.staff, scope.permission, text, number);
+    let (f, g, most) = (filter.account, filter.integration_type, i64::try_from(limit + 1).unwrap_or(i64::MAX));
+    let last = || char::MAX.to_string();
+    // One text for each way, so that each walks an index of its own.
+    match filter.sort {
+        LineSort::Number | LineSort::NumberDown => {
+            let behind = after.and_then(Cursor::key::<String>);
+            let rows: Vec<Row> = if filter.sort == LineSort::Number {
+                let behind = behind.unwrap_or_default();
+                db.all(list_sql!("and l.number > $9 order by l.number limit $8"), (a, b, c, d, e, f, g, most, behind)).await?
+            } else {
+                let behind = behind.unwrap_or_else(last);
+                db.all(list_sql!("and l.number < $9 order by l.number desc limit $8"), (a, b, c, d, e, f, g, most, behind)).await?
+            };
+            Ok(Page::of(rows, limit, |row| row.number.expose().to_owned()))
+        }
+        LineSort::Label | LineSort::LabelDown => {
+            let behind = after.and_then(Cursor::key::<(String, LineId)>);
+            let rows: Vec<Row> = if filter.sort == LineSort::Label {
+                let (label, id) = behind.unwrap_or((String::new(), LineId(uuid::Uuid::nil())));
+                let args = (a, b, c, d, e, f, g, most, label, id);
+                db.all(list_sql!("and (l.folded, l.id) > ($9, $10) order by l.folded, l.id limit $8"), args).await?
+            } else {
+                let (label, id) = behind.unwrap_or((last(), LineId(uuid::Uuid::max())));
+                let args = (a, b, c, d, e, f, g, most, label, id);
+                db.all(list_sql!("and (l.folded, l.id) < ($9, $10) order by l.folded desc, l.id desc limit $8"), args).await?
+            };
+            // As the database folds it: letters of ASCII alone.
+            Ok(Page::of(rows, limit, |row| (row.label.to_ascii_lowercase(), row.id)))
+        }
+    }
 }
 
 /// The lines of an account, by number.
@@ -98,7 +125,7 @@ pub async fn list(
 pub(super) async fn of_account(db: &Db, account: AccountId, most: i64) -> Result<Vec<LineRow>> {
     let rows: Vec<Row> = db
         .all(
-            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at, l.closed_at
+            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at, l.closed_at, l.transfer_id is not null as is_moving
              from line l
              join account a on a.id = l.account_id
              where l.account_id = $1
@@ -115,19 +142,7 @@ pub(super) async fn of_account(db: &Db, account: AccountId, most: i64) -> Result
 /// # Errors
 /// `NotFound` when it is not there or not within the permit's scope.
 pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, line: LineId) -> Result<LineDetail, Problem> {
-    let scope = permit.scope();
-    let row: Option<Row> = db
-        .opt(
-            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at,
-               l.closed_at
-             from line l
-             join account a on a.id = l.account_id
-             where l.id = $1
-               and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
-            (line, scope.everywhere, scope.staff, scope.permission),
-        )
-        .await?;
-    let row = row.ok_or_else(no_such_line)?;
+    let row = row(db, permit.scope(), line).await?.ok_or_else(no_such_line)?;
     let (transfer,): (Option<RunId>,) = db.one("select transfer_id from line where id = $1", [line]).await?;
     Ok(LineDetail {
         version: row.version,
@@ -138,6 +153,20 @@ pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, line: LineId) -> R
         responders: people::responders_of(db, line).await?,
         line: row.into(),
     })
+}
+
+/// A line as it is stored, if it is within the scope.
+pub(super) async fn row(db: &Db, scope: Scope, line: LineId) -> Result<Option<Row>> {
+    db.opt(
+        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at,
+               l.closed_at, l.transfer_id is not null as is_moving
+             from line l
+             join account a on a.id = l.account_id
+             where l.id = $1
+               and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+        (line, scope.everywhere, scope.staff, scope.permission),
+    )
+    .await
 }
 
 /// The account's line with this number, for programs that know their lines by number.
@@ -164,7 +193,7 @@ pub(crate) async fn hold(tx: &mut Tx, line: LineId) -> Result<Option<(AccountId,
     tx.opt(HOLD, [line]).await
 }
 
-pub(super) fn no_such_line() -> Problem {
+pub(crate) fn no_such_line() -> Problem {
     Problem::not_found("There is no such line, or it belongs to an account that you do not look after.")
 }
 

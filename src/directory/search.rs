@@ -90,13 +90,14 @@ struct Line {
     account_id: AccountId,
     account: String,
     integration_type: IntegrationType,
+    created_at: Timestamp,
     closed_at: Option<Timestamp>,
 }
 
 impl From<Line> for LineRow {
     fn from(line: Line) -> Self {
-        let Line { id, number, label, account_id, account, integration_type, closed_at } = line;
-        Self { id, number, label, account_id, account, integration_type, closed_at }
+        let Line { id, number, label, account_id, account, integration_type, created_at, closed_at } = line;
+        Self { id, number, label, account_id, account, integration_type, created_at, closed_at }
     }
 }
 
@@ -137,7 +138,7 @@ async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix,
         // Where a number holds the digits twice, the longer end counts.
         return db
             .all(
-                "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.closed_at
+                "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.created_at, l.closed_at
                  from line_digits d
                  join line l on l.id = d.line_id
                  join account a on a.id = l.account_id
@@ -153,7 +154,7 @@ async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix,
     }
     // Whoever looks after named accounts: their lines are fewer than those of all that hold three digits.
     db.all(
-        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.closed_at
+        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.created_at, l.closed_at
          from line l
          join account a on a.id = l.account_id
          where l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4)
@@ -168,7 +169,7 @@ async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix,
 async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, most: usize) -> Result<Vec<Line>> {
     let scope = permit.scope();
     db.all(
-        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.closed_at
+        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.created_at, l.closed_at
          from line l
          join account a on a.id = l.account_id
          where l.folded >= $1 and l.folded < $2
@@ -184,7 +185,7 @@ async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[Ac
     let scope = permit.scope();
     let accounts: Vec<_> = accounts.iter().map(|account| [account]).collect();
     db.all(
-        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.closed_at
+        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.created_at, l.closed_at
          from line l
          join account a on a.id = l.account_id
          where l.account_id in (select unhex(j.value->>0, '-') from json_each($1) j)

@@ -6,7 +6,7 @@ use super::accounts::{no_such_account, standing};
 use super::{begin_of, lines, past, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::staff::{Entry, Permit, may, record};
+use crate::staff::{Entry, Permit, Scope, may, record};
 use crate::types::{AccountId, Change, Cursor, LineId, LineRow, Page, Problem, Timestamp, UserDetail, UserId, UserRow};
 use serde_json::json;
 
@@ -14,12 +14,13 @@ use serde_json::json;
 const LINES: i64 = 500;
 
 #[derive(sqlx::FromRow)]
-struct Row {
-    id: UserId,
-    name: String,
-    email: String,
+pub(super) struct Row {
+    pub(super) id: UserId,
+    pub(super) name: String,
+    pub(super) email: String,
     search: String,
-    closed_at: Option<Timestamp>,
+    pub(super) version: i64,
+    pub(super) closed_at: Option<Timestamp>,
     lines: i64,
 }
 
@@ -32,7 +33,7 @@ impl From<Row> for UserRow {
 macro_rules! list_sql {
     ($narrow:literal) => {
         concat!(
-            "select u.id, u.name, u.email, u.search, u.closed_at,
+            "select u.id, u.name, u.email, u.search, u.version, u.closed_at,
                (select count(*) from line_user lu where lu.user_id = u.id) as lines
              from account_user u
              where u.account_id = $1 and (u.search, u.id) > ($2, $3) ",
@@ -55,7 +56,19 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<UserRow>, Problem> {
-    within(db, permit, account).await?;
+    Ok(rows(db, permit.scope(), account, search, after, limit).await?.map(UserRow::from))
+}
+
+/// The same as they are stored.
+pub(super) async fn rows(
+    db: &Db,
+    scope: Scope,
+    account: AccountId,
+    search: &str,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Row>, Problem> {
+    within(db, scope, account).await?;
     let (name, id) = after.and_then(Cursor::key::<(String, UserId)>).unwrap_or((String::new(), UserId(uuid::Uuid::nil())));
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let begin = begin_of(search);
@@ -73,12 +86,11 @@ pub async fn list(
         )
         .await?
     };
-    Ok(Page::of(rows, limit, |row| (row.search.clone(), row.id)).map(UserRow::from))
+    Ok(Page::of(rows, limit, |row| (row.search.clone(), row.id)))
 }
 
-/// Whether the account is within the permit's scope.
-async fn within(db: &Db, permit: &Permit<may::SeeDirectory>, account: AccountId) -> Result<(), Problem> {
-    let scope = permit.scope();
+/// Whether the account is within the scope.
+async fn within(db: &Db, scope: Scope, account: AccountId) -> Result<(), Problem> {
     let found: Option<(AccountId,)> = db
         .opt(
             "select id from account
@@ -89,17 +101,16 @@ async fn within(db: &Db, permit: &Permit<may::SeeDirectory>, account: AccountId)
     found.map(|_| ()).ok_or_else(no_such_account)
 }
 
-fn no_such_user() -> Problem {
+pub(crate) fn no_such_user() -> Problem {
     Problem::not_found("There is no such person, or they belong to an account that you do not look after.")
 }
 
 #[derive(sqlx::FromRow)]
-struct Whole {
+pub(super) struct Whole {
     #[sqlx(flatten)]
-    row: Row,
-    account_id: AccountId,
+    pub(super) row: Row,
+    pub(super) account_id: AccountId,
     account: String,
-    version: i64,
     created_at: Timestamp,
 }
 
@@ -108,7 +119,21 @@ struct Whole {
 /// # Errors
 /// `NotFound` when they are not there or not within the permit's scope.
 pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, id: UserId) -> Result<UserDetail, Problem> {
-    let scope = permit.scope();
+    let Whole { row, account_id, account, created_at } = whole(db, permit.scope(), id).await?;
+    let access: Vec<(LineId,)> = db.all("select line_id from line_user where user_id = $1", [id]).await?;
+    let lines = lines::of_account(db, account_id, LINES).await?;
+    let lines: Vec<(LineRow, bool)> = lines
+        .into_iter()
+        .map(|line| {
+            let has = access.contains(&(line.id,));
+            (line, has)
+        })
+        .collect();
+    Ok(UserDetail { version: row.version, row: row.into(), account_id, account, created_at, lines })
+}
+
+/// A person as they are stored.
+pub(super) async fn whole(db: &Db, scope: Scope, id: UserId) -> Result<Whole, Problem> {
     let found: Option<Whole> = db
         .opt(
             "select u.id, u.name, u.email, u.search, u.closed_at, u.account_id, a.name as account, u.version, u.created_at,
@@ -120,17 +145,7 @@ pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, id: UserId) -> Res
             (id, scope.everywhere, scope.staff, scope.permission),
         )
         .await?;
-    let Whole { row, account_id, account, version, created_at } = found.ok_or_else(no_such_user)?;
-    let access: Vec<(LineId,)> = db.all("select line_id from line_user where user_id = $1", [id]).await?;
-    let lines = lines::of_account(db, account_id, LINES).await?;
-    let lines: Vec<(LineRow, bool)> = lines
-        .into_iter()
-        .map(|line| {
-            let has = access.contains(&(line.id,));
-            (line, has)
-        })
-        .collect();
-    Ok(UserDetail { row: row.into(), account_id, account, version, created_at, lines })
+    found.ok_or_else(no_such_user)
 }
 
 /// A person's name and e-mail as they are stored.
@@ -253,22 +268,37 @@ pub async fn edit(
 /// # Errors
 /// `Conflict` when somebody else was first, `NotFound` outside the permit's scope.
 pub async fn close(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, id: UserId, version: i64) -> Result<(), Problem> {
-    db.work(async |tx| {
-        let (account, name, _, is_closed) = take(tx, permit, id, version).await?;
-        if is_closed {
-            return Err(Problem::conflict(format!("{name} is closed already.")));
-        }
-        tx.run("update account_user set closed_at = $2 where id = $1", (id, now.at())).await?;
-        let lines: Vec<(LineId,)> = tx.all("delete from line_user where user_id = $1 returning line_id", [id]).await?;
-        for (line,) in &lines {
-            crate::sync::access_changed(tx, now.at(), *line).await?;
-            tx.tell(Change::Line { account_id: account, line_id: *line });
-        }
-        let lines: Vec<LineId> = lines.into_iter().map(|(line,)| line).collect();
-        let entry = entry("user.close", account, id).change(json!({ "name": name, "lines": lines }), json!({ "lines": [] }));
-        Ok(record(tx, now, permit.actor(), entry).await?)
-    })
-    .await
+    db.work(async |tx| close_one(tx, now, permit, id, version).await).await
+}
+
+/// The same in the caller's transaction.
+///
+/// # Errors
+/// As [`close`].
+pub(crate) async fn close_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    id: UserId,
+    version: i64,
+) -> Result<(), Problem> {
+    let (account, name, _, is_closed) = take(tx, permit, id, version).await?;
+    if is_closed {
+        return Err(Problem::conflict(already_closed(&name)));
+    }
+    tx.run("update account_user set closed_at = $2 where id = $1", (id, now.at())).await?;
+    let lines: Vec<(LineId,)> = tx.all("delete from line_user where user_id = $1 returning line_id", [id]).await?;
+    for (line,) in &lines {
+        crate::sync::access_changed(tx, now.at(), *line).await?;
+        tx.tell(Change::Line { account_id: account, line_id: *line });
+    }
+    let lines: Vec<LineId> = lines.into_iter().map(|(line,)| line).collect();
+    let entry = entry("user.close", account, id).change(json!({ "name": name, "lines": lines }), json!({ "lines": [] }));
+    Ok(record(tx, now, permit.actor(), entry).await?)
+}
+
+pub(super) fn already_closed(name: &str) -> String {
+    format!("{name} is closed already.")
 }
 
 /// Opens a closed person again. Access to lines is given anew, line by line.

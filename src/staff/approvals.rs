@@ -24,13 +24,15 @@ const GOOD_FOR: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// Who asked makes use of a consent in this time.
 const USABLE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How much one person does alone; more needs a second one.
+/// How much one person does alone and at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alone {
     /// Lines whose integration type is set at once.
     pub lines: usize,
     /// Rows that a run of a data utility touches.
     pub rows: i64,
+    /// Rows that are changed in one go; more are a run of a data utility.
+    pub at_once: usize,
 }
 
 /// What is asked for.

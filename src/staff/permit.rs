@@ -1,7 +1,7 @@
 //! Permits: the proof, as a value, that the signed-in member may do a thing, and on which accounts.
 
 use super::notebook::{Notebook, Seen};
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, Tx};
 use crate::types::{AccountId, Permission, Problem, SignedIn, StaffId};
 use std::marker::PhantomData;
 use uuid::Uuid;
@@ -122,27 +122,38 @@ pub struct Member {
     notebook: Notebook,
 }
 
+/// Name, second factor, and each permission with whether it holds everywhere and needs a second factor.
+type MemberRow = (String, bool, Option<String>, bool, bool);
+
+/// Without the accounts of the roles, which may be thousands: each statement asks for those itself.
+const MEMBER: &str = "select m.name, m.second_factor is not null, rp.permission, coalesce(r.everywhere, false), f.permission is not null
+     from staff_member m
+     left join staff_role sr on sr.staff_id = m.id
+     left join role r on r.id = sr.role_id
+     left join role_permission rp on rp.role_id = r.id
+     left join second_factor_rule f on f.permission = rp.permission
+     where m.id = $1 and m.disabled_at is null
+     order by rp.permission";
+
 impl Member {
     /// Reads a member who may sign in; `None` for a stranger or a disabled one.
     ///
     /// # Errors
     /// What the database says.
     pub async fn load(db: &Db, id: StaffId) -> Result<Option<Member>> {
-        // Without the accounts of the roles, which may be thousands: each statement asks for those itself.
-        let rows: Vec<(String, bool, Option<String>, bool, bool)> = db
-            .all(
-                "select m.name, m.second_factor is not null, rp.permission, coalesce(r.everywhere, false), f.permission is not null
-                 from staff_member m
-                 left join staff_role sr on sr.staff_id = m.id
-                 left join role r on r.id = sr.role_id
-                 left join role_permission rp on rp.role_id = r.id
-                 left join second_factor_rule f on f.permission = rp.permission
-                 where m.id = $1 and m.disabled_at is null
-                 order by rp.permission",
-                [id],
-            )
-            .await?;
-        let Some((name, second_factor, ..)) = rows.first().cloned() else { return Ok(None) };
+        Ok(Self::of_rows(id, db.all(MEMBER, [id]).await?))
+    }
+
+    /// The same within the caller's transaction, for what is done in somebody's name later.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) async fn load_in(tx: &mut Tx, id: StaffId) -> Result<Option<Member>> {
+        Ok(Self::of_rows(id, tx.all(MEMBER, [id]).await?))
+    }
+
+    fn of_rows(id: StaffId, rows: Vec<MemberRow>) -> Option<Member> {
+        let (name, second_factor, ..) = rows.first().cloned()?;
         let (mut permissions, mut withheld): (Vec<(Permission, bool)>, Vec<Permission>) = Default::default();
         for (.., word, everywhere, needs_second_factor) in rows {
             // A word of a newer or older program gives nothing; what is about no account is not given on some.
@@ -160,7 +171,7 @@ impl Member {
             }
         }
         withheld.dedup();
-        Ok(Some(Member { id, name, permissions, withheld, address: None, notebook: Notebook::default() }))
+        Some(Member { id, name, permissions, withheld, address: None, notebook: Notebook::default() })
     }
 
     /// The same member, asking from this address: what they do from now on says so in the audit.

@@ -178,6 +178,7 @@ pub async fn remove(db: &Db, now: &Now, permit: &Permit<may::ManageRoles>, _proo
         if members > 0 {
             return Err(Problem::conflict(format!("{members} members have this role, disabled ones too. Take it from them first.")));
         }
+        super::views::forget_role(tx, id).await?;
         tx.run("delete from role_permission where role_id = $1", [id]).await?;
         tx.run("delete from role_account where role_id = $1", [id]).await?;
         tx.run("delete from role where id = $1", [id]).await?;

@@ -7,6 +7,8 @@ use crate::messaging::{outbound, retention};
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, Change, ConversationId, EntryState, IntegrationType, LineId, MessageId, Problem};
 
+pub(super) const NOTHING_WAITS: &str = "Nothing waits to be delivered here any more.";
+
 /// The line's account and type, if the permit holds there.
 async fn within_scope(tx: &mut Tx, permit: &Permit<may::ManageSync>, line: LineId) -> Result<(AccountId, IntegrationType), Problem> {
     let scope = permit.scope();
@@ -31,29 +33,40 @@ pub async fn retry_now(
     line: LineId,
     conversation: ConversationId,
 ) -> Result<(), Problem> {
-    db.work(async |tx| {
-        let (account_id, _) = within_scope(tx, permit, line).await?;
-        let woken = tx
-            .run(
-                "update lane set due_at = $3, attempts = 0 where line_id = $1 and conversation_id = $2 and queued > 0",
-                (line, conversation, now.at()),
-            )
-            .await?;
-        if woken == 0 {
-            return Err(Problem::conflict("Nothing waits to be delivered here any more."));
-        }
-        tx.tell(Change::LaneDue);
-        tx.tell(Change::Conversation { account_id, line_id: line, conversation_id: conversation });
-        let entry = Entry {
-            action: "conversation.retry",
-            account_id: Some(account_id),
-            line_id: Some(line),
-            subject_id: Some(conversation.0),
-            ..Entry::default()
-        };
-        Ok(record(tx, now, permit.actor(), entry).await?)
-    })
-    .await
+    db.work(async |tx| retry_one(tx, now, permit, line, conversation).await).await
+}
+
+/// The same in the caller's transaction.
+///
+/// # Errors
+/// As [`retry_now`].
+pub(crate) async fn retry_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageSync>,
+    line: LineId,
+    conversation: ConversationId,
+) -> Result<(), Problem> {
+    let (account_id, _) = within_scope(tx, permit, line).await?;
+    let woken = tx
+        .run(
+            "update lane set due_at = $3, attempts = 0 where line_id = $1 and conversation_id = $2 and queued > 0",
+            (line, conversation, now.at()),
+        )
+        .await?;
+    if woken == 0 {
+        return Err(Problem::conflict(NOTHING_WAITS));
+    }
+    tx.tell(Change::LaneDue);
+    tx.tell(Change::Conversation { account_id, line_id: line, conversation_id: conversation });
+    let entry = Entry {
+        action: "conversation.retry",
+        account_id: Some(account_id),
+        line_id: Some(line),
+        subject_id: Some(conversation.0),
+        ..Entry::default()
+    };
+    Ok(record(tx, now, permit.actor(), entry).await?)
 }
 
 async fn entry_of(tx: &mut Tx, line: LineId, message: MessageId) -> Result<(EntryState, ConversationId, bool), Problem> {

@@ -2,6 +2,7 @@
 //! table, every page by keyset.
 
 use crate::db::{Db, Result};
+use crate::messaging::inbound::json;
 use crate::staff::{Permit, Scope, Seen, may};
 use crate::types::{
     AccountId, ContactId, ConversationDetail, ConversationId, ConversationRow, Cursor, IntegrationType, LineId, Page, PhoneNumber, Problem,
@@ -73,6 +74,29 @@ pub async fn waiting_of_account(db: &Db, account: AccountId) -> Result<(i64, i64
     .await
 }
 
+/// Lines that are looked at in one statement.
+const LINES: usize = 500;
+
+/// How many messages of these lines are held, and how many queued; for a preview, so it may take its time.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn waiting_of_lines(db: &Db, lines: &[LineId]) -> Result<(i64, i64)> {
+    let mut sum = (0, 0);
+    for some in lines.chunks(LINES) {
+        let (held, queued): (i64, i64) = db
+            .one(
+                "select cast(coalesce(sum(held), 0) as bigint), cast(coalesce(sum(queued), 0) as bigint)
+                 from lane
+                 where trouble > 0 and line_id in (select unhex(j.value->>0, '-') from json_each($1) j)",
+                [json(&some.iter().map(|line| [line]).collect::<Vec<_>>())],
+            )
+            .await?;
+        sum = (sum.0 + held, sum.1 + queued);
+    }
+    Ok(sum)
+}
+
 #[derive(sqlx::FromRow)]
 struct ListRow {
     line_id: LineId,
@@ -116,7 +140,32 @@ macro_rules! list_sql {
     };
 }
 
-/// Conversations that are not in sync, the worst and newest first.
+/// The same the other way round.
+macro_rules! oldest_sql {
+    ($narrow:literal) => {
+        concat!(
+            "select n.line_id, n.conversation_id, n.account_id, a.name as account, l.label as line, c.number, k.name as contact,
+               l.integration_type, n.held, n.queued, n.trouble, n.stalled_since, n.stalled_reason, n.changed_at,
+               coalesce($10 or n.account_id in
+                 (select account_id from staff_scope where staff_id = $7 and permission = $11), false) as sees
+             from (select line_id, conversation_id, account_id, held, queued, trouble, stalled_since, stalled_reason, changed_at
+                   from lane
+                   where trouble > 0 and (trouble, changed_at, line_id, conversation_id) > ($1, $2, $3, $4) and trouble <= $5
+                     and ($6 or exists (
+                       select 1 from staff_scope s where s.staff_id = $7 and s.permission = $8 and s.account_id = lane.account_id)) ",
+            $narrow,
+            "      order by trouble, changed_at, line_id, conversation_id
+                   limit $9) n
+             join conversation c on c.line_id = n.line_id and c.id = n.conversation_id
+             join line l on l.id = n.line_id
+             join account a on a.id = n.account_id
+             left join contact k on k.account_id = n.account_id and k.number = c.number
+             order by n.trouble, n.changed_at, n.line_id, n.conversation_id"
+        )
+    };
+}
+
+/// Conversations that are not in sync, the worst and newest first, or the other way round.
 ///
 /// # Errors
 /// What the database says.
@@ -131,19 +180,19 @@ pub async fn list(
     let scope: Scope = permit.scope();
     let highest = filter.trouble.map_or(i64::MAX, Trouble::rank);
     let lowest = filter.trouble.map_or(1, Trouble::rank);
-    let start: Key = after.and_then(Cursor::key::<Key>).filter(|key| key.0 <= highest).unwrap_or((
-        highest,
-        Timestamp(i64::MAX),
-        LineId(Uuid::max()),
-        ConversationId(Uuid::max()),
-    ));
+    let (first, beyond): (Key, i64) = if filter.oldest_first {
+        ((lowest, Timestamp(i64::MIN), LineId(Uuid::nil()), ConversationId(Uuid::nil())), highest)
+    } else {
+        ((highest, Timestamp(i64::MAX), LineId(Uuid::max()), ConversationId(Uuid::max())), lowest)
+    };
+    let start = after.and_then(Cursor::key::<Key>).filter(|key| (lowest..=highest).contains(&key.0)).unwrap_or(first);
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let common = (
         start.0,
         start.1,
         start.2,
         start.3,
-        lowest,
+        beyond,
         scope.everywhere,
         scope.staff,
         scope.permission,
@@ -153,13 +202,19 @@ pub async fn list(
     );
     let (a, b, c, d, e, f, g, h, i, j, k) = common;
     // One text for each way of narrowing, so that each walks an index of its own.
-    let rows: Vec<ListRow> = match (filter.line, filter.account) {
-        (Some(line), Some(account)) => {
+    let rows: Vec<ListRow> = match (filter.line, filter.account, filter.oldest_first) {
+        (Some(line), Some(account), false) => {
             db.all(list_sql!("and line_id = $12 and account_id = $13 "), (a, b, c, d, e, f, g, h, i, j, k, line, account)).await?
         }
-        (Some(line), None) => db.all(list_sql!("and line_id = $12 "), (a, b, c, d, e, f, g, h, i, j, k, line)).await?,
-        (None, Some(account)) => db.all(list_sql!("and account_id = $12 "), (a, b, c, d, e, f, g, h, i, j, k, account)).await?,
-        (None, None) => db.all(list_sql!(""), common).await?,
+        (Some(line), None, false) => db.all(list_sql!("and line_id = $12 "), (a, b, c, d, e, f, g, h, i, j, k, line)).await?,
+        (None, Some(account), false) => db.all(list_sql!("and account_id = $12 "), (a, b, c, d, e, f, g, h, i, j, k, account)).await?,
+        (None, None, false) => db.all(list_sql!(""), common).await?,
+        (Some(line), Some(account), true) => {
+            db.all(oldest_sql!("and line_id = $12 and account_id = $13 "), (a, b, c, d, e, f, g, h, i, j, k, line, account)).await?
+        }
+        (Some(line), None, true) => db.all(oldest_sql!("and line_id = $12 "), (a, b, c, d, e, f, g, h, i, j, k, line)).await?,
+        (None, Some(account), true) => db.all(oldest_sql!("and account_id = $12 "), (a, b, c, d, e, f, g, h, i, j, k, account)).await?,
+        (None, None, true) => db.all(oldest_sql!(""), common).await?,
     };
     let page = Page::of(rows, limit, |row| (row.trouble, row.changed_at, row.line_id, row.conversation_id));
     if let Some(row) = page.rows.iter().find(|row| row.sees) {

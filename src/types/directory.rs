@@ -143,6 +143,25 @@ pub struct LineFilter {
     pub account: Option<AccountId>,
     /// Only of this type.
     pub integration_type: Option<IntegrationType>,
+    /// How they are sorted.
+    #[serde(default)]
+    pub sort: LineSort,
+}
+
+words! {
+    /// How the list of lines is sorted; an index carries each.
+    #[derive(Default)]
+    LineSort {
+        /// By number.
+        #[default]
+        Number = "number",
+        /// By number, the greatest first.
+        NumberDown = "number_down",
+        /// By label, in lower case.
+        Label = "label",
+        /// By label, the last first.
+        LabelDown = "label_down",
+    }
 }
 
 /// A line in the list.
@@ -160,6 +179,8 @@ pub struct LineRow {
     pub account: String,
     /// What its messages flow into.
     pub integration_type: IntegrationType,
+    /// When it was added.
+    pub created_at: Timestamp,
     /// Since when it is closed.
     pub closed_at: Option<Timestamp>,
 }

@@ -57,4 +57,6 @@ ids! {
     ApprovalId;
     /// One execution of a data utility.
     RunId;
+    /// A saved view of a list.
+    ViewId;
 }

@@ -198,7 +198,13 @@ pub struct SyncFilter {
     pub line: Option<LineId>,
     /// Only this kind.
     pub trouble: Option<Trouble>,
+    /// The other way round: what has waited longest comes first.
+    #[serde(default)]
+    pub oldest_first: bool,
 }
+
+/// The word in a URL for [`SyncFilter::oldest_first`].
+pub const OLDEST: &str = "oldest";
 
 /// A conversation in the Sync list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -12,6 +12,12 @@ words! {
         ConsentImport = "consent_import",
         /// Takes in lines, contacts, conversations and messages of the platform's first version.
         V1Migration = "v1_migration",
+        /// Sets the integration type of many lines.
+        SetTypes = "set_types",
+        /// Tries the deliveries of many stalled conversations again at once.
+        RetryLanes = "retry_lanes",
+        /// Closes many people of an account.
+        CloseUsers = "close_users",
     }
 }
 
@@ -40,6 +46,16 @@ words! {
         Cancelling = "cancelling",
         /// It was ended before it was done.
         Cancelled = "cancelled",
+    }
+}
+
+impl UtilityKind {
+    /// What came of its records may name contacts by their numbers.
+    pub fn names_contacts(self) -> bool {
+        match self {
+            Self::LineTransfer | Self::ConsentImport | Self::V1Migration => true,
+            Self::SetTypes | Self::RetryLanes | Self::CloseUsers => false,
+        }
     }
 }
 

@@ -401,7 +401,7 @@ async fn with_site(app: &TestApp, folder: &std::path::Path) -> String {
         keys: keys(),
         http: app.http.clone(),
         web: Web::default(),
-        alone: Alone { lines: 10, rows: 10_000 },
+        alone: Alone { lines: 10, rows: 10_000, at_once: 100 },
         environment: None,
     };
     serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await

@@ -94,7 +94,7 @@ impl<'a> Doors<'a> {
             keys: keys(),
             http: app.http.clone(),
             web: Web::default(),
-            alone: Alone { lines: 10, rows: 10_000 },
+            alone: Alone { lines: 10, rows: 10_000, at_once: 100 },
             environment: None,
         };
         let url = serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await;

@@ -217,7 +217,7 @@ impl TestApp {
             keys: keys(),
             http: http.clone(),
             web: Web { metrics_token: Some(METRICS_TOKEN.to_owned()), ..Web::default() },
-            alone: Alone { lines: 3, rows: 10_000 },
+            alone: Alone { lines: 3, rows: 10_000, at_once: 20 },
             environment: Some("Staging".to_owned()),
         };
         let url = serve(application::router(&db, &now, site, None, &stop).unwrap(), &stop).await;

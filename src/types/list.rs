@@ -1,0 +1,153 @@
+//! Lists as their readers have arranged them: saved views, and the columns that are shown.
+
+use crate::types::{RoleId, ViewId, words};
+use serde::{Deserialize, Serialize};
+
+words! {
+    /// A list that can be arranged.
+    ListKind {
+        /// Lines.
+        Lines = "lines",
+        /// Conversations that are not in sync.
+        Sync = "sync",
+        /// Accounts.
+        Accounts = "accounts",
+        /// People of an account.
+        Users = "users",
+        /// Contacts of an account.
+        Contacts = "contacts",
+        /// Runs of data utilities.
+        Runs = "runs",
+        /// The audit.
+        Audit = "audit",
+    }
+}
+
+impl ListKind {
+    /// Where it is, and which fields of its URL a saved view keeps; `None` for a list of which there is one for each account.
+    pub fn saved(self) -> Option<(&'static str, &'static [&'static str])> {
+        match self {
+            Self::Lines => Some(("/lines", &["q", "account", "type", "sort"])),
+            Self::Sync => Some(("/sync", &["account", "line", "state", "sort"])),
+            Self::Accounts => Some(("/accounts", &["q"])),
+            Self::Runs => Some(("/utilities/history", &["q", "utility", "state", "account", "line", "by"])),
+            Self::Audit => Some(("/audit", &["who", "action", "account", "line", "outcome"])),
+            Self::Users | Self::Contacts => None,
+        }
+    }
+}
+
+words! {
+    /// Which way a list is sorted.
+    Order {
+        /// The least first.
+        Up = "up",
+        /// The greatest first.
+        Down = "down",
+    }
+}
+
+/// A field of a list's URL and its value.
+pub type ViewField = (String, String);
+
+/// A saved view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedView {
+    /// It.
+    pub id: ViewId,
+    /// What it is called.
+    pub name: String,
+    /// What the list is narrowed to, in the order of [`ListKind::saved`].
+    pub fields: Vec<ViewField>,
+    /// The role that it is shared with.
+    pub shared_with: Option<String>,
+    /// The reader may rename and delete it.
+    pub may_change: bool,
+    /// Grows with each change; a change names the version it was made on.
+    pub version: i64,
+}
+
+/// A list as its reader has arranged it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrangement {
+    /// Its saved views, by name.
+    pub views: Vec<SavedView>,
+    /// Roles that a view can be shared with; none for who may not share.
+    pub roles: Vec<(RoleId, String)>,
+    /// The words of the columns that were chosen; `None` while nothing was.
+    pub columns: Option<Vec<String>>,
+}
+
+/// A column of a list, beside the first one, which always stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListColumn {
+    /// Its word.
+    pub word: &'static str,
+    /// Its head.
+    pub head: &'static str,
+    /// It is shown while nothing was chosen.
+    pub by_default: bool,
+}
+
+const fn column(word: &'static str, head: &'static str) -> ListColumn {
+    ListColumn { word, head, by_default: true }
+}
+
+const fn further(word: &'static str, head: &'static str) -> ListColumn {
+    ListColumn { word, head, by_default: false }
+}
+
+impl ListKind {
+    /// The columns that can be chosen, in their order.
+    pub fn columns(self) -> &'static [ListColumn] {
+        const LINES: &[ListColumn] =
+            &[column("label", "Label"), column("account", "Account"), column("type", "Type"), further("added", "Added")];
+        const SYNC: &[ListColumn] = &[
+            column("sync", "Sync"),
+            column("line", "Line"),
+            column("account", "Account"),
+            column("changed", "Changed"),
+            further("since", "Stalled since"),
+        ];
+        const ACCOUNTS: &[ListColumn] =
+            &[column("products", "Products"), column("lines", "Lines"), column("ringcentral", "RingCentral"), further("closed", "Closed")];
+        const USERS: &[ListColumn] = &[column("email", "E-mail"), column("lines", "Lines"), further("closed", "Closed")];
+        const CONTACTS: &[ListColumn] = &[column("number", "Number"), further("closed", "Closed")];
+        const RUNS: &[ListColumn] = &[
+            column("state", "State"),
+            column("by", "Asked by"),
+            column("asked", "Asked"),
+            further("started", "Started"),
+            further("ended", "Ended"),
+            further("line", "Line"),
+            further("rows", "Rows"),
+        ];
+        const AUDIT: &[ListColumn] = &[
+            column("who", "Who"),
+            column("from", "From"),
+            column("what", "What"),
+            column("where", "Where"),
+            column("before", "Before"),
+            column("after", "After"),
+            column("number", "No."),
+        ];
+        match self {
+            Self::Lines => LINES,
+            Self::Sync => SYNC,
+            Self::Accounts => ACCOUNTS,
+            Self::Users => USERS,
+            Self::Contacts => CONTACTS,
+            Self::Runs => RUNS,
+            Self::Audit => AUDIT,
+        }
+    }
+
+    /// The columns that are shown when these were chosen; a word of another version of the program is none.
+    pub fn shown(self, chosen: Option<&[String]>) -> Vec<ListColumn> {
+        let is_shown = |column: &&ListColumn| match chosen {
+            None => column.by_default,
+            Some(chosen) => chosen.iter().any(|word| word == column.word),
+        };
+        self.columns().iter().filter(is_shown).copied().collect()
+    }
+}
