@@ -18,12 +18,13 @@ use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Badge, Button, ButtonLink, Cell, Check, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, Notice, PageHead, Pager,
-    RowLink, Search, SendForm, Sending, Table, Tone, fault_of, field_error, icon, load, query_field, waits,
+    RowLink, Search, SendForm, Sending, Table, Time, Tone, fault_of, field_error, icon, load, query_field, waits,
 };
+use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::{use_location, use_params_map};
-use switchyard::types::{AccountDetail, AccountId, AccountRow, Cursor, Page, Permission, Problem};
+use switchyard::types::{AccountDetail, AccountId, AccountRow, Cursor, ListKind, Page, Permission, Problem};
 
 #[cfg(feature = "ssr")]
 use {
@@ -135,11 +136,18 @@ pub fn look_again(action: Sending, looks: RwSignal<u32>) -> impl IntoView {
 #[component]
 pub fn AccountsPage() -> impl IntoView {
     let (q, after) = (query_field("q"), query_field("after"));
+    let arranged = Arranged::of(ListKind::Accounts);
+    let search = use_location().search;
+    let csv = Signal::derive(move || format!("/accounts.csv?{}", search.get()));
     let page = load(move || (q.get(), after.get()), |(q, after)| list_accounts(q, (!after.is_empty()).then_some(Cursor(after))));
     let me = use_me();
     view! {
         <PageHead title="Accounts">
             <ButtonLink href="/findings">"Findings"</ButtonLink>
+            <ButtonLink href=csv external=true>
+                {icon(Icon::Download)}
+                "CSV"
+            </ButtonLink>
             <Suspense>
                 {move || Suspend::new(async move {
                     me.await
@@ -156,11 +164,13 @@ pub fn AccountsPage() -> impl IntoView {
             </Suspense>
         </PageHead>
         <Notice words=&[("added", "The account was added.")] />
+        <Views of=arranged />
         <FilterBar>
             <Search label="Name of the account" value=q />
         </FilterBar>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
+                let shown = arranged.shown().await;
                 match page.await {
                     Ok(page) if page.rows.is_empty() => {
                         view! {
@@ -178,8 +188,8 @@ pub fn AccountsPage() -> impl IntoView {
                     Ok(page) => {
                         view! {
                             <div class="panel">
-                                <Table label="Accounts" head=&["Name", "Products", "Lines", "RingCentral"]>
-                                    {page.rows.into_iter().map(row).collect_view()}
+                                <Table label="Accounts" head=shown.heads("Name")>
+                                    {page.rows.into_iter().map(|account| row(account, &shown)).collect_view()}
                                 </Table>
                             </div>
                             <Pager label="Pages of accounts" next=page.next />
@@ -193,7 +203,7 @@ pub fn AccountsPage() -> impl IntoView {
     }
 }
 
-fn row(account: AccountRow) -> impl IntoView {
+fn row(account: AccountRow, shown: &Shown) -> impl IntoView + use<> {
     let (tone, connected) = if account.connected { (Tone::Good, "Connected") } else { (Tone::Plain, "Not connected") };
     let (id, products, is_closed) = (account.id, account.products(), account.closed_at.is_some());
     view! {
@@ -203,13 +213,26 @@ fn row(account: AccountRow) -> impl IntoView {
                 " "
                 {closed_badge(is_closed)}
             </Cell>
-            <Cell of="Products">{products}</Cell>
-            <Cell of="Lines">
-                <a class="text-link above" href=format!("/lines?account={id}")>{account.lines}</a>
-            </Cell>
-            <Cell of="RingCentral">
-                <Badge tone=tone>{connected}</Badge>
-            </Cell>
+            {shown.has("products").then(|| view! { <Cell of="Products">{products}</Cell> })}
+            {shown
+                .has("lines")
+                .then(|| {
+                    view! {
+                        <Cell of="Lines">
+                            <a class="text-link above" href=format!("/lines?account={id}")>{account.lines}</a>
+                        </Cell>
+                    }
+                })}
+            {shown
+                .has("ringcentral")
+                .then(|| {
+                    view! {
+                        <Cell of="RingCentral">
+                            <Badge tone=tone>{connected}</Badge>
+                        </Cell>
+                    }
+                })}
+            {shown.has("closed").then(|| view! { <Cell of="Closed">{account.closed_at.map(|at| view! { <Time at=at /> })}</Cell> })}
         </tr>
     }
 }

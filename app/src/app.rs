@@ -3,6 +3,7 @@
 use crate::accounts::{AccountPage, AccountsPage, CloseAccountPage, ContactPage, ContactsPage, NewAccountPage, UserPage, UsersPage};
 use crate::approvals::ApprovalsPage;
 use crate::audit::AuditPage;
+use crate::bulk::BulkPage;
 use crate::connections::{ConnectionPage, ConnectionsPage, NewConnectionPage, NewSecretsPage, RemoveConnectionPage};
 use crate::conversation::{ComparePage, ConversationPage};
 use crate::erasure::{AskErasurePage, ErasurePage};
@@ -106,6 +107,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/lines") view=LinesPage ssr=SsrMode::Async />
                     <Route path=path!("/lines/new") view=NewLinePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/types") view=screen!(types, TypesPage) ssr=SsrMode::Async />
+                    <Route path=path!("/bulk") view=screen!(types, BulkPage) ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id") view=LinePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/type") view=TypeChangePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/conversations") view=screen!(conversations, ConversationsPage) ssr=SsrMode::Async />

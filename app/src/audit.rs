@@ -9,10 +9,11 @@ use crate::ui::{
     Badge, ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, Select, Table, Time, Tone, icon, load,
     query_field,
 };
+use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{AccountId, AuditOutcome, Cursor, LineId, Page, StaffId};
+use switchyard::types::{AccountId, AuditOutcome, Cursor, LineId, ListKind, Page, StaffId};
 
 #[cfg(feature = "ssr")]
 use {
@@ -93,6 +94,7 @@ pub fn AuditPage() -> impl IntoView {
             list_audit(who.parse().ok(), Some(action), account.parse().ok(), line.parse().ok(), outcome.parse().ok(), after)
         },
     );
+    let arranged = Arranged::of(ListKind::Audit);
     let actions = load(|| (), |()| audit_actions());
     let is_narrowed = move || [who, action, account, line, outcome].iter().any(|field| !field.get().is_empty());
     let search = use_location().search;
@@ -108,6 +110,7 @@ pub fn AuditPage() -> impl IntoView {
         <p class="muted mb-4 max-w-3xl">
             "Every change, every refusal and every sight of personal data: by whom, when and from where. Entries are numbered and sealed within seconds: one that is altered or taken out afterwards is found by the check that engineers run."
         </p>
+        <Views of=arranged />
         <FilterBar>
             <div class="w-[calc(50%-0.25rem)] sm:w-72">
                 <Suspense>
@@ -143,6 +146,7 @@ pub fn AuditPage() -> impl IntoView {
         </Show>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
+                let shown = arranged.shown().await;
                 match page.await {
                     Ok(page) if page.rows.is_empty() => {
                         view! {
@@ -163,8 +167,8 @@ pub fn AuditPage() -> impl IntoView {
                     Ok(page) => {
                         view! {
                             <div class="panel">
-                                <Table label="Audit" head=&["When", "Who", "From", "What", "Where", "Before", "After", "No."]>
-                                    {page.rows.into_iter().map(row).collect_view()}
+                                <Table label="Audit" head=shown.heads("When")>
+                                    {page.rows.into_iter().map(|entry| row(entry, &shown)).collect_view()}
                                 </Table>
                             </div>
                             <Pager label="Pages of the audit" next=page.next />
@@ -184,7 +188,7 @@ fn outcomes() -> Vec<Choice> {
     [Choice::new("", "All outcomes")].into_iter().chain(each).collect()
 }
 
-fn row(entry: AuditShown) -> impl IntoView {
+fn row(entry: AuditShown, shown: &Shown) -> impl IntoView + use<> {
     let AuditShown { row, number, outcome, address, staff, account, line } = entry;
     let who = match staff {
         Some(id) => view! { <a class="text-link" href=format!("/audit?who={id}")>{row.actor}</a> }.into_any(),
@@ -199,19 +203,20 @@ fn row(entry: AuditShown) -> impl IntoView {
             <Badge tone=tone>{outcome.name()}</Badge>
         }
     });
+    let none = || "–".to_owned();
     let both = (of_account.is_some() && of_line.is_some()).then_some(" · ");
     view! {
         <tr role="row">
             <Cell of="When">
                 <Time at=row.at />
             </Cell>
-            <Cell of="Who">{who}</Cell>
-            <Cell of="From">{address.unwrap_or_else(|| "–".to_owned())}</Cell>
-            <Cell of="What">{row.text} {badge}</Cell>
-            <Cell of="Where">{of_account} {both} {of_line}</Cell>
-            <Cell of="Before">{row.before.unwrap_or_else(|| "–".to_owned())}</Cell>
-            <Cell of="After">{row.after.unwrap_or_else(|| "–".to_owned())}</Cell>
-            <Cell of="No.">{number.map_or_else(|| "being sealed".to_owned(), |number| number.to_string())}</Cell>
+            {shown.has("who").then(|| view! { <Cell of="Who">{who}</Cell> })}
+            {shown.has("from").then(|| view! { <Cell of="From">{address.unwrap_or_else(none)}</Cell> })}
+            {shown.has("what").then(|| view! { <Cell of="What">{row.text} {badge}</Cell> })}
+            {shown.has("where").then(|| view! { <Cell of="Where">{of_account} {both} {of_line}</Cell> })}
+            {shown.has("before").then(|| view! { <Cell of="Before">{row.before.unwrap_or_else(none)}</Cell> })}
+            {shown.has("after").then(|| view! { <Cell of="After">{row.after.unwrap_or_else(none)}</Cell> })}
+            {shown.has("number").then(|| view! { <Cell of="No.">{number.map_or_else(|| "being sealed".to_owned(), |number| number.to_string())}</Cell> })}
         </tr>
     }
 }

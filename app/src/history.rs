@@ -207,6 +207,12 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
             let needs = |value: &Value| Some(permissions_in_words(value)).filter(|words| !words.is_empty()).unwrap_or("nothing".to_owned());
             ("Changed what needs a second factor".to_owned(), Some(needs(before)), Some(needs(after)))
         }
+        "view.save" => {
+            let name = word(after, "name").unwrap_or_default();
+            (format!("Saved the view “{name}”"), None, word(after, "role").map(|role| format!("Shared with the role {role}")))
+        }
+        "view.rename" => ("Renamed a saved view".to_owned(), word(before, "name"), word(after, "name")),
+        "view.remove" => (format!("Deleted the saved view “{}”", word(before, "name").unwrap_or_default()), None, None),
         "approval.ask" => ("Asked for a second person".to_owned(), None, word(after, "summary")),
         "approval.approve" => ("Agreed as the second person".to_owned(), word(before, "summary"), word(after, "note")),
         "approval.decline" => ("Declined as the second person".to_owned(), word(before, "summary"), word(after, "note")),

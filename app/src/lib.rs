@@ -11,6 +11,7 @@ mod accounts;
 mod app;
 mod approvals;
 mod audit;
+mod bulk;
 mod connections;
 #[cfg(feature = "ssr")]
 pub mod context;
@@ -34,6 +35,7 @@ mod staff;
 mod sync;
 pub mod ui;
 mod utilities;
+mod views;
 mod you;
 
 pub use app::App;

@@ -28,7 +28,7 @@ pub use type_change::TypeChangePage;
 pub use types::TypesPage;
 
 use crate::fault::{Fault, Reply};
-use crate::ui::{Choice, FilterBar, Search, Select, load};
+use crate::ui::{Choice, FilterBar, Search, Select, keep_sort, load};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use switchyard::types::{AccountRow, IntegrationType, LineDetail, LineId, Problem};
@@ -86,6 +86,9 @@ fn LineFilters(
     account: Signal<String>,
     /// The type that is chosen.
     of_type: Signal<String>,
+    /// How the list is sorted; it stays so.
+    #[prop(optional, into)]
+    sort: Signal<String>,
 ) -> impl IntoView {
     let choices = [Choice::new("", "All types")].into_iter().chain(types()).collect::<Vec<_>>();
     view! {
@@ -97,6 +100,7 @@ fn LineFilters(
             <div class="w-[calc(50%-0.25rem)] sm:w-40">
                 <Select label="Integration type" name="type" choices=choices value=of_type bare=true />
             </div>
+            {keep_sort(sort)}
         </FilterBar>
     }
 }

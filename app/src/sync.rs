@@ -11,17 +11,22 @@ pub use find::{FindContact, FindPage};
 pub use unknown::UnknownPage;
 
 use crate::fault::{Fault, Reply};
+use crate::frame::use_me;
 use crate::lines::AccountFilter;
 use crate::live::{Followed, follow};
 use crate::ui::{
-    ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Help, Icon, Loading, PageHead, Pager, RowLink, Select, Table, Time,
-    contact_number, icon, load, masked_note, query_field,
+    Button, ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Heads, Help, Icon, Loading, Notice, PageHead, Pager, Pick, Picking, RowLink,
+    Select, Table, Time, contact_number, icon, keep_sort, load, masked_note, query_field, sort_url,
 };
+use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{AccountId, Change, Cursor, LineId, LineRow, ShownNumber, SyncCounts, SyncRow, Trouble};
+use switchyard::types::{
+    AccountId, BulkAct, Change, Cursor, LineId, LineRow, ListKind, OLDEST, Order, Permission, ShownNumber, SyncCounts, SyncRow, SyncState,
+    Trouble,
+};
 
 #[cfg(feature = "ssr")]
 use {
@@ -59,11 +64,12 @@ pub async fn sync_board(
     account: Option<AccountId>,
     line: Option<LineId>,
     trouble: Option<Trouble>,
+    #[server(default)] sort: String,
     after: Option<Cursor>,
 ) -> Result<Board, Fault> {
     let permit = permit::<may::SeeMessages>().await?;
     let db = services()?.db;
-    let filter = SyncFilter { account, line, trouble };
+    let filter = SyncFilter { account, line, trouble, oldest_first: sort == OLDEST };
     let Page { rows, next } = sync::list(&db, &permit, &filter, after.as_ref(), PAGE).await?;
     Ok(Board { counts: sync::counts(&db, &permit).await?, unknown: messaging::unknown::count(&db, &permit).await?, rows, next })
 }
@@ -87,13 +93,17 @@ pub async fn offered_lines(account: Option<AccountId>, line: Option<LineId>) -> 
 #[component]
 pub fn SyncPage() -> impl IntoView {
     let (account, line, state, after) = (query_field("account"), query_field("line"), query_field("state"), query_field("after"));
+    let sort = query_field("sort");
     let lines = load(move || (account.get(), line.get()), |(account, line)| offered_lines(account.parse().ok(), line.parse().ok()));
-    let read = |[account, line, state, after]: [String; 4]| {
+    let read = |[account, line, state, sort, after]: [String; 5]| {
         let after = (!after.is_empty()).then_some(Cursor(after));
-        sync_board(account.parse().ok(), line.parse().ok(), state.parse().ok(), after)
+        sync_board(account.parse().ok(), line.parse().ok(), state.parse().ok(), sort, after)
     };
-    let board =
-        load(move || [account.get(), line.get(), state.get(), after.get()], move |asked| async move { (asked.clone(), read(asked).await) });
+    let board = load(
+        move || [account, line, state, sort, after].map(|field| field.get()),
+        move |asked| async move { (asked.clone(), read(asked).await) },
+    );
+    let (me, arranged) = (use_me(), Arranged::of(ListKind::Sync));
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/sync.csv?{}", search.get()));
     let states = || {
@@ -108,7 +118,9 @@ pub fn SyncPage() -> impl IntoView {
                 "CSV"
             </ButtonLink>
         </PageHead>
+        <Notice words=&[("bulk", "Their deliveries are tried again now.")] />
         {what_it_means()}
+        <Views of=arranged />
         <FilterBar>
             <div class="w-[calc(50%-0.25rem)] sm:w-52" on:change=move |_| clear("line")>
                 <AccountFilter account=account />
@@ -134,9 +146,12 @@ pub fn SyncPage() -> impl IntoView {
             <div class="w-[calc(50%-0.25rem)] sm:w-40">
                 <Select label="State" name="state" choices=states() value=state bare=true />
             </div>
+            {keep_sort(sort)}
         </FilterBar>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
+                let shown = StoredValue::new(arranged.shown().await);
+                let may_retry = me.await.is_ok_and(|me| me.may(Permission::ManageSync));
                 match board.await {
                     (asked, Ok(first)) => {
                         let followed = follow(first, concerns_sync, move || read(asked.clone()));
@@ -144,7 +159,7 @@ pub fn SyncPage() -> impl IntoView {
                         let is_narrowed = Signal::derive(move || is_part.get() || !state.get().is_empty());
                         view! {
                             <Tiles followed=followed chosen=state is_part=is_part />
-                            <List followed=followed is_narrowed=is_narrowed />
+                            <List followed=followed is_narrowed=is_narrowed may_retry=may_retry shown=shown is_later=!after.get_untracked().is_empty() />
                         }
                             .into_any()
                     }
@@ -265,7 +280,7 @@ fn at_least(count: i64, cap: i64) -> String {
 }
 
 #[component]
-fn List(followed: Followed<Board>, is_narrowed: Signal<bool>) -> impl IntoView {
+fn List(followed: Followed<Board>, is_narrowed: Signal<bool>, may_retry: bool, shown: StoredValue<Shown>, is_later: bool) -> impl IntoView {
     let nothing = Memo::new(move |_| followed.now.with(|board| board.rows.is_empty()));
     let next = Memo::new(move |_| followed.now.with(|board| board.next.clone()));
     let is_masked = Memo::new(move |_| followed.now.with(|board| board.rows.iter().any(|row| row.number.whole().is_none())));
@@ -275,15 +290,29 @@ fn List(followed: Followed<Board>, is_narrowed: Signal<bool>) -> impl IntoView {
             <Show
                 when=move || nothing.get()
                 fallback=move || {
-                    view! {
-                        <Table label="Conversations that are not in sync" head=&["Contact", "Sync", "Line", "Account", "Changed"]>
-                            <For
-                                each=move || followed.now.with(|board| board.rows.clone())
-                                key=Clone::clone
-                                children=row
-                            />
-                        </Table>
+                    let table = move || {
+                        view! {
+                            <Table label="Conversations that are not in sync" head=sorted(shown.with_value(|shown| shown.heads("Contact")))>
+                                <For
+                                    each=move || followed.now.with(|board| board.rows.clone())
+                                    key=Clone::clone
+                                    children=move |of| shown.with_value(|shown| row(of, may_retry, shown))
+                                />
+                            </Table>
+                        }
+                    };
+                    if !may_retry {
+                        return table().into_any();
                     }
+                    let rows = followed.now.with_untracked(|board| board.rows.len());
+                    let is_part = is_later || next.get_untracked().is_some();
+                    let fixed = vec![("act", BulkAct::RetryLanes.as_str().to_owned())];
+                    view! {
+                        <Picking action="/bulk" filter=&["account", "line"] fixed=fixed rows=rows is_part=is_part all="All stalled that match" bar=retry>
+                            {table()}
+                        </Picking>
+                    }
+                        .into_any()
                 }
             >
                 <Show
@@ -318,27 +347,70 @@ pub fn contact(name: Option<String>, number: ShownNumber, href: String) -> impl 
     }
 }
 
-fn row(row: SyncRow) -> impl IntoView {
+/// The head that turns the order round.
+fn sorted(heads: Heads) -> Heads {
+    let is_oldest = query_field("sort").with_untracked(|sort| sort == OLDEST);
+    let (now, other) = if is_oldest { (Order::Up, "") } else { (Order::Down, OLDEST) };
+    heads.sorted("Changed", Some(now), sort_url(other))
+}
+
+/// What can be done with chosen conversations.
+fn retry() -> impl IntoView {
+    view! { <Button>"Retry now…"</Button> }
+}
+
+fn row(row: SyncRow, may_pick: bool, shown: &Shown) -> impl IntoView + use<> {
+    let since = match row.sync {
+        SyncState::Stalled { since, .. } => Some(since),
+        _ => None,
+    };
+    let label = format!("{} on {}", row.contact.clone().unwrap_or_else(|| row.number.readable()), row.line);
     view! {
         <tr role="row">
+            {may_pick.then(|| view! { <Pick name="row" value=format!("{}:{}", row.line_id, row.conversation_id) label=label /> })}
             <Cell of="Contact">
                 {contact(row.contact, row.number, format!("/lines/{}/conversations/{}", row.line_id, row.conversation_id))}
             </Cell>
-            <Cell of="Sync">
-                <span class="me-1.5">
-                    <SyncBadge of=row.sync.clone() />
-                </span>
-                <SyncReason of=row.sync />
-            </Cell>
-            <Cell of="Line">
-                <a class="text-link above" href=format!("/lines/{}", row.line_id)>{row.line}</a>
-            </Cell>
-            <Cell of="Account">
-                <a class="text-link above" href=format!("/accounts/{}", row.account_id)>{row.account}</a>
-            </Cell>
-            <Cell of="Changed">
-                <Time at=row.changed_at />
-            </Cell>
+            {shown
+                .has("sync")
+                .then(|| {
+                    view! {
+                        <Cell of="Sync">
+                            <span class="me-1.5">
+                                <SyncBadge of=row.sync.clone() />
+                            </span>
+                            <SyncReason of=row.sync />
+                        </Cell>
+                    }
+                })}
+            {shown
+                .has("line")
+                .then(|| {
+                    view! {
+                        <Cell of="Line">
+                            <a class="text-link above" href=format!("/lines/{}", row.line_id)>{row.line}</a>
+                        </Cell>
+                    }
+                })}
+            {shown
+                .has("account")
+                .then(|| {
+                    view! {
+                        <Cell of="Account">
+                            <a class="text-link above" href=format!("/accounts/{}", row.account_id)>{row.account}</a>
+                        </Cell>
+                    }
+                })}
+            {shown
+                .has("changed")
+                .then(|| {
+                    view! {
+                        <Cell of="Changed">
+                            <Time at=row.changed_at />
+                        </Cell>
+                    }
+                })}
+            {shown.has("since").then(|| view! { <Cell of="Stalled since">{since.map(|at| view! { <Time at=at /> })}</Cell> })}
         </tr>
     }
 }

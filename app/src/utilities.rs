@@ -19,10 +19,11 @@ pub use of_line::{TransferBanner, line_runs};
 pub use run::RunPage;
 
 use crate::connections::lasted;
-use crate::ui::{Badge, Cell, RowLink, Table, Time, Tone};
+use crate::ui::{Badge, Cell, RowLink, Table, Time, Tone, grouped};
+use crate::views::Shown;
 use leptos::prelude::*;
 use std::time::Duration;
-use switchyard::types::{RunRow, RunState};
+use switchyard::types::{RunRow, RunState, Timestamp};
 
 /// How far a run is, in a word.
 #[component]
@@ -55,31 +56,49 @@ fn in_words(seconds: i64) -> String {
 }
 
 /// Runs as rows, each followed by what leads to it.
-fn run_table(rows: Vec<RunRow>) -> impl IntoView {
+fn run_table(rows: Vec<RunRow>, shown: &Shown) -> impl IntoView + use<> {
+    let (heads, rows) = (shown.heads("What"), rows.into_iter().map(|row| run_row(row, shown)).collect_view());
     view! {
-        <Table label="Runs" head=&["What", "State", "Asked by", "Asked"]>
-            {rows.into_iter().map(run_row).collect_view()}
+        <Table label="Runs" head=heads>
+            {rows}
         </Table>
     }
 }
 
-fn run_row(row: RunRow) -> impl IntoView {
+fn run_row(row: RunRow, shown: &Shown) -> impl IntoView + use<> {
     let is_part = !(row.state.is_over() || matches!(row.state, RunState::Planned | RunState::AwaitingApproval));
     view! {
         <tr role="row">
             <Cell of="What">
                 <RowLink href=format!("/utilities/runs/{}", row.id)>{row.summary}</RowLink>
             </Cell>
-            <Cell of="State">
-                <RunBadge of=row.state />
-                {is_part.then(|| view! { <span class="muted ms-1.5 text-xs whitespace-nowrap">{percent(row.done, row.total)} " %"</span> })}
-            </Cell>
-            <Cell of="Asked by">{row.asked_by.1}</Cell>
-            <Cell of="Asked">
-                <Time at=row.asked_at />
-            </Cell>
+            {shown
+                .has("state")
+                .then(|| {
+                    view! {
+                        <Cell of="State">
+                            <RunBadge of=row.state />
+                            {is_part.then(|| view! { <span class="muted ms-1.5 text-xs whitespace-nowrap">{percent(row.done, row.total)} " %"</span> })}
+                        </Cell>
+                    }
+                })}
+            {shown.has("by").then(|| view! { <Cell of="Asked by">{row.asked_by.1}</Cell> })}
+            {shown.has("asked").then(|| view! { <Cell of="Asked">{time(Some(row.asked_at))}</Cell> })}
+            {shown.has("started").then(|| view! { <Cell of="Started">{time(row.started_at)}</Cell> })}
+            {shown.has("ended").then(|| view! { <Cell of="Ended">{time(row.ended_at)}</Cell> })}
+            {shown
+                .has("line")
+                .then(|| {
+                    let line = row.line.map(|(id, label)| view! { <a class="text-link above" href=format!("/lines/{id}")>{label}</a> });
+                    view! { <Cell of="Line">{line}</Cell> }
+                })}
+            {shown.has("rows").then(|| view! { <Cell of="Rows">{format!("{} of {}", grouped(row.done), grouped(row.total))}</Cell> })}
         </tr>
     }
+}
+
+fn time(at: Option<Timestamp>) -> impl IntoView {
+    at.map(|at| view! { <Time at=at /> })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod audit_csv;
 mod certificate;
 mod conversation_csv;
 pub(crate) mod csv;
+mod directory_csv;
 mod lines_csv;
 mod sync_csv;
 mod utilities;
@@ -88,6 +89,9 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
     let pages = Router::new()
         .leptos_routes_with_context(&leptos, pages(), context, document)
         .with_state(leptos)
+        .route("/accounts.csv", get(directory_csv::of_accounts).with_state(services.clone()))
+        .route("/accounts/{id}/users.csv", get(directory_csv::of_users).with_state(services.clone()))
+        .route("/accounts/{id}/contacts.csv", get(directory_csv::of_contacts).with_state(services.clone()))
         .route("/audit.csv", get(audit_csv::download).with_state(services.clone()))
         .route("/erasures/{id}/certificate.txt", get(certificate::download).with_state(services.clone()))
         .route("/lines/{id}/conversations/{conversation}/messages.csv", get(conversation_csv::download).with_state(services.clone()))

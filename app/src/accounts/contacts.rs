@@ -6,11 +6,12 @@ use super::{account_tabs, closed_badge, get_account, id_of_path, mistyped};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Button, Cell, Empty, FaultView, FormFault, Loading, PageHead, Pager, RowLink, SendForm, Sending, Table, Tabs, contact_number, fault_of,
-    field_error, load, masked_note, query_field, waits,
+    Button, ButtonLink, Cell, Empty, FaultView, FormFault, Icon, Loading, PageHead, Pager, RowLink, SendForm, Sending, Table, Tabs, Time,
+    contact_number, fault_of, field_error, icon, load, masked_note, query_field, waits,
 };
+use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
-use switchyard::types::{AccountId, ContactRow, Cursor, Page, Permission};
+use switchyard::types::{AccountId, ContactRow, Cursor, ListKind, Page, Permission};
 
 #[cfg(feature = "ssr")]
 use {
@@ -59,10 +60,11 @@ pub fn ContactsPage() -> impl IntoView {
             Ok((get_account(id).await?, list_contacts(id, (!after.is_empty()).then_some(Cursor(after))).await?))
         },
     );
-    let me = use_me();
+    let (me, arranged) = (use_me(), Arranged::of(ListKind::Contacts));
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
+                let shown = arranged.shown().await;
                 match (me.await, found.await) {
                     (Ok(me), Ok((account, page))) => {
                         let id = account.row.id;
@@ -73,11 +75,17 @@ pub fn ContactsPage() -> impl IntoView {
                             <PageHead
                                 title=account.row.name.clone() above=vec![("Accounts".to_owned(), "/accounts".to_owned())]
                                 beside=move || closed_badge(is_closed)
-                            />
+                            >
+                                <ButtonLink href=format!("/accounts/{id}/contacts.csv") external=true>
+                                    {icon(Icon::Download)}
+                                    "CSV"
+                                </ButtonLink>
+                            </PageHead>
                             <Tabs label="This account" tabs=account_tabs(id, me.may(Permission::SeeMessages)) />
                             {masked_note(is_masked)}
                             {may_find.then(|| view! { <Find account=id action=find /> })}
-                            {list(page)}
+                            <Views of=arranged />
+                            {list(page, &shown)}
                         }
                             .into_any()
                     }
@@ -88,7 +96,7 @@ pub fn ContactsPage() -> impl IntoView {
     }
 }
 
-fn list(page: Page<ContactRow>) -> impl IntoView {
+fn list(page: Page<ContactRow>, shown: &Shown) -> impl IntoView + use<> {
     if page.rows.is_empty() {
         return view! {
             <div class="panel">
@@ -100,13 +108,13 @@ fn list(page: Page<ContactRow>) -> impl IntoView {
         .into_any();
     }
     view! {
-        <div class="panel">{table(page.rows)}</div>
+        <div class="panel">{table(page.rows, shown)}</div>
         <Pager label="Pages of contacts" next=page.next />
     }
     .into_any()
 }
 
-fn table(rows: Vec<ContactRow>) -> impl IntoView {
+fn table(rows: Vec<ContactRow>, shown: &Shown) -> impl IntoView + use<> {
     let row = |row: ContactRow| {
         view! {
             <tr role="row">
@@ -115,13 +123,15 @@ fn table(rows: Vec<ContactRow>) -> impl IntoView {
                     " "
                     {closed_badge(row.closed_at.is_some())}
                 </Cell>
-                <Cell of="Number">{contact_number(&row.number)}</Cell>
+                {shown.has("number").then(|| view! { <Cell of="Number">{contact_number(&row.number)}</Cell> })}
+                {shown.has("closed").then(|| view! { <Cell of="Closed">{row.closed_at.map(|at| view! { <Time at=at /> })}</Cell> })}
             </tr>
         }
     };
+    let (heads, rows) = (shown.heads("Name"), rows.into_iter().map(row).collect_view());
     view! {
-        <Table label="Contacts" head=&["Name", "Number"]>
-            {rows.into_iter().map(row).collect_view()}
+        <Table label="Contacts" head=heads>
+            {rows}
         </Table>
     }
 }
@@ -136,7 +146,7 @@ fn Find(account: AccountId, action: Sending) -> impl IntoView {
             view! {
                 <section class="panel mb-4">
                     <h2 class="border-b border-base-300 px-4 py-3 font-semibold">"Found"</h2>
-                    {table(rows)}
+                    {table(rows, &Shown::by_default(ListKind::Contacts))}
                 </section>
             }
         })

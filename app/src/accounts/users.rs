@@ -4,11 +4,13 @@ use super::{account_tabs, closed_badge, get_account, id_of_path, mistyped};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Button, ButtonLink, Cell, Empty, FaultView, Field, FilterBar, FormFault, Loading, Look, PageHead, Pager, RowLink, Search, SendForm,
-    Sending, Table, Tabs, fault_of, field_error, load, query_field, waits,
+    Button, ButtonLink, Cell, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, Notice, PageHead, Pager, Pick, Picking,
+    RowLink, Search, SendForm, Sending, Table, Tabs, Time, fault_of, field_error, icon, load, query_field, waits,
 };
+use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
-use switchyard::types::{AccountDetail, AccountId, Cursor, Page, Permission, UserRow};
+use leptos_router::hooks::use_location;
+use switchyard::types::{AccountDetail, AccountId, BulkAct, Cursor, ListKind, Page, Permission, UserRow};
 
 #[cfg(feature = "ssr")]
 use {
@@ -44,6 +46,7 @@ pub fn UsersPage() -> impl IntoView {
     let id = id_of_path::<AccountId>();
     let (q, after) = (query_field("q"), query_field("after"));
     let add = Sending::to::<AddUser>();
+    let search = use_location().search;
     let account = load(
         move || id.get(),
         |id| async move {
@@ -62,7 +65,7 @@ pub fn UsersPage() -> impl IntoView {
             }
         },
     );
-    let me = use_me();
+    let (me, arranged) = (use_me(), Arranged::of(ListKind::Users));
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
@@ -76,7 +79,12 @@ pub fn UsersPage() -> impl IntoView {
                                     let is_closed = account.row.closed_at.is_some();
                                     move || closed_badge(is_closed)
                                 }
-                            />
+                            >
+                                <ButtonLink href=Signal::derive(move || format!("/accounts/{}/users.csv?{}", account.row.id, search.get())) external=true>
+                                    {icon(Icon::Download)}
+                                    "CSV"
+                                </ButtonLink>
+                            </PageHead>
                             <Tabs label="This account" tabs=account_tabs(account.row.id, me.may(Permission::SeeMessages)) />
                             {may_add.then(|| add_form(&account, add))}
                         }
@@ -86,11 +94,15 @@ pub fn UsersPage() -> impl IntoView {
                 }
             })}
         </Transition>
+        <Notice words=&[("bulk", "They are closed.")] />
+        <Views of=arranged />
         <FilterBar>
             <Search label="How the name or e-mail begins" value=q />
         </FilterBar>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
+                let shown = arranged.shown().await;
+                let may_close = me.await.is_ok_and(|me| me.may(Permission::ManageDirectory));
                 match page.await {
                     Ok(page) if page.rows.is_empty() => {
                         view! {
@@ -106,13 +118,34 @@ pub fn UsersPage() -> impl IntoView {
                             .into_any()
                     }
                     Ok(page) => {
+                        let (rows, next) = (page.rows, page.next);
+                        let is_part = next.is_some() || !after.get_untracked().is_empty();
+                        let count = rows.len();
+                        let table = move || {
+                            view! {
+                                <div class="panel">
+                                    <Table label="People of the account" head=shown.heads("Name")>
+                                        {rows.into_iter().map(|user| row(user, may_close, &shown)).collect_view()}
+                                    </Table>
+                                </div>
+                            }
+                        };
+                        let account = id.get_untracked().map(|id| id.to_string()).unwrap_or_default();
+                        let fixed = vec![("act", BulkAct::CloseUsers.as_str().to_owned()), ("account", account)];
+                        let list = match may_close {
+                            true => {
+                                view! {
+                                    <Picking action="/bulk" filter=&["q"] fixed=fixed rows=count is_part=is_part bar=close>
+                                        {table()}
+                                    </Picking>
+                                }
+                                    .into_any()
+                            }
+                            false => table().into_any(),
+                        };
                         view! {
-                            <div class="panel">
-                                <Table label="People of the account" head=&["Name", "E-mail", "Lines"]>
-                                    {page.rows.into_iter().map(row).collect_view()}
-                                </Table>
-                            </div>
-                            <Pager label="Pages of people" next=page.next />
+                            {list}
+                            <Pager label="Pages of people" next=next />
                         }
                             .into_any()
                     }
@@ -124,16 +157,23 @@ pub fn UsersPage() -> impl IntoView {
     }
 }
 
-fn row(user: UserRow) -> impl IntoView {
+/// What can be done with chosen people.
+fn close() -> impl IntoView {
+    view! { <Button>"Close…"</Button> }
+}
+
+fn row(user: UserRow, may_pick: bool, shown: &Shown) -> impl IntoView + use<> {
     view! {
         <tr role="row">
+            {may_pick.then(|| view! { <Pick name="row" value=user.id.to_string() label=user.name.clone() /> })}
             <Cell of="Name">
                 <RowLink href=format!("/users/{}", user.id)>{user.name}</RowLink>
                 " "
                 {closed_badge(user.closed_at.is_some())}
             </Cell>
-            <Cell of="E-mail">{user.email}</Cell>
-            <Cell of="Lines">{user.lines}</Cell>
+            {shown.has("email").then(|| view! { <Cell of="E-mail">{user.email}</Cell> })}
+            {shown.has("lines").then(|| view! { <Cell of="Lines">{user.lines}</Cell> })}
+            {shown.has("closed").then(|| view! { <Cell of="Closed">{user.closed_at.map(|at| view! { <Time at=at /> })}</Cell> })}
         </tr>
     }
 }

@@ -1,16 +1,17 @@
 //! The list of lines: searched, filtered, paged by its URL.
 
-use super::LineFilters;
+use super::{LineFilters, types};
 use crate::accounts::closed_badge;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    ButtonLink, Cell, Empty, FaultView, Icon, Loading, Look, Notice, Number, PageHead, Pager, RowLink, Table, TypeBadge, icon, load,
-    query_field,
+    Button, ButtonLink, Cell, Empty, FaultView, Heads, Icon, Loading, Look, Notice, Number, PageHead, Pager, Pick, Picking, RowLink,
+    Select, Table, Time, TypeBadge, icon, load, query_field, sort_url,
 };
+use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use switchyard::types::{AccountId, Cursor, IntegrationType, LineRow, Page, Permission};
+use switchyard::types::{AccountId, Cursor, IntegrationType, LineRow, LineSort, ListKind, Order, Page, Permission};
 
 #[cfg(feature = "ssr")]
 use {
@@ -30,10 +31,11 @@ pub async fn list_lines(
     #[server(default)] search: String,
     account: Option<AccountId>,
     integration_type: Option<IntegrationType>,
+    sort: Option<LineSort>,
     after: Option<Cursor>,
 ) -> Result<Page<LineRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
-    let filter = LineFilter { search, account, integration_type };
+    let filter = LineFilter { search, account, integration_type, sort: sort.unwrap_or_default() };
     Ok(directory::lines::list(&services()?.db, &permit, &filter, after.as_ref(), PAGE).await?)
 }
 
@@ -41,14 +43,15 @@ pub async fn list_lines(
 #[component]
 pub fn LinesPage() -> impl IntoView {
     let (q, account, of_type, after) = (query_field("q"), query_field("account"), query_field("type"), query_field("after"));
+    let sort = query_field("sort");
     let page = load(
-        move || (q.get(), account.get(), of_type.get(), after.get()),
-        |(q, account, of_type, after)| {
+        move || (q.get(), account.get(), of_type.get(), sort.get(), after.get()),
+        |(q, account, of_type, sort, after)| {
             let after = (!after.is_empty()).then_some(Cursor(after));
-            list_lines(q, account.parse().ok(), of_type.parse().ok(), after)
+            list_lines(q, account.parse().ok(), of_type.parse().ok(), sort.parse().ok(), after)
         },
     );
-    let me = use_me();
+    let (me, arranged) = (use_me(), Arranged::of(ListKind::Lines));
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/lines.csv?{}", search.get()));
     let is_narrowed = move || !(q.get().is_empty() && account.get().is_empty() && of_type.get().is_empty());
@@ -82,9 +85,12 @@ pub fn LinesPage() -> impl IntoView {
             </Suspense>
         </PageHead>
         <Notice words=&[("types", "The integration types are set.")] />
-        <LineFilters q=q account=account of_type=of_type />
+        <Views of=arranged />
+        <LineFilters q=q account=account of_type=of_type sort=sort />
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
+                let shown = arranged.shown().await;
+                let may_set = me.await.is_ok_and(|me| me.may(Permission::SetIntegrationType));
                 match page.await {
                     Ok(page) if page.rows.is_empty() => {
                         view! {
@@ -103,13 +109,33 @@ pub fn LinesPage() -> impl IntoView {
                             .into_any()
                     }
                     Ok(page) => {
+                        let (rows, next) = (page.rows, page.next);
+                        let is_part = next.is_some() || !after.get_untracked().is_empty();
+                        let count = rows.len();
+                        let heads = sorted(shown.heads("Number"), sort.get_untracked().parse().unwrap_or_default());
+                        let table = move || {
+                            view! {
+                                <div class="panel">
+                                    <Table label="Lines" head=heads>
+                                        {rows.into_iter().map(|line| row(line, may_set, &shown)).collect_view()}
+                                    </Table>
+                                </div>
+                            }
+                        };
+                        let list = match may_set {
+                            true => {
+                                view! {
+                                    <Picking action="/lines/types" filter=&["q", "account", "type"] rows=count is_part=is_part bar=set_types>
+                                        {table()}
+                                    </Picking>
+                                }
+                                    .into_any()
+                            }
+                            false => table().into_any(),
+                        };
                         view! {
-                            <div class="panel">
-                                <Table label="Lines" head=&["Number", "Label", "Account", "Type"]>
-                                    {page.rows.into_iter().map(row).collect_view()}
-                                </Table>
-                            </div>
-                            <Pager label="Pages of lines" next=page.next />
+                            {list}
+                            <Pager label="Pages of lines" next=next />
                         }
                             .into_any()
                     }
@@ -120,21 +146,67 @@ pub fn LinesPage() -> impl IntoView {
     }
 }
 
-fn row(line: LineRow) -> impl IntoView {
+/// The heads that lead to the list in another order; the one that it is in says so.
+fn sorted(heads: Heads, now: LineSort) -> Heads {
+    let (of_number, of_label) = match now {
+        LineSort::Number => (Some(Order::Up), None),
+        LineSort::NumberDown => (Some(Order::Down), None),
+        LineSort::Label => (None, Some(Order::Up)),
+        LineSort::LabelDown => (None, Some(Order::Down)),
+    };
+    let number = if of_number == Some(Order::Up) { LineSort::NumberDown } else { LineSort::Number };
+    let label = if of_label == Some(Order::Up) { LineSort::LabelDown } else { LineSort::Label };
+    heads.sorted("Number", of_number, sort_url(number.as_str())).sorted("Label", of_label, sort_url(label.as_str()))
+}
+
+/// What can be done with chosen lines.
+fn set_types() -> impl IntoView {
+    view! {
+        <div class="w-44">
+            <Select label="Set to" name="to" choices=types().collect() bare=true />
+        </div>
+        <Button>"Set type…"</Button>
+    }
+}
+
+fn row(line: LineRow, may_pick: bool, shown: &Shown) -> impl IntoView + use<> {
+    let label = format!("{}, {}", line.number.readable(), line.label);
     view! {
         <tr role="row">
+            {may_pick.then(|| view! { <Pick name="line" value=line.id.to_string() label=label /> })}
             <Cell of="Number">
                 <RowLink href=format!("/lines/{}", line.id)>
                     <Number number=line.number />
                 </RowLink>
             </Cell>
-            <Cell of="Label">{line.label} " " {closed_badge(line.closed_at.is_some())}</Cell>
-            <Cell of="Account">
-                <a class="text-link above" href=format!("/accounts/{}", line.account_id)>{line.account}</a>
-            </Cell>
-            <Cell of="Type">
-                <TypeBadge of=line.integration_type />
-            </Cell>
+            {shown.has("label").then(|| view! { <Cell of="Label">{line.label} " " {closed_badge(line.closed_at.is_some())}</Cell> })}
+            {shown
+                .has("account")
+                .then(|| {
+                    view! {
+                        <Cell of="Account">
+                            <a class="text-link above" href=format!("/accounts/{}", line.account_id)>{line.account}</a>
+                        </Cell>
+                    }
+                })}
+            {shown
+                .has("type")
+                .then(|| {
+                    view! {
+                        <Cell of="Type">
+                            <TypeBadge of=line.integration_type />
+                        </Cell>
+                    }
+                })}
+            {shown
+                .has("added")
+                .then(|| {
+                    view! {
+                        <Cell of="Added">
+                            <Time at=line.created_at />
+                        </Cell>
+                    }
+                })}
         </tr>
     }
 }

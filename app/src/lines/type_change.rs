@@ -246,6 +246,7 @@ mod tests {
             account_id: AccountId(uuid::Uuid::nil()),
             account: "Acme".into(),
             integration_type: IntegrationType::None,
+            created_at: switchyard::types::Timestamp(0),
             closed_at: None,
         }
     }

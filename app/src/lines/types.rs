@@ -1,7 +1,8 @@
 //! Setting the integration type of several lines: choose them, look at what it would do to each, then do it for all or for none. Many at
 //! once need a second person.
 
-use super::{LineFilters, list_lines, no_such_line, type_of, types};
+use super::{LineFilters, list_lines, no_such_line, types};
+use crate::bulk::{Asked, large, look_bulk};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
@@ -11,7 +12,7 @@ use crate::ui::{
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{Cursor, IntegrationType, LineId, LineRow, Outcome, Page, Permission, Problem, TypeChangePreview};
+use switchyard::types::{BulkAct, Cursor, IntegrationType, LineId, LineRow, Outcome, Page, Permission, Problem, TypeChangePreview};
 
 #[cfg(feature = "ssr")]
 use {
@@ -83,10 +84,9 @@ pub async fn set_types(
 #[component]
 pub fn TypesPage() -> impl IntoView {
     let query = use_query_map();
-    let chosen = Memo::new(move |_| query.with(|query| query.get_all("line").unwrap_or_default()));
-    let to = query_field("to");
+    let asked = Memo::new(move |_| query.with(|query| Asked::of(BulkAct::SetTypes, "line", query)));
     let me = use_me();
-    let is_chosen = move || !chosen.with(Vec::is_empty) && type_of(&to.get()).is_some();
+    let is_chosen = move || asked.with(|asked| (asked.all || !asked.rows.is_empty()) && asked.to.is_some());
     view! {
         <PageHead title="Set the type of several lines" above=vec![("Lines".to_owned(), "/lines".to_owned())] />
         <Transition fallback=Loading>
@@ -94,7 +94,7 @@ pub fn TypesPage() -> impl IntoView {
                 match me.await {
                     Ok(me) if me.may(Permission::SetIntegrationType) => {
                         match is_chosen() {
-                            true => view! { <Confirm chosen=chosen to=to /> }.into_any(),
+                            true => view! { <Confirm asked=asked sees_runs=me.may(Permission::SeeRuns) /> }.into_any(),
                             false => view! { <Choose /> }.into_any(),
                         }
                     }
@@ -116,7 +116,7 @@ fn Choose() -> impl IntoView {
         move || (q.get(), account.get(), of_type.get(), after.get()),
         |(q, account, of_type, after)| {
             let after = (!after.is_empty()).then_some(Cursor(after));
-            list_lines(q, account.parse().ok(), of_type.parse().ok(), after)
+            list_lines(q, account.parse().ok(), of_type.parse().ok(), None, after)
         },
     );
     view! {
@@ -181,26 +181,41 @@ fn choices(page: Page<LineRow>) -> impl IntoView {
 }
 
 #[component]
-fn Confirm(chosen: Memo<Vec<String>>, to: Signal<String>) -> impl IntoView {
+fn Confirm(asked: Memo<Asked>, sees_runs: bool) -> impl IntoView {
     let action = Sending::to::<SetTypes>();
-    let found = load(
-        move || (chosen.get(), to.get()),
-        |(chosen, to)| async move {
-            let lines = chosen.iter().map(|id| id.parse().map_err(|_| no_such_line())).collect::<Result<Vec<LineId>, Fault>>()?;
-            let to = type_of(&to).ok_or_else(|| Problem::invalid("to", "Choose one of the integration types."))?;
-            Ok((to, preview_types(lines, to).await?))
-        },
-    );
+    let found = load(move || asked.get(), would_do);
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match found.await {
-                    Ok((to, preview)) => confirm(to, &preview, action).into_any(),
+                    Ok((to, Would::Be(preview))) => confirm(to, &preview, action).into_any(),
+                    Ok((_, Would::BeMoreThan(at_once))) => large(sees_runs, asked.get_untracked(), at_once).into_any(),
                     Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
                 }
             })}
         </Transition>
     }
+}
+
+/// What setting the types would do: to each line, or to more than are set at once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Would {
+    Be(TypesPreview),
+    BeMoreThan(usize),
+}
+
+async fn would_do(asked: Asked) -> Result<(IntegrationType, Would), Fault> {
+    let to = asked.to.ok_or_else(|| Problem::invalid("to", "Choose one of the integration types."))?;
+    let mut keys = asked.rows;
+    if asked.all {
+        let look = look_bulk(BulkAct::SetTypes, Some(to), true, Vec::new(), asked.filter).await?;
+        if look.is_large {
+            return Ok((to, Would::BeMoreThan(look.at_once)));
+        }
+        keys = look.rows.into_iter().map(|row| row.key).collect();
+    }
+    let lines = keys.iter().map(|id| id.parse().map_err(|_| no_such_line())).collect::<Result<Vec<LineId>, Fault>>()?;
+    Ok((to, Would::Be(preview_types(lines, to).await?)))
 }
 
 fn confirm(to: IntegrationType, preview: &TypesPreview, action: Sending) -> impl IntoView + use<> {

@@ -19,6 +19,7 @@ const WAYS: &[(&str, &str, &str, Needs)] = &[
     ("/", "Home", "start overview needs", Nothing),
     ("/lines", "Lines", "numbers phone", Nothing),
     ("/lines/new", "Add line", "new number", One(Permission::ManageDirectory)),
+    ("/lines/types", "Set the type of several lines", "integration bulk", One(Permission::SetIntegrationType)),
     ("/accounts", "Accounts", "clients", Nothing),
     ("/accounts/new", "Add account", "new client", One(Permission::ManageDirectory)),
     ("/findings", "Findings", "set-up contradictions blast-only", Nothing),

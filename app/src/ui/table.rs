@@ -4,7 +4,77 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::{use_location, use_query_map};
-use switchyard::types::Cursor;
+use switchyard::types::{Cursor, ListColumn, Order};
+
+/// The head of a column.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// What it says.
+    name: &'static str,
+    /// How the list is sorted by it, if it is now, and where a click on it leads; `None` for a column that no index sorts by.
+    sort: Option<(Option<Order>, String)>,
+}
+
+/// The heads of a table's columns.
+#[derive(Debug, Clone)]
+pub struct Heads(Vec<Head>);
+
+impl Heads {
+    /// The same; a click on the column of this name leads `to` where the list is sorted by it; `now` says how it is sorted by it already.
+    #[must_use]
+    pub fn sorted(mut self, name: &str, now: Option<Order>, to: String) -> Self {
+        for head in self.0.iter_mut().filter(|head| head.name == name) {
+            head.sort = Some((now, to.clone()));
+        }
+        self
+    }
+
+    /// The first column, then those that are shown.
+    pub fn of(first: &'static str, shown: &[ListColumn]) -> Self {
+        Self(std::iter::once(first).chain(shown.iter().map(|column| column.head)).map(Head::from).collect())
+    }
+}
+
+impl From<&'static str> for Head {
+    fn from(name: &'static str) -> Self {
+        Self { name, sort: None }
+    }
+}
+
+impl From<&'static [&'static str]> for Heads {
+    fn from(names: &'static [&'static str]) -> Self {
+        Self(names.iter().map(|name| Head::from(*name)).collect())
+    }
+}
+
+impl<const N: usize> From<&'static [&'static str; N]> for Heads {
+    fn from(names: &'static [&'static str; N]) -> Self {
+        Self::from(names.as_slice())
+    }
+}
+
+fn head_cell(head: Head) -> impl IntoView {
+    let Head { name, sort } = head;
+    let (order, shown) = match sort {
+        Some((order, href)) => {
+            let mark = order.map(|order| if order == Order::Up { "↑" } else { "↓" });
+            let link = view! {
+                <a class="sort-link" href=href>
+                    {name} <span aria-hidden="true">{mark}</span>
+                </a>
+            };
+            (order, link.into_any())
+        }
+        None if name.is_empty() => (None, view! { <span class="sr-only">"Actions"</span> }.into_any()),
+        None => (None, name.into_any()),
+    };
+    let sorted = order.map(|order| if order == Order::Up { "ascending" } else { "descending" });
+    view! {
+        <th role="columnheader" scope="col" aria-sort=sorted>
+            {shown}
+        </th>
+    }
+}
 
 /// A table. Its rows are `<tr role="row">` of [`Cell`]s.
 #[component]
@@ -12,21 +82,16 @@ pub fn Table(
     /// What it lists, for a screen reader.
     label: &'static str,
     /// The columns' heads; an empty one is for actions.
-    head: &'static [&'static str],
+    #[prop(into)]
+    head: Heads,
     /// The rows.
     children: Children,
 ) -> impl IntoView {
-    let heads = head
-        .iter()
-        .map(|name| {
-            let shown = if name.is_empty() { view! { <span class="sr-only">"Actions"</span> }.into_any() } else { name.into_any() };
-            view! { <th role="columnheader" scope="col">{shown}</th> }
-        })
-        .collect_view();
+    let heads = head.0.into_iter().map(head_cell).collect_view();
     view! {
         <table class="rows" role="table" aria-label=label>
             <thead role="rowgroup">
-                <tr role="row">{heads}</tr>
+                <tr role="row">{super::pick::pick_head()} {heads}</tr>
             </thead>
             <tbody role="rowgroup">{children()}</tbody>
         </table>
@@ -67,6 +132,25 @@ pub fn page_url(path: &str, mut query: leptos_router::params::ParamsMap, after: 
         query.insert("after", after.0.clone());
     }
     format!("{path}{}", query.to_query_string())
+}
+
+/// The URL of this list in another order, from its beginning.
+pub fn sort_url(sort: &str) -> String {
+    let mut query = use_query_map().get_untracked();
+    query.remove("sort");
+    if !sort.is_empty() {
+        query.insert("sort", sort.to_owned());
+    }
+    page_url(&use_location().pathname.get_untracked(), query, None)
+}
+
+/// Keeps a list's order in the form of its filters.
+pub fn keep_sort(sort: Signal<String>) -> impl IntoView {
+    view! {
+        <Show when=move || !sort.get().is_empty()>
+            <input type="hidden" name="sort" value=move || sort.get() />
+        </Show>
+    }
 }
 
 /// First and next page of a keyset list; a page is its URL.

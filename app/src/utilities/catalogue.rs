@@ -4,9 +4,10 @@ use super::run_table;
 use crate::fault::{Fault, Reply};
 use crate::live::follow;
 use crate::ui::{ButtonLink, Empty, FaultView, Icon, Loading, Look, PageHead, icon, load};
+use crate::views::Shown;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{Change, RunRow, UtilityAbout};
+use switchyard::types::{Change, ListKind, RunRow, UtilityAbout};
 
 #[cfg(feature = "ssr")]
 use {
@@ -60,7 +61,7 @@ pub fn UtilitiesPage() -> impl IntoView {
                                 <h2 id="under-way" class="border-b border-base-300 px-4 py-3 font-semibold">"Under way"</h2>
                                 <Show
                                     when=move || none.get()
-                                    fallback=move || view! { {move || followed.now.with(|now| run_table(now.under_way.clone()))} }
+                                    fallback=move || view! { {move || followed.now.with(|now| run_table(now.under_way.clone(), &Shown::by_default(ListKind::Runs)))} }
                                 >
                                     <Empty title="Nothing is under way">
                                         <span>"What is started appears here. What is done stands in the "

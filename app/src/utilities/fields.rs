@@ -183,7 +183,7 @@ fn LinePick(kind: UtilityKind, of: FormField, below: Below) -> impl IntoView {
         move |search| {
             let chosen: Option<LineId> = chosen.get_untracked().parse().ok();
             async move {
-                let page = list_lines(search, None, None, None).await?;
+                let page = list_lines(search, None, None, None, None).await?;
                 let (mut rows, more) = (page.rows, page.next.is_some());
                 // What is chosen stays offered.
                 if let Some(id) = chosen.filter(|id| rows.iter().all(|row| row.id != *id))

@@ -6,10 +6,11 @@ use crate::frame::use_me;
 use crate::lines::AccountFilter;
 use crate::live::follow;
 use crate::ui::{ButtonLink, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, Search, Select, icon, load, query_field};
+use crate::views::{Arranged, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{AccountId, Change, Cursor, LineId, Page, RunRow, RunState, StaffId, UtilityKind};
+use switchyard::types::{AccountId, Change, Cursor, LineId, ListKind, Page, RunRow, RunState, StaffId, UtilityKind};
 
 #[cfg(feature = "ssr")]
 use {
@@ -62,7 +63,7 @@ pub fn RunsPage() -> impl IntoView {
     let [q, kind, state, account, line, by, _] = fields;
     let asked = move || fields.map(|field| field.get());
     let found = load(asked, |asked| async move { (asked.clone(), read(asked).await) });
-    let me = use_me();
+    let (me, arranged) = (use_me(), Arranged::of(ListKind::Runs));
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/utilities/history.csv?{}", search.get()));
     let is_narrowed = Signal::derive(move || [q, kind, state, account, line, by].iter().any(|field| !field.get().is_empty()));
@@ -76,6 +77,7 @@ pub fn RunsPage() -> impl IntoView {
                 "CSV"
             </ButtonLink>
         </PageHead>
+        <Views of=arranged />
         <FilterBar>
             <Search label="Digits, label or account" value=q />
             <div class="w-[calc(50%-0.25rem)] sm:w-44">
@@ -114,6 +116,7 @@ pub fn RunsPage() -> impl IntoView {
         </Show>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
+                let shown = StoredValue::new(arranged.shown().await);
                 match found.await {
                     (asked, Ok(first)) => {
                         let followed = follow(first, |change| matches!(change, Change::Run { .. }), move || read(asked.clone()));
@@ -123,7 +126,7 @@ pub fn RunsPage() -> impl IntoView {
                             <div class="panel">
                                 <Show
                                     when=move || none.get()
-                                    fallback=move || view! { {move || followed.now.with(|runs| run_table(runs.page.rows.clone()))} }
+                                    fallback=move || view! { {move || followed.now.with(|runs| shown.with_value(|shown| run_table(runs.page.rows.clone(), shown)))} }
                                 >
                                     {nothing(is_narrowed)}
                                 </Show>

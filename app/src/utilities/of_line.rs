@@ -5,8 +5,9 @@ use crate::fault::{Fault, Reply};
 use crate::frame::Me;
 use crate::live::follow;
 use crate::ui::{ButtonLink, FaultView, Icon, Loading, icon, load};
+use crate::views::Shown;
 use leptos::prelude::*;
-use switchyard::types::{AccountId, Change, LineId, Permission, RunId, RunRow, UtilityKind};
+use switchyard::types::{AccountId, Change, LineId, ListKind, Permission, RunId, RunRow, UtilityKind};
 
 #[cfg(feature = "ssr")]
 use {
@@ -71,7 +72,7 @@ pub fn line_runs(id: LineId, account: AccountId, me: &Me) -> impl IntoView + use
                                 view! {
                                     <Show
                                         when=move || none.get()
-                                        fallback=move || view! { {move || run_table(followed.now.get())} }
+                                        fallback=move || view! { {move || run_table(followed.now.get(), &Shown::by_default(ListKind::Runs))} }
                                     >
                                         <p class="muted px-4 py-4">"No data utility has touched this line yet."</p>
                                     </Show>

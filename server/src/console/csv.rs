@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use switchyard::db::Error;
 use switchyard::staff::{Member, Permit, may};
 use switchyard::types::{Cursor, Page, Problem};
 pub(crate) use switchyard::utilities::quoted;
@@ -30,7 +29,7 @@ pub(super) fn named(kind: &str, name: &str) -> [(HeaderName, String); 2] {
 
 /// A file of this name: a line that names the columns, then the rows of every page that `read` gives. An error ends the download
 /// short, which the browser reports as a failed one.
-pub(super) fn file<R, F>(
+pub(super) fn file<R, F, E>(
     name: &'static str,
     columns: &'static str,
     read: impl Fn(Option<Cursor>) -> F + Send + 'static,
@@ -38,7 +37,8 @@ pub(super) fn file<R, F>(
 ) -> Response
 where
     R: Send + 'static,
-    F: Future<Output = Result<Page<R>, Error>> + Send + 'static,
+    F: Future<Output = Result<Page<R>, E>> + Send + 'static,
+    E: std::error::Error + Send + Sync + 'static,
 {
     let pages = stream::try_unfold(Some((None, true)), move |next| {
         let reading = next.map(|(after, is_first): (Option<Cursor>, bool)| (read(after), is_first));
@@ -50,7 +50,7 @@ where
                 text.push_str(&fields(row).join(","));
                 text.push_str("\r\n");
             }
-            Ok::<_, Error>(Some((text, page.next.map(|next| (Some(next), false)))))
+            Ok::<_, E>(Some((text, page.next.map(|next| (Some(next), false)))))
         }
     });
     (named("text/csv", name), Body::from_stream(pages)).into_response()

@@ -20,6 +20,8 @@ pub(super) struct Filters {
     account: String,
     #[serde(default, rename = "type")]
     of_type: String,
+    #[serde(default)]
+    sort: String,
 }
 
 /// `GET /lines.csv`.
@@ -32,7 +34,12 @@ pub(super) async fn download(
         Ok(permit) => permit,
         Err(refusal) => return refusal,
     };
-    let filter = LineFilter { search: filters.q, account: filters.account.parse().ok(), integration_type: filters.of_type.parse().ok() };
+    let filter = LineFilter {
+        search: filters.q,
+        account: filters.account.parse().ok(),
+        integration_type: filters.of_type.parse().ok(),
+        sort: filters.sort.parse().unwrap_or_default(),
+    };
     let asked = Arc::new((services, permit, filter));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();

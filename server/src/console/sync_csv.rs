@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use switchyard::staff::{Seen, may};
 use switchyard::sync;
-use switchyard::types::{Cursor, SyncFilter, SyncRow, SyncState};
+use switchyard::types::{Cursor, OLDEST, SyncFilter, SyncRow, SyncState};
 
 /// The filters as the page's URL has them; an empty one is none.
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +20,8 @@ pub(super) struct Filters {
     line: String,
     #[serde(default)]
     state: String,
+    #[serde(default)]
+    sort: String,
 }
 
 /// `GET /sync.csv`.
@@ -32,7 +34,12 @@ pub(super) async fn download(
         Ok(permit) => permit,
         Err(refusal) => return refusal,
     };
-    let filter = SyncFilter { account: filters.account.parse().ok(), line: filters.line.parse().ok(), trouble: filters.state.parse().ok() };
+    let filter = SyncFilter {
+        account: filters.account.parse().ok(),
+        line: filters.line.parse().ok(),
+        trouble: filters.state.parse().ok(),
+        oldest_first: filters.sort == OLDEST,
+    };
     if permit.sight().somewhere {
         permit.saw(Seen::SyncFile(filter.account, filter.line));
     }

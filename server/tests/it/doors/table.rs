@@ -64,6 +64,16 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("lines/reopen",              "id={line}&version=0",                                               [401, 403, 409, 404, 409]),
     ("lines/types/preview",       "lines[]={line}&to=inbox",                                           [401, 403, 200, 404, 200]),
     ("lines/types/set",           "lines[]={line}:0&to=inbox&confirm=1",                               [401, 403, 409, 404, 409]),
+    // Saved views; a shared one needs the permission to manage roles.
+    ("lists/read",                "list=lines",                                                        [401, 200, 200, 200, 200]),
+    ("lists/columns",             "list=lines&columns[]=label",                                        [401, 200, 200, 200, 200]),
+    ("views/save",                "list=lines&name=View {n}&names[]=type&values[]=none&role={role}",   [401, 403, 403, 403, 200]),
+    ("views/rename",              "id={message}&version=1&name=View {n}",                              [401, 404, 404, 404, 404]),
+    ("views/remove",              "id={message}&version=1",                                            [401, 404, 404, 404, 404]),
+    // Bulk changes; what is chosen is within the person's scope.
+    ("bulk/look",                 "act=retry_lanes&all=true",                                          [401, 403, 200, 200, 200]),
+    ("bulk/do",                   "act=close_users&rows[]={user}:0&confirm=1",                         [401, 403, 409, 404, 409]),
+    ("bulk/plan",                 "act=close_users&all=true&filter[account]={account}",                [401, 403, 403, 404, 200]),
     // Messages.
     ("lines/conversations",       "id={line}",                                                         [401, 200, 200, 200, 200]),
     ("conversations/get",         "line={line}&id={conversation}",                                     [401, 200, 200, 404, 200]),
@@ -161,6 +171,7 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/lines",                                   [302, 200, 200, 200, 200]),
     ("GET",  "/lines/new",                               [302, 200, 200, 200, 200]),
     ("GET",  "/lines/types",                             [302, 403, 200, 200, 200]),
+    ("GET",  "/bulk",                                    [302, 404, 404, 404, 404]),
     ("GET",  "/lines/{id}",                              [302, 200, 200, 404, 200]),
     ("GET",  "/lines/{id}/type",                         [302, 403, 200, 404, 200]),
     ("GET",  "/lines/{id}/close",                        [302, 403, 200, 404, 200]),
@@ -207,6 +218,9 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/utilities/runs/{id}",                     [302, 403, 403, 404, 200]),
     ("GET",  "/nothing/here",                            [302, 404, 404, 404, 404]),
     // Files, and the stream of events.
+    ("GET",  "/accounts.csv",                            [302, 200, 200, 200, 200]),
+    ("GET",  "/accounts/{id}/users.csv",                 [302, 200, 200, 404, 200]),
+    ("GET",  "/accounts/{id}/contacts.csv",              [302, 200, 200, 404, 200]),
     ("GET",  "/audit.csv",                               [302, 403, 403, 200, 200]),
     ("GET",  "/lines.csv",                               [302, 200, 200, 200, 200]),
     ("GET",  "/lines/{id}/conversations/{conversation}/messages.csv", [302, 200, 200, 404, 200]),
