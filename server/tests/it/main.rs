@@ -31,6 +31,7 @@ mod house;
 mod imports;
 mod kill_test;
 mod leases;
+mod lists;
 mod members;
 mod messages;
 mod property;

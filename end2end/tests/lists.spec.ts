@@ -1,0 +1,166 @@
+// Lists: many rows chosen and changed together, saved views that are shared with a role, columns that are kept, and order.
+import { accessible, as, expect, ready, test } from '../product';
+import type { Page } from '@playwright/test';
+
+/** A new account with so many people; its address. */
+async function accountWithPeople(page: Page, name: string, people: number): Promise<string> {
+  await page.goto('/accounts/new');
+  await ready(page);
+  await page.getByLabel('Name').fill(name);
+  await page.getByRole('button', { name: 'Add account' }).click();
+  await expect(page.getByText('The account was added.')).toBeVisible();
+  await page.goto(`/accounts?q=${encodeURIComponent(name)}`);
+  const path = (await page.getByRole('link', { name }).getAttribute('href'))!;
+  const account = path.split('/').pop()!;
+  for (let n = 0; n < people; n++) {
+    const form = { account, name: `Person ${String(n).padStart(3, '0')}`, email: `person${n}@example.com` };
+    const answer = await page.request.post('/fn/users/add', { form, headers: { accept: 'application/json', 'sec-fetch-site': 'same-origin' } });
+    expect(answer.ok()).toBe(true);
+  }
+  return path;
+}
+
+test('chosen people are closed together, after a look at who is left out', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  const path = await accountWithPeople(page, 'Orchard Foods', 4);
+  await page.goto(`${path}/users`);
+  await ready(page);
+  await expect(page.getByRole('button', { name: 'Close…' })).toBeHidden();
+  await page.getByLabel('Choose Person 001').check();
+  await page.getByLabel('Choose Person 002').check();
+  await expect(page.getByText('2 chosen')).toBeVisible();
+  await accessible(page);
+  await page.getByRole('button', { name: 'Close…' }).click();
+  await ready(page);
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Close people');
+  await expect(page.getByRole('table').getByRole('row')).toHaveCount(3);
+  await accessible(page);
+  await page.getByLabel('Type how many are changed, to confirm').fill('2');
+  await page.getByRole('button', { name: 'Close 2 people' }).click();
+  await expect(page.getByText('They are closed.')).toBeVisible();
+  await expect(page.getByText('Closed', { exact: true })).toHaveCount(2);
+  // All that match: those who are closed are left out.
+  await page.getByLabel('Choose all on this page').check();
+  await expect(page.getByText('4 chosen')).toBeVisible();
+  await page.getByLabel('Which rows').selectOption({ label: 'All 4 that match' });
+  await page.getByRole('button', { name: 'Close…' }).click();
+  await expect(page.getByText('Person 001 is closed already.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Close 2 people' })).toBeVisible();
+});
+
+test('all that match, on every page, are closed by a data utility', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  const path = await accountWithPeople(page, 'Valley Water', 104);
+  await page.goto(`${path}/users`);
+  await ready(page);
+  await page.getByLabel('Choose all on this page').check();
+  await page.getByLabel('Which rows').selectOption({ label: 'All that match, on every page' });
+  await page.getByRole('button', { name: 'Close…' }).click();
+  await ready(page);
+  await expect(page.getByRole('heading', { name: 'More than 100 people' })).toBeVisible();
+  await page.getByRole('button', { name: 'See what it would do' }).click();
+  await expect(page).toHaveURL(/\/utilities\/runs\//);
+  await ready(page);
+  await expect(page.getByText('Close 104 people').first()).toBeVisible();
+  await page.getByLabel('To confirm, type').fill('104');
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await expect(page.locator('main .badge').first()).toHaveText('Succeeded', { timeout: 60_000 });
+  await expect(page.getByText('Changed 104, left out 0.')).toBeVisible();
+});
+
+test('without JavaScript rows are chosen and changed, too', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  const path = await accountWithPeople(page, 'Mill Lane Bakery', 2);
+  const plain = await as(browser, 'support', { javaScriptEnabled: false });
+  await plain.goto(`${path}/users`);
+  await plain.getByLabel('Choose Person 000').check();
+  await plain.getByRole('button', { name: 'Close…' }).click();
+  await plain.getByLabel('Type how many are changed, to confirm').fill('7');
+  await plain.getByLabel('Type how many are changed, to confirm').evaluate((field) => field.removeAttribute('pattern'));
+  await plain.getByRole('button', { name: 'Close 1 person' }).click();
+  await expect(plain.getByText('This is not how many are to be changed.')).toBeVisible();
+  await plain.getByLabel('Type how many are changed, to confirm').fill('1');
+  await plain.getByRole('button', { name: 'Close 1 person' }).click();
+  await expect(plain.getByText('They are closed.')).toBeVisible();
+});
+
+test('a view is saved, shared with a role, and seen by who has it', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  await page.goto('/lines?type=none');
+  await ready(page);
+  await page.getByText('Save this view…').click();
+  await page.getByLabel('Name').fill('Blast only');
+  await page.getByLabel('For').selectOption({ label: 'All who have the role Support' });
+  await accessible(page);
+  await page.getByRole('button', { name: 'Save view' }).click();
+  const link = (on: Page) => on.getByRole('navigation', { name: 'Saved views' }).getByRole('link', { name: /Blast only/ });
+  await expect(link(page)).toHaveAttribute('aria-current', 'true');
+
+  const sam = await as(browser, 'support');
+  await sam.goto('/lines');
+  await ready(sam);
+  await expect(link(sam)).not.toHaveAttribute('aria-current');
+  await link(sam).click();
+  await expect(sam).toHaveURL(/\/lines\?type=none$/);
+  await expect(link(sam)).toHaveAttribute('aria-current', 'true');
+  await expect(sam.getByText('Rename or delete this view…')).toHaveCount(0);
+  const vera = await as(browser, 'viewer');
+  await vera.goto('/lines');
+  await expect(vera.getByRole('heading', { level: 1 })).toHaveText('Lines');
+  await expect(link(vera)).toHaveCount(0);
+
+  await page.getByText('Rename or delete this view…').click();
+  await page.getByLabel('Name').fill('Blast only lines');
+  await page.getByRole('button', { name: 'Rename' }).click();
+  await expect(page.getByRole('link', { name: /Blast only lines/ })).toBeVisible();
+  await page.getByText('Rename or delete this view…').click();
+  await page.getByRole('button', { name: 'Delete this view' }).click();
+  await expect(link(page)).toHaveCount(0);
+});
+
+test('columns are chosen by keyboard, kept, and one’s own', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await page.goto('/lines');
+  await ready(page);
+  await expect(page.getByRole('columnheader', { name: 'Account' })).toBeVisible();
+  await page.locator('summary', { hasText: 'Columns…' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('checkbox', { name: 'Account', exact: true }).focus();
+  await page.keyboard.press('Space');
+  await page.getByRole('checkbox', { name: 'Added', exact: true }).focus();
+  await page.keyboard.press('Space');
+  await accessible(page);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('columnheader', { name: 'Account' })).toHaveCount(0);
+  await expect(page.getByRole('columnheader', { name: 'Added' })).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole('columnheader', { name: 'Account' })).toHaveCount(0);
+  await expect(page.getByRole('columnheader', { name: 'Added' })).toBeVisible();
+  const vera = await as(browser, 'viewer');
+  await vera.goto('/lines');
+  await expect(vera.getByRole('columnheader', { name: 'Account' })).toBeVisible();
+  // Back to what others expect to see.
+  const plain = await as(browser, 'support', { javaScriptEnabled: false });
+  await plain.goto('/lines');
+  await plain.locator('summary', { hasText: 'Columns…' }).click();
+  await plain.getByRole('checkbox', { name: 'Account', exact: true }).check();
+  await plain.getByRole('checkbox', { name: 'Added', exact: true }).uncheck();
+  await plain.getByRole('button', { name: 'Show these' }).click();
+  await expect(plain.getByRole('columnheader', { name: 'Account' })).toBeVisible();
+});
+
+test('lines are sorted by number and by label, and the order stays while one narrows the list', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await page.goto('/lines');
+  await ready(page);
+  const labels = async () => (await page.locator('td[data-label="Label"]').allInnerTexts()).map((label) => label.trim().toLowerCase());
+  await expect(page.getByRole('columnheader', { name: 'Number' })).toHaveAttribute('aria-sort', 'ascending');
+  await page.getByRole('columnheader', { name: 'Label' }).getByRole('link').click();
+  await expect(page.getByRole('columnheader', { name: 'Label' })).toHaveAttribute('aria-sort', 'ascending');
+  expect(await labels()).toEqual([...(await labels())].sort());
+  await page.getByRole('columnheader', { name: 'Label' }).getByRole('link').click();
+  await expect(page.getByRole('columnheader', { name: 'Label' })).toHaveAttribute('aria-sort', 'descending');
+  await page.getByLabel('Integration type').selectOption('ringcentral');
+  await expect(page).toHaveURL(/sort=label_down/);
+  expect(await labels()).toEqual([...(await labels())].sort().reverse());
+});

@@ -1,0 +1,5 @@
+//! Lists: what is done to many of their rows, and how their readers arrange them.
+
+mod bulk;
+mod opinion;
+mod views;

@@ -1,0 +1,211 @@
+//! Bulk changes: each row by the rules that hold for it alone, at once or as a data utility.
+
+use crate::harness::{TestApp, contact, on_both_engines};
+use crate::house::{house, proof};
+use crate::sights::role;
+use std::collections::BTreeMap;
+use switchyard::bulk::{self, Act};
+use switchyard::directory::{accounts, lines, people, users};
+use switchyard::staff::approvals::Alone;
+use switchyard::staff::{self, Member};
+use switchyard::types::{
+    AccountId, BulkAct, BulkFilter, BulkWhich, IntegrationType, LineId, Outcome, Permission, Problem, RunDetail, RunId, RunState,
+    Timestamp, UtilityKind,
+};
+use switchyard::utilities::{self, Worker, WorkerConfig};
+
+on_both_engines![
+    many_lines_are_set_by_a_run_that_says_what_came_of_each,
+    a_run_goes_no_further_when_who_asked_may_not_any_more,
+    people_are_closed_all_or_none_as_they_were_looked_at,
+    stalled_conversations_are_tried_again_and_others_are_left_out,
+    a_bulk_change_reaches_no_other_account,
+    a_run_over_several_accounts_is_for_who_looks_after_all,
+];
+
+const ALONE: Alone = Alone { lines: 3, rows: 1_000_000, at_once: 20 };
+
+/// An account with so many lines set to Inbox.
+async fn account(app: &TestApp, area: u64, sends_blasts: bool, count: u64) -> (AccountId, Vec<LineId>) {
+    let permit = app.staff.permit().unwrap();
+    let id = accounts::add(&app.db, &app.now, &permit, &format!("Client {area}"), sends_blasts, true).await.unwrap();
+    let mut own = Vec::new();
+    for n in 0..count {
+        let number = format!("+1{area}555{:04}", 100 + n);
+        own.push(lines::add(&app.db, &app.now, &permit, id, &number, &format!("Desk {n}"), IntegrationType::Inbox).await.unwrap());
+    }
+    (id, own)
+}
+
+async fn plan(app: &TestApp, member: &Member, kind: UtilityKind, answers: &[(&str, String)]) -> Result<RunId, Problem> {
+    let answers: BTreeMap<String, String> = answers.iter().map(|(name, answer)| ((*name).to_owned(), answer.clone())).collect();
+    utilities::plan(&app.db, &app.now, member, kind, &answers, None, ALONE.rows).await
+}
+
+async fn seen(app: &TestApp, run: RunId) -> RunDetail {
+    utilities::get(&app.db, &app.now, &app.staff, run).await.unwrap()
+}
+
+async fn work(app: &TestApp) {
+    let worker = Worker::new(app.db.clone(), app.now.clone(), WorkerConfig::default());
+    while worker.step().await.unwrap() {}
+}
+
+async fn set_to(app: &TestApp, to: IntegrationType) -> i64 {
+    let (count,): (i64,) = app.db.one("select count(*) from line where integration_type = $1", [to]).await.unwrap();
+    count
+}
+
+async fn entries(app: &TestApp, action: &str) -> i64 {
+    let (count,): (i64,) = app.db.one("select count(*) from audit_entry where action = $1", [action.to_owned()]).await.unwrap();
+    count
+}
+
+async fn many_lines_are_set_by_a_run_that_says_what_came_of_each(app: &TestApp) {
+    let (_, own) = account(app, 201, true, 60).await;
+    account(app, 202, false, 5).await;
+    let act = Act::of(&app.staff, BulkAct::SetTypes, Some(IntegrationType::None)).unwrap();
+    let filter = BulkFilter { integration_type: Some(IntegrationType::Inbox), ..BulkFilter::default() };
+    let look = bulk::look(&app.db, &act, &BulkWhich::All(filter), ALONE.at_once).await.unwrap();
+    assert!(look.is_large);
+
+    let run = plan(app, &app.staff, UtilityKind::SetTypes, &[("to", "none".to_owned()), ("type", "inbox".to_owned())]).await.unwrap();
+    let planned = seen(app, run).await.plan;
+    let counts: Vec<(&str, i64)> = planned.counts.iter().map(|count| (count.name.as_str(), count.rows)).collect();
+    assert_eq!(counts, [("Lines", 60), ("Left out", 5)]);
+    assert!(planned.counts[1].fate.contains("does not have the product Blast"), "{:?}", planned.counts);
+    assert!(planned.needs_approval, "many types at once need a second person, while there is one");
+    assert_eq!(set_to(app, IntegrationType::None).await, 0, "a plan changes nothing");
+
+    // Somebody edits one of them between plan and run.
+    lines::edit(&app.db, &app.now, &app.staff.permit().unwrap(), own[7], 1, "Another label").await.unwrap();
+    let wrong = utilities::start(&app.db, &app.now, &app.staff, proof(), run, "59", "").await;
+    assert!(matches!(wrong, Err(Problem::Invalid { .. })), "{wrong:?}");
+    utilities::start(&app.db, &app.now, &app.staff, proof(), run, "60", "").await.unwrap();
+    work(app).await;
+    let done = seen(app, run).await;
+    assert_eq!((done.row.state, done.row.done, done.row.total), (RunState::Succeeded, 65, 65), "{:?}", done.error);
+    assert_eq!(set_to(app, IntegrationType::None).await, 59);
+    assert_eq!(entries(app, "line.integration_type").await, 59);
+    let (mut result, mut piece) = (String::new(), 0);
+    while let Some(part) = utilities::result(&app.db, &app.staff, run, piece).await.unwrap() {
+        result.push_str(&part);
+        piece += 1;
+    }
+    assert_eq!(result.lines().count(), 66, "the head and each row");
+    assert_eq!(result.matches("\"changed\"").count(), 59);
+    let edited = result.lines().find(|row| row.contains(&own[7].to_string())).unwrap();
+    assert!(edited.contains("left out") && edited.contains("Somebody changed this line"), "{edited}");
+    assert!(done.events.iter().any(|event| event.text.contains("Changed 59, left out 6.")), "{:?}", done.events);
+}
+
+async fn a_run_goes_no_further_when_who_asked_may_not_any_more(app: &TestApp) {
+    account(app, 201, true, 30).await;
+    let setter = role(app, "Setter", &[Permission::SetIntegrationType, Permission::SeeRuns], None).await;
+    let sam = house(app).member("sam@example.com", setter).await;
+    let run = plan(app, &sam, UtilityKind::SetTypes, &[("to", "none".to_owned())]).await.unwrap();
+    utilities::start(&app.db, &app.now, &sam, proof(), run, "30", "").await.unwrap();
+    staff::disable(&app.db, &app.now, &app.staff.permit().unwrap(), proof(), sam.id()).await.unwrap();
+    work(app).await;
+    let failed = seen(app, run).await;
+    assert_eq!(failed.row.state, RunState::Failed);
+    assert!(failed.error.unwrap().text.contains("does not work here any more"));
+    assert_eq!(set_to(app, IntegrationType::None).await, 0);
+}
+
+async fn people_are_closed_all_or_none_as_they_were_looked_at(app: &TestApp) {
+    let (account, _) = account(app, 201, true, 0).await;
+    let mut own = Vec::new();
+    for n in 0..5 {
+        let name = format!("Person {n}");
+        let email = format!("person{n}@example.com");
+        own.push(people::add_user(&app.db, &app.now, &app.staff.permit().unwrap(), account, &name, &email).await.unwrap());
+    }
+    users::close(&app.db, &app.now, &app.staff.permit().unwrap(), own[0], 1).await.unwrap();
+    let act = Act::of(&app.staff, BulkAct::CloseUsers, None).unwrap();
+    let all = BulkWhich::All(BulkFilter { account: Some(account), ..BulkFilter::default() });
+    let look = bulk::look(&app.db, &act, &all, ALONE.at_once).await.unwrap();
+    assert!(!look.is_large);
+    let good: Vec<(String, i64)> = look.rows.iter().filter(|row| row.refused.is_none()).map(|row| (row.key.clone(), row.version)).collect();
+    assert_eq!((look.rows.len(), good.len()), (5, 4));
+
+    let change = async |seen: &[(String, i64)]| bulk::change(&app.db, &app.now, &app.staff, &act, seen, ALONE, "").await;
+    users::edit(&app.db, &app.now, &app.staff.permit().unwrap(), own[3], 1, "Renamed", "person3@example.com").await.unwrap();
+    assert!(matches!(change(&good).await, Err(Problem::Conflict { text }) if text.contains("Renamed")));
+    let closed = async || {
+        let (count,): (i64,) = app.db.one("select count(*) from account_user where closed_at is not null", ()).await.unwrap();
+        count
+    };
+    assert_eq!(closed().await, 1, "none is closed when one has changed");
+    let look = bulk::look(&app.db, &act, &all, ALONE.at_once).await.unwrap();
+    let good: Vec<_> = look.rows.into_iter().filter(|row| row.refused.is_none()).map(|row| (row.key, row.version)).collect();
+    assert_eq!(change(&good).await, Ok(Outcome::Done));
+    assert_eq!((closed().await, entries(app, "user.close").await), (5, 5));
+    assert!(matches!(change(&[]).await, Err(Problem::Invalid { .. })));
+}
+
+async fn stalled_conversations_are_tried_again_and_others_are_left_out(app: &TestApp) {
+    let line = app.line(IntegrationType::Ringcentral).await;
+    for n in 1..=2 {
+        app.reply(&contact(n), &line, &app.text("Hello")).await;
+    }
+    app.send(&line, &contact(3), &app.text("Held")).await;
+    app.send_outbox().await;
+    app.db
+        .work(async |tx| {
+            tx.run("update lane set trouble = 3, stalled_since = $1, due_at = $2 where queued > 0", (app.now.at(), Timestamp(i64::MAX)))
+                .await
+        })
+        .await
+        .unwrap();
+    let act = Act::of(&app.staff, BulkAct::RetryLanes, None).unwrap();
+    let all = bulk::look(&app.db, &act, &BulkWhich::All(BulkFilter::default()), ALONE.at_once).await.unwrap();
+    assert_eq!(all.rows.len(), 2, "those that are stalled");
+    let held = app.conversation(&line, &contact(3)).await.id;
+    let chosen = BulkWhich::Chosen(vec![all.rows[0].key.clone(), format!("{}:{held}", line.id)]);
+    let look = bulk::look(&app.db, &act, &chosen, ALONE.at_once).await.unwrap();
+    assert_eq!(look.rows.iter().filter(|row| row.refused.is_some()).count(), 1);
+    let seen: Vec<_> = all.rows.iter().map(|row| (row.key.clone(), row.version)).collect();
+    assert_eq!(bulk::change(&app.db, &app.now, &app.staff, &act, &seen, ALONE, "").await, Ok(Outcome::Done));
+    let (due,): (i64,) = app.db.one("select count(*) from lane where due_at = $1", [app.now.at()]).await.unwrap();
+    assert_eq!((due, entries(app, "conversation.retry").await), (2, 2));
+}
+
+async fn a_bulk_change_reaches_no_other_account(app: &TestApp) {
+    let (mine, own) = account(app, 201, true, 3).await;
+    let (_, others) = account(app, 202, true, 3).await;
+    let member = house(app).member_of(mine).await;
+    let act = Act::of(&member, BulkAct::SetTypes, Some(IntegrationType::None)).unwrap();
+    let look = bulk::look(&app.db, &act, &BulkWhich::All(BulkFilter::default()), ALONE.at_once).await.unwrap();
+    let found: Vec<&str> = look.rows.iter().map(|row| row.key.as_str()).collect();
+    assert_eq!(found, own.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let chosen = BulkWhich::Chosen(vec![own[0].to_string(), others[0].to_string()]);
+    assert!(matches!(bulk::look(&app.db, &act, &chosen, ALONE.at_once).await, Err(Problem::NotFound { .. })));
+    let seen = [(own[0].to_string(), 1), (others[0].to_string(), 1)];
+    let done = bulk::change(&app.db, &app.now, &member, &act, &seen, ALONE, "").await;
+    assert!(matches!(done, Err(Problem::Conflict { .. } | Problem::NotFound { .. })), "{done:?}");
+    assert_eq!(set_to(app, IntegrationType::None).await, 0);
+    let run = plan(app, &member, UtilityKind::SetTypes, &[("to", "none".to_owned())]).await.unwrap();
+    utilities::start(&app.db, &app.now, &member, proof(), run, "3", "").await.unwrap();
+    work(app).await;
+    assert_eq!(seen_by(app, &member, run).await.row.state, RunState::Succeeded);
+    assert_eq!(set_to(app, IntegrationType::None).await, 3);
+}
+
+async fn seen_by(app: &TestApp, member: &Member, run: RunId) -> RunDetail {
+    utilities::get(&app.db, &app.now, member, run).await.unwrap()
+}
+
+async fn a_run_over_several_accounts_is_for_who_looks_after_all(app: &TestApp) {
+    let (one, _) = account(app, 201, true, 2).await;
+    let (two, _) = account(app, 202, true, 2).await;
+    account(app, 203, true, 2).await;
+    let both = role(app, "Both", &[Permission::SetIntegrationType, Permission::SeeRuns], Some(&[one, two])).await;
+    let member = house(app).member("both@example.com", both).await;
+    let refused = plan(app, &member, UtilityKind::SetTypes, &[("to", "none".to_owned())]).await;
+    assert!(matches!(refused, Err(Problem::Invalid { ref field, .. }) if field == "account"), "{refused:?}");
+    let run = plan(app, &member, UtilityKind::SetTypes, &[("to", "none".to_owned()), ("account", two.to_string())]).await.unwrap();
+    assert_eq!(seen_by(app, &member, run).await.plan.rows, 2);
+    let all = plan(app, &app.staff, UtilityKind::SetTypes, &[("to", "none".to_owned())]).await.unwrap();
+    assert_eq!(seen(app, all).await.plan.rows, 6);
+}
