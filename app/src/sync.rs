@@ -15,8 +15,8 @@ use crate::frame::use_me;
 use crate::lines::AccountFilter;
 use crate::live::{Followed, follow};
 use crate::ui::{
-    Button, ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Heads, Help, Icon, Loading, Notice, PageHead, Pager, Pick, Picking, RowLink,
-    Select, Table, Time, contact_number, icon, keep_sort, load, masked_note, query_field, sort_url,
+    Button, ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Heads, Help, Icon, Loading, Notice, PageHead, Pager, Pick, Picking,
+    RowLink, Select, Table, Time, contact_number, icon, keep_sort, load, masked_note, query_field, sort_url,
 };
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;

@@ -61,18 +61,18 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[tokio::test]
-    async fn what_is_committed_comes_into_the_database_by_itself() {
-        let folder = tempfile::tempdir().unwrap();
+    async fn what_is_committed_comes_into_the_database_by_itself() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
         let file = folder.path().join("log.db");
-        let db = Db::open(&format!("sqlite:{}", file.display()), 2).await.unwrap();
-        db.work(async |tx| tx.run("create table written (text text)", ()).await).await.unwrap();
-        let size = || std::fs::metadata(&file).unwrap().len();
-        let (before, began) = (size(), Instant::now());
-        db.work(async |tx| tx.run("insert into written values ($1)", ["a".repeat(1_000_000)]).await).await.unwrap();
-        while size() < before + 1_000_000 {
+        let db = Db::open(&format!("sqlite:{}", file.display()), 2).await?;
+        db.work(async |tx| tx.run("create table written (text text)", ()).await).await?;
+        let (before, began) = (std::fs::metadata(&file)?.len(), Instant::now());
+        db.work(async |tx| tx.run("insert into written values ($1)", ["a".repeat(1_000_000)]).await).await?;
+        while std::fs::metadata(&file)?.len() < before + 1_000_000 {
             assert!(began.elapsed() < Duration::from_secs(60), "the log was never written back");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         db.close().await;
+        Ok(())
     }
 }
