@@ -78,8 +78,9 @@ test('a conversation is taken as a file with the filters of the page', async ({ 
   await ready(page);
   await page.getByLabel('Written by').selectOption({ label: 'Contact' });
   await expect(page).toHaveURL(/writer=contact/);
-  const href = (await page.getByRole('link', { name: 'CSV' }).getAttribute('href'))!;
-  expect(href).toContain('writer=contact');
+  const file = page.getByRole('link', { name: 'CSV' });
+  await expect(file).toHaveAttribute('href', /writer=contact/);
+  const href = (await file.getAttribute('href'))!;
   expect(await (await page.request.get(href)).text()).toContain('"A line for the file"');
 });
 

@@ -53,7 +53,7 @@ test('a person is added, given access from their page, and closed with what that
   await ready(page);
   await page.getByText('Add a person…').click();
   await page.getByLabel('Name', { exact: true }).fill('Grace Murray');
-  await page.getByLabel('E-mail', { exact: true }).fill('grace.quay@example.com');
+  await page.getByRole('textbox', { name: 'E-mail' }).fill('grace.quay@example.com');
   await page.getByRole('button', { name: 'Add person' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Grace Murray');
   await page.getByRole('button', { name: 'Give access to Desk' }).click();

@@ -25,7 +25,7 @@ test('trouble comes first, each with since when and why, and a tile leads to its
   await expect(page).toHaveURL(/state=held/);
   await expect(page.getByRole('cell').getByText(/^held/).first()).toBeVisible();
   await expect(page.getByRole('cell').getByText('stalled', { exact: true })).toHaveCount(0);
-  await page.getByLabel('Account').selectOption({ label: 'Northwind Outfitters' });
+  await page.getByRole('combobox', { name: 'Account' }).selectOption({ label: 'Northwind Outfitters' });
   await expect(page).toHaveURL(/account=/);
   await expect(page.getByRole('cell', { name: 'Lakeside Dental' })).toHaveCount(0);
   await expect(page.getByLabel('Line', { exact: true })).toBeVisible();

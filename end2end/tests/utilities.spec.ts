@@ -218,7 +218,7 @@ test('a run that failed says why, and goes on from there when its cause is gone'
   await expect(state(other)).toHaveText('Paused', { timeout: 30_000 });
   await startImport(page);
   await expect(state(page)).toHaveText('Failed', { timeout: 30_000 });
-  await expect(page.getByRole('alert').filter({ hasText: 'Another run is at work for this account.' })).toContainText('What to do: Resume from here when it is done.');
+  await expect(page.getByRole('alert').filter({ hasText: 'Another run is at work for this account.' })).toContainText('What to do: Resume from here when it is done');
   await accessible(page);
   await other.getByRole('button', { name: 'Resume', exact: true }).click();
   await expect(state(other)).toHaveText('Succeeded', { timeout: 90_000 });
