@@ -63,7 +63,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_committed_comes_into_the_database_by_itself() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
-        let file = folder.path().join("log.db");
+        let file = folder.path().join("database");
         let db = Db::open(&format!("sqlite:{}", file.display()), 2).await?;
         db.work(async |tx| tx.run("create table written (text text)", ()).await).await?;
         let (before, began) = (std::fs::metadata(&file)?.len(), Instant::now());
