@@ -58,16 +58,19 @@ async fn write_back(pool: &SqlitePool) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use crate::db::Db;
+    use crate::types::{RoleId, Timestamp};
     use std::time::{Duration, Instant};
+    use uuid::Uuid;
 
     #[tokio::test]
     async fn what_is_committed_comes_into_the_database_by_itself() -> Result<(), Box<dyn std::error::Error>> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("database");
         let db = Db::open(&format!("sqlite:{}", file.display()), 2).await?;
-        db.work(async |tx| tx.run("create table written (text text)", ()).await).await?;
+        db.migrate().await?;
         let (before, began) = (std::fs::metadata(&file)?.len(), Instant::now());
-        db.work(async |tx| tx.run("insert into written values ($1)", ["a".repeat(1_000_000)]).await).await?;
+        let role = (RoleId(Uuid::nil()), "a".repeat(1_000_000), Timestamp(0));
+        db.work(async |tx| tx.run("insert into role (id, name, everywhere, created_at) values ($1, $2, false, $3)", role).await).await?;
         while std::fs::metadata(&file)?.len() < before + 1_000_000 {
             assert!(began.elapsed() < Duration::from_secs(60), "the log was never written back");
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -7,9 +7,9 @@ use crate::house::{PASSWORD, house};
 use reqwest::{Method, Response, StatusCode};
 use server::application::{self, Site, Web};
 use std::collections::BTreeSet;
-use switchyard::directory::lines;
+use switchyard::directory::{lines, people};
 use switchyard::staff::approvals::Alone;
-use switchyard::types::LineFilter;
+use switchyard::types::{LineFilter, PhoneNumber};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -340,6 +340,12 @@ async fn no_cell_of_a_file_is_run_by_a_spreadsheet(app: &TestApp) {
         let fields = [typed("account", &account), typed("number", &number), typed("label", formula), typed("integration_type", "none")];
         let added = doors.send(Method::POST, "/fn/lines/add", Some(&cookie), &fields, "same-origin").await;
         assert_eq!(added.status(), StatusCode::OK, "{formula}");
+        let fields = [typed("account", &account), typed("name", formula), typed("email", &format!("formula{n}@example.com"))];
+        let added = doors.send(Method::POST, "/fn/users/add", Some(&cookie), &fields, "same-origin").await;
+        assert_eq!(added.status(), StatusCode::OK, "{formula}");
+        let (permit, whose) = (app.staff.permit().unwrap(), account.parse().unwrap());
+        let contact = PhoneNumber::parse(&contact(100 + n)).unwrap();
+        people::name_contact(&app.db, &app.now, &permit, whose, &contact, formula).await.unwrap();
     }
     // Runs tell of their lines by label, in a sentence and by itself.
     let of_formulas = LineFilter { search: "+1202555016".to_owned(), ..LineFilter::default() };
