@@ -10,12 +10,12 @@ const JOBS = {
   'a blast-only line is added to it': [9, 13],
   'a line is found by its last digits': [2, 2],
   'a line is set to another type': [2, 12],
-  'a person is added and given access': [8, 38],
+  'a person is added and given access': [8, 40],
   'a responder is added': [6, 14],
-  'a contact who called is opted out': [7, 27],
-  'a stalled conversation is retried': [4, 17],
+  'a contact who called is opted out': [7, 40],
+  'a stalled conversation is retried': [4, 24],
   'a number that nobody knew becomes a line': [8, 40],
-  'a line is transferred': [8, 37],
+  'a line is transferred': [8, 38],
 } as const;
 type Job = keyof typeof JOBS;
 
