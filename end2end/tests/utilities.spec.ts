@@ -284,10 +284,10 @@ test('the history finds a run by the digits of its line, by its state and its ac
   await page.keyboard.press('Enter');
   await expect(rows).toHaveCount(2);
   await expect(page).toHaveURL(/q=/);
-  await page.getByLabel('State', { exact: true }).selectOption('Failed');
+  await page.getByRole('combobox', { name: 'State' }).selectOption('Failed');
   await expect(page.getByText('No run fits')).toBeVisible();
   await page.getByRole('link', { name: 'Show all runs' }).click();
-  await page.getByLabel('Account', { exact: true }).selectOption('Lakeside Dental');
+  await page.getByRole('combobox', { name: 'Account', exact: true }).selectOption('Lakeside Dental');
   await expect(rows).toHaveCount(7);
   const file = page.waitForEvent('download');
   await page.getByRole('link', { name: 'CSV' }).click();
