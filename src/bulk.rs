@@ -10,6 +10,7 @@ use crate::staff::approvals::Alone;
 use crate::staff::{Member, Permit, Scope, may};
 use crate::sync;
 use crate::types::{BulkAct, BulkLook, BulkRow, BulkWhich, Cursor, IntegrationType, LineId, Outcome, Page, Problem, UserId};
+use crate::undo::{self, Step};
 
 /// An act that its member may do.
 #[derive(Debug)]
@@ -121,8 +122,13 @@ pub async fn change(
         return integration::set_many(db, now, member, &lines, *to, alone.lines, note).await;
     }
     db.work(async |tx| {
+        let mut steps = Vec::new();
         for (key, version) in seen {
-            change_one(tx, now, act, key, *version).await?;
+            steps.extend(change_one(tx, now, act, key, *version).await?);
+        }
+        if let (Act::CloseUsers(permit), false) = (act, steps.is_empty()) {
+            let people = BulkAct::CloseUsers.counted(i64::try_from(steps.len()).unwrap_or(i64::MAX));
+            undo::leave(tx, now, permit, &format!("{people} closed."), steps).await?;
         }
         Ok(Outcome::Done)
     })
@@ -133,16 +139,17 @@ fn line_of(key: &str) -> Result<LineId, Problem> {
     key.parse().map_err(|_| lines::no_such_line())
 }
 
-async fn change_one(tx: &mut Tx, now: &Now, act: &Act, key: &str, version: i64) -> Result<(), Problem> {
+/// Says what takes it back, if something does.
+async fn change_one(tx: &mut Tx, now: &Now, act: &Act, key: &str, version: i64) -> Result<Option<Step>, Problem> {
     match act {
-        Act::SetTypes(permit, to) => integration::set_one(tx, now, permit, line_of(key)?, *to, version).await,
+        Act::SetTypes(permit, to) => integration::set_one(tx, now, permit, line_of(key)?, *to, version).await.map(Some),
         Act::RetryLanes(permit) => {
             let (line, conversation) = sync::lane_of(key).ok_or_else(sync::no_such_conversation)?;
-            sync::retry_one(tx, now, permit, line, conversation).await
+            sync::retry_one(tx, now, permit, line, conversation).await.map(|()| None)
         }
         Act::CloseUsers(permit) => {
             let id: UserId = key.parse().map_err(|_| users::no_such_user())?;
-            users::close_one(tx, now, permit, id, version).await
+            users::close_one(tx, now, permit, id, version).await.map(Some)
         }
     }
 }
@@ -154,7 +161,7 @@ async fn change_one(tx: &mut Tx, now: &Now, act: &Act, key: &str, version: i64) 
 pub(crate) async fn try_one(tx: &mut Tx, now: &Now, act: &Act, row: &BulkRow) -> Result<Result<(), String>, Problem> {
     let mark = tx.mark().await?;
     match change_one(tx, now, act, &row.key, row.version).await {
-        Ok(()) => {
+        Ok(_) => {
             tx.keep(mark).await?;
             Ok(Ok(()))
         }

@@ -40,6 +40,8 @@ pub mod staff;
 #[cfg(feature = "services")]
 pub mod sync;
 #[cfg(feature = "services")]
+pub mod undo;
+#[cfg(feature = "services")]
 pub mod utilities;
 #[cfg(feature = "services")]
 pub mod work;

@@ -28,6 +28,7 @@ pub use compare::compare;
 pub use engine::{Claim, Engine, EngineConfig, Next, Prepared};
 pub(crate) use erasure::{erase, look_for_erasure};
 pub use find::{find, forget_old_searches, found};
+pub(crate) use lane::hold_again;
 pub use lane::{Arrival, Hold, arrive, hold, not_sent, releasable, skip_held_of_line};
 pub use members::{access_changed, people_changed};
 pub(crate) use needs::oldest_stalled;

@@ -23,6 +23,7 @@ mod search;
 mod sight;
 mod staff;
 mod timestamp;
+mod undo;
 mod utility;
 
 pub use approval::*;
@@ -46,6 +47,7 @@ pub use search::*;
 pub use sight::*;
 pub use staff::*;
 pub use timestamp::*;
+pub use undo::*;
 pub use utility::*;
 
 /// A text enum that is stored, sent and shown by one snake_case word: `as_str`, `FromStr`, `ALL`, serde, sqlx.

@@ -30,6 +30,7 @@ use switchyard::secret::Keyring;
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Passwords, SessionRows};
 use switchyard::sync::{self, Agents, Engine, EngineConfig};
+use switchyard::undo;
 use switchyard::utilities::{Worker, WorkerConfig};
 use switchyard::work::is_my_turn;
 use tokio::net::TcpListener;
@@ -135,6 +136,7 @@ async fn prune(db: Db, now: Now, stop: CancellationToken) {
             staff::forget_old_pauses(&db, &now).await,
             sync::forget_old_searches(&db, &now).await,
             search::forget_old(&db, &now).await,
+            undo::forget_old(&db, &now).await,
             erasure::forget_open(&db, &now).await,
             idempotency::forget_old(&db, &now).await,
             events::forget_old(&db, &now).await,

@@ -34,7 +34,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use switchyard::staff::{Member, Place, SessionRows, write_down};
-use switchyard::types::{Problem, StaffId, Timestamp};
+use switchyard::types::{Problem, StaffId, Timestamp, UNDO_HEADER};
 use tower_http::compression::CompressionLayer;
 use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -251,8 +251,11 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
     request.extensions_mut().insert(Visitor(member.clone()));
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let path = request.uri().path().to_owned();
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     let Some(member) = member else { return response };
+    if let Some(undo) = member.can_undo().and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
+        response.headers_mut().insert(UNDO_HEADER, undo);
+    }
     let place = Place { route: &route, path: &path, is_refused: response.status() == StatusCode::FORBIDDEN };
     match write_down(&services.db, &services.now, &member, place).await {
         Ok(()) => response,

@@ -4,8 +4,10 @@ mod close;
 mod edit;
 
 pub(crate) use close::hold_open;
+pub(crate) use close::reopen_one;
 pub use close::{close, closing, reopen};
 pub use edit::edit;
+pub(crate) use edit::edit_one;
 
 use super::{LONGEST_SEARCH, short_text};
 use crate::clock::Now;

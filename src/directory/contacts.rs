@@ -11,6 +11,7 @@ use crate::staff::{Entry, Permit, Seen, may, record};
 use crate::types::{
     AccountId, ContactDetail, ContactId, ContactRow, Cursor, Page, Permission, PhoneNumber, Problem, ShownNumber, Timestamp,
 };
+use crate::undo::{self, Step};
 use serde_json::json;
 
 /// A search finds so many, at most.
@@ -215,36 +216,51 @@ pub async fn edit(
     name: &str,
     note: &str,
 ) -> Result<(), Problem> {
+    db.work(async |tx| {
+        let step = edit_one(tx, now, permit, id, version, name, note).await?;
+        Ok(undo::leave(tx, now, permit, "The contact was changed.", vec![step]).await?)
+    })
+    .await
+}
+
+/// The same in the caller's transaction; says what takes it back.
+///
+/// # Errors
+/// As [`edit`].
+pub(crate) async fn edit_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    id: ContactId,
+    version: i64,
+    name: &str,
+    note: &str,
+) -> Result<Step, Problem> {
     let name = short_text("name", name, 80)?;
     let note = note.trim().replace("\r\n", "\n");
     if note.chars().count() > LONGEST_NOTE || note.contains('\0') {
         return Err(Problem::invalid("note", format!("Use at most {LONGEST_NOTE} characters.")));
     }
     let (scope, sight) = (permit.scope(), permit.sight());
-    db.work(async |tx| {
-        let was = take(tx, permit, id, version).await?;
-        let (sees,): (bool,) = tx
-            .one(
-                "select coalesce($1 or exists (select 1 from staff_scope s where s.staff_id = $2 and s.permission = $3 and s.account_id = $4),
-                   false)",
-                (sight.everywhere, scope.staff, sight.permission, was.account_id),
-            )
-            .await?;
-        if !sees {
-            permit.lacked(Permission::SeePersonalData);
-            return Err(Problem::forbidden("Your roles do not show you what you would write over. Ask an administrator for it."));
-        }
-        tx.run(
-            "update contact set name = $2, note = $3, search = $4 where id = $1",
-            (id, name.clone(), note.clone(), name.to_lowercase()),
+    let was = take(tx, permit, id, version).await?;
+    let (sees,): (bool,) = tx
+        .one(
+            "select coalesce($1 or exists (select 1 from staff_scope s where s.staff_id = $2 and s.permission = $3 and s.account_id = $4),
+               false)",
+            (sight.everywhere, scope.staff, sight.permission, was.account_id),
         )
         .await?;
-        let changed = [("name", was.name != name), ("note", was.note != note)];
-        let changed: Vec<&str> = changed.into_iter().filter_map(|(field, is_changed)| is_changed.then_some(field)).collect();
-        let entry = entry("contact.edit", was.account_id, id).change((), json!({ "changed": changed }));
-        Ok(record(tx, now, permit.actor(), entry).await?)
-    })
-    .await
+    if !sees {
+        permit.lacked(Permission::SeePersonalData);
+        return Err(Problem::forbidden("Your roles do not show you what you would write over. Ask an administrator for it."));
+    }
+    tx.run("update contact set name = $2, note = $3, search = $4 where id = $1", (id, name.clone(), note.clone(), name.to_lowercase()))
+        .await?;
+    let changed = [("name", was.name != name), ("note", was.note != note)];
+    let changed: Vec<&str> = changed.into_iter().filter_map(|(field, is_changed)| is_changed.then_some(field)).collect();
+    let entry = entry("contact.edit", was.account_id, id).change((), json!({ "changed": changed }));
+    record(tx, now, permit.actor(), entry).await?;
+    Ok(Step::EditContact { id, version: version + 1, name: was.name, note: was.note })
 }
 
 /// Closes a contact, as they were seen at `version`, or opens them again. It puts them away and stops nothing: consent does that.
@@ -259,16 +275,34 @@ pub async fn set_closed(
     version: i64,
     closed: bool,
 ) -> Result<(), Problem> {
+    let what = if closed { "The contact was closed." } else { "The contact is open again." };
     db.work(async |tx| {
-        let was = take(tx, permit, id, version).await?;
-        if was.is_closed == closed {
-            return Err(Problem::conflict(if closed { "This contact is closed already." } else { "This contact is open already." }));
-        }
-        tx.run("update contact set closed_at = $2 where id = $1", (id, closed.then(|| now.at()))).await?;
-        let action = if closed { "contact.close" } else { "contact.reopen" };
-        Ok(record(tx, now, permit.actor(), entry(action, was.account_id, id)).await?)
+        let step = set_closed_one(tx, now, permit, id, version, closed).await?;
+        Ok(undo::leave(tx, now, permit, what, vec![step]).await?)
     })
     .await
+}
+
+/// The same in the caller's transaction; says what takes it back.
+///
+/// # Errors
+/// As [`set_closed`].
+pub(crate) async fn set_closed_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    id: ContactId,
+    version: i64,
+    closed: bool,
+) -> Result<Step, Problem> {
+    let was = take(tx, permit, id, version).await?;
+    if was.is_closed == closed {
+        return Err(Problem::conflict(if closed { "This contact is closed already." } else { "This contact is open already." }));
+    }
+    tx.run("update contact set closed_at = $2 where id = $1", (id, closed.then(|| now.at()))).await?;
+    let action = if closed { "contact.close" } else { "contact.reopen" };
+    record(tx, now, permit.actor(), entry(action, was.account_id, id)).await?;
+    Ok(Step::CloseContact { id, version: version + 1, closed: !closed })
 }
 
 /// Gives a contact of an account a name; the last one given stays.

@@ -7,7 +7,8 @@ use crate::db::{Db, Result, Tx};
 use crate::staff::approvals::{self, Wish};
 use crate::staff::{Entry, Member, Permit, may, record};
 use crate::types::IntegrationType::{Inbox, None, Ringcentral};
-use crate::types::{AccountId, Change, IntegrationType, LineId, Outcome, Problem, TypeChangePreview};
+use crate::types::{AccountId, BulkAct, Change, IntegrationType, LineId, Outcome, Problem, Timestamp, TypeChangePreview};
+use crate::undo::{self, Step};
 
 /// Lines whose type is set in one transaction, at most: it stays short.
 pub const MOST_AT_ONCE: usize = 200;
@@ -135,10 +136,14 @@ pub async fn set(
     to: IntegrationType,
     version: i64,
 ) -> Result<(), Problem> {
-    db.work(async |tx| set_one(tx, now, permit, line, to, version).await).await
+    db.work(async |tx| {
+        let step = set_one(tx, now, permit, line, to, version).await?;
+        Ok(undo::leave(tx, now, permit, &format!("The line was set to {}.", to.name()), vec![step]).await?)
+    })
+    .await
 }
 
-/// Sets the type of one line in the caller's transaction, as it was at its version.
+/// Sets the type of one line in the caller's transaction, as it was at its version; says what takes it back.
 ///
 /// # Errors
 /// As [`set`].
@@ -149,8 +154,8 @@ pub(crate) async fn set_one(
     line: LineId,
     to: IntegrationType,
     version: i64,
-) -> Result<(), Problem> {
-    let scope = permit.scope();
+) -> Result<Step, Problem> {
+    let (scope, at) = (permit.scope(), now.at());
     let owner: Option<(AccountId,)> = tx.opt("select account_id from line where id = $1", [line]).await?;
     let (owner,) = owner.ok_or_else(no_such_line)?;
     // Should the line change hands meanwhile, its version does too.
@@ -183,15 +188,47 @@ pub(crate) async fn set_one(
         return Err(Problem::invalid("integration_type", "The account has no connection to RingCentral."));
     }
     tx.run("update line set integration_type = $2 where id = $1", (line, to)).await?;
-    let skipped = if edge.leaves_ringcentral { crate::sync::skip_held_of_line(tx, now, line, to).await? } else { 0 };
+    let skipped = if edge.leaves_ringcentral { crate::sync::skip_held_of_line(tx, at, line, to).await? } else { 0 };
     tx.tell(Change::Line { account_id, line_id: line });
     let entry = Entry { action: "line.integration_type", account_id: Some(account_id), line_id: Some(line), ..Entry::default() };
     let before = serde_json::json!({ "integration_type": from });
     let after = serde_json::json!({ "integration_type": to, "held_now_skipped": skipped });
-    Ok(record(tx, now, permit.actor(), entry.change(before, after)).await?)
+    record(tx, now, permit.actor(), entry.change(before, after)).await?;
+    Ok(Step::SetType { id: line, version: version + 1, to: from, since: at })
 }
 
-/// Sets the type of several lines in the caller's transaction, each as it was at its version: all or none.
+/// Takes a change of type back in the caller's transaction: what it skipped is held again.
+///
+/// # Errors
+/// As [`set`]; `Conflict` when messages came or went since.
+pub(crate) async fn set_back(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::SetIntegrationType>,
+    line: LineId,
+    version: i64,
+    to: IntegrationType,
+    since: Timestamp,
+) -> Result<(), Problem> {
+    set_one(tx, now, permit, line, to, version).await?;
+    is_quiet_since(tx, line, since).await?;
+    // Only leaving RingCentral skips anything.
+    crate::sync::hold_again(tx, now.at(), line, since).await?;
+    Ok(())
+}
+
+/// Refuses to take back what messages have followed already. The line's lock is held: none comes meanwhile.
+pub(super) async fn is_quiet_since(tx: &mut Tx, line: LineId, since: Timestamp) -> Result<(), Problem> {
+    if !crate::messaging::came_or_went_since(tx, line, since).await? {
+        return Ok(());
+    }
+    let (label,): (String,) = tx.one("select label from line where id = $1", [line]).await?;
+    Err(Problem::conflict(format!(
+        "Messages of {label} came or went since, by the type that it has now. Set its type by hand: the page says what that does."
+    )))
+}
+
+/// Sets the type of several lines in the caller's transaction, each as it was at its version: all or none; says what takes it back.
 ///
 /// # Errors
 /// As [`set`], with the line named by its label.
@@ -201,9 +238,11 @@ pub(crate) async fn set_all(
     permit: &Permit<may::SetIntegrationType>,
     lines: &[(LineId, i64)],
     to: IntegrationType,
-) -> Result<(), Problem> {
+) -> Result<Vec<Step>, Problem> {
+    let mut steps = Vec::with_capacity(lines.len());
     for (line, version) in lines {
-        if let Err(problem) = set_one(tx, now, permit, *line, to, *version).await {
+        let set = set_one(tx, now, permit, *line, to, *version).await;
+        if let Err(problem) = set {
             let named: Option<(String,)> = tx.opt("select label from line where id = $1", [*line]).await?;
             return Err(match (problem, named) {
                 (Problem::Conflict { text }, Some((label,))) => Problem::conflict(format!("{label}: {text}")),
@@ -211,8 +250,9 @@ pub(crate) async fn set_all(
                 (other, _) => other,
             });
         }
+        steps.extend(set);
     }
-    Ok(())
+    Ok(steps)
 }
 
 /// Sets the type of several lines, each as previewed at its version: all or none. More than `alone` wait for a second person, while there
@@ -235,7 +275,9 @@ pub async fn set_many(
     }
     db.work(async |tx| {
         if lines.len() <= alone || !approvals::is_needed(tx, permit.actor()).await? {
-            set_all(tx, now, &permit, lines, to).await?;
+            let steps = set_all(tx, now, &permit, lines, to).await?;
+            let what = format!("{} were set to {}.", BulkAct::SetTypes.counted(i64::try_from(lines.len()).unwrap_or(i64::MAX)), to.name());
+            undo::leave(tx, now, &permit, &what, steps).await?;
             return Ok(Outcome::Done);
         }
         let account = one_account(tx, &permit, lines).await?;

@@ -3,6 +3,7 @@
 mod change;
 
 pub use change::{close, closing, edit, reopen};
+pub(crate) use change::{edit_one, reopen_as_it_was};
 
 use super::accounts::{contains, standing};
 use super::{people, short_text};

@@ -6,6 +6,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Tx, is_duplicate};
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, Change, LineId, LineUser, Problem, ResponderId, ResponderRow, UserId};
+use crate::undo::{self, Step};
 
 pub use super::contacts::name_contact;
 pub(crate) use super::contacts::{erase_contact, knows_contact};
@@ -118,27 +119,33 @@ pub async fn add_responder(
 ) -> Result<ResponderId, Problem> {
     let (keyword, reply) = said(keyword, reply)?;
     let id = ResponderId(now.id());
-    db.work(async |tx| {
-        let account = within_scope(tx, permit, line).await?;
-        let added = tx
-            .run("insert into responder (line_id, id, keyword, reply) values ($1, $2, $3, $4)", (line, id, keyword.clone(), reply.clone()))
-            .await;
-        match added {
-            Err(error) if is_duplicate(&error) => return Err(Problem::conflict("The line answers this word already.")),
-            other => other?,
-        };
-        tx.tell(Change::Line { account_id: account, line_id: line });
-        let entry = Entry {
-            action: "line.add_responder",
-            account_id: Some(account),
-            line_id: Some(line),
-            subject_id: Some(id.0),
-            ..Entry::default()
-        };
-        record(tx, now, permit.actor(), entry.change((), serde_json::json!({ "keyword": keyword, "reply": reply }))).await?;
-        Ok(id)
-    })
-    .await
+    db.work(async |tx| put_responder(tx, now, permit, (line, id), (keyword.clone(), reply.clone())).await).await?;
+    Ok(id)
+}
+
+/// The same in the caller's transaction, under this id.
+///
+/// # Errors
+/// As [`add_responder`].
+pub(crate) async fn put_responder(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    (line, id): (LineId, ResponderId),
+    (keyword, reply): (String, String),
+) -> Result<(), Problem> {
+    let account = within_scope(tx, permit, line).await?;
+    let added = tx
+        .run("insert into responder (line_id, id, keyword, reply) values ($1, $2, $3, $4)", (line, id, keyword.clone(), reply.clone()))
+        .await;
+    match added {
+        Err(error) if is_duplicate(&error) => return Err(Problem::conflict("The line answers this word already.")),
+        other => other?,
+    };
+    tx.tell(Change::Line { account_id: account, line_id: line });
+    let entry =
+        Entry { action: "line.add_responder", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..Entry::default() };
+    Ok(record(tx, now, permit.actor(), entry.change((), serde_json::json!({ "keyword": keyword, "reply": reply }))).await?)
 }
 
 /// Edits an automatic reply that was seen as `was`: its word and its reply.
@@ -154,38 +161,50 @@ pub async fn edit_responder(
     keyword: &str,
     reply: &str,
 ) -> Result<(), Problem> {
-    let (keyword, reply) = said(keyword, &with_plain_breaks(reply))?;
-    let (was_keyword, was_reply) = (was.0.to_owned(), with_plain_breaks(was.1));
     db.work(async |tx| {
-        let account = within_scope(tx, permit, line).await?;
-        let found: Option<(String, String)> =
-            tx.opt("update responder set reply = reply where line_id = $1 and id = $2 returning keyword, reply", (line, id)).await?;
-        match found {
-            None => return Err(Problem::not_found("This responder is gone already.")),
-            Some((keyword, reply)) if keyword != was_keyword || with_plain_breaks(&reply) != was_reply => {
-                return Err(Problem::conflict("Somebody else has just changed this responder. Look again, then decide."));
-            }
-            Some(_) => {}
-        }
-        let edited = tx
-            .run("update responder set keyword = $3, reply = $4 where line_id = $1 and id = $2", (line, id, keyword.clone(), reply.clone()))
-            .await;
-        match edited {
-            Err(error) if is_duplicate(&error) => return Err(Problem::conflict("The line answers this word already.")),
-            other => other?,
-        };
-        tx.tell(Change::Line { account_id: account, line_id: line });
-        let entry = Entry {
-            action: "line.edit_responder",
-            account_id: Some(account),
-            line_id: Some(line),
-            subject_id: Some(id.0),
-            ..Entry::default()
-        };
-        let before = serde_json::json!({ "keyword": was_keyword, "reply": was_reply });
-        Ok(record(tx, now, permit.actor(), entry.change(before, serde_json::json!({ "keyword": keyword, "reply": reply }))).await?)
+        let step = edit_one_responder(tx, now, permit, (line, id), was, (keyword, reply)).await?;
+        Ok(undo::leave(tx, now, permit, "The responder was changed.", vec![step]).await?)
     })
     .await
+}
+
+/// The same in the caller's transaction; says what takes it back.
+///
+/// # Errors
+/// As [`edit_responder`].
+pub(crate) async fn edit_one_responder(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    (line, id): (LineId, ResponderId),
+    was: (&str, &str),
+    (keyword, reply): (&str, &str),
+) -> Result<Step, Problem> {
+    let (keyword, reply) = said(keyword, &with_plain_breaks(reply))?;
+    let (was_keyword, was_reply) = (was.0.to_owned(), with_plain_breaks(was.1));
+    let account = within_scope(tx, permit, line).await?;
+    let found: Option<(String, String)> =
+        tx.opt("update responder set reply = reply where line_id = $1 and id = $2 returning keyword, reply", (line, id)).await?;
+    match found {
+        None => return Err(Problem::not_found("This responder is gone already.")),
+        Some((keyword, reply)) if keyword != was_keyword || with_plain_breaks(&reply) != was_reply => {
+            return Err(Problem::conflict("Somebody else has just changed this responder. Look again, then decide."));
+        }
+        Some(_) => {}
+    }
+    let edited = tx
+        .run("update responder set keyword = $3, reply = $4 where line_id = $1 and id = $2", (line, id, keyword.clone(), reply.clone()))
+        .await;
+    match edited {
+        Err(error) if is_duplicate(&error) => return Err(Problem::conflict("The line answers this word already.")),
+        other => other?,
+    };
+    tx.tell(Change::Line { account_id: account, line_id: line });
+    let entry =
+        Entry { action: "line.edit_responder", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..Entry::default() };
+    let before = serde_json::json!({ "keyword": was_keyword, "reply": was_reply });
+    record(tx, now, permit.actor(), entry.change(before, serde_json::json!({ "keyword": keyword, "reply": reply }))).await?;
+    Ok(Step::EditResponder { line, id, is: (keyword, reply), was: (was_keyword, was_reply) })
 }
 
 /// A browser sends each line break of a form as two signs.
@@ -217,7 +236,9 @@ pub async fn remove_responder(
             subject_id: Some(id.0),
             ..Entry::default()
         };
-        Ok(record(tx, now, permit.actor(), entry.change(serde_json::json!({ "keyword": keyword, "reply": reply }), ())).await?)
+        record(tx, now, permit.actor(), entry.change(serde_json::json!({ "keyword": keyword, "reply": reply }), ())).await?;
+        let step = Step::AddResponder { line, id, was: (keyword, reply) };
+        Ok(undo::leave(tx, now, permit, "The responder was removed.", vec![step]).await?)
     })
     .await
 }

@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::staff::{Entry, Permit, Scope, may, record};
 use crate::types::{AccountId, Change, Cursor, LineId, LineRow, Page, Problem, Timestamp, UserDetail, UserId, UserRow};
+use crate::undo::{self, Step};
 use serde_json::json;
 
 /// So many lines of the account a person's page offers.
@@ -245,22 +246,40 @@ pub async fn edit(
     name: &str,
     email: &str,
 ) -> Result<(), Problem> {
-    let (name, email) = said(name, email)?;
     db.work(async |tx| {
-        let (account, was_name, was_email, _) = take(tx, permit, id, version).await?;
-        is_free(tx, account, id, &email).await?;
-        tx.run(
-            "update account_user set name = $2, email = $3, search = $4 where id = $1",
-            (id, name.clone(), email.clone(), name.to_lowercase()),
-        )
-        .await?;
-        if email != was_email {
-            crate::sync::people_changed(tx, now.at(), &[id]).await?;
-        }
-        let (before, after) = (json!({ "name": was_name, "email": was_email }), json!({ "name": name, "email": email }));
-        Ok(record(tx, now, permit.actor(), entry("user.edit", account, id).change(before, after)).await?)
+        let step = edit_one(tx, now, permit, id, version, name, email).await?;
+        Ok(undo::leave(tx, now, permit, "The person was changed.", vec![step]).await?)
     })
     .await
+}
+
+/// The same in the caller's transaction; says what takes it back.
+///
+/// # Errors
+/// As [`edit`].
+pub(crate) async fn edit_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    id: UserId,
+    version: i64,
+    name: &str,
+    email: &str,
+) -> Result<Step, Problem> {
+    let (name, email) = said(name, email)?;
+    let (account, was_name, was_email, _) = take(tx, permit, id, version).await?;
+    is_free(tx, account, id, &email).await?;
+    tx.run(
+        "update account_user set name = $2, email = $3, search = $4 where id = $1",
+        (id, name.clone(), email.clone(), name.to_lowercase()),
+    )
+    .await?;
+    if email != was_email {
+        crate::sync::people_changed(tx, now.at(), &[id]).await?;
+    }
+    let (before, after) = (json!({ "name": was_name, "email": was_email }), json!({ "name": name, "email": email }));
+    record(tx, now, permit.actor(), entry("user.edit", account, id).change(before, after)).await?;
+    Ok(Step::EditUser { id, version: version + 1, name: was_name, email: was_email })
 }
 
 /// Closes a person, as they were seen at `version`: they lose access to every line.
@@ -268,10 +287,14 @@ pub async fn edit(
 /// # Errors
 /// `Conflict` when somebody else was first, `NotFound` outside the permit's scope.
 pub async fn close(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, id: UserId, version: i64) -> Result<(), Problem> {
-    db.work(async |tx| close_one(tx, now, permit, id, version).await).await
+    db.work(async |tx| {
+        let step = close_one(tx, now, permit, id, version).await?;
+        Ok(undo::leave(tx, now, permit, "The person was closed, and their access is gone.", vec![step]).await?)
+    })
+    .await
 }
 
-/// The same in the caller's transaction.
+/// The same in the caller's transaction; says what takes it back.
 ///
 /// # Errors
 /// As [`close`].
@@ -281,7 +304,7 @@ pub(crate) async fn close_one(
     permit: &Permit<may::ManageDirectory>,
     id: UserId,
     version: i64,
-) -> Result<(), Problem> {
+) -> Result<Step, Problem> {
     let (account, name, _, is_closed) = take(tx, permit, id, version).await?;
     if is_closed {
         return Err(Problem::conflict(already_closed(&name)));
@@ -294,7 +317,8 @@ pub(crate) async fn close_one(
     }
     let lines: Vec<LineId> = lines.into_iter().map(|(line,)| line).collect();
     let entry = entry("user.close", account, id).change(json!({ "name": name, "lines": lines }), json!({ "lines": [] }));
-    Ok(record(tx, now, permit.actor(), entry).await?)
+    record(tx, now, permit.actor(), entry).await?;
+    Ok(Step::ReopenUser { id, version: version + 1, lines })
 }
 
 pub(super) fn already_closed(name: &str) -> String {
@@ -306,21 +330,55 @@ pub(super) fn already_closed(name: &str) -> String {
 /// # Errors
 /// `Conflict` when somebody else was first or the account is closed, `NotFound` outside the permit's scope.
 pub async fn reopen(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, id: UserId, version: i64) -> Result<(), Problem> {
-    db.work(async |tx| {
-        let owner: Option<(AccountId,)> = tx.opt("select account_id from account_user where id = $1", [id]).await?;
-        let (owner,) = owner.ok_or_else(no_such_user)?;
-        match standing(tx, permit.scope(), owner).await {
-            Ok(account) => account.is_open()?,
-            Err(Problem::NotFound { .. }) => return Err(no_such_user()),
-            Err(other) => return Err(other),
-        }
-        let (account, name, email, is_closed) = take(tx, permit, id, version).await?;
-        if !is_closed {
-            return Err(Problem::conflict(format!("{name} is open already.")));
-        }
-        is_free(tx, account, id, &email).await?;
-        tx.run("update account_user set closed_at = null where id = $1", [id]).await?;
-        Ok(record(tx, now, permit.actor(), entry("user.reopen", account, id).change((), json!({ "name": name }))).await?)
-    })
-    .await
+    db.work(async |tx| reopen_one(tx, now, permit, id, version, &[]).await).await
+}
+
+/// The same in the caller's transaction, with access to these lines, as far as they are still the account's.
+///
+/// # Errors
+/// As [`reopen`].
+pub(crate) async fn reopen_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    id: UserId,
+    version: i64,
+    lines: &[LineId],
+) -> Result<(), Problem> {
+    let owner: Option<(AccountId,)> = tx.opt("select account_id from account_user where id = $1", [id]).await?;
+    let (owner,) = owner.ok_or_else(no_such_user)?;
+    match standing(tx, permit.scope(), owner).await {
+        Ok(account) => account.is_open()?,
+        Err(Problem::NotFound { .. }) => return Err(no_such_user()),
+        Err(other) => return Err(other),
+    }
+    let (account, name, email, is_closed) = take(tx, permit, id, version).await?;
+    if !is_closed {
+        return Err(Problem::conflict(format!("{name} is open already.")));
+    }
+    is_free(tx, account, id, &email).await?;
+    tx.run("update account_user set closed_at = null where id = $1", [id]).await?;
+    let lines = give_access(tx, now, account, id, lines).await?;
+    let after = json!({ "name": name, "lines": lines });
+    Ok(record(tx, now, permit.actor(), entry("user.reopen", account, id).change((), after)).await?)
+}
+
+/// Gives a person of the account access to those of the lines that are the account's; says which.
+async fn give_access(tx: &mut Tx, now: &Now, account: AccountId, id: UserId, lines: &[LineId]) -> Result<Vec<LineId>> {
+    let lines: Vec<[LineId; 1]> = lines.iter().map(|line| [*line]).collect();
+    let given: Vec<(LineId,)> = tx
+        .all(
+            "insert into line_user (line_id, user_id)
+             select l.id, $2 from line l
+             where l.account_id = $1 and l.id in (select unhex(j.value->>0, '-') from json_each($3) j)
+             on conflict do nothing
+             returning line_id",
+            (account, id, crate::messaging::inbound::json(&lines)),
+        )
+        .await?;
+    for (line,) in &given {
+        crate::sync::access_changed(tx, now.at(), *line).await?;
+        tx.tell(Change::Line { account_id: account, line_id: *line });
+    }
+    Ok(given.into_iter().map(|(line,)| line).collect())
 }

@@ -164,24 +164,50 @@ pub async fn decide(
     Ok(record(tx, now, actor, entry.change(serde_json::json!({ "state": state }), serde_json::json!({ "state": after }))).await?)
 }
 
-/// The scheduled blasts of an account that is closed wait for a decision. Says how many.
+/// The scheduled blasts of an account that is closed wait for a decision. Says which.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn pause_scheduled(tx: &mut Tx, account: AccountId) -> Result<u64> {
-    tx.run(
-        "update blast set state = 'paused' where state = 'scheduled' and line_id in (select id from line where account_id = $1)",
-        [account],
-    )
-    .await
+pub(crate) async fn pause_scheduled(tx: &mut Tx, account: AccountId) -> Result<Vec<BlastId>> {
+    let paused: Vec<(BlastId,)> = tx
+        .all(
+            "update blast set state = 'paused'
+             where state = 'scheduled' and line_id in (select id from line where account_id = $1)
+             returning id",
+            [account],
+        )
+        .await?;
+    Ok(paused.into_iter().map(|(id,)| id).collect())
 }
 
 /// The same of a line that is closed.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn pause_scheduled_of_line(tx: &mut Tx, line: LineId) -> Result<u64> {
-    tx.run("update blast set state = 'paused' where line_id = $1 and state = 'scheduled'", [line]).await
+pub(crate) async fn pause_scheduled_of_line(tx: &mut Tx, line: LineId) -> Result<Vec<BlastId>> {
+    let paused: Vec<(BlastId,)> =
+        tx.all("update blast set state = 'paused' where line_id = $1 and state = 'scheduled' returning id", [line]).await?;
+    Ok(paused.into_iter().map(|(id,)| id).collect())
+}
+
+/// The pause of these blasts of an account is taken back. Says how many were still paused.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn schedule_again(tx: &mut Tx, account: AccountId, blasts: &[BlastId]) -> Result<u64> {
+    let blasts: Vec<[BlastId; 1]> = blasts.iter().map(|id| [*id]).collect();
+    let scheduled = tx
+        .run(
+            "update blast set state = 'scheduled'
+             where state = 'paused' and line_id in (select id from line where account_id = $1)
+               and id in (select unhex(j.value->>0, '-') from json_each($2) j)",
+            (account, json(&blasts)),
+        )
+        .await?;
+    if scheduled > 0 {
+        tx.tell(Change::OutboxDue);
+    }
+    Ok(scheduled)
 }
 
 macro_rules! unsent_sql {

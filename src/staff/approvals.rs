@@ -96,7 +96,7 @@ async fn carry_out(tx: &mut Tx, now: &Now, asker: &Member, decider: &Member, wis
         Wish::Reset { .. } => Ok(()),
         Wish::SetTypes { lines, to } => {
             let permit = asker.permit::<may::SetIntegrationType>()?;
-            crate::directory::integration::set_all(tx, now, &permit, &lines, to).await
+            crate::directory::integration::set_all(tx, now, &permit, &lines, to).await.map(|_| ())
         }
         Wish::StartRun { run } => utilities::approved(tx, now, run, asker, decider).await,
     }

@@ -1,4 +1,5 @@
-//! The notebook of a request: what its member was refused, and what personal data they were shown, so that reads stay reads. Whoever
+//! The notebook of a request: what its member was refused, what personal data they were shown, and what they can take back, so that reads
+//! stay reads. Whoever
 //! serves the request writes it down before the answer leaves.
 //!
 //! The rule: the same thing of the same person is written down once in ten minutes, so that a loop of requests cannot fill the audit.
@@ -7,7 +8,7 @@ use super::throttle::network;
 use super::{Actor, Entry, Member, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, AuditOutcome, BlastId, ContactId, ConversationId, LineId, Permission, RunId, StaffId, Timestamp};
+use crate::types::{AccountId, AuditOutcome, BlastId, ContactId, ConversationId, LineId, Permission, RunId, StaffId, Timestamp, UndoId};
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -78,6 +79,7 @@ struct Notes {
     refused: Vec<Permission>,
     seen: Vec<Seen>,
     is_asked_for_proof: bool,
+    undo: Option<UndoId>,
 }
 
 /// What was noted while one request ran; clones share it.
@@ -104,6 +106,16 @@ impl Notebook {
     /// The member was asked to show again who they are.
     pub(super) fn asked_for_proof(&self) {
         self.notes().is_asked_for_proof = true;
+    }
+
+    /// The member can take back what they did, by this.
+    pub(super) fn can_undo(&self, id: UndoId) {
+        self.notes().undo = Some(id);
+    }
+
+    /// What the member can take back.
+    pub(super) fn undo(&self) -> Option<UndoId> {
+        self.notes().undo
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {

@@ -2,7 +2,7 @@
 
 use super::notebook::{Notebook, Seen};
 use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, Permission, Problem, SignedIn, StaffId};
+use crate::types::{AccountId, Permission, Problem, SignedIn, StaffId, UndoId};
 use std::marker::PhantomData;
 use uuid::Uuid;
 
@@ -241,6 +241,11 @@ impl Member {
         Some(Permit { actor: self.actor(), scope, sight, notebook: self.notebook.clone(), of: PhantomData })
     }
 
+    /// What takes back what they did in this request, if something does. To be asked before the notebook is written down.
+    pub fn can_undo(&self) -> Option<UndoId> {
+        self.notebook.undo()
+    }
+
     pub(super) fn notebook(&self) -> &Notebook {
         &self.notebook
     }
@@ -314,6 +319,11 @@ impl<P> Permit<P> {
     /// Notes that its holder is shown this whole, for the audit.
     pub fn saw(&self, seen: Seen) {
         self.notebook.saw(seen);
+    }
+
+    /// Notes what takes back what its holder has just done.
+    pub(crate) fn can_undo(&self, id: UndoId) {
+        self.notebook.can_undo(id);
     }
 
     /// Notes that its holder would have needed a further permission, for the audit.

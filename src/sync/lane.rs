@@ -280,12 +280,11 @@ async fn release(tx: &mut Tx, lanes: &[(LineId, ConversationId, i64)]) -> Result
 ///
 /// # Errors
 /// What the database says.
-pub async fn skip_held_of_line(tx: &mut Tx, now: &Now, line: LineId, to: IntegrationType) -> Result<u64> {
-    let at = now.at();
+pub async fn skip_held_of_line(tx: &mut Tx, at: Timestamp, line: LineId, to: IntegrationType) -> Result<u64> {
     let skipped = tx
         .run(
-            "update sync_entry set state = 'skipped', reason = $2 where line_id = $1 and state = 'held'",
-            (line, format!("the line's type was set to {}", to.name())),
+            "update sync_entry set state = 'skipped', reason = $2, skipped_at = $3 where line_id = $1 and state = 'held'",
+            (line, format!("the line's type was set to {}", to.name()), at),
         )
         .await?;
     tx.run(
@@ -295,4 +294,31 @@ pub async fn skip_held_of_line(tx: &mut Tx, now: &Now, line: LineId, to: Integra
     )
     .await?;
     Ok(skipped)
+}
+
+/// The line's leaving at `since` is taken back: what it skipped is held again. Says how many.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn hold_again(tx: &mut Tx, at: Timestamp, line: LineId, since: Timestamp) -> Result<u64> {
+    tx.run(
+        "update lane as l
+         set held = l.held + d.held,
+             trouble = case when l.trouble = 0 then 1 else l.trouble end,
+             held_since = coalesce(l.held_since, d.first, $3),
+             changed_at = $3
+         from (select e.conversation_id as its_conversation, count(*) as held, min(e.accepted_at) as first
+               from sync_entry e
+               where e.line_id = $1 and e.skipped_at = $2 and e.state = 'skipped'
+               group by e.conversation_id) d
+         where l.line_id = $1 and l.conversation_id = d.its_conversation",
+        (line, since, at),
+    )
+    .await?;
+    tx.run(
+        "update sync_entry set state = 'held', reason = null, skipped_at = null
+         where line_id = $1 and skipped_at = $2 and state = 'skipped'",
+        (line, since),
+    )
+    .await
 }

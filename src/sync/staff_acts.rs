@@ -162,7 +162,7 @@ pub async fn restore(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line:
             .opt(
                 "update sync_entry
                  set state = case when seq is null then 'held' else 'queued' end,
-                     seq = case when seq is not null then cast($3 as bigint) end, reason = null, alone = true
+                     seq = case when seq is not null then cast($3 as bigint) end, reason = null, skipped_at = null, alone = true
                  where line_id = $1 and message_id = $2 and state in ('skipped', 'failed') and intent_id is null
                  returning state",
                 (line, message, next),

@@ -59,4 +59,6 @@ ids! {
     RunId;
     /// A saved view of a list.
     ViewId;
+    /// What takes back something that was just done.
+    UndoId;
 }

@@ -43,6 +43,7 @@ mod soak;
 mod statements;
 mod transfer;
 mod type_change;
+mod undo;
 mod unknown;
 mod web;
 mod webhooks;

@@ -9,7 +9,8 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx};
 use crate::messaging::blast;
 use crate::staff::{Entry, Permit, may, record};
-use crate::types::{AccountClosing, AccountId, IntegrationType, Problem, Timestamp};
+use crate::types::{AccountClosing, AccountId, BlastId, IntegrationType, Problem, Timestamp};
+use crate::undo::{self, Step};
 use crate::{ringcentral, sync};
 
 /// What hangs on an account that is to be closed; changes nothing.
@@ -70,8 +71,10 @@ pub async fn close(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, id
         let blasts = blast::pause_scheduled(tx, id).await?;
         let connection = ringcentral::account_closed(tx, id, at).await?;
         let entry = Entry { action: "account.close", account_id: Some(id), ..Entry::default() };
-        let after = serde_json::json!({ "blasts_paused": blasts, "connection_paused": connection });
-        Ok(record(tx, now, permit.actor(), entry.change((), after)).await?)
+        let after = serde_json::json!({ "blasts_paused": blasts.len(), "connection_paused": connection });
+        record(tx, now, permit.actor(), entry.change((), after)).await?;
+        let step = Step::ReopenAccount { id, version: version + 1, blasts };
+        Ok(undo::leave(tx, now, permit, "The account was closed.", vec![step]).await?)
     })
     .await
 }
@@ -81,25 +84,38 @@ pub async fn close(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, id
 /// # Errors
 /// `NotFound` outside the permit's scope, `Conflict` when somebody else was first, or it is open.
 pub async fn reopen(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, id: AccountId, version: i64) -> Result<(), Problem> {
+    db.work(async |tx| reopen_one(tx, now, permit, id, version, &[]).await).await
+}
+
+/// The same in the caller's transaction; these blasts of it are scheduled again.
+///
+/// # Errors
+/// As [`reopen`].
+pub(crate) async fn reopen_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    id: AccountId,
+    version: i64,
+    blasts: &[BlastId],
+) -> Result<(), Problem> {
     let scope = permit.scope();
-    db.work(async |tx| {
-        let since: Option<(Timestamp,)> = tx
-            .opt(
-                "update account set version = version + 1
-                 where id = $1 and version = $2 and closed_at is not null
-                   and ($3 or id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
-                 returning closed_at",
-                (id, version, scope.everywhere, scope.staff, scope.permission),
-            )
-            .await?;
-        let Some((since,)) = since else { return Err(why_not(tx, permit, id).await?) };
-        tx.run("update account set closed_at = null where id = $1", [id]).await?;
-        let connection = ringcentral::account_reopened(tx, id, since, now.at()).await?;
-        let entry = Entry { action: "account.reopen", account_id: Some(id), ..Entry::default() };
-        let after = serde_json::json!({ "connection_resumed": connection });
-        Ok(record(tx, now, permit.actor(), entry.change((), after)).await?)
-    })
-    .await
+    let since: Option<(Timestamp,)> = tx
+        .opt(
+            "update account set version = version + 1
+             where id = $1 and version = $2 and closed_at is not null
+               and ($3 or id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+             returning closed_at",
+            (id, version, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    let Some((since,)) = since else { return Err(why_not(tx, permit, id).await?) };
+    tx.run("update account set closed_at = null where id = $1", [id]).await?;
+    let connection = ringcentral::account_reopened(tx, id, since, now.at()).await?;
+    let scheduled = blast::schedule_again(tx, id, blasts).await?;
+    let entry = Entry { action: "account.reopen", account_id: Some(id), ..Entry::default() };
+    let after = serde_json::json!({ "connection_resumed": connection, "blasts_scheduled": scheduled });
+    Ok(record(tx, now, permit.actor(), entry.change((), after)).await?)
 }
 
 /// On PostgreSQL the row is share-locked, so that the account is not closed meanwhile.

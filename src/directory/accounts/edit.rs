@@ -9,6 +9,7 @@ use crate::directory::lines;
 use crate::messaging::inbound::json;
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, Change, IntegrationType, LineId, Problem};
+use crate::undo::{self, Step};
 
 /// So many lines are named in a refusal.
 const NAMED: usize = 5;
@@ -32,38 +33,54 @@ pub async fn edit(
     id: AccountId,
     version: i64,
     name: &str,
-    (sends_blasts, has_conversations): (bool, bool),
+    products: (bool, bool),
 ) -> Result<(), Problem> {
-    let name = short_text("name", name, 80)?;
     db.work(async |tx| {
-        let was = take(tx, permit, id, version).await?;
-        if was.sends_blasts && !sends_blasts {
-            nothing_needs(tx, id, "sends_blasts", &[IntegrationType::None]).await?;
-        }
-        if was.has_conversations && !has_conversations {
-            nothing_needs(tx, id, "has_conversations", &[IntegrationType::Inbox, IntegrationType::Ringcentral]).await?;
-        }
-        let edited = tx
-            .run(
-                "update account set name = $2, sends_blasts = $3, has_conversations = $4 where id = $1",
-                (id, name.clone(), sends_blasts, has_conversations),
-            )
-            .await;
-        match edited {
-            Err(error) if is_duplicate(&error) => return Err(Problem::invalid("name", "There is an account of this name already.")),
-            other => other?,
-        };
-        if was.name != name {
-            lines_are_found_by(tx, id, &name).await?;
-        }
-        let entry = Entry { action: "account.edit", account_id: Some(id), ..Entry::default() };
-        let said = |name: &str, sends_blasts: bool, has_conversations: bool| {
-            serde_json::json!({ "name": name, "sends_blasts": sends_blasts, "has_conversations": has_conversations })
-        };
-        let before = said(&was.name, was.sends_blasts, was.has_conversations);
-        Ok(record(tx, now, permit.actor(), entry.change(before, said(&name, sends_blasts, has_conversations))).await?)
+        let step = edit_one(tx, now, permit, id, version, name, products).await?;
+        Ok(undo::leave(tx, now, permit, "The account was changed.", vec![step]).await?)
     })
     .await
+}
+
+/// The same in the caller's transaction; says what takes it back.
+///
+/// # Errors
+/// As [`edit`].
+pub(crate) async fn edit_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    id: AccountId,
+    version: i64,
+    name: &str,
+    (sends_blasts, has_conversations): (bool, bool),
+) -> Result<Step, Problem> {
+    let name = short_text("name", name, 80)?;
+    let was = take(tx, permit, id, version).await?;
+    if was.sends_blasts && !sends_blasts {
+        nothing_needs(tx, id, "sends_blasts", &[IntegrationType::None]).await?;
+    }
+    if was.has_conversations && !has_conversations {
+        nothing_needs(tx, id, "has_conversations", &[IntegrationType::Inbox, IntegrationType::Ringcentral]).await?;
+    }
+    let edited = tx
+        .run(
+            "update account set name = $2, sends_blasts = $3, has_conversations = $4 where id = $1",
+            (id, name.clone(), sends_blasts, has_conversations),
+        )
+        .await;
+    match edited {
+        Err(error) if is_duplicate(&error) => return Err(Problem::invalid("name", "There is an account of this name already.")),
+        other => other?,
+    };
+    if was.name != name {
+        lines_are_found_by(tx, id, &name).await?;
+    }
+    let entry = Entry { action: "account.edit", account_id: Some(id), ..Entry::default() };
+    let said = |name: &str, sends_blasts: bool, has_conversations: bool| serde_json::json!({ "name": name, "sends_blasts": sends_blasts, "has_conversations": has_conversations });
+    let before = said(&was.name, was.sends_blasts, was.has_conversations);
+    record(tx, now, permit.actor(), entry.change(before, said(&name, sends_blasts, has_conversations))).await?;
+    Ok(Step::EditAccount { id, version: version + 1, name: was.name, products: (was.sends_blasts, was.has_conversations) })
 }
 
 /// Takes the row's lock, if the permit holds there and nobody was first; says what it holds.

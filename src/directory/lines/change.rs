@@ -5,17 +5,19 @@
 use super::{no_such_line, search_text, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::directory::accounts::standing;
+use crate::directory::accounts::{Standing, standing};
+use crate::directory::integration;
 use crate::messaging::{blast, conversations_of_line};
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, Change, IntegrationType, LineClosing, LineId, Problem};
+use crate::undo::{self, LineWas, Step};
 
-/// The line's account, if the permit holds there; on PostgreSQL it stays open as it is. It comes before the line is locked.
-async fn account_of(tx: &mut Tx, permit: &Permit<may::ManageDirectory>, line: LineId) -> Result<(AccountId, String), Problem> {
+/// The line's account and how it stands, if the permit holds there; on PostgreSQL it stays so. It comes before the line is locked.
+async fn account_of(tx: &mut Tx, permit: &Permit<may::ManageDirectory>, line: LineId) -> Result<(AccountId, Standing), Problem> {
     let owner: Option<(AccountId,)> = tx.opt("select account_id from line where id = $1", [line]).await?;
     let (owner,) = owner.ok_or_else(no_such_line)?;
     match standing(tx, permit.scope(), owner).await {
-        Ok(account) => Ok((owner, account.name)),
+        Ok(account) => Ok((owner, account)),
         Err(Problem::NotFound { .. }) => Err(no_such_line()),
         Err(other) => Err(other),
     }
@@ -41,22 +43,39 @@ pub async fn edit(
     version: i64,
     label: &str,
 ) -> Result<(), Problem> {
-    let label = short_text("label", label, 80)?;
     db.work(async |tx| {
-        let (account, name) = account_of(tx, permit, line).await?;
-        let was: Option<(String,)> = tx
-            .opt(
-                "update line set version = version + 1 where id = $1 and version = $2 and account_id = $3 returning label",
-                (line, version, account),
-            )
-            .await?;
-        let Some((was,)) = was else { return Err(somebody_was_first()) };
-        tx.run("update line set label = $2, search = $3 where id = $1", (line, label.clone(), search_text(&label, &name))).await?;
-        tx.tell(Change::Line { account_id: account, line_id: line });
-        let entry = entry("line.edit", account, line).change(serde_json::json!({ "label": was }), serde_json::json!({ "label": label }));
-        Ok(record(tx, now, permit.actor(), entry).await?)
+        let step = edit_one(tx, now, permit, line, version, label).await?;
+        Ok(undo::leave(tx, now, permit, "The line’s label was changed.", vec![step]).await?)
     })
     .await
+}
+
+/// The same in the caller's transaction; says what takes it back.
+///
+/// # Errors
+/// As [`edit`].
+pub(crate) async fn edit_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    line: LineId,
+    version: i64,
+    label: &str,
+) -> Result<Step, Problem> {
+    let label = short_text("label", label, 80)?;
+    let (account, of) = account_of(tx, permit, line).await?;
+    let was: Option<(String,)> = tx
+        .opt(
+            "update line set version = version + 1 where id = $1 and version = $2 and account_id = $3 returning label",
+            (line, version, account),
+        )
+        .await?;
+    let Some((was,)) = was else { return Err(somebody_was_first()) };
+    tx.run("update line set label = $2, search = $3 where id = $1", (line, label.clone(), search_text(&label, &of.name))).await?;
+    tx.tell(Change::Line { account_id: account, line_id: line });
+    let entry = entry("line.edit", account, line).change(serde_json::json!({ "label": was }), serde_json::json!({ "label": label }));
+    record(tx, now, permit.actor(), entry).await?;
+    Ok(Step::EditLine { id: line, version: version + 1, label: was })
 }
 
 /// What hangs on a line that is to be closed; changes nothing.
@@ -99,6 +118,7 @@ pub async fn closing(
 /// # Errors
 /// `Conflict` when somebody else was first, or while it is being transferred; `NotFound` outside the permit's scope.
 pub async fn close(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, line: LineId, version: i64) -> Result<(), Problem> {
+    let at = now.at();
     db.work(async |tx| {
         let (account, _) = account_of(tx, permit, line).await?;
         // The write takes the row's lock: no message is routed meanwhile.
@@ -115,14 +135,16 @@ pub async fn close(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, li
             return Err(Problem::conflict("The line is being transferred. Close it when that is done: its runs say how far it is."));
         }
         let none = IntegrationType::None;
-        tx.run("update line set integration_type = $2, closed_at = $3 where id = $1", (line, none, now.at())).await?;
+        tx.run("update line set integration_type = $2, closed_at = $3 where id = $1", (line, none, at)).await?;
         let is_ringcentral = was == IntegrationType::Ringcentral;
-        let skipped = if is_ringcentral { crate::sync::skip_held_of_line(tx, now, line, none).await? } else { 0 };
+        let skipped = if is_ringcentral { crate::sync::skip_held_of_line(tx, at, line, none).await? } else { 0 };
         let blasts = blast::pause_scheduled_of_line(tx, line).await?;
         tx.tell(Change::Line { account_id: account, line_id: line });
-        let after = serde_json::json!({ "integration_type": none, "held_now_skipped": skipped, "blasts_paused": blasts });
+        let after = serde_json::json!({ "integration_type": none, "held_now_skipped": skipped, "blasts_paused": blasts.len() });
         let entry = entry("line.close", account, line).change(serde_json::json!({ "integration_type": was }), after);
-        Ok(record(tx, now, permit.actor(), entry).await?)
+        record(tx, now, permit.actor(), entry).await?;
+        let step = Step::ReopenLine { id: line, version: version + 1, was: LineWas { integration_type: was, since: at, blasts } };
+        Ok(undo::leave(tx, now, permit, "The line was closed.", vec![step]).await?)
     })
     .await
 }
@@ -133,20 +155,54 @@ pub async fn close(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, li
 /// `Conflict` when somebody else was first, or its account is closed; `NotFound` outside the permit's scope.
 pub async fn reopen(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, line: LineId, version: i64) -> Result<(), Problem> {
     db.work(async |tx| {
-        let (account, _) = account_of(tx, permit, line).await?;
-        crate::directory::accounts::hold_open(tx, account).await?;
-        let opened = tx
-            .run(
-                "update line set version = version + 1, closed_at = null
-                 where id = $1 and version = $2 and account_id = $3 and closed_at is not null",
-                (line, version, account),
-            )
-            .await?;
-        if opened == 0 {
-            return Err(somebody_was_first());
-        }
-        tx.tell(Change::Line { account_id: account, line_id: line });
+        let account = reopen_one(tx, permit, line, version).await?.0;
         Ok(record(tx, now, permit.actor(), entry("line.reopen", account, line)).await?)
     })
     .await
+}
+
+/// Opens it in the caller's transaction; says whose it is, and how the account stands.
+async fn reopen_one(
+    tx: &mut Tx,
+    permit: &Permit<may::ManageDirectory>,
+    line: LineId,
+    version: i64,
+) -> Result<(AccountId, Standing), Problem> {
+    let (account, of) = account_of(tx, permit, line).await?;
+    of.is_open()?;
+    let opened = tx
+        .run(
+            "update line set version = version + 1, closed_at = null
+             where id = $1 and version = $2 and account_id = $3 and closed_at is not null",
+            (line, version, account),
+        )
+        .await?;
+    if opened == 0 {
+        return Err(somebody_was_first());
+    }
+    tx.tell(Change::Line { account_id: account, line_id: line });
+    Ok((account, of))
+}
+
+/// Takes a closing back in the caller's transaction: the line has its type again, what it held is held, its blasts are scheduled.
+///
+/// # Errors
+/// As [`reopen`]; `Conflict` when messages came or went meanwhile, `Invalid` when the account lacks what the type needs.
+pub(crate) async fn reopen_as_it_was(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    line: LineId,
+    version: i64,
+    was: &LineWas,
+) -> Result<(), Problem> {
+    let (account, of) = reopen_one(tx, permit, line, version).await?;
+    let to = was.integration_type;
+    of.allows(to)?;
+    integration::is_quiet_since(tx, line, was.since).await?;
+    tx.run("update line set integration_type = $2 where id = $1", (line, to)).await?;
+    let held = crate::sync::hold_again(tx, now.at(), line, was.since).await?;
+    let scheduled = blast::schedule_again(tx, account, &was.blasts).await?;
+    let after = serde_json::json!({ "integration_type": to, "skipped_now_held": held, "blasts_scheduled": scheduled });
+    Ok(record(tx, now, permit.actor(), entry("line.reopen", account, line).change((), after)).await?)
 }

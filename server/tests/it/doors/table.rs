@@ -70,6 +70,8 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("views/save",                "list=lines&name=View {n}&names[]=type&values[]=none&role={role}",   [401, 403, 403, 403, 200]),
     ("views/rename",              "id={message}&version=1&name=View {n}",                              [401, 404, 404, 404, 404]),
     ("views/remove",              "id={message}&version=1",                                            [401, 404, 404, 404, 404]),
+    ("undo/offered",              "id={message}",                                                      [401, 200, 200, 200, 200]),
+    ("undo/take",                 "id={message}",                                                      [401, 409, 409, 409, 409]),
     // Bulk changes; what is chosen is within the person's scope.
     ("bulk/look",                 "act=retry_lanes&all=true",                                          [401, 403, 200, 200, 200]),
     ("bulk/do",                   "act=close_users&rows[]={user}:0&confirm=1",                         [401, 403, 409, 404, 409]),
