@@ -10,7 +10,8 @@ pub mod theme;
 use crate::fault::{Fault, Reply};
 use crate::live::{LiveSwitch, Waiting, provide_live};
 use crate::sign_in::Prove;
-use crate::ui::{Icon, Loaded, PROOF_FORM, SendForm, Sending, ToastRegion, icon, load, provide_toasts};
+use crate::ui::{Icon, Loaded, PROOF_FORM, SendForm, Sending, ToastRegion, icon, load, provide_again, provide_toasts};
+use crate::undo::{UndoBar, provide_undo};
 use keys::{Keys, KeysButton, provide_help};
 use leptos::html;
 use leptos::prelude::*;
@@ -18,13 +19,14 @@ use leptos_router::components::Outlet;
 use leptos_router::hooks::use_location;
 use palette::{PaletteButton, PaletteDialog, provide_palette};
 use serde::{Deserialize, Serialize};
-use switchyard::types::{Permission, SignedIn};
+use switchyard::types::{Permission, SignedIn, UndoOffer};
 use theme::ThemeChoice;
 
 #[cfg(feature = "ssr")]
 use {
     crate::context::{member, services, session},
     switchyard::staff::approvals,
+    switchyard::undo,
 };
 
 /// What every page does without the program: says that the console does not answer, keeps drafts, leads back to the row, and writes times
@@ -42,6 +44,8 @@ pub struct Me {
     pub simulator: bool,
     /// How much waits for their decision.
     pub to_decide: i64,
+    /// What they have just done and may take back.
+    pub undo: Option<UndoOffer>,
 }
 
 impl Me {
@@ -68,7 +72,8 @@ pub async fn who_am_i() -> Result<Me, Fault> {
     let member = member().await?;
     let services = services()?;
     let to_decide = approvals::to_decide(&services.db, &services.now, &member).await?;
-    Ok(Me { member: member.signed_in(), simulator: services.sandbox_url.is_some(), to_decide })
+    let undo = undo::offered(&services.db, &services.now, &member, None).await?;
+    Ok(Me { member: member.signed_in(), simulator: services.sandbox_url.is_some(), to_decide, undo })
 }
 
 /// Ends the session.
@@ -101,6 +106,8 @@ pub fn Frame(
 ) -> impl IntoView {
     let me: MeLoaded = load(|| (), |()| who_am_i());
     provide_context(me);
+    provide_again();
+    provide_undo();
     provide_toasts();
     provide_live();
     provide_help();
@@ -164,7 +171,9 @@ pub fn Frame(
         <SendForm id=PROOF_FORM action=proof>
             ""
         </SendForm>
-        <ToastRegion />
+        <ToastRegion>
+            <UndoBar />
+        </ToastRegion>
         <Waiting />
         <PaletteDialog />
         <Keys />

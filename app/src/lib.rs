@@ -34,6 +34,7 @@ mod simulator;
 mod staff;
 mod sync;
 pub mod ui;
+mod undo;
 mod utilities;
 mod views;
 mod you;

@@ -30,7 +30,7 @@ pub use field::{Check, Choice, Field, Select, TextArea, area_text};
 pub use filter::{FilterBar, Search, query_field};
 pub use help::Help;
 pub use icon::{Icon, icon};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_again, provide_again};
 pub use page::{Notice, PageHead, Panel, Stat, Tabs, grouped};
 pub use pick::{Pick, Picking};
 pub use send::{SendForm, Sending, UploadForm, fault_of, waits};

@@ -50,7 +50,6 @@ pub fn AccountPage() -> impl IntoView {
     for action in [edit, reopen] {
         action.on_success(move || looks.update(|looks| *looks += 1));
     }
-    toast_on_success(edit, "The account was changed.");
     toast_on_success(reopen, "The account is open again.");
     let found = load(
         move || (id.get(), looks.get()),

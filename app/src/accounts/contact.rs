@@ -6,7 +6,7 @@ use crate::frame::{Me, use_me, who_am_i};
 use crate::lines::consent_badge;
 use crate::ui::{
     Button, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loading, Look, Number, PageHead, Panel, SendForm, Sending, Table,
-    TextArea, Time, contact_number, fault_of, field_error, load, masked_note, toast_on_success, waits,
+    TextArea, Time, contact_number, fault_of, field_error, load, masked_note, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{ContactDetail, ContactId, ContactLine, Permission};
@@ -57,8 +57,6 @@ pub fn ContactPage() -> impl IntoView {
     for act in [edit, close] {
         act.on_success(move || looks.update(|looks| *looks += 1));
     }
-    toast_on_success(edit, "The contact was changed.");
-    toast_on_success(close, "Done.");
     let me = use_me();
     let found = load(
         move || (id.get(), looks.get()),

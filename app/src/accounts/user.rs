@@ -72,8 +72,6 @@ pub fn UserPage() -> impl IntoView {
     for act in [acts.edit, acts.close, acts.reopen, acts.access] {
         act.on_success(move || looks.update(|looks| *looks += 1));
     }
-    toast_on_success(acts.edit, "The person was changed.");
-    toast_on_success(acts.close, "The person is closed, and their access is gone.");
     toast_on_success(acts.reopen, "The person is open again. Give them access to lines.");
     toast_on_success(acts.access, "Access was changed.");
     let found = load(

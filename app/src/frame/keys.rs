@@ -2,6 +2,7 @@
 
 use super::palette::Palette;
 use crate::ui::Dialog;
+use crate::undo;
 use leptos::ev;
 use leptos::leptos_dom::helpers::window_event_listener;
 use leptos::prelude::*;
@@ -69,7 +70,16 @@ pub fn Keys() -> impl IntoView {
                 palette.update(|open| *open = !*open);
                 return;
             }
-            if event.ctrl_key() || event.meta_key() || event.alt_key() || event.default_prevented() || is_typing(&event) {
+            if event.default_prevented() || is_typing(&event) {
+                return;
+            }
+            if takes_back(&event) {
+                if undo::press() {
+                    event.prevent_default();
+                }
+                return;
+            }
+            if event.ctrl_key() || event.meta_key() || event.alt_key() {
                 return;
             }
             let key = event.key();
@@ -97,6 +107,7 @@ pub fn Keys() -> impl IntoView {
                     help.set(true);
                     true
                 }
+                "z" => undo::press(),
                 "j" => step(1),
                 "k" => step(-1),
                 _ => false,
@@ -126,7 +137,7 @@ pub fn Keys() -> impl IntoView {
     view! {
         <Dialog title="Keyboard" open=help>
             <dl class="grid grid-cols-[5rem_1fr] items-center gap-y-2">
-                {key("Ctrl K", "Search everywhere; ⌘ K on a Mac")} {key("/", "Search this list, or everywhere where there is none")} {key("j  k", "Next and previous row")} {key("Enter", "Open the row")}
+                {key("Ctrl K", "Search everywhere; ⌘ K on a Mac")} {key("/", "Search this list, or everywhere where there is none")} {key("j  k", "Next and previous row")} {key("Enter", "Open the row")} {key("z", "Undo what you have just done, while it is offered; Ctrl Z, too")}
                 {WAYS.map(|(second, _, name)| {
                     view! {
                         <dt>
@@ -154,6 +165,11 @@ fn storage() -> Option<web_sys::Storage> {
 fn opens_palette(event: &ev::KeyboardEvent) -> bool {
     let is_it = (event.ctrl_key() != event.meta_key()) && !event.alt_key() && !event.shift_key() && event.key().eq_ignore_ascii_case("k");
     is_it && matches!(document().query_selector("dialog[open]:not(.palette)"), Ok(None))
+}
+
+/// Ctrl-Z, or ⌘-Z.
+fn takes_back(event: &ev::KeyboardEvent) -> bool {
+    (event.ctrl_key() != event.meta_key()) && !event.alt_key() && !event.shift_key() && event.key().eq_ignore_ascii_case("z")
 }
 
 /// Whether the key belongs to a field, or to a dialog that is open.

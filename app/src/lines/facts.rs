@@ -49,7 +49,6 @@ pub fn Facts(
 ) -> impl IntoView {
     let action = Sending::to::<EditLine>();
     reload_after(action, changes);
-    toast_on_success(action, "The line was changed.");
     let fault = fault_of(action);
     let (id, account) = (line.id, line.account_id);
     let label = line.label.clone();

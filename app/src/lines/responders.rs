@@ -67,8 +67,6 @@ pub fn Responders(
     reload_after(edit, changes);
     reload_after(remove, changes);
     toast_on_success(add, "The responder was added.");
-    toast_on_success(edit, "The responder was changed.");
-    toast_on_success(remove, "The responder was removed.");
     let fault = fault_of(add);
     let may = me.may(Permission::ManageDirectory);
     let none = responders.is_empty();

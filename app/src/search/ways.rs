@@ -77,7 +77,7 @@ mod tests {
     fn titles(permissions: &[Permission], text: &str) -> Vec<String> {
         let member =
             SignedIn { id: StaffId(uuid::Uuid::nil()), name: String::new(), permissions: permissions.to_vec(), withheld: Vec::new() };
-        let me = Me { member, simulator: false, to_decide: 0 };
+        let me = Me { member, simulator: false, to_decide: 0, undo: None };
         ways(&me, text, 50).hits.into_iter().map(|hit| hit.title).collect()
     }
 

@@ -53,11 +53,28 @@ impl Decoder<Held> for AsText {
 struct Asked {
     value: Arc<dyn Any + Send + Sync>,
     equal: fn(&(dyn Any + Send + Sync), &(dyn Any + Send + Sync)) -> bool,
+    again: u32,
 }
 
 impl PartialEq for Asked {
     fn eq(&self, other: &Self) -> bool {
-        (self.equal)(&*self.value, &*other.value)
+        self.again == other.again && (self.equal)(&*self.value, &*other.value)
+    }
+}
+
+/// Grows when everything that is shown is to be loaded anew.
+#[derive(Clone, Copy)]
+struct Again(RwSignal<u32>);
+
+/// Makes [`load_again`] reach what is loaded below this point.
+pub fn provide_again() {
+    provide_context(Again(RwSignal::new(0)));
+}
+
+/// Loads what the screen shows anew.
+pub fn load_again() {
+    if let Some(Again(again)) = use_context() {
+        again.update(|again| *again += 1);
     }
 }
 
@@ -131,7 +148,8 @@ where
         (Some(a), Some(b)) => a == b,
         _ => false,
     };
-    let asked = move || Asked { value: Arc::new(asked()), equal };
+    let again = use_context::<Again>();
+    let asked = move || Asked { value: Arc::new(asked()), equal, again: again.map_or(0, |Again(again)| again.get()) };
     let read = move |asked: Asked| -> Loading {
         let loading = asked.value.downcast_ref::<K>().cloned().map(&read);
         Box::pin(async move {

@@ -5,6 +5,7 @@
 
 use crate::Fault;
 use crate::fault::unanswered;
+use crate::undo::Done;
 use leptos::ev;
 use leptos::form::form_data_from_event;
 use leptos::html;
@@ -17,6 +18,7 @@ use leptos::server_fn::request::browser::Request;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
+use switchyard::types::{UNDO_HEADER, UndoId};
 use web_sys::{HtmlFormElement, UrlSearchParams};
 
 /// The sending of a form: whether its answer is awaited, and the latest answer.
@@ -45,14 +47,20 @@ impl Sending {
         self.answer.into()
     }
 
-    /// Sends it, and goes where the answer leads. The form hears when it went well: its draft has done its work.
-    fn send(self, form: HtmlFormElement, request: Option<Request>, navigate: impl Fn(&str, NavigateOptions) + 'static) {
+    /// Sends it, and goes where the answer leads. The form hears when it went well: its draft has done its work, and what it did may be
+    /// offered to be taken back.
+    fn send(self, form: HtmlFormElement, request: Option<Request>, done: Option<Done>, navigate: impl Fn(&str, NavigateOptions) + 'static) {
         self.pending.set(true);
         spawn_local(async move {
-            let (answer, to) = answered(request).await;
+            let Answered { answer, to, undo } = answered(request).await;
             if let (true, Ok(event)) = (answer.is_ok(), web_sys::Event::new("switchyard:sent")) {
                 // False only if a listener cancels it, which none does.
                 let _ = form.dispatch_event(&event);
+                // Fails only for a name that no attribute can have.
+                let _ = form.set_attribute("data-sent", "");
+            }
+            if let (Some(undo), Some(done)) = (undo, done) {
+                done.tell(undo);
             }
             // Whoever left the page meanwhile does not hear of it any more.
             let is_here = self.pending.try_set(false).is_none();
@@ -114,7 +122,7 @@ pub fn SendForm(
     /// Its fields and its button.
     children: Children,
 ) -> impl IntoView {
-    let navigate = use_navigate();
+    let (navigate, done) = (use_navigate(), use_context::<Done>());
     let send = move |event: ev::SubmitEvent| {
         if event.default_prevented() {
             return;
@@ -131,7 +139,7 @@ pub fn SendForm(
             .header("Accept", "application/json")
             .header("Content-Type", "application/x-www-form-urlencoded")
             .body(String::from(fields.to_string()));
-        action.send(event_target(&event), request.ok(), navigate.clone());
+        action.send(event_target(&event), request.ok(), done, navigate.clone());
     };
     view! {
         <form id=id action=action.path method="post" on:submit=send node_ref=node_ref>
@@ -163,7 +171,7 @@ pub fn UploadForm(
         let Ok(form) = form_data_from_event(&event) else { return };
         form.delete("");
         let request = Request::post(&path).header("Accept", "application/json").body(form);
-        action.send(event_target(&event), request.ok(), navigate.clone());
+        action.send(event_target(&event), request.ok(), None, navigate.clone());
     };
     view! {
         <form action=to method="post" enctype="multipart/form-data" on:submit=send>
@@ -172,14 +180,25 @@ pub fn UploadForm(
     }
 }
 
-/// The answer, and where it leads.
-async fn answered(request: Option<Request>) -> (Result<String, Fault>, Option<String>) {
-    let Some(request) = request else { return (Err(unanswered()), None) };
-    let Ok(response) = request.send().await else { return (Err(unanswered()), None) };
-    let to = response.headers().get(REDIRECT_HEADER).and_then(|_| response.headers().get("Location"));
+/// What came of it.
+struct Answered {
+    answer: Result<String, Fault>,
+    /// Where it leads.
+    to: Option<String>,
+    /// What takes back what was done.
+    undo: Option<UndoId>,
+}
+
+async fn answered(request: Option<Request>) -> Answered {
+    let failed = |fault| Answered { answer: Err(fault), to: None, undo: None };
+    let Some(request) = request else { return failed(unanswered()) };
+    let Ok(response) = request.send().await else { return failed(unanswered()) };
+    let headers = response.headers();
+    let to = headers.get(REDIRECT_HEADER).and_then(|_| headers.get("Location"));
+    let undo = headers.get(UNDO_HEADER).and_then(|id| id.parse().ok());
     match (response.ok(), response.text().await) {
-        (true, Ok(text)) => (Ok(text), to),
-        (false, Ok(text)) => (Err(Fault::de(text.into())), None),
-        (_, Err(_)) => (Err(unanswered()), None),
+        (true, Ok(text)) => Answered { answer: Ok(text), to, undo },
+        (false, Ok(text)) => failed(Fault::de(text.into())),
+        (_, Err(_)) => failed(unanswered()),
     }
 }
