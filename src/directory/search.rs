@@ -2,16 +2,11 @@
 //!
 //! The rule: the text is the beginning of a key that an index carries, and the scope is asked of the few rows that it leads to.
 
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, one_more};
 use crate::messaging::inbound::json;
 use crate::search::Prefix;
 use crate::staff::{Permit, Seen, may};
 use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, IntegrationType, LineId, LineRow, Part, PhoneNumber, Timestamp};
-
-/// One more than is shown, so that it can be said that there are more.
-fn and_one(most: usize) -> i64 {
-    i64::try_from(most + 1).unwrap_or(i64::MAX)
-}
 
 /// Writes down the ends of new lines' numbers, by which any part of one is found.
 ///
@@ -43,7 +38,7 @@ pub(crate) async fn accounts(db: &Db, permit: &Permit<may::SeeDirectory>, name: 
                and ($3 or a.id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
              order by a.folded, a.id
              limit $6",
-            (name.from.clone(), name.to.clone(), scope.everywhere, scope.staff, scope.permission, and_one(most)),
+            (name.from.clone(), name.to.clone(), scope.everywhere, scope.staff, scope.permission, one_more(most)),
         )
         .await?;
     Ok(Part::of(rows, most))
@@ -68,7 +63,7 @@ macro_rules! list_sql {
 /// What the database says.
 pub(crate) async fn users(db: &Db, permit: &Permit<may::SeeDirectory>, text: &Prefix, most: usize) -> Result<Part<FoundUser>> {
     let scope = permit.scope();
-    let args = || (text.from.clone(), text.to.clone(), scope.everywhere, scope.staff, scope.permission, and_one(most));
+    let args = || (text.from.clone(), text.to.clone(), scope.everywhere, scope.staff, scope.permission, one_more(most));
     // One text for each key, so that each walks an index of its own.
     let mut rows: Vec<FoundUser> =
         db.all(list_sql!("and u.folded >= $1 and u.folded < $2 order by u.folded, u.account_id, u.id "), args()).await?;
@@ -148,7 +143,7 @@ async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix,
                                      and length(e.digits) > length(d.digits))
                  order by d.digits, d.line_id
                  limit $3",
-                (digits.from.clone(), digits.to.clone(), and_one(most)),
+                (digits.from.clone(), digits.to.clone(), one_more(most)),
             )
             .await;
     }
@@ -161,7 +156,7 @@ async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix,
            and exists (select 1 from line_digits d where d.line_id = l.id and d.digits >= $1 and d.digits < $2)
          order by l.account_id, l.number
          limit $5",
-        (digits.from.clone(), digits.to.clone(), scope.staff, scope.permission, and_one(most)),
+        (digits.from.clone(), digits.to.clone(), scope.staff, scope.permission, one_more(most)),
     )
     .await
 }
@@ -176,7 +171,7 @@ async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, m
            and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
          order by l.folded, l.id
          limit $6",
-        (label.from.clone(), label.to.clone(), scope.everywhere, scope.staff, scope.permission, and_one(most)),
+        (label.from.clone(), label.to.clone(), scope.everywhere, scope.staff, scope.permission, one_more(most)),
     )
     .await
 }
@@ -192,7 +187,7 @@ async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[Ac
            and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
          order by l.account_id, l.number
          limit $5",
-        (json(&accounts), scope.everywhere, scope.staff, scope.permission, and_one(most)),
+        (json(&accounts), scope.everywhere, scope.staff, scope.permission, one_more(most)),
     )
     .await
 }
@@ -237,7 +232,7 @@ pub(crate) async fn contacts_by_name(
                 scope.staff,
                 scope.permission,
                 sight.permission,
-                and_one(most),
+                one_more(most),
             ),
         )
         .await?;
@@ -269,7 +264,7 @@ pub(crate) async fn contacts_by_number(
                 scope.staff,
                 scope.permission,
                 sight.permission,
-                and_one(most),
+                one_more(most),
             ),
         )
         .await?;

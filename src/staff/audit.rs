@@ -3,7 +3,7 @@
 
 use super::{Actor, Permit, may};
 use crate::clock::{Now, first_id_at};
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, one_more};
 use crate::types::{AccountId, AuditEntry, AuditFilter, AuditOutcome, AuditRow, Cursor, LineId, Page, StaffId, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
@@ -99,7 +99,7 @@ pub async fn line_history(
                and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
              order by e.id desc
              limit $6",
-            (line, before_id, scope.everywhere, scope.staff, scope.permission, i64::try_from(limit + 1).unwrap_or(i64::MAX)),
+            (line, before_id, scope.everywhere, scope.staff, scope.permission, one_more(limit)),
         )
         .await?;
     Ok(Page::of(rows, limit, |row| row.id).map(|row| AuditRow {
@@ -167,7 +167,7 @@ pub async fn search(
         filter.account,
         filter.line,
         filter.outcome,
-        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        one_more(limit),
     );
     // One text for each index that may carry it.
     let rows: Vec<Whole> = match filter {

@@ -1,7 +1,7 @@
 //! What a bulk change looks at of conversations whose deliveries are to be tried again, each with why it is left out. It names no contact.
 
 use super::staff_acts::NOTHING_WAITS;
-use crate::db::Db;
+use crate::db::{Db, one_more};
 use crate::staff::Scope;
 use crate::types::{AccountId, BulkFilter, BulkRow, BulkWhich, ConversationId, Cursor, LineId, Page, Problem, Timestamp, Trouble};
 use uuid::Uuid;
@@ -80,7 +80,7 @@ pub(crate) async fn look(db: &Db, scope: Scope, which: &BulkWhich, after: Option
                 conversation,
                 *account,
                 *line,
-                i64::try_from(limit + 1).unwrap_or(i64::MAX),
+                one_more(limit),
             ),
         )
         .await?;

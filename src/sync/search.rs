@@ -2,7 +2,7 @@
 //!
 //! The rule: only where its searcher sees personal data. Elsewhere a whole number finds, by [`super::find`].
 
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, one_more};
 use crate::search::Prefix;
 use crate::staff::{Permit, Seen, may};
 use crate::types::{ConversationId, FoundConversation, LineId, Part, PhoneNumber, ShownNumber};
@@ -51,7 +51,7 @@ pub(crate) async fn conversations_by_number(
                 scope.staff,
                 scope.permission,
                 sight.permission,
-                i64::try_from(most + 1).unwrap_or(i64::MAX),
+                one_more(most),
             ),
         )
         .await?;
@@ -92,7 +92,7 @@ pub(crate) async fn conversations_by_name(
                 scope.staff,
                 scope.permission,
                 sight.permission,
-                i64::try_from(most + 1).unwrap_or(i64::MAX),
+                one_more(most),
             ),
         )
         .await?;
