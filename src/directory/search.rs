@@ -4,7 +4,7 @@
 
 use crate::db::{Db, Result, Tx, one_more};
 use crate::messaging::inbound::json;
-use crate::search::Prefix;
+use crate::search::{Prefix, of_contacts};
 use crate::staff::{Permit, Seen, may};
 use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, IntegrationType, LineId, LineRow, Part, PhoneNumber, Timestamp};
 
@@ -217,25 +217,9 @@ pub(crate) async fn contacts_by_name(
     name: &Prefix,
     most: usize,
 ) -> Result<Part<FoundContact>> {
-    let (scope, sight) = (permit.scope(), permit.sight());
-    if !sight.somewhere {
-        return Ok(Part::default());
-    }
-    let rows: Vec<FoundContact> = db
-        .all(
-            row_sql!("and k.folded >= $1 and k.folded < $2 order by k.folded, k.account_id, k.number "),
-            (
-                name.from.clone(),
-                name.to.clone(),
-                scope.everywhere,
-                sight.everywhere,
-                scope.staff,
-                scope.permission,
-                sight.permission,
-                one_more(most),
-            ),
-        )
-        .await?;
+    let Some(args) = of_contacts(permit, name, most) else { return Ok(Part::default()) };
+    let rows: Vec<FoundContact> =
+        db.all(row_sql!("and k.folded >= $1 and k.folded < $2 order by k.folded, k.account_id, k.number "), args).await?;
     Ok(seen(permit, rows, most))
 }
 
@@ -249,25 +233,9 @@ pub(crate) async fn contacts_by_number(
     tail: &Prefix,
     most: usize,
 ) -> Result<Part<FoundContact>> {
-    let (scope, sight) = (permit.scope(), permit.sight());
-    if !sight.somewhere {
-        return Ok(Part::default());
-    }
-    let rows: Vec<FoundContact> = db
-        .all(
-            row_sql!("and k.tail >= $1 and k.tail < $2 order by k.tail, k.account_id, k.number "),
-            (
-                tail.from.clone(),
-                tail.to.clone(),
-                scope.everywhere,
-                sight.everywhere,
-                scope.staff,
-                scope.permission,
-                sight.permission,
-                one_more(most),
-            ),
-        )
-        .await?;
+    let Some(args) = of_contacts(permit, tail, most) else { return Ok(Part::default()) };
+    let rows: Vec<FoundContact> =
+        db.all(row_sql!("and k.tail >= $1 and k.tail < $2 order by k.tail, k.account_id, k.number "), args).await?;
     Ok(seen(permit, rows, most))
 }
 
