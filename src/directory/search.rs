@@ -6,7 +6,7 @@ use crate::db::{Db, Result, Tx, one_more};
 use crate::messaging::inbound::json;
 use crate::search::{Prefix, of_contacts};
 use crate::staff::{Permit, Seen, may};
-use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, IntegrationType, LineId, LineRow, Part, PhoneNumber, Timestamp};
+use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, LineId, LineRow, Part, PhoneNumber};
 
 /// Writes down the ends of new lines' numbers, by which any part of one is found.
 ///
@@ -77,25 +77,6 @@ pub(crate) async fn users(db: &Db, permit: &Permit<may::SeeDirectory>, text: &Pr
     Ok(Part::of(rows, most))
 }
 
-#[derive(sqlx::FromRow)]
-struct Line {
-    id: LineId,
-    number: PhoneNumber,
-    label: String,
-    account_id: AccountId,
-    account: String,
-    integration_type: IntegrationType,
-    created_at: Timestamp,
-    closed_at: Option<Timestamp>,
-}
-
-impl From<Line> for LineRow {
-    fn from(line: Line) -> Self {
-        let Line { id, number, label, account_id, account, integration_type, created_at, closed_at } = line;
-        Self { id, number, label, account_id, account, integration_type, created_at, closed_at }
-    }
-}
-
 /// Lines whose number holds these digits or whose label begins so, and lines of these accounts.
 ///
 /// # Errors
@@ -108,7 +89,7 @@ pub(crate) async fn lines(
     accounts: &[AccountId],
     most: usize,
 ) -> Result<Part<LineRow>> {
-    let mut rows: Vec<Line> = match digits {
+    let mut rows: Vec<LineRow> = match digits {
         Some(digits) => by_digits(db, permit, digits, most).await?,
         None => Vec::new(),
     };
@@ -124,10 +105,10 @@ pub(crate) async fn lines(
             rows.push(line);
         }
     }
-    Ok(Part::of(rows.into_iter().map(LineRow::from).collect(), most))
+    Ok(Part::of(rows, most))
 }
 
-async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix, most: usize) -> Result<Vec<Line>> {
+async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix, most: usize) -> Result<Vec<LineRow>> {
     let scope = permit.scope();
     if scope.everywhere {
         // Where a number holds the digits twice, the longer end counts.
@@ -161,7 +142,7 @@ async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix,
     .await
 }
 
-async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, most: usize) -> Result<Vec<Line>> {
+async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, most: usize) -> Result<Vec<LineRow>> {
     let scope = permit.scope();
     db.all(
         "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.created_at, l.closed_at
@@ -176,7 +157,7 @@ async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, m
     .await
 }
 
-async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[AccountId], most: usize) -> Result<Vec<Line>> {
+async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[AccountId], most: usize) -> Result<Vec<LineRow>> {
     let scope = permit.scope();
     let accounts: Vec<_> = accounts.iter().map(|account| [account]).collect();
     db.all(
