@@ -403,9 +403,7 @@ pub async fn find_conversation(
             (line, id, scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere, permit.sight().permission),
         )
         .await?;
-    let head = head.ok_or_else(|| {
-        Problem::not_found("There is no such conversation, or its line belongs to an account that you do not look after.")
-    })?;
+    let head = head.ok_or_else(super::no_such_conversation)?;
     if head.sees {
         permit.saw(Seen::Conversation(head.account_id, line, id));
     }
