@@ -35,7 +35,7 @@ pub(crate) use retention::{count_held_before, skip_held_before, text_is_removed}
 pub(crate) use search::{conversations_by_name, conversations_by_number};
 pub(crate) use staff_acts::retry_one;
 pub use staff_acts::{restore, retry_now, skip};
-pub use timeline::{narrowed, stretch, timeline, unsent_posts};
+pub use timeline::{stretch, timeline, unsent_posts};
 pub(crate) use view::waiting_of_lines;
 pub use view::{Backlog, LineCounts, backlog, conversations_of_line, counts, counts_of_line, find_conversation, list, waiting_of_account};
 

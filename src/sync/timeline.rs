@@ -210,26 +210,12 @@ async fn is_beyond(db: &Db, permit: &Permit<may::SeeMessages>, part: Part) -> Re
     Ok(found.is_some())
 }
 
-/// A conversation's messages, the newest first.
+/// A conversation's messages, the newest first. A page that is narrowed may have fewer rows than asked for, or none, and a next one all
+/// the same.
 ///
 /// # Errors
 /// What the database says.
 pub async fn timeline(
-    db: &Db,
-    permit: &Permit<may::SeeMessages>,
-    line: LineId,
-    id: ConversationId,
-    after: Option<&Cursor>,
-    limit: usize,
-) -> Result<Page<TimelineRow>> {
-    narrowed(db, permit, (line, id), &TimelineFilter::default(), after, limit).await
-}
-
-/// The same, narrowed. A page may have fewer rows than asked for, or none, and a next one all the same.
-///
-/// # Errors
-/// What the database says.
-pub async fn narrowed(
     db: &Db,
     permit: &Permit<may::SeeMessages>,
     (line, id): (LineId, ConversationId),

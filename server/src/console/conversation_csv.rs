@@ -48,7 +48,7 @@ pub(super) async fn download(
     let asked = Arc::new((services, permit, filter));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();
-        async move { sync::narrowed(&asked.0.db, &asked.1, (line, id), &asked.2, after.as_ref(), csv::PAGE).await }
+        async move { sync::timeline(&asked.0.db, &asked.1, (line, id), &asked.2, after.as_ref(), csv::PAGE).await }
     };
     csv::file(
         "messages.csv",
