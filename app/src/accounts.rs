@@ -24,7 +24,7 @@ use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::{use_location, use_params_map};
-use switchyard::types::{AccountDetail, AccountId, AccountRow, Cursor, ListKind, Page, Permission, Problem};
+use switchyard::types::{AccountDetail, AccountId, AccountRow, Cursor, ListKind, Page, Permission, Problem, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
@@ -98,6 +98,18 @@ pub fn above_account(id: AccountId, name: &str) -> Vec<(String, String)> {
 /// A badge for what is closed; nothing for what is open.
 pub fn closed_badge(is_closed: bool) -> impl IntoView {
     is_closed.then(|| view! { <Badge tone=Tone::Warning>"Closed"</Badge> })
+}
+
+/// Since when something is closed, among its facts; nothing for what is open.
+pub fn closed_fact(closed_at: Option<Timestamp>) -> impl IntoView {
+    closed_at.map(|at| {
+        view! {
+            <dt>"Closed"</dt>
+            <dd>
+                <Time at=at />
+            </dd>
+        }
+    })
 }
 
 /// After a conflict: the way to look at what it is now. What was typed stays in the form until then.

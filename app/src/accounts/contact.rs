@@ -1,6 +1,6 @@
 //! One contact of an account: name and note, their conversation and consent on each line, closing and opening again.
 
-use super::{above_account, closed_badge, id_of_path, look_again, mistyped};
+use super::{above_account, closed_badge, closed_fact, id_of_path, look_again, mistyped};
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me, who_am_i};
 use crate::lines::consent_badge;
@@ -135,16 +135,7 @@ fn whole(
                                     <dd class="whitespace-pre-line">{note}</dd>
                                 }
                             })}
-                        {row
-                            .closed_at
-                            .map(|at| {
-                                view! {
-                                    <dt>"Closed"</dt>
-                                    <dd>
-                                        <Time at=at />
-                                    </dd>
-                                }
-                            })}
+                        {closed_fact(row.closed_at)}
                     </dl>
                 </Panel>
                 {form}
