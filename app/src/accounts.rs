@@ -17,8 +17,8 @@ pub use users::UsersPage;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, Check, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, Notice, PageHead, Pager,
-    RowLink, Search, SendForm, Sending, Table, Time, Tone, fault_of, field_error, icon, load, query_field, waits,
+    Badge, Button, ButtonLink, Cell, Check, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, Notice, PageHead,
+    Pager, RowLink, Search, SendForm, Sending, Table, Time, Tone, fault_of, field_error, icon, load, query_field, waits,
 };
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
@@ -156,10 +156,7 @@ pub fn AccountsPage() -> impl IntoView {
     view! {
         <PageHead title="Accounts">
             <ButtonLink href="/findings">"Findings"</ButtonLink>
-            <ButtonLink href=csv external=true>
-                {icon(Icon::Download)}
-                "CSV"
-            </ButtonLink>
+            <CsvLink href=csv />
             <Suspense>
                 {move || Suspend::new(async move {
                     me.await

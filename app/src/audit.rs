@@ -6,7 +6,7 @@ use crate::fault::{Fault, Reply};
 use crate::history::HistoryRow;
 use crate::lines::AccountFilter;
 use crate::ui::{
-    Badge, ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, Select, Table, Time, Tone, icon, load,
+    Badge, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, PageHead, Pager, Select, Table, Time, Tone, load,
     query_field,
 };
 use crate::views::{Arranged, Shown, Views};
@@ -102,10 +102,7 @@ pub fn AuditPage() -> impl IntoView {
     view! {
         <PageHead title="Audit">
             <ButtonLink href="/audit/retention">"How long it is kept"</ButtonLink>
-            <ButtonLink href=csv external=true>
-                {icon(Icon::Download)}
-                "CSV"
-            </ButtonLink>
+            <CsvLink href=csv />
         </PageHead>
         <p class="muted mb-4 max-w-3xl">
             "Every change, every refusal and every sight of personal data: by whom, when and from where. Entries are numbered and sealed within seconds: one that is altered or taken out afterwards is found by the check that engineers run."

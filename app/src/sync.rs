@@ -15,8 +15,8 @@ use crate::frame::use_me;
 use crate::lines::AccountFilter;
 use crate::live::{Followed, follow};
 use crate::ui::{
-    Button, ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Heads, Help, Icon, Loading, Notice, PageHead, Pager, Pick, Picking,
-    RowLink, Select, Table, Time, contact_number, icon, keep_sort, load, masked_note, query_field, sort_url,
+    Button, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Heads, Help, Loading, Notice, PageHead, Pager, Pick, Picking,
+    RowLink, Select, Table, Time, contact_number, keep_sort, load, masked_note, query_field, sort_url,
 };
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
@@ -113,10 +113,7 @@ pub fn SyncPage() -> impl IntoView {
     view! {
         <PageHead title="Sync">
             <ButtonLink href="/sync/find">"Find by number"</ButtonLink>
-            <ButtonLink href=csv external=true>
-                {icon(Icon::Download)}
-                "CSV"
-            </ButtonLink>
+            <CsvLink href=csv />
         </PageHead>
         <Notice words=&[("bulk", "Their deliveries are tried again now.")] />
         {what_it_means()}

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use switchyard::staff::{Seen, may};
 use switchyard::sync;
-use switchyard::types::{ConversationId, Cursor, LineId, Origin, Problem, TimelineFilter, TimelineRow, Timestamp, Written};
+use switchyard::types::{ConversationId, Cursor, LineId, Origin, Problem, TimelineFilter, TimelineRow, Written};
 
 /// The filters as the page's URL has them; an empty one is none.
 #[derive(Debug, Default, Deserialize)]
@@ -76,7 +76,7 @@ fn fields(row: &TimelineRow) -> Vec<String> {
         named(row.error.as_ref()),
         row.entry.map(|entry| entry.as_str().to_owned()).unwrap_or_default(),
         named(row.post_id.as_ref()),
-        row.posted_at.map(Timestamp::rfc3339).unwrap_or_default(),
+        csv::when(row.posted_at),
         named(row.reason.as_ref()),
     ]
 }

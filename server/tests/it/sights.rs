@@ -72,6 +72,7 @@ fn places(scene: &Scene) -> Vec<Door> {
         page("/sync/unknown".to_owned()),
         page("/sync.csv".to_owned()),
         page(format!("/lines/{line}/conversations")),
+        page(format!("/lines/{line}/conversations.csv")),
         page(format!("/lines/{line}/conversations/{conversation}")),
         page(format!("/lines/{line}/conversations/{conversation}/messages.csv")),
         function("sync/list", Vec::new()),
