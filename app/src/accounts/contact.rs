@@ -102,7 +102,7 @@ fn whole(
 ) -> impl IntoView + use<> {
     let ContactDetail { row, account_id, account, note, version } = contact;
     let (id, is_closed) = (row.id, row.closed_at.is_some());
-    let may = me.may(Permission::ManageDirectory);
+    let (may, sees_audit) = (me.may(Permission::ManageDirectory), me.may(Permission::SeeAudit));
     let mut above = above_account(account_id, &account);
     above.push(("Contacts".to_owned(), format!("/accounts/{account_id}/contacts")));
     let title = row.name.clone().unwrap_or_else(|| row.number.readable());
@@ -136,6 +136,15 @@ fn whole(
                                 }
                             })}
                         {closed_fact(row.closed_at)}
+                        {sees_audit
+                            .then(|| {
+                                view! {
+                                    <dt>"Audit"</dt>
+                                    <dd>
+                                        <a class="text-link" href=format!("/audit?subject={id}")>"Audit of this contact"</a>
+                                    </dd>
+                                }
+                            })}
                     </dl>
                 </Panel>
                 {form}

@@ -126,7 +126,7 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("approvals/decide",          "id={message}&agrees=true",                                          [401, 403, 403, 404, 404]),
     ("approvals/withdraw",        "id={message}",                                                      [401, 404, 404, 404, 404]),
     // The audit; who looks after another account sees that one's.
-    ("audit/list",                "",                                                                  [401, 403, 403, 200, 200]),
+    ("audit/list",                "subject={contact}",                                                 [401, 403, 403, 200, 200]),
     ("audit/actions",             "",                                                                  [401, 403, 403, 200, 200]),
     // How long personal data is kept: an account's, and the platform's.
     ("retention/get",             "account={account}",                                                 [401, 200, 200, 404, 200]),
