@@ -363,6 +363,11 @@ impl Db {
     }
 }
 
+/// A page's rows and one more, which says whether another page follows.
+pub(crate) fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX)
+}
+
 /// Whether the error says that a row with this key exists already.
 pub fn is_duplicate(error: &Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)

@@ -3,7 +3,7 @@
 //! The rule: each room says what of its own needs somebody, within its permit; nothing is counted beyond [`MOST_COUNTED`].
 
 use crate::clock::Now;
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, one_more};
 use crate::staff::{Member, approvals, may};
 use crate::types::{Activity, MOST_COUNTED, Needs, Span};
 use crate::{figures, messaging, ringcentral, sync, utilities};
@@ -45,5 +45,5 @@ pub async fn activity(db: &Db, now: &Now, member: &Member, span: Span) -> Result
 
 /// What is read so that it can be said that there are more.
 pub(crate) fn most_read() -> i64 {
-    i64::try_from(MOST_COUNTED + 1).unwrap_or(i64::MAX)
+    one_more(MOST_COUNTED)
 }

@@ -4,9 +4,9 @@
 //! written down nowhere, but for a search that has a page of its own: there it stands sealed for an hour.
 
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
+use crate::db::{Args, Db, Result, Tx, one_more};
 use crate::secret::Keyring;
-use crate::staff::{Member, may};
+use crate::staff::{Member, Permit, may};
 use crate::types::{Found, Part, PhoneNumber, Problem, SearchId};
 use crate::{directory, staff, sync, utilities};
 use std::time::Duration;
@@ -36,6 +36,16 @@ impl Prefix {
     pub(crate) fn of(text: &str) -> Self {
         Self { from: text.to_owned(), to: format!("{text}\u{10ffff}") }
     }
+}
+
+/// What a statement binds that finds contacts, or what is theirs, by a key's beginning: `$1` to `$2` the key, `$3` the whole scope, `$4`
+/// the whole sight, `$5` whose they are, `$6` the scope's word, `$7` the sight's, `$8` the limit. Nothing for who sees personal data
+/// nowhere: for them there is nothing to find.
+pub(crate) fn of_contacts<P>(permit: &Permit<P>, key: &Prefix, most: usize) -> Option<impl Args + use<P>> {
+    let (scope, sight) = (permit.scope(), permit.sight());
+    let Prefix { from, to } = key.clone();
+    let limit = one_more(most);
+    sight.somewhere.then_some((from, to, scope.everywhere, sight.everywhere, scope.staff, scope.permission, sight.permission, limit))
 }
 
 /// What was typed, as it is looked for.

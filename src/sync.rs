@@ -23,7 +23,7 @@ pub(crate) mod transfer;
 mod view;
 
 pub use agents::Agents;
-pub(crate) use bulk::{lane_of, look as look_for_bulk, no_such_conversation};
+pub(crate) use bulk::{lane_of, look as look_for_bulk};
 pub use compare::compare;
 pub use engine::{Claim, Engine, EngineConfig, Next, Prepared};
 pub(crate) use erasure::{erase, look_for_erasure};
@@ -36,6 +36,13 @@ pub(crate) use retention::{count_held_before, skip_held_before, text_is_removed}
 pub(crate) use search::{conversations_by_name, conversations_by_number};
 pub(crate) use staff_acts::retry_one;
 pub use staff_acts::{restore, retry_now, skip};
-pub use timeline::{narrowed, stretch, timeline, unsent_posts};
+pub use timeline::{stretch, timeline, unsent_posts};
 pub(crate) use view::waiting_of_lines;
 pub use view::{Backlog, LineCounts, backlog, conversations_of_line, counts, counts_of_line, find_conversation, list, waiting_of_account};
+
+use crate::types::Problem;
+
+/// What is said of a conversation that is not there or out of scope: the same, so that nobody learns which.
+pub(crate) fn no_such_conversation() -> Problem {
+    Problem::not_found("There is no such conversation, or its line belongs to an account that you do not look after.")
+}

@@ -17,14 +17,14 @@ pub use users::UsersPage;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, Check, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, Notice, PageHead, Pager,
-    RowLink, Search, SendForm, Sending, Table, Time, Tone, fault_of, field_error, icon, load, query_field, waits,
+    Badge, Button, ButtonLink, Cell, Check, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, Notice, PageHead,
+    Pager, RowLink, Search, SendForm, Sending, Table, Time, Tone, fault_of, field_error, icon, load, query_field, waits,
 };
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::{use_location, use_params_map};
-use switchyard::types::{AccountDetail, AccountId, AccountRow, Cursor, ListKind, Page, Permission, Problem};
+use switchyard::types::{AccountDetail, AccountId, AccountRow, Cursor, ListKind, Page, Permission, Problem, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
@@ -100,6 +100,18 @@ pub fn closed_badge(is_closed: bool) -> impl IntoView {
     is_closed.then(|| view! { <Badge tone=Tone::Warning>"Closed"</Badge> })
 }
 
+/// Since when something is closed, among its facts; nothing for what is open.
+pub fn closed_fact(closed_at: Option<Timestamp>) -> impl IntoView {
+    closed_at.map(|at| {
+        view! {
+            <dt>"Closed"</dt>
+            <dd>
+                <Time at=at />
+            </dd>
+        }
+    })
+}
+
 /// After a conflict: the way to look at what it is now. What was typed stays in the form until then.
 pub fn look_again(action: Sending, looks: RwSignal<u32>) -> impl IntoView {
     let fault = fault_of(action);
@@ -144,10 +156,7 @@ pub fn AccountsPage() -> impl IntoView {
     view! {
         <PageHead title="Accounts">
             <ButtonLink href="/findings">"Findings"</ButtonLink>
-            <ButtonLink href=csv external=true>
-                {icon(Icon::Download)}
-                "CSV"
-            </ButtonLink>
+            <CsvLink href=csv />
             <Suspense>
                 {move || Suspend::new(async move {
                     me.await

@@ -6,7 +6,7 @@ use crate::fault::{Fault, Reply};
 use crate::history::HistoryRow;
 use crate::lines::AccountFilter;
 use crate::ui::{
-    Badge, ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, Select, Table, Time, Tone, icon, load,
+    Badge, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, PageHead, Pager, Select, Table, Time, Tone, load,
     query_field,
 };
 use crate::views::{Arranged, Shown, Views};
@@ -14,6 +14,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{AccountId, AuditOutcome, Cursor, LineId, ListKind, Page, StaffId};
+use uuid::Uuid;
 
 #[cfg(feature = "ssr")]
 use {
@@ -53,12 +54,13 @@ pub async fn list_audit(
     action: Option<String>,
     account: Option<AccountId>,
     line: Option<LineId>,
+    subject: Option<Uuid>,
     outcome: Option<AuditOutcome>,
     after: Option<Cursor>,
 ) -> Result<Page<AuditShown>, Fault> {
     let permit = permit::<may::SeeAudit>().await?;
-    let filter =
-        AuditFilter { actor: staff, action: action.filter(|action| !action.is_empty()), account, line, outcome, ..AuditFilter::default() };
+    let action = action.filter(|action| !action.is_empty());
+    let filter = AuditFilter { actor: staff, action, account, line, subject, outcome, until: None };
     let services = services()?;
     let page = staff::search(&services.db, &permit, &filter, after.as_ref(), PAGE).await?;
     let page = staff::with_numbers(&services.db, &services.keys, &permit, page).await?;
@@ -86,26 +88,24 @@ pub async fn audit_actions() -> Result<Vec<(String, String)>, Fault> {
 pub fn AuditPage() -> impl IntoView {
     let field = |name| query_field(name);
     let (who, action, account, line, after) = (field("who"), field("action"), field("account"), field("line"), field("after"));
-    let outcome = field("outcome");
+    let (subject, outcome) = (field("subject"), field("outcome"));
     let page = load(
-        move || (who.get(), action.get(), account.get(), line.get(), outcome.get(), after.get()),
-        |(who, action, account, line, outcome, after)| {
+        move || [who, action, account, line, subject, outcome, after].map(|field| field.get()),
+        |[who, action, account, line, subject, outcome, after]| {
+            let (line, subject) = (line.parse().ok(), subject.parse().ok());
             let after = (!after.is_empty()).then_some(Cursor(after));
-            list_audit(who.parse().ok(), Some(action), account.parse().ok(), line.parse().ok(), outcome.parse().ok(), after)
+            list_audit(who.parse().ok(), Some(action), account.parse().ok(), line, subject, outcome.parse().ok(), after)
         },
     );
     let arranged = Arranged::of(ListKind::Audit);
     let actions = load(|| (), |()| audit_actions());
-    let is_narrowed = move || [who, action, account, line, outcome].iter().any(|field| !field.get().is_empty());
+    let is_narrowed = move || [who, action, account, line, subject, outcome].iter().any(|field| !field.get().is_empty());
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/audit.csv?{}", search.get()));
     view! {
         <PageHead title="Audit">
             <ButtonLink href="/audit/retention">"How long it is kept"</ButtonLink>
-            <ButtonLink href=csv external=true>
-                {icon(Icon::Download)}
-                "CSV"
-            </ButtonLink>
+            <CsvLink href=csv />
         </PageHead>
         <p class="muted mb-4 max-w-3xl">
             "Every change, every refusal and every sight of personal data: by whom, when and from where. Entries are numbered and sealed within seconds: one that is altered or taken out afterwards is found by the check that engineers run."
@@ -130,20 +130,19 @@ pub fn AuditPage() -> impl IntoView {
             <div class="w-[calc(50%-0.25rem)] sm:w-40">
                 <Select label="Outcome" name="outcome" choices=outcomes() value=outcome bare=true />
             </div>
-            <input type="hidden" name="who" prop:value=move || who.get() value=who.get_untracked() />
-            <input type="hidden" name="line" prop:value=move || line.get() value=line.get_untracked() />
+            {[("who", who), ("line", line), ("subject", subject)]
+                .map(|(name, field)| {
+                    view! { <input type="hidden" name=name prop:value=move || field.get() value=field.get_untracked() /> }
+                })}
         </FilterBar>
-        <Show when=move || !who.get().is_empty() || !line.get().is_empty()>
-            <p class="mb-3 text-sm">
-                {move || {
-                    match (who.get().is_empty(), line.get().is_empty()) {
-                        (false, false) => "Only what one member did to one line. ",
-                        (false, true) => "Only what one member did. ",
-                        _ => "Only what was done to one line. ",
+        {move || {
+            only(&[who, line, subject].map(|field| !field.get().is_empty()))
+                .map(|only| {
+                    view! {
+                        <p class="mb-3 text-sm">{only} " " <a class="text-link" href="/audit">"Show all"</a></p>
                     }
-                }} <a class="text-link" href="/audit">"Show all"</a>
-            </p>
-        </Show>
+                })
+        }}
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 let shown = arranged.shown().await;
@@ -180,6 +179,18 @@ pub fn AuditPage() -> impl IntoView {
             })}
         </Transition>
     }
+}
+
+/// What the audit is narrowed to by links alone, in words: a member, a line, and one contact or conversation.
+fn only(by: &[bool; 3]) -> Option<String> {
+    let [who, line, subject] = *by;
+    let did = if who { "what one member did" } else { "what was done" };
+    let to = match (subject, line) {
+        (true, _) => " about one contact or conversation",
+        (false, true) => " to one line",
+        (false, false) => "",
+    };
+    (who || line || subject).then(|| format!("Only {did}{to}."))
 }
 
 /// What the outcome can be narrowed to.

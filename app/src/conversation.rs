@@ -22,8 +22,8 @@ use crate::frame::{Me, use_me};
 use crate::live::{Followed, follow};
 use crate::sync::SyncBadge;
 use crate::ui::{
-    Badge, Button, ButtonLink, FaultView, FormFault, Icon, Loading, Notice, PageHead, Panel, SendForm, Sending, Tabs, Time, Tone, fault_of,
-    icon, load, masked_note, toast_on_success, waits,
+    Badge, Button, CsvLink, FaultView, FormFault, Loading, Notice, PageHead, Panel, SendForm, Sending, Tabs, Time, Tone, fault_of, load,
+    masked_note, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -210,10 +210,7 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, asked: Asked, me:
                     <Button pending=waits(retry)>"Retry now"</Button>
                 </SendForm>
             </Show>
-            <ButtonLink href=csv external=true>
-                {icon(Icon::Download)}
-                "CSV"
-            </ButtonLink>
+            <CsvLink href=csv />
         </PageHead>
         <FormFault fault=fault_of(retry) />
         {may_manage.then(|| view! { <Tabs label="This conversation" tabs=tabs(&page) /> })}

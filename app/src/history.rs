@@ -286,7 +286,7 @@ fn days(value: &Value) -> Option<String> {
 /// How far a message was or is on its way into RingCentral, as the conversation says it.
 #[cfg(feature = "ssr")]
 fn state_name(value: &Value) -> Option<String> {
-    let state: EntryState = value.as_str()?.parse().ok()?;
+    let state: EntryState = value.get("state").unwrap_or(value).as_str()?.parse().ok()?;
     Some(state.name().to_owned())
 }
 
@@ -333,7 +333,9 @@ mod tests {
 
     #[test]
     fn a_message_is_told_by_its_states() {
-        let (_, before, after) = sentence("message.skip", &Value::from("queued"), &Value::from("skipped")).expect("a sentence");
-        assert_eq!((before.as_deref(), after.as_deref()), (Some("Queued"), Some("Skipped")));
+        for skipped in [Value::from("skipped"), serde_json::json!({ "state": "skipped", "message": "0198" })] {
+            let (_, before, after) = sentence("message.skip", &Value::from("queued"), &skipped).expect("a sentence");
+            assert_eq!((before.as_deref(), after.as_deref()), (Some("Queued"), Some("Skipped")));
+        }
     }
 }

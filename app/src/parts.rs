@@ -27,6 +27,9 @@ struct Names {
     wrong_choice: &'static str,
     checked: &'static str,
     unchecked: &'static str,
+    search: &'static str,
+    filter: &'static str,
+    file: &'static str,
 }
 
 const LIGHT: Names = Names {
@@ -40,6 +43,9 @@ const LIGHT: Names = Names {
     wrong_choice: "light-wrong-choice",
     checked: "light-checked",
     unchecked: "light-unchecked",
+    search: "light-q",
+    filter: "light-filter",
+    file: "light-file",
 };
 
 const DARK: Names = Names {
@@ -53,6 +59,9 @@ const DARK: Names = Names {
     wrong_choice: "dark-wrong-choice",
     checked: "dark-checked",
     unchecked: "dark-unchecked",
+    search: "dark-q",
+    filter: "dark-filter",
+    file: "dark-file",
 };
 
 /// The components.

@@ -9,7 +9,7 @@ pub use new::NewMemberPage;
 
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
-use crate::ui::{Badge, ButtonLink, Cell, FaultView, Icon, Loading, Look, PageHead, RowLink, Table, Tone, icon, load};
+use crate::ui::{Badge, ButtonLink, Cell, CsvLink, FaultView, Icon, Loading, Look, PageHead, RowLink, Table, Tone, icon, load};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{Permission, StaffRow};
@@ -76,6 +76,7 @@ pub fn StaffPage() -> impl IntoView {
     let me = use_me();
     view! {
         <PageHead title="Staff">
+            <CsvLink href="/staff.csv" />
             <Suspense>
                 {move || Suspend::new(async move {
                     me.await

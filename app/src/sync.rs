@@ -15,8 +15,8 @@ use crate::frame::use_me;
 use crate::lines::AccountFilter;
 use crate::live::{Followed, follow};
 use crate::ui::{
-    Button, ButtonLink, Cell, Choice, Empty, FaultView, FilterBar, Heads, Help, Icon, Loading, Notice, PageHead, Pager, Pick, Picking,
-    RowLink, Select, Table, Time, contact_number, icon, keep_sort, load, masked_note, query_field, sort_url,
+    Button, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Heads, Help, Loading, Notice, PageHead, Pager, Pick, Picking,
+    RowLink, Select, Table, Time, contact_number, keep_sort, load, masked_note, query_field, sort_url,
 };
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
@@ -24,8 +24,8 @@ use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{
-    AccountId, BulkAct, Change, Cursor, LineId, LineRow, ListKind, OLDEST, Order, Permission, ShownNumber, SyncCounts, SyncRow, SyncState,
-    Trouble,
+    AccountId, BulkAct, Change, ConversationId, Cursor, LineId, LineRow, ListKind, OLDEST, Order, Permission, ShownNumber, SyncCounts,
+    SyncRow, SyncState, Trouble,
 };
 
 #[cfg(feature = "ssr")]
@@ -113,10 +113,7 @@ pub fn SyncPage() -> impl IntoView {
     view! {
         <PageHead title="Sync">
             <ButtonLink href="/sync/find">"Find by number"</ButtonLink>
-            <ButtonLink href=csv external=true>
-                {icon(Icon::Download)}
-                "CSV"
-            </ButtonLink>
+            <CsvLink href=csv />
         </PageHead>
         <Notice words=&[("bulk", "Their deliveries are tried again now.")] />
         {what_it_means()}
@@ -295,8 +292,8 @@ fn List(followed: Followed<Board>, is_narrowed: Signal<bool>, may_retry: bool, s
                             <Table label="Conversations that are not in sync" head=sorted(shown.with_value(|shown| shown.heads("Contact")))>
                                 <For
                                     each=move || followed.now.with(|board| board.rows.clone())
-                                    key=Clone::clone
-                                    children=move |of| shown.with_value(|shown| row(of, may_retry, shown))
+                                    key=conversation_of
+                                    children=move |of| row(of, followed, may_retry, shown)
                                 />
                             </Table>
                         }
@@ -359,59 +356,77 @@ fn retry() -> impl IntoView {
     view! { <Button>"Retry now…"</Button> }
 }
 
-fn row(row: SyncRow, may_pick: bool, shown: &Shown) -> impl IntoView + use<> {
+/// What a row is about: it stays the same row, however it changes.
+fn conversation_of(row: &SyncRow) -> (LineId, ConversationId) {
+    (row.line_id, row.conversation_id)
+}
+
+/// A row. Its cells are made anew when it changes; its box is not, and stays as it is.
+fn row(first: SyncRow, followed: Followed<Board>, may_pick: bool, shown: StoredValue<Shown>) -> impl IntoView {
+    let of = conversation_of(&first);
+    let label = format!("{} on {}", first.contact.clone().unwrap_or_else(|| first.number.readable()), first.line);
+    let now = Memo::new(move |before: Option<&SyncRow>| {
+        let found = followed.now.with(|board| board.rows.iter().find(|row| conversation_of(row) == of).cloned());
+        // One that is gone stays as it was until it is taken off the page.
+        found.unwrap_or_else(|| before.unwrap_or(&first).clone())
+    });
+    view! {
+        <tr role="row">
+            {may_pick.then(|| view! { <Pick name="row" value=format!("{}:{}", of.0, of.1) label=label /> })}
+            {move || shown.with_value(|shown| cells(now.get(), shown))}
+        </tr>
+    }
+}
+
+fn cells(row: SyncRow, shown: &Shown) -> impl IntoView + use<> {
     let since = match row.sync {
         SyncState::Stalled { since, .. } => Some(since),
         _ => None,
     };
-    let label = format!("{} on {}", row.contact.clone().unwrap_or_else(|| row.number.readable()), row.line);
     view! {
-        <tr role="row">
-            {may_pick.then(|| view! { <Pick name="row" value=format!("{}:{}", row.line_id, row.conversation_id) label=label /> })}
-            <Cell of="Contact">
-                {contact(row.contact, row.number, format!("/lines/{}/conversations/{}", row.line_id, row.conversation_id))}
-            </Cell>
-            {shown
-                .has("sync")
-                .then(|| {
-                    view! {
-                        <Cell of="Sync">
-                            <span class="me-1.5">
-                                <SyncBadge of=row.sync.clone() />
-                            </span>
-                            <SyncReason of=row.sync />
-                        </Cell>
-                    }
-                })}
-            {shown
-                .has("line")
-                .then(|| {
-                    view! {
-                        <Cell of="Line">
-                            <a class="text-link above" href=format!("/lines/{}", row.line_id)>{row.line}</a>
-                        </Cell>
-                    }
-                })}
-            {shown
-                .has("account")
-                .then(|| {
-                    view! {
-                        <Cell of="Account">
-                            <a class="text-link above" href=format!("/accounts/{}", row.account_id)>{row.account}</a>
-                        </Cell>
-                    }
-                })}
-            {shown
-                .has("changed")
-                .then(|| {
-                    view! {
-                        <Cell of="Changed">
-                            <Time at=row.changed_at />
-                        </Cell>
-                    }
-                })}
-            {shown.has("since").then(|| view! { <Cell of="Stalled since">{since.map(|at| view! { <Time at=at /> })}</Cell> })}
-        </tr>
+        <Cell of="Contact">
+            {contact(row.contact, row.number, format!("/lines/{}/conversations/{}", row.line_id, row.conversation_id))}
+        </Cell>
+        {shown
+            .has("sync")
+            .then(|| {
+                view! {
+                    <Cell of="Sync">
+                        <span class="me-1.5">
+                            <SyncBadge of=row.sync.clone() />
+                        </span>
+                        <SyncReason of=row.sync />
+                    </Cell>
+                }
+            })}
+        {shown
+            .has("line")
+            .then(|| {
+                view! {
+                    <Cell of="Line">
+                        <a class="text-link above" href=format!("/lines/{}", row.line_id)>{row.line}</a>
+                    </Cell>
+                }
+            })}
+        {shown
+            .has("account")
+            .then(|| {
+                view! {
+                    <Cell of="Account">
+                        <a class="text-link above" href=format!("/accounts/{}", row.account_id)>{row.account}</a>
+                    </Cell>
+                }
+            })}
+        {shown
+            .has("changed")
+            .then(|| {
+                view! {
+                    <Cell of="Changed">
+                        <Time at=row.changed_at />
+                    </Cell>
+                }
+            })}
+        {shown.has("since").then(|| view! { <Cell of="Stalled since">{since.map(|at| view! { <Time at=at /> })}</Cell> })}
     }
 }
 

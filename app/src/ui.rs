@@ -22,7 +22,7 @@ mod toast;
 mod value;
 
 pub use badge::{Badge, Tone, TypeBadge};
-pub use button::{Button, ButtonLink, Look};
+pub use button::{Button, ButtonLink, CsvLink, Look};
 pub use chart::{Chart, Graph, Ink, Series, Shape, Share};
 pub use dialog::{ConfirmFold, Dialog};
 pub use fault::{FaultView, FormFault, PROOF_FORM, field_error};

@@ -151,6 +151,18 @@ test('times are in the reader’s zone, and a copied one is exact', async ({ bro
   await page.keyboard.press('ControlOrMeta+c');
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(exact);
   const line = page.url();
+  // Charts, too: below the plot, in the hint of a step, and in the table.
+  await page.goto('/');
+  await ready(page);
+  const chart = page.getByRole('figure').filter({ hasText: 'Messages' }).first();
+  const clock = chart.locator('.chart-moments time').first();
+  await expect(clock).toHaveText(/^\d\d:\d\d$/);
+  const from = (await clock.getAttribute('datetime'))!;
+  const there = new Intl.DateTimeFormat('en-US', { timeZone: 'America/New_York', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  await expect(clock).toHaveText(there.format(new Date(from)));
+  await expect(chart.locator('.chart-hit title').first()).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d E[SD]T: /);
+  await chart.getByText('The numbers').click();
+  await expect(chart.getByRole('cell').first()).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d E[SD]T$|Nothing in this time/);
   await page.goto('/you');
   await ready(page);
   await page.getByLabel('Time zone').selectOption('UTC');

@@ -1,5 +1,5 @@
 // Sync: what is not in sync and why, one conversation, and what staff can do about it; live, and without JavaScript.
-import { accessible, as, expect, product, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, product, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 /** The conversation of the demo's account whose sign-in RingCentral refuses, once it is stalled. */
@@ -75,6 +75,26 @@ test('support retries a stalled lane, skips a message and restores it', async ({
   await last.getByRole('button', { name: 'Restore the message' }).click();
   await expect(last.getByText(/Held|Queued/)).toBeVisible();
   await accessible(page);
+});
+
+test('a row that was chosen stays chosen when it changes', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await stalled(page);
+  const key = await page.getByRole('checkbox', { name: / on Bookings$/ }).first().getAttribute('value');
+  await page.goto('/sync');
+  await ready(page);
+  const row = page.locator('tr', { has: page.locator(`input[value="${key}"]`) });
+  const from = /\+1 \d{3} \d{3} \d{4}/.exec(await row.innerText())![0].replaceAll(' ', '');
+  await row.getByRole('checkbox').check();
+  await expect(page.getByText('1 chosen')).toBeVisible();
+  const changed = row.locator('[data-label="Changed"] time');
+  const before = (await changed.getAttribute('datetime'))!;
+  // A row does not change under the pointer or the focus.
+  await page.getByRole('heading', { level: 1 }).click();
+  await fromHandset({ from, to: '+12025550110', text: 'Hello again' });
+  await expect(changed).not.toHaveAttribute('datetime', before);
+  await expect(row.getByRole('checkbox')).toBeChecked();
+  await expect(page.getByText('1 chosen')).toBeVisible();
 });
 
 test('without JavaScript a conversation is read, skipped and restored', async ({ browser }) => {

@@ -5,10 +5,14 @@
 
 mod audit_csv;
 mod certificate;
+mod connections_csv;
 mod conversation_csv;
 pub(crate) mod csv;
 mod directory_csv;
+mod findings_csv;
+mod line_csv;
 mod lines_csv;
+mod staff_csv;
 mod sync_csv;
 mod utilities;
 
@@ -93,9 +97,14 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .route("/accounts/{id}/users.csv", get(directory_csv::of_users).with_state(services.clone()))
         .route("/accounts/{id}/contacts.csv", get(directory_csv::of_contacts).with_state(services.clone()))
         .route("/audit.csv", get(audit_csv::download).with_state(services.clone()))
+        .route("/connections.csv", get(connections_csv::download).with_state(services.clone()))
         .route("/erasures/{id}/certificate.txt", get(certificate::download).with_state(services.clone()))
+        .route("/findings.csv", get(findings_csv::download).with_state(services.clone()))
+        .route("/lines/{id}/blasts.csv", get(line_csv::of_blasts).with_state(services.clone()))
+        .route("/lines/{id}/conversations.csv", get(line_csv::of_conversations).with_state(services.clone()))
         .route("/lines/{id}/conversations/{conversation}/messages.csv", get(conversation_csv::download).with_state(services.clone()))
         .route("/lines.csv", get(lines_csv::download).with_state(services.clone()))
+        .route("/staff.csv", get(staff_csv::download).with_state(services.clone()))
         .route("/sync.csv", get(sync_csv::download).with_state(services.clone()))
         .route("/utilities/history.csv", get(utilities::history).with_state(services.clone()))
         .route("/utilities/runs/{id}/report.csv", get(utilities::report).with_state(services.clone()))

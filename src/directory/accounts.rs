@@ -11,7 +11,7 @@ pub(crate) use edit::edit_one;
 
 use super::{LONGEST_SEARCH, short_text};
 use crate::clock::Now;
-use crate::db::{Db, Result, Sql, Tx, is_duplicate};
+use crate::db::{Db, Result, Sql, Tx, is_duplicate, one_more};
 use crate::staff::{Entry, Permit, Scope, hash_token, may, record};
 use crate::types::{AccountDetail, AccountId, AccountRow, Cursor, IntegrationType, Page, Problem, Product, Timestamp};
 use base64::Engine as _;
@@ -64,7 +64,7 @@ pub async fn list(
                and ($6 = '%%' or lower(a.name) like $6)
              order by a.name, a.id
              limit $7",
-            (name, id, scope.everywhere, scope.staff, scope.permission, contains(search), i64::try_from(limit + 1).unwrap_or(i64::MAX)),
+            (name, id, scope.everywhere, scope.staff, scope.permission, contains(search), one_more(limit)),
         )
         .await?;
     let page = Page::of(rows, limit, |row| (row.name.clone(), row.id));

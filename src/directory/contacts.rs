@@ -6,7 +6,7 @@
 use super::accounts::{no_such_account, standing};
 use super::{begin_of, past, short_text};
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, one_more};
 use crate::staff::{Entry, Permit, Seen, may, record};
 use crate::types::{
     AccountId, ContactDetail, ContactId, ContactRow, Cursor, Page, Permission, PhoneNumber, Problem, ShownNumber, Timestamp,
@@ -64,7 +64,7 @@ pub async fn list(
 ) -> Result<Page<ContactRow>, Problem> {
     let sees = sees(db, permit, account).await?;
     let after = after.and_then(Cursor::key::<ContactId>);
-    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let most = one_more(limit);
     let rows: Vec<Row> = if sees {
         let behind: Option<(String, String)> = match after {
             Some(id) => db.opt("select search, number from contact where id = $1 and account_id = $2", (id, account)).await?,

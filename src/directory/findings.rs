@@ -1,7 +1,7 @@
 //! Findings: what contradicts itself in the directory, or looks like a mistake. Each is a line, with what mends it one link away.
 
 use super::lines::Row;
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, one_more};
 use crate::staff::{Permit, may};
 use crate::types::{Cursor, FindingKind, LineId, LineRow, Page, PhoneNumber};
 use std::collections::HashSet;
@@ -43,7 +43,7 @@ pub async fn list(
     if kind == FindingKind::LooksBlastOnly {
         return look_blast_only(db, permit, after, limit).await;
     }
-    let args = (after, scope.everywhere, scope.staff, scope.permission, i64::try_from(limit + 1).unwrap_or(i64::MAX));
+    let args = (after, scope.everywhere, scope.staff, scope.permission, one_more(limit));
     let rows: Vec<Row> = match kind {
         FindingKind::ProductMissing => {
             db.all(

@@ -8,7 +8,7 @@ pub(crate) use change::{edit_one, reopen_as_it_was};
 use super::accounts::{contains, standing};
 use super::{people, short_text};
 use crate::clock::Now;
-use crate::db::{Db, Result, Sql, Tx, is_duplicate};
+use crate::db::{Db, Result, Sql, Tx, is_duplicate, one_more};
 use crate::staff::{Entry, Permit, Scope, may, record};
 use crate::types::{
     AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, LineSort, Page, PhoneNumber, Problem, RunId,
@@ -87,7 +87,7 @@ pub(super) async fn rows(db: &Db, scope: Scope, filter: &LineFilter, after: Opti
     let digits: String = filter.search.chars().filter(char::is_ascii_digit).collect();
     let number = if digits.len() >= 3 { format!("%{digits}%") } else { String::new() };
     let (a, b, c, d, e) = (scope.everywhere, scope.staff, scope.permission, text, number);
-    let (f, g, most) = (filter.account, filter.integration_type, i64::try_from(limit + 1).unwrap_or(i64::MAX));
+    let (f, g, most) = (filter.account, filter.integration_type, one_more(limit));
     let last = || char::MAX.to_string();
     // One text for each way, so that each walks an index of its own.
     match filter.sort {

@@ -2,16 +2,11 @@
 //!
 //! The rule: the text is the beginning of a key that an index carries, and the scope is asked of the few rows that it leads to.
 
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, one_more};
 use crate::messaging::inbound::json;
-use crate::search::Prefix;
+use crate::search::{Prefix, of_contacts};
 use crate::staff::{Permit, Seen, may};
-use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, IntegrationType, LineId, LineRow, Part, PhoneNumber, Timestamp};
-
-/// One more than is shown, so that it can be said that there are more.
-fn and_one(most: usize) -> i64 {
-    i64::try_from(most + 1).unwrap_or(i64::MAX)
-}
+use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, LineId, LineRow, Part, PhoneNumber};
 
 /// Writes down the ends of new lines' numbers, by which any part of one is found.
 ///
@@ -43,7 +38,7 @@ pub(crate) async fn accounts(db: &Db, permit: &Permit<may::SeeDirectory>, name: 
                and ($3 or a.id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
              order by a.folded, a.id
              limit $6",
-            (name.from.clone(), name.to.clone(), scope.everywhere, scope.staff, scope.permission, and_one(most)),
+            (name.from.clone(), name.to.clone(), scope.everywhere, scope.staff, scope.permission, one_more(most)),
         )
         .await?;
     Ok(Part::of(rows, most))
@@ -68,7 +63,7 @@ macro_rules! list_sql {
 /// What the database says.
 pub(crate) async fn users(db: &Db, permit: &Permit<may::SeeDirectory>, text: &Prefix, most: usize) -> Result<Part<FoundUser>> {
     let scope = permit.scope();
-    let args = || (text.from.clone(), text.to.clone(), scope.everywhere, scope.staff, scope.permission, and_one(most));
+    let args = || (text.from.clone(), text.to.clone(), scope.everywhere, scope.staff, scope.permission, one_more(most));
     // One text for each key, so that each walks an index of its own.
     let mut rows: Vec<FoundUser> =
         db.all(list_sql!("and u.folded >= $1 and u.folded < $2 order by u.folded, u.account_id, u.id "), args()).await?;
@@ -80,25 +75,6 @@ pub(crate) async fn users(db: &Db, permit: &Permit<may::SeeDirectory>, text: &Pr
         }
     }
     Ok(Part::of(rows, most))
-}
-
-#[derive(sqlx::FromRow)]
-struct Line {
-    id: LineId,
-    number: PhoneNumber,
-    label: String,
-    account_id: AccountId,
-    account: String,
-    integration_type: IntegrationType,
-    created_at: Timestamp,
-    closed_at: Option<Timestamp>,
-}
-
-impl From<Line> for LineRow {
-    fn from(line: Line) -> Self {
-        let Line { id, number, label, account_id, account, integration_type, created_at, closed_at } = line;
-        Self { id, number, label, account_id, account, integration_type, created_at, closed_at }
-    }
 }
 
 /// Lines whose number holds these digits or whose label begins so, and lines of these accounts.
@@ -113,7 +89,7 @@ pub(crate) async fn lines(
     accounts: &[AccountId],
     most: usize,
 ) -> Result<Part<LineRow>> {
-    let mut rows: Vec<Line> = match digits {
+    let mut rows: Vec<LineRow> = match digits {
         Some(digits) => by_digits(db, permit, digits, most).await?,
         None => Vec::new(),
     };
@@ -129,10 +105,10 @@ pub(crate) async fn lines(
             rows.push(line);
         }
     }
-    Ok(Part::of(rows.into_iter().map(LineRow::from).collect(), most))
+    Ok(Part::of(rows, most))
 }
 
-async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix, most: usize) -> Result<Vec<Line>> {
+async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix, most: usize) -> Result<Vec<LineRow>> {
     let scope = permit.scope();
     if scope.everywhere {
         // Where a number holds the digits twice, the longer end counts.
@@ -148,7 +124,7 @@ async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix,
                                      and length(e.digits) > length(d.digits))
                  order by d.digits, d.line_id
                  limit $3",
-                (digits.from.clone(), digits.to.clone(), and_one(most)),
+                (digits.from.clone(), digits.to.clone(), one_more(most)),
             )
             .await;
     }
@@ -161,12 +137,12 @@ async fn by_digits(db: &Db, permit: &Permit<may::SeeDirectory>, digits: &Prefix,
            and exists (select 1 from line_digits d where d.line_id = l.id and d.digits >= $1 and d.digits < $2)
          order by l.account_id, l.number
          limit $5",
-        (digits.from.clone(), digits.to.clone(), scope.staff, scope.permission, and_one(most)),
+        (digits.from.clone(), digits.to.clone(), scope.staff, scope.permission, one_more(most)),
     )
     .await
 }
 
-async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, most: usize) -> Result<Vec<Line>> {
+async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, most: usize) -> Result<Vec<LineRow>> {
     let scope = permit.scope();
     db.all(
         "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.created_at, l.closed_at
@@ -176,12 +152,12 @@ async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, m
            and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
          order by l.folded, l.id
          limit $6",
-        (label.from.clone(), label.to.clone(), scope.everywhere, scope.staff, scope.permission, and_one(most)),
+        (label.from.clone(), label.to.clone(), scope.everywhere, scope.staff, scope.permission, one_more(most)),
     )
     .await
 }
 
-async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[AccountId], most: usize) -> Result<Vec<Line>> {
+async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[AccountId], most: usize) -> Result<Vec<LineRow>> {
     let scope = permit.scope();
     let accounts: Vec<_> = accounts.iter().map(|account| [account]).collect();
     db.all(
@@ -192,7 +168,7 @@ async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[Ac
            and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
          order by l.account_id, l.number
          limit $5",
-        (json(&accounts), scope.everywhere, scope.staff, scope.permission, and_one(most)),
+        (json(&accounts), scope.everywhere, scope.staff, scope.permission, one_more(most)),
     )
     .await
 }
@@ -222,25 +198,9 @@ pub(crate) async fn contacts_by_name(
     name: &Prefix,
     most: usize,
 ) -> Result<Part<FoundContact>> {
-    let (scope, sight) = (permit.scope(), permit.sight());
-    if !sight.somewhere {
-        return Ok(Part::default());
-    }
-    let rows: Vec<FoundContact> = db
-        .all(
-            row_sql!("and k.folded >= $1 and k.folded < $2 order by k.folded, k.account_id, k.number "),
-            (
-                name.from.clone(),
-                name.to.clone(),
-                scope.everywhere,
-                sight.everywhere,
-                scope.staff,
-                scope.permission,
-                sight.permission,
-                and_one(most),
-            ),
-        )
-        .await?;
+    let Some(args) = of_contacts(permit, name, most) else { return Ok(Part::default()) };
+    let rows: Vec<FoundContact> =
+        db.all(row_sql!("and k.folded >= $1 and k.folded < $2 order by k.folded, k.account_id, k.number "), args).await?;
     Ok(seen(permit, rows, most))
 }
 
@@ -254,25 +214,9 @@ pub(crate) async fn contacts_by_number(
     tail: &Prefix,
     most: usize,
 ) -> Result<Part<FoundContact>> {
-    let (scope, sight) = (permit.scope(), permit.sight());
-    if !sight.somewhere {
-        return Ok(Part::default());
-    }
-    let rows: Vec<FoundContact> = db
-        .all(
-            row_sql!("and k.tail >= $1 and k.tail < $2 order by k.tail, k.account_id, k.number "),
-            (
-                tail.from.clone(),
-                tail.to.clone(),
-                scope.everywhere,
-                sight.everywhere,
-                scope.staff,
-                scope.permission,
-                sight.permission,
-                and_one(most),
-            ),
-        )
-        .await?;
+    let Some(args) = of_contacts(permit, tail, most) else { return Ok(Part::default()) };
+    let rows: Vec<FoundContact> =
+        db.all(row_sql!("and k.tail >= $1 and k.tail < $2 order by k.tail, k.account_id, k.number "), args).await?;
     Ok(seen(permit, rows, most))
 }
 

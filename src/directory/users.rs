@@ -5,7 +5,7 @@
 use super::accounts::{no_such_account, standing};
 use super::{begin_of, lines, past, short_text};
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, one_more};
 use crate::staff::{Entry, Permit, Scope, may, record};
 use crate::types::{AccountId, Change, Cursor, LineId, LineRow, Page, Problem, Timestamp, UserDetail, UserId, UserRow};
 use crate::undo::{self, Step};
@@ -71,7 +71,7 @@ pub(super) async fn rows(
 ) -> Result<Page<Row>, Problem> {
     within(db, scope, account).await?;
     let (name, id) = after.and_then(Cursor::key::<(String, UserId)>).unwrap_or((String::new(), UserId(uuid::Uuid::nil())));
-    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let most = one_more(limit);
     let begin = begin_of(search);
     let rows: Vec<Row> = if begin.is_empty() {
         db.all(list_sql!(""), (account, name, id, most)).await?

@@ -6,6 +6,7 @@ use super::{idempotency, inbound, outbound};
 use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::staff::{Entry, Permit, may, record};
+use crate::sync;
 use crate::types::{AccountId, ConversationId, IntegrationType, LineId, Origin, PhoneNumber, Problem};
 use uuid::Uuid;
 
@@ -35,7 +36,7 @@ pub async fn as_line(
                     (line, id, scope.everywhere, scope.staff, scope.permission),
                 )
                 .await?;
-            let (account, number) = found.ok_or_else(no_such_conversation)?;
+            let (account, number) = found.ok_or_else(sync::no_such_conversation)?;
             let key = format!("console {} {token}", scope.staff);
             let request = idempotency::Request::new(account, &key, "reply", &id.to_string(), text.as_bytes())?;
             idempotency::once(tx, now, Some(&request), async |tx| {
@@ -61,10 +62,6 @@ pub async fn as_line(
         }
         other => other.map(|_| ()),
     }
-}
-
-fn no_such_conversation() -> Problem {
-    Problem::not_found("There is no such conversation, or its line belongs to an account that you do not look after.")
 }
 
 fn refuse_none(route: &inbound::Route) -> Result<(), Problem> {

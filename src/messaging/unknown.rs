@@ -7,7 +7,7 @@
 use super::inbound::{Incoming, json, list_as_stored};
 use super::timeline::{media, others};
 use crate::clock::{Now, first_id_at};
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, one_more};
 use crate::home::most_read;
 use crate::staff::{Permit, Seen, may};
 use crate::types::{
@@ -88,7 +88,7 @@ pub async fn list(
 ) -> Result<Page<UnknownRow>, Problem> {
     permit.on_all_accounts("Messages to unknown lines belong to no account, so only who looks after all accounts sees them.")?;
     let before = after.and_then(Cursor::key::<Uuid>).unwrap_or(Uuid::max());
-    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let most = one_more(limit);
     // One text for each way of narrowing, so that each walks an index of its own.
     let rows: Vec<Row> = match to {
         Some(to) => db.all(list_sql!("and u.to_number = $3 "), (before, most, to.clone())).await?,

@@ -2,7 +2,7 @@
 
 use super::budget::{Group, documented};
 use crate::clock::Now;
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, one_more};
 use crate::directory::accounts::contains;
 use crate::figures;
 use crate::staff::{Permit, may};
@@ -128,17 +128,7 @@ pub async fn search(
                  order by a.name, c.id
                  limit $8"
             ),
-            (
-                at.minus(MINUTE),
-                at.minus(DAY),
-                scope.everywhere,
-                scope.staff,
-                scope.permission,
-                name,
-                id,
-                i64::try_from(limit + 1).unwrap_or(i64::MAX),
-                contains(text),
-            ),
+            (at.minus(MINUTE), at.minus(DAY), scope.everywhere, scope.staff, scope.permission, name, id, one_more(limit), contains(text)),
         )
         .await?;
     let page = Page::of(rows, limit, |row| (row.account.clone(), row.id));

@@ -8,7 +8,7 @@ use super::members::add_role;
 use super::roles::{self, Edit};
 use super::{Actor, Entry, Member, Proof, may, record};
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, one_more};
 use crate::types::{
     AccountId, ApprovalId, ApprovalRow, ApprovalState, Change, Counted, Cursor, IntegrationType, LineId, Page, Problem, RoleId, RunId,
     StaffId, Timestamp,
@@ -253,7 +253,7 @@ pub async fn list(db: &Db, now: &Now, member: &Member, open: bool, after: Option
     let at = now.at();
     let before = after.and_then(Cursor::key::<ApprovalId>).unwrap_or(ApprovalId(uuid::Uuid::max()));
     let everywhere = member.may_everywhere(crate::types::Permission::Approve);
-    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let most = one_more(limit);
     let rows: Vec<Found> = if open {
         db.all(
             approvals_sql!("and p.state = 'open' and p.expires_at > $3 and p.id < $4 order by p.id desc limit $5"),

@@ -3,7 +3,7 @@
 
 use super::{Actor, Permit, may};
 use crate::clock::{Now, first_id_at};
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, one_more};
 use crate::types::{AccountId, AuditEntry, AuditFilter, AuditOutcome, AuditRow, Cursor, LineId, Page, StaffId, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
@@ -99,7 +99,7 @@ pub async fn line_history(
                and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
              order by e.id desc
              limit $6",
-            (line, before_id, scope.everywhere, scope.staff, scope.permission, i64::try_from(limit + 1).unwrap_or(i64::MAX)),
+            (line, before_id, scope.everywhere, scope.staff, scope.permission, one_more(limit)),
         )
         .await?;
     Ok(Page::of(rows, limit, |row| row.id).map(|row| AuditRow {
@@ -136,9 +136,9 @@ macro_rules! audit_sql {
              where e.id < $1
                and ($2 or e.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
                and (e.actor_id = $5 or $5 is null) and (e.action = $6 or $6 is null) and (e.account_id = $7 or $7 is null)
-               and (e.line_id = $8 or $8 is null) and (e.outcome = $9 or $9 is null) ",
+               and (e.line_id = $8 or $8 is null) and (e.outcome = $9 or $9 is null) and (e.subject_id = $10 or $10 is null) ",
             $narrow,
-            " order by e.id desc limit $10"
+            " order by e.id desc limit $11"
         )
     };
 }
@@ -167,10 +167,12 @@ pub async fn search(
         filter.account,
         filter.line,
         filter.outcome,
-        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        filter.subject,
+        one_more(limit),
     );
     // One text for each index that may carry it.
     let rows: Vec<Whole> = match filter {
+        AuditFilter { subject: Some(_), .. } => db.all(audit_sql!("and e.subject_id = $10"), args).await?,
         AuditFilter { line: Some(_), .. } => db.all(audit_sql!("and e.line_id = $8"), args).await?,
         AuditFilter { actor: Some(_), .. } => db.all(audit_sql!("and e.actor_id = $5"), args).await?,
         AuditFilter { account: Some(_), .. } => db.all(audit_sql!("and e.account_id = $7"), args).await?,

@@ -1,7 +1,7 @@
 //! What a search everywhere finds of the staff: by the beginning of a name or of an e-mail address.
 
 use super::{Permit, may};
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, one_more};
 use crate::search::Prefix;
 use crate::types::{FoundMember, Part};
 
@@ -10,7 +10,7 @@ use crate::types::{FoundMember, Part};
 /// # Errors
 /// What the database says.
 pub(crate) async fn found(db: &Db, _permit: &Permit<may::SeeStaff>, text: &Prefix, most: usize) -> Result<Part<FoundMember>> {
-    let args = || (text.from.clone(), text.to.clone(), i64::try_from(most + 1).unwrap_or(i64::MAX));
+    let args = || (text.from.clone(), text.to.clone(), one_more(most));
     // One text for each key, so that each walks an index of its own.
     let mut rows: Vec<FoundMember> =
         db.all("select id, name, email from staff_member where folded >= $1 and folded < $2 order by folded, id limit $3", args()).await?;

@@ -1,7 +1,7 @@
 //! What a bulk change looks at of conversations whose deliveries are to be tried again, each with why it is left out. It names no contact.
 
 use super::staff_acts::NOTHING_WAITS;
-use crate::db::Db;
+use crate::db::{Db, one_more};
 use crate::staff::Scope;
 use crate::types::{AccountId, BulkFilter, BulkRow, BulkWhich, ConversationId, Cursor, LineId, Page, Problem, Timestamp, Trouble};
 use uuid::Uuid;
@@ -80,7 +80,7 @@ pub(crate) async fn look(db: &Db, scope: Scope, which: &BulkWhich, after: Option
                 conversation,
                 *account,
                 *line,
-                i64::try_from(limit + 1).unwrap_or(i64::MAX),
+                one_more(limit),
             ),
         )
         .await?;
@@ -90,18 +90,14 @@ pub(crate) async fn look(db: &Db, scope: Scope, which: &BulkWhich, after: Option
 async fn chosen(db: &Db, scope: Scope, keys: &[String]) -> Result<Page<BulkRow>, Problem> {
     let mut rows = Vec::with_capacity(keys.len());
     for key in keys {
-        let (line, conversation) = lane_of(key).ok_or_else(no_such_conversation)?;
+        let (line, conversation) = lane_of(key).ok_or_else(super::no_such_conversation)?;
         let found: Option<Row> = db
             .opt(
                 row_sql!("and n.line_id = $4 and n.conversation_id = $5"),
                 (scope.everywhere, scope.staff, scope.permission, line, conversation),
             )
             .await?;
-        rows.push(found.ok_or_else(no_such_conversation)?.into());
+        rows.push(found.ok_or_else(super::no_such_conversation)?.into());
     }
     Ok(Page { rows, next: None })
-}
-
-pub(crate) fn no_such_conversation() -> Problem {
-    Problem::not_found("There is no such conversation, or its line belongs to an account that you do not look after.")
 }

@@ -132,7 +132,7 @@ async fn head(db: &Db, permit: &Permit<may::ManageSync>, line: LineId, id: Conve
             (line, id, scope.everywhere, scope.staff, scope.permission, sight.everywhere, sight.permission),
         )
         .await?;
-    head.ok_or_else(|| Problem::not_found("There is no such conversation, or its line belongs to an account that you do not look after."))
+    head.ok_or_else(super::no_such_conversation)
 }
 
 /// The conversation's chat, and the connection of the line's account by which it is read.

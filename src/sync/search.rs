@@ -3,7 +3,7 @@
 //! The rule: only where its searcher sees personal data. Elsewhere a whole number finds, by [`super::find`].
 
 use crate::db::{Db, Result};
-use crate::search::Prefix;
+use crate::search::{Prefix, of_contacts};
 use crate::staff::{Permit, Seen, may};
 use crate::types::{ConversationId, FoundConversation, LineId, Part, PhoneNumber, ShownNumber};
 
@@ -27,10 +27,7 @@ pub(crate) async fn conversations_by_number(
     tail: &Prefix,
     most: usize,
 ) -> Result<Part<FoundConversation>> {
-    let (scope, sight) = (permit.scope(), permit.sight());
-    if !sight.somewhere {
-        return Ok(Part::default());
-    }
+    let Some(args) = of_contacts(permit, tail, most) else { return Ok(Part::default()) };
     let rows: Vec<Row> = db
         .all(
             "select c.line_id, c.id as conversation_id, a.name as account, l.label as line, c.number, k.name as contact
@@ -43,16 +40,7 @@ pub(crate) async fn conversations_by_number(
                and ($4 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $7))
              order by c.tail, c.line_id
              limit $8",
-            (
-                tail.from.clone(),
-                tail.to.clone(),
-                scope.everywhere,
-                sight.everywhere,
-                scope.staff,
-                scope.permission,
-                sight.permission,
-                i64::try_from(most + 1).unwrap_or(i64::MAX),
-            ),
+            args,
         )
         .await?;
     Ok(shown(permit, rows, most))
@@ -68,10 +56,7 @@ pub(crate) async fn conversations_by_name(
     name: &Prefix,
     most: usize,
 ) -> Result<Part<FoundConversation>> {
-    let (scope, sight) = (permit.scope(), permit.sight());
-    if !sight.somewhere {
-        return Ok(Part::default());
-    }
+    let Some(args) = of_contacts(permit, name, most) else { return Ok(Part::default()) };
     let rows: Vec<Row> = db
         .all(
             "select c.line_id, c.id as conversation_id, a.name as account, l.label as line, c.number, k.name as contact
@@ -84,16 +69,7 @@ pub(crate) async fn conversations_by_name(
                and ($4 or k.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $7))
              order by k.folded, k.account_id, k.number, c.line_id
              limit $8",
-            (
-                name.from.clone(),
-                name.to.clone(),
-                scope.everywhere,
-                sight.everywhere,
-                scope.staff,
-                scope.permission,
-                sight.permission,
-                i64::try_from(most + 1).unwrap_or(i64::MAX),
-            ),
+            args,
         )
         .await?;
     Ok(shown(permit, rows, most))

@@ -6,6 +6,7 @@ use crate::db::{Db, Tx};
 use crate::messaging::{outbound, retention};
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, Change, ConversationId, EntryState, IntegrationType, LineId, MessageId, Problem};
+use serde_json::json;
 
 pub(super) const NOTHING_WAITS: &str = "Nothing waits to be delivered here any more.";
 
@@ -87,8 +88,10 @@ async fn audit(
 ) -> Result<(), Problem> {
     let (account_id, line_id, conversation_id, message) = key;
     tx.tell(Change::Conversation { account_id, line_id, conversation_id });
-    let entry = Entry { action, account_id: Some(account_id), line_id: Some(line_id), subject_id: Some(message.0), ..Entry::default() };
-    Ok(record(tx, now, permit.actor(), entry.change(before, after)).await?)
+    // Found by the conversation, as everything else that was done in it.
+    let subject_id = Some(conversation_id.0);
+    let entry = Entry { action, account_id: Some(account_id), line_id: Some(line_id), subject_id, ..Entry::default() };
+    Ok(record(tx, now, permit.actor(), entry.change(before, json!({ "state": after, "message": message }))).await?)
 }
 
 /// Skips a held, queued or failed message: it will not be posted, and stays as skipped.

@@ -5,7 +5,7 @@
 
 use super::view::reason;
 use crate::clock::first_id_at;
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, one_more};
 use crate::messaging::timeline::{media, others};
 use crate::staff::{Permit, Seen, may};
 use crate::types::{
@@ -107,7 +107,7 @@ struct Part {
 impl Part {
     /// So many messages are read of the index at most.
     fn most(self, filter: &TimelineFilter) -> i64 {
-        let limit = i64::try_from(self.limit + 1).unwrap_or(i64::MAX);
+        let limit = one_more(self.limit);
         if filter.is_all() { limit } else { limit.max(LOOKED_THROUGH) }
     }
 }
@@ -127,7 +127,7 @@ async fn read(
         scope.everywhere,
         scope.staff,
         scope.permission,
-        i64::try_from(part.limit + 1).unwrap_or(i64::MAX),
+        one_more(part.limit),
         sight.everywhere,
         sight.permission,
         most,
@@ -210,26 +210,12 @@ async fn is_beyond(db: &Db, permit: &Permit<may::SeeMessages>, part: Part) -> Re
     Ok(found.is_some())
 }
 
-/// A conversation's messages, the newest first.
+/// A conversation's messages, the newest first. A page that is narrowed may have fewer rows than asked for, or none, and a next one all
+/// the same.
 ///
 /// # Errors
 /// What the database says.
 pub async fn timeline(
-    db: &Db,
-    permit: &Permit<may::SeeMessages>,
-    line: LineId,
-    id: ConversationId,
-    after: Option<&Cursor>,
-    limit: usize,
-) -> Result<Page<TimelineRow>> {
-    narrowed(db, permit, (line, id), &TimelineFilter::default(), after, limit).await
-}
-
-/// The same, narrowed. A page may have fewer rows than asked for, or none, and a next one all the same.
-///
-/// # Errors
-/// What the database says.
-pub async fn narrowed(
     db: &Db,
     permit: &Permit<may::SeeMessages>,
     (line, id): (LineId, ConversationId),

@@ -1,7 +1,7 @@
 //! What staff see: the Sync list, a line's conversations, one conversation's head. Only the columns that are shown, no counts over a
 //! table, every page by keyset.
 
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, one_more};
 use crate::messaging::inbound::json;
 use crate::staff::{Permit, Scope, Seen, may};
 use crate::types::{
@@ -186,7 +186,7 @@ pub async fn list(
         ((highest, Timestamp(i64::MAX), LineId(Uuid::max()), ConversationId(Uuid::max())), lowest)
     };
     let start = after.and_then(Cursor::key::<Key>).filter(|key| (lowest..=highest).contains(&key.0)).unwrap_or(first);
-    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let most = one_more(limit);
     let common = (
         start.0,
         start.1,
@@ -335,7 +335,7 @@ pub async fn conversations_of_line(
                 scope.everywhere,
                 scope.staff,
                 scope.permission,
-                i64::try_from(limit + 1).unwrap_or(i64::MAX),
+                one_more(limit),
                 permit.sight().everywhere,
                 permit.sight().permission,
             ),
@@ -403,9 +403,7 @@ pub async fn find_conversation(
             (line, id, scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere, permit.sight().permission),
         )
         .await?;
-    let head = head.ok_or_else(|| {
-        Problem::not_found("There is no such conversation, or its line belongs to an account that you do not look after.")
-    })?;
+    let head = head.ok_or_else(super::no_such_conversation)?;
     if head.sees {
         permit.saw(Seen::Conversation(head.account_id, line, id));
     }

@@ -166,6 +166,7 @@ words! {
 
 /// A line in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "services", derive(sqlx::FromRow))]
 pub struct LineRow {
     /// The line.
     pub id: LineId,

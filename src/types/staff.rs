@@ -278,6 +278,8 @@ pub struct AuditFilter {
     pub account: Option<AccountId>,
     /// Only of this line.
     pub line: Option<LineId>,
+    /// Only about this one thing, such as a contact or a conversation.
+    pub subject: Option<Uuid>,
     /// Only what ended so.
     pub outcome: Option<AuditOutcome>,
     /// Only what was done before this moment.

@@ -1,6 +1,6 @@
 //! What a search everywhere finds of runs: those of lines and accounts that it found.
 
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, one_more};
 use crate::messaging::inbound::json;
 use crate::staff::{Permit, may};
 use crate::types::{AccountId, FoundRun, LineId, Part};
@@ -35,7 +35,7 @@ pub(crate) async fn of_found(
     let scope = permit.scope();
     let [lines, accounts] =
         [json(&lines.iter().map(|line| [line]).collect::<Vec<_>>()), json(&accounts.iter().map(|account| [account]).collect::<Vec<_>>())];
-    let args = |ids: &String| (scope.staff, scope.everywhere, scope.permission, ids.clone(), i64::try_from(most + 1).unwrap_or(i64::MAX));
+    let args = |ids: &String| (scope.staff, scope.everywhere, scope.permission, ids.clone(), one_more(most));
     let mut rows: Vec<FoundRun> =
         db.all(runs_sql!("and r.line_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&lines)).await?;
     rows.extend(

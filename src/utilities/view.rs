@@ -5,7 +5,7 @@
 use super::launch::{Head, head, no_such_run};
 use super::{ALL, control, utility};
 use crate::clock::Now;
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, one_more};
 use crate::staff::{Member, Permit, Seen, may};
 use crate::types::{
     Counted, Cursor, LineId, Page, Permission, Plan, Problem, RunAct, RunDetail, RunEvent, RunEventKind, RunFilter, RunId, RunRow,
@@ -128,7 +128,7 @@ pub async fn list(
                 filter.asked_by,
                 words,
                 number,
-                i64::try_from(limit + 1).unwrap_or(i64::MAX),
+                one_more(limit),
                 filter.under_way,
             ),
         )

@@ -1,6 +1,6 @@
 //! One account: what it is, its name and products, and the ways to everything that hangs on it.
 
-use super::{account_tabs, closed_badge, get_account, id_of_path, look_again, mistyped};
+use super::{account_tabs, closed_badge, closed_fact, get_account, id_of_path, look_again, mistyped};
 use crate::connections::{StateBadge, connection_of, state_sentence};
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
@@ -173,15 +173,7 @@ fn facts(account: &AccountDetail, connection: Option<ConnectionRow>) -> impl Int
                 <dd>
                     <Time at=created_at />
                 </dd>
-                {closed_at
-                    .map(|at| {
-                        view! {
-                            <dt>"Closed"</dt>
-                            <dd>
-                                <Time at=at />
-                            </dd>
-                        }
-                    })}
+                {closed_fact(closed_at)}
             </dl>
         </Panel>
     }

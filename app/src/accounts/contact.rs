@@ -1,6 +1,6 @@
 //! One contact of an account: name and note, their conversation and consent on each line, closing and opening again.
 
-use super::{above_account, closed_badge, id_of_path, look_again, mistyped};
+use super::{above_account, closed_badge, closed_fact, id_of_path, look_again, mistyped};
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me, who_am_i};
 use crate::lines::consent_badge;
@@ -100,7 +100,7 @@ fn whole(
 ) -> impl IntoView + use<> {
     let ContactDetail { row, account_id, account, note, version } = contact;
     let (id, is_closed) = (row.id, row.closed_at.is_some());
-    let may = me.may(Permission::ManageDirectory);
+    let (may, sees_audit) = (me.may(Permission::ManageDirectory), me.may(Permission::SeeAudit));
     let mut above = above_account(account_id, &account);
     above.push(("Contacts".to_owned(), format!("/accounts/{account_id}/contacts")));
     let title = row.name.clone().unwrap_or_else(|| row.number.readable());
@@ -133,13 +133,13 @@ fn whole(
                                     <dd class="whitespace-pre-line">{note}</dd>
                                 }
                             })}
-                        {row
-                            .closed_at
-                            .map(|at| {
+                        {closed_fact(row.closed_at)}
+                        {sees_audit
+                            .then(|| {
                                 view! {
-                                    <dt>"Closed"</dt>
+                                    <dt>"Audit"</dt>
                                     <dd>
-                                        <Time at=at />
+                                        <a class="text-link" href=format!("/audit?subject={id}")>"Audit of this contact"</a>
                                     </dd>
                                 }
                             })}

@@ -6,8 +6,8 @@ use super::{account_tabs, closed_badge, get_account, id_of_path, mistyped};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Button, ButtonLink, Cell, Empty, FaultView, FormFault, Icon, Loading, PageHead, Pager, RowLink, SendForm, Sending, Table, Tabs, Time,
-    contact_number, fault_of, field_error, icon, load, masked_note, query_field, waits,
+    Button, Cell, CsvLink, Empty, FaultView, FormFault, Loading, PageHead, Pager, RowLink, SendForm, Sending, Table, Tabs, Time,
+    contact_number, fault_of, field_error, load, masked_note, query_field, waits,
 };
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
@@ -76,10 +76,7 @@ pub fn ContactsPage() -> impl IntoView {
                                 title=account.row.name.clone() above=vec![("Accounts".to_owned(), "/accounts".to_owned())]
                                 beside=move || closed_badge(is_closed)
                             >
-                                <ButtonLink href=format!("/accounts/{id}/contacts.csv") external=true>
-                                    {icon(Icon::Download)}
-                                    "CSV"
-                                </ButtonLink>
+                                <CsvLink href=format!("/accounts/{id}/contacts.csv") />
                             </PageHead>
                             <Tabs label="This account" tabs=account_tabs(id, me.may(Permission::SeeMessages)) />
                             {masked_note(is_masked)}

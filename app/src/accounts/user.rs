@@ -1,6 +1,6 @@
 //! One person of an account: name and e-mail, access to lines, closing and opening again.
 
-use super::{above_account, closed_badge, id_of_path, look_again, mistyped};
+use super::{above_account, closed_badge, closed_fact, id_of_path, look_again, mistyped};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::lines::SetAccess;
@@ -156,15 +156,7 @@ fn whole(user: UserDetail, may: bool, acts: Acts, looks: RwSignal<u32>) -> impl 
                         <dd>
                             <Time at=created_at />
                         </dd>
-                        {closed_at
-                            .map(|at| {
-                                view! {
-                                    <dt>"Closed"</dt>
-                                    <dd>
-                                        <Time at=at />
-                                    </dd>
-                                }
-                            })}
+                        {closed_fact(closed_at)}
                     </dl>
                 </Panel>
                 {edit}

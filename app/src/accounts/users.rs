@@ -4,8 +4,8 @@ use super::{account_tabs, closed_badge, get_account, id_of_path, mistyped};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Button, ButtonLink, Cell, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, Notice, PageHead, Pager, Pick, Picking,
-    RowLink, Search, SendForm, Sending, Table, Tabs, Time, fault_of, field_error, icon, load, query_field, waits,
+    Button, ButtonLink, Cell, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Loading, Look, Notice, PageHead, Pager, Pick,
+    Picking, RowLink, Search, SendForm, Sending, Table, Tabs, Time, fault_of, field_error, load, query_field, waits,
 };
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
@@ -80,10 +80,7 @@ pub fn UsersPage() -> impl IntoView {
                                     move || closed_badge(is_closed)
                                 }
                             >
-                                <ButtonLink href=Signal::derive(move || format!("/accounts/{}/users.csv?{}", account.row.id, search.get())) external=true>
-                                    {icon(Icon::Download)}
-                                    "CSV"
-                                </ButtonLink>
+                                <CsvLink href=Signal::derive(move || format!("/accounts/{}/users.csv?{}", account.row.id, search.get())) />
                             </PageHead>
                             <Tabs label="This account" tabs=account_tabs(account.row.id, me.may(Permission::SeeMessages)) />
                             {may_add.then(|| add_form(&account, add))}

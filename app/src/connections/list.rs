@@ -5,10 +5,11 @@ use super::{StateBadge, state_sentence};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, ButtonLink, Cell, Empty, FaultView, FilterBar, Icon, Loading, Look, Notice, PageHead, Pager, RowLink, Search, Table, Time, Tone,
-    icon, load, query_field,
+    Badge, ButtonLink, Cell, CsvLink, Empty, FaultView, FilterBar, Icon, Loading, Look, Notice, PageHead, Pager, RowLink, Search, Table,
+    Time, Tone, icon, load, query_field,
 };
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 use switchyard::types::{ConnectionRow, ConnectionState, Cursor, Page, Permission};
 
 #[cfg(feature = "ssr")]
@@ -36,8 +37,11 @@ pub fn ConnectionsPage() -> impl IntoView {
     let (q, after) = (query_field("q"), query_field("after"));
     let page = load(move || (q.get(), after.get()), |(q, after)| list_connections(q, (!after.is_empty()).then_some(Cursor(after))));
     let me = use_me();
+    let search = use_location().search;
+    let csv = Signal::derive(move || format!("/connections.csv?{}", search.get()));
     view! {
         <PageHead title="Connections">
+            <CsvLink href=csv />
             <Suspense>
                 {move || Suspend::new(async move {
                     me.await

@@ -24,6 +24,7 @@ pub fn Facts(
     let ways = [
         (Permission::SeeMessages, "Blasts of the line", format!("/lines/{line_id}/blasts")),
         (Permission::SeeRuns, "Runs of the line", format!("/utilities/history?line={line_id}")),
+        (Permission::SeeAudit, "Audit of this conversation", format!("/audit?subject={id}")),
         (Permission::SeeAudit, "Audit of the line", format!("/audit?line={line_id}")),
     ];
     let ways = ways.into_iter().filter(move |(permission, ..)| me.may(*permission)).map(|(_, name, href)| {

@@ -23,14 +23,27 @@ try {
 
 const parts = (format, at) => Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, value]));
 
+// What was written last, of which moment and in which zone: a page with charts has a thousand of them, and is painted often.
+const written = new WeakMap();
+
 function write(time) {
-  const at = new Date(time.dateTime);
+  // A chart's hint is a `title` of SVG: the moment, then what was then.
+  const moment = time.dateTime ?? time.dataset.at;
   const text = time.firstChild;
-  if (Number.isNaN(at.getTime()) || text?.nodeType !== Node.TEXT_NODE) return;
+  if (text?.nodeType !== Node.TEXT_NODE) return;
+  const was = written.get(text);
+  if (was?.moment === moment && was.zone === zone && was.shown === text.data) return;
+  const at = new Date(moment);
+  if (Number.isNaN(at.getTime())) return;
   const minute = parts(minutes, at);
-  const shown = `${minute.year}-${minute.month}-${minute.day} ${minute.hour}:${minute.minute} ${minute.timeZoneName}`;
+  const [day, clock] = [`${minute.month}-${minute.day}`, `${minute.hour}:${minute.minute}`];
+  const isHint = time.dateTime === undefined;
+  const short = { day, clock }[time.dataset.short] ?? `${minute.year}-${day} ${clock} ${minute.timeZoneName}`;
+  const shown = isHint ? short + text.data.slice(text.data.indexOf(': ')) : short;
+  written.set(text, { moment, zone, shown });
   if (text.data === shown) return;
   text.data = shown;
+  if (isHint) return;
   const whole = parts(exact, at);
   const second = `${whole.hour}:${whole.minute}:${whole.second}.${whole.fractionalSecond}`;
   time.title = `${whole.year}-${whole.month}-${whole.day} ${second} ${zone} (${time.dateTime})`;
@@ -44,7 +57,7 @@ function choice(select) {
 }
 
 function paint() {
-  document.querySelectorAll('time[datetime]').forEach(write);
+  document.querySelectorAll('time[datetime], title[data-at]').forEach(write);
   document.querySelectorAll('select[data-zones]').forEach(choice);
 }
 

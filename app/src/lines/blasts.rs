@@ -5,8 +5,8 @@ use crate::accounts::{account_tabs, closed_badge, get_account, id_of_path, look_
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::ui::{
-    Badge, Button, Cell, ConfirmFold, Empty, FaultView, FormFault, Loading, Look, PageHead, Pager, Panel, RowLink, SendForm, Sending, Stat,
-    Table, Tabs, Time, Tone, TypeBadge, fault_of, grouped, load, masked_note, query_field, toast_on_success, waits,
+    Badge, Button, Cell, ConfirmFold, CsvLink, Empty, FaultView, FormFault, Loading, Look, PageHead, Pager, Panel, RowLink, SendForm,
+    Sending, Stat, Table, Tabs, Time, Tone, TypeBadge, fault_of, grouped, load, masked_note, query_field, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -132,7 +132,9 @@ pub fn LineBlastsPage() -> impl IntoView {
                             <PageHead
                                 title=line.number.readable() above=vec![("Lines".to_owned(), "/lines".to_owned())]
                                 beside=move || view! { <TypeBadge of=of_type /> }
-                            />
+                            >
+                                <CsvLink href=format!("/lines/{}/blasts.csv", line.id) />
+                            </PageHead>
                             <Tabs label="This line" tabs=tabs(line.id, true) />
                             {list(page, false)}
                         }

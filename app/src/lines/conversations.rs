@@ -6,7 +6,7 @@ use crate::fault::{Fault, Reply};
 use crate::live::follow;
 use crate::sync::{SyncBadge, SyncReason, contact};
 use crate::ui::{
-    ButtonLink, Cell, Empty, FaultView, Loading, PageHead, Pager, Table, Tabs, Time, TypeBadge, load, masked_note, query_field,
+    ButtonLink, Cell, CsvLink, Empty, FaultView, Loading, PageHead, Pager, Table, Tabs, Time, TypeBadge, load, masked_note, query_field,
 };
 use leptos::prelude::*;
 use switchyard::types::{ConversationRow, Cursor, IntegrationType, LineId, LineRow, Page};
@@ -103,6 +103,7 @@ fn whole(line: LineRow, after: Option<Cursor>, first: Page<ConversationRow>) -> 
             beside=move || view! { <TypeBadge of=of_type /> }
         >
             <ButtonLink href=format!("/sync/find?line={id}")>"Find by number"</ButtonLink>
+            <CsvLink href=format!("/lines/{id}/conversations.csv") />
         </PageHead>
         <Tabs label="This line" tabs=tabs(id, true) />
         {move || masked_note(is_masked.get())}

@@ -1,7 +1,7 @@
 //! A line's facts: what staff call it, whose it is, and whether it is closed.
 
 use super::parts::reload_after;
-use crate::accounts::look_again;
+use crate::accounts::{closed_fact, look_again};
 use crate::fault::{Fault, Reply};
 use crate::frame::Me;
 use crate::ui::{
@@ -86,16 +86,7 @@ pub fn Facts(
                 <dd>
                     <Time at=created_at />
                 </dd>
-                {line
-                    .closed_at
-                    .map(|at| {
-                        view! {
-                            <dt>"Closed"</dt>
-                            <dd>
-                                <Time at=at />
-                            </dd>
-                        }
-                    })}
+                {closed_fact(line.closed_at)}
                 {me
                     .may(Permission::SeeAudit)
                     .then(|| {

@@ -2,7 +2,7 @@
 
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
-use crate::ui::{ButtonLink, Cell, Empty, FaultView, Loading, Number, PageHead, Pager, Table, TypeBadge, load, query_field};
+use crate::ui::{ButtonLink, Cell, CsvLink, Empty, FaultView, Loading, Number, PageHead, Pager, Table, TypeBadge, load, query_field};
 use leptos::prelude::*;
 use switchyard::types::{Cursor, FindingKind, IntegrationType, LineRow, Page, Permission};
 
@@ -47,8 +47,11 @@ pub fn FindingsPage() -> impl IntoView {
         },
     );
     let me = use_me();
+    let csv = Signal::derive(move || format!("/findings.csv?kind={}", kind.get()));
     view! {
-        <PageHead title="Findings" above=vec![("Accounts".to_owned(), "/accounts".to_owned())] />
+        <PageHead title="Findings" above=vec![("Accounts".to_owned(), "/accounts".to_owned())]>
+            <CsvLink href=csv />
+        </PageHead>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, found.await) {

@@ -5,8 +5,8 @@ use crate::accounts::closed_badge;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Button, ButtonLink, Cell, Empty, FaultView, Heads, Icon, Loading, Look, Notice, Number, PageHead, Pager, Pick, Picking, RowLink,
-    Select, Table, Time, TypeBadge, icon, load, query_field, sort_url,
+    Button, ButtonLink, Cell, CsvLink, Empty, FaultView, Heads, Icon, Loading, Look, Notice, Number, PageHead, Pager, Pick, Picking,
+    RowLink, Select, Table, Time, TypeBadge, icon, load, query_field, sort_url,
 };
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
@@ -57,10 +57,7 @@ pub fn LinesPage() -> impl IntoView {
     let is_narrowed = move || !(q.get().is_empty() && account.get().is_empty() && of_type.get().is_empty());
     view! {
         <PageHead title="Lines">
-            <ButtonLink href=csv external=true>
-                {icon(Icon::Download)}
-                "CSV"
-            </ButtonLink>
+            <CsvLink href=csv />
             <Suspense>
                 {move || Suspend::new(async move {
                     let me = me.await.ok()?;

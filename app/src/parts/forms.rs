@@ -3,7 +3,8 @@
 use super::{Example, Names};
 use crate::fault::Fault;
 use crate::ui::{
-    Button, ButtonLink, Check, Choice, ConfirmFold, CopyText, Dialog, Field, FormFault, Icon, Look, Select, TextArea, icon, toast,
+    Button, ButtonLink, Check, Choice, ConfirmFold, CopyText, CsvLink, Dialog, Field, FilterBar, FormFault, Look, Search, Select, Sending,
+    TextArea, UploadForm, fault_of, query_field, toast, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::Problem;
@@ -55,6 +56,27 @@ pub fn forms(names: Names) -> Vec<Example> {
             </ConfirmFold>
         </div>
     };
+    let filters = view! {
+        <FilterBar>
+            <Search label="Number or label" name=names.search value=query_field(names.search) />
+            <div class="w-40">
+                <Select label="Type" name=names.filter choices=choices() value=query_field(names.filter) bare=true />
+            </div>
+        </FilterBar>
+    };
+    let send = Sending::to_path("/ui");
+    let upload = view! {
+        <UploadForm action=send to="/ui".to_owned()>
+            <div class="flex flex-col items-start gap-3">
+                <FormFault fault=fault_of(send) />
+                <label for=names.file class="font-medium">
+                    "File"
+                </label>
+                <input id=names.file name=names.file type="file" accept=".csv" required=true class="file-input w-full" />
+                <Button pending=waits(send)>"Send"</Button>
+            </div>
+        </UploadForm>
+    };
     let open = RwSignal::new(false);
     let over = view! {
         <div class="flex flex-wrap gap-2">
@@ -74,8 +96,10 @@ pub fn forms(names: Names) -> Vec<Example> {
         ("Button", row(buttons.into_any())),
         ("Button, its answer awaited", row(pending.into_any())),
         ("ButtonLink", row(links.into_any())),
-        ("ButtonLink with an icon", row(view! { <ButtonLink href="/ui">{icon(Icon::Download)} "CSV"</ButtonLink> }.into_any())),
+        ("CsvLink", row(view! { <CsvLink href="/ui" /> }.into_any())),
         ("Field, TextArea, Select, Check", fields.into_any()),
+        ("FilterBar, Search", filters.into_any()),
+        ("UploadForm", upload.into_any()),
         ("FormFault", faults.into_any()),
         ("ConfirmFold", folds.into_any()),
         ("Dialog, toast", over.into_any()),

@@ -3,11 +3,11 @@
 use super::Example;
 use crate::fault::Fault;
 use crate::ui::{
-    Badge, Cell, Chart, Empty, FaultView, Graph, Help, Icon, Ink, Loading, Number, Panel, Progress, RowLink, Series, Shape, Share, Stat,
-    Table, Tabs, Time, Tone, TypeBadge, contact_number, icon, masked_note,
+    Badge, ButtonLink, Cell, Chart, Empty, FaultView, Graph, Help, Icon, Ink, Loading, Notice, Number, Pager, Panel, Progress, RowLink,
+    Series, Shape, Share, Stat, Table, Tabs, Time, Tone, TypeBadge, contact_number, icon, masked_note,
 };
 use leptos::prelude::*;
-use switchyard::types::{IntegrationType, PhoneNumber, Problem, ShownNumber, Timestamp};
+use switchyard::types::{Cursor, IntegrationType, PhoneNumber, Problem, ShownNumber, Timestamp};
 
 const TONES: [(Tone, &str); 5] =
     [(Tone::Plain, "plain"), (Tone::Info, "to know"), (Tone::Good, "as it should be"), (Tone::Warning, "look"), (Tone::Bad, "failed")];
@@ -99,6 +99,15 @@ pub fn tables() -> Vec<Example> {
             </Table>
         </div>
     };
+    // What was done, and where a page is, stand in the URL: there they come from.
+    let notice = view! {
+        <Notice words=&[("example", "The line was changed.")] />
+        <ButtonLink href="/ui?done=example">"As after a change"</ButtonLink>
+    };
+    let pager = view! {
+        <Pager label="Pages of an example" next=Some(Cursor::at(&"Front desk")) />
+        <Pager label="Pages of an example at its end" next=None />
+    };
     let empty = view! {
         <div class="panel">
             <Empty title="No lines yet">"Add the first line to an account to see it here."</Empty>
@@ -110,7 +119,9 @@ pub fn tables() -> Vec<Example> {
         <Progress label="Messages" done=Signal::stored(520) of=Signal::stored(520) />
     };
     vec![
+        ("Notice", notice.into_any()),
         ("Table", table.into_any()),
+        ("Pager", pager.into_any()),
         ("Empty", empty.into_any()),
         ("Help", view! { <Help question="What does held mean?">"RingCentral does not know of it yet."</Help> }.into_any()),
         ("Loading", view! { <Loading /> }.into_any()),

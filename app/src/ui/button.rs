@@ -1,5 +1,6 @@
 //! Buttons and links that look like them. A button acts, a link leads somewhere.
 
+use super::{Icon, icon};
 use leptos::prelude::*;
 
 /// How much a button asks for.
@@ -73,4 +74,19 @@ pub fn ButtonLink(
     children: Children,
 ) -> impl IntoView {
     view! { <a href=move || href.get() class=look.class() rel=external.then_some("external")>{children()}</a> }
+}
+
+/// The way to what a list shows as a CSV file.
+#[component]
+pub fn CsvLink(
+    /// The file.
+    #[prop(into)]
+    href: Signal<String>,
+) -> impl IntoView {
+    view! {
+        <ButtonLink href=href external=true>
+            {icon(Icon::Download)}
+            "CSV"
+        </ButtonLink>
+    }
 }

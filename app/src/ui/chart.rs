@@ -96,10 +96,11 @@ impl Graph {
         }
     }
 
-    /// A moment, as short as the span allows.
+    /// A moment, as short as the span allows. As every other one `times.js` writes it in the reader's zone.
     fn moment(&self, step: usize) -> String {
-        let text = self.begin(step).minute();
-        if self.step_seconds <= 60 * 60 { text[11..].to_owned() } else { text[5..10].to_owned() }
+        let (at, text) = (self.begin(step).rfc3339(), self.begin(step).minute());
+        let (short, text) = if self.step_seconds <= 60 * 60 { ("clock", &text[11..]) } else { ("day", &text[5..10]) };
+        format!("<time datetime=\"{at}\" data-short=\"{short}\">{text}</time>")
     }
 
     /// The marks beside the plot, the highest first.
@@ -161,7 +162,8 @@ impl Graph {
             let said = said.collect::<Vec<_>>().join(", ");
             let _ = write!(
                 out,
-                "<rect class=\"chart-hit\" x=\"{step}\" width=\"1\" height=\"100\"><title>{} UTC: {said}</title></rect>",
+                "<rect class=\"chart-hit\" x=\"{step}\" width=\"1\" height=\"100\"><title data-at=\"{}\">{} UTC: {said}</title></rect>",
+                self.begin(step).rfc3339(),
                 self.begin(step).minute()
             );
         }
@@ -172,7 +174,8 @@ impl Graph {
     fn rows(&self) -> String {
         let mut out = String::new();
         for step in (0..self.steps()).rev().filter(|&step| self.series.iter().any(|series| series.values[step] != 0)) {
-            let _ = write!(out, "<tr><td>{}</td>", self.begin(step).minute());
+            let at = self.begin(step);
+            let _ = write!(out, "<tr><td><time datetime=\"{}\">{} UTC</time></td>", at.rfc3339(), at.minute());
             for series in &self.series {
                 let _ = write!(out, "<td>{}</td>", grouped(series.values[step]));
             }
@@ -243,7 +246,7 @@ pub fn Chart(
                     <table class="numbers">
                         <thead>
                             <tr>
-                                <th scope="col">"From (UTC)"</th>
+                                <th scope="col">"From"</th>
                                 {heads}
                             </tr>
                         </thead>
@@ -303,7 +306,12 @@ mod tests {
     #[test]
     fn every_number_is_in_the_table_and_those_that_are_none_are_left_out() {
         let rows = graph(&[0, 1_250, 0, 3], None).rows();
-        assert_eq!(rows, "<tr><td>1970-01-01 00:03</td><td>3</td></tr><tr><td>1970-01-01 00:01</td><td>1,250</td></tr>");
+        let row = |minute: u8, number: &str| {
+            format!(
+                "<tr><td><time datetime=\"1970-01-01T00:0{minute}:00.000Z\">1970-01-01 00:0{minute} UTC</time></td><td>{number}</td></tr>"
+            )
+        };
+        assert_eq!(rows, row(3, "3") + &row(1, "1,250"));
         assert!(graph(&[0, 0], None).rows().contains("Nothing in this time"));
     }
 

@@ -63,12 +63,15 @@ pub fn Search(
     label: &'static str,
     /// What is searched for now; it follows the URL.
     value: Signal<String>,
+    /// The field of the URL that it is.
+    #[prop(default = "q")]
+    name: &'static str,
 ) -> impl IntoView {
     view! {
         <div class="min-w-0 grow basis-60 sm:max-w-md">
-            <label for="q" class="sr-only">{label}</label>
+            <label for=name class="sr-only">{label}</label>
             <input
-                id="q" name="q" type="search" value=value.get_untracked() prop:value=move || value.get() placeholder=label class="input w-full"
+                id=name name=name type="search" value=value.get_untracked() prop:value=move || value.get() placeholder=label class="input w-full"
                 autocomplete="off" data-search=""
             />
         </div>

@@ -22,13 +22,13 @@ pub(super) struct Picks {
 
 impl Picks {
     fn boxes(self) -> Vec<HtmlInputElement> {
-        let Some(form) = self.form.get_untracked() else { return Vec::new() };
+        let Some(Some(form)) = self.form.try_get_untracked() else { return Vec::new() };
         let Ok(found) = form.query_selector_all("input[data-pick]") else { return Vec::new() };
         (0..found.length()).filter_map(|at| found.item(at)?.dyn_into().ok()).collect()
     }
 
     fn count(self) {
-        self.chosen.set(self.boxes().iter().filter(|input| input.checked()).count());
+        self.chosen.try_set(self.boxes().iter().filter(|input| input.checked()).count());
     }
 
     fn choose_all(self, yes: bool) {
@@ -122,6 +122,10 @@ pub fn Pick(
     /// What the row is, for a screen reader.
     label: String,
 ) -> impl IntoView {
+    if let Some(picks) = use_context::<Picks>() {
+        // A chosen row that leaves the page is counted no more.
+        Effect::new(move |_| on_cleanup(move || request_animation_frame(move || picks.count())));
+    }
     view! {
         <td role="cell" data-label="" class="pick">
             <label class="box above">

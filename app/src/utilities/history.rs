@@ -5,7 +5,7 @@ use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::lines::AccountFilter;
 use crate::live::follow;
-use crate::ui::{ButtonLink, Choice, Empty, FaultView, FilterBar, Icon, Loading, PageHead, Pager, Search, Select, icon, load, query_field};
+use crate::ui::{ButtonLink, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, PageHead, Pager, Search, Select, load, query_field};
 use crate::views::{Arranged, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -72,10 +72,7 @@ pub fn RunsPage() -> impl IntoView {
     let states: Vec<Choice> = states.chain(RunState::ALL.iter().map(|state| Choice::new(state.as_str(), state.name()))).collect();
     view! {
         <PageHead title="History" above=vec![("Utilities".to_owned(), "/utilities".to_owned())]>
-            <ButtonLink href=csv external=true>
-                {icon(Icon::Download)}
-                "CSV"
-            </ButtonLink>
+            <CsvLink href=csv />
         </PageHead>
         <Views of=arranged />
         <FilterBar>

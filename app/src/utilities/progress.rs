@@ -111,7 +111,7 @@ pub fn log(now: ReadSignal<RunDetail>) -> impl IntoView {
         <section class="panel" aria-labelledby="log">
             <header class="border-b border-base-300 px-4 py-3">
                 <h2 id="log" class="font-semibold">"Log"</h2>
-                <p class="muted text-xs">"The latest first; times are UTC."</p>
+                <p class="muted text-xs">"The latest first."</p>
             </header>
             <ol class="divide-y divide-base-300/60">
                 <For each=move || now.with(|run| run.events.clone()) key=|event| (event.at, event.text.clone()) children=entry />

@@ -22,6 +22,8 @@ pub(super) struct Filters {
     #[serde(default)]
     line: String,
     #[serde(default)]
+    subject: String,
+    #[serde(default)]
     outcome: String,
 }
 
@@ -40,6 +42,7 @@ pub(super) async fn download(
         action: Some(filters.action).filter(|action| !action.is_empty()),
         account: filters.account.parse().ok(),
         line: filters.line.parse().ok(),
+        subject: filters.subject.parse().ok(),
         outcome: filters.outcome.parse().ok(),
         ..AuditFilter::default()
     };

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use switchyard::staff::{Seen, may};
 use switchyard::sync;
-use switchyard::types::{ConversationId, Cursor, LineId, Origin, Problem, TimelineFilter, TimelineRow, Timestamp, Written};
+use switchyard::types::{ConversationId, Cursor, LineId, Origin, Problem, TimelineFilter, TimelineRow, Written};
 
 /// The filters as the page's URL has them; an empty one is none.
 #[derive(Debug, Default, Deserialize)]
@@ -48,7 +48,7 @@ pub(super) async fn download(
     let asked = Arc::new((services, permit, filter));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();
-        async move { sync::narrowed(&asked.0.db, &asked.1, (line, id), &asked.2, after.as_ref(), csv::PAGE).await }
+        async move { sync::timeline(&asked.0.db, &asked.1, (line, id), &asked.2, after.as_ref(), csv::PAGE).await }
     };
     csv::file(
         "messages.csv",
@@ -76,7 +76,7 @@ fn fields(row: &TimelineRow) -> Vec<String> {
         named(row.error.as_ref()),
         row.entry.map(|entry| entry.as_str().to_owned()).unwrap_or_default(),
         named(row.post_id.as_ref()),
-        row.posted_at.map(Timestamp::rfc3339).unwrap_or_default(),
+        csv::when(row.posted_at),
         named(row.reason.as_ref()),
     ]
 }

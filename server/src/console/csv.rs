@@ -5,7 +5,7 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use switchyard::staff::{Member, Permit, may};
-use switchyard::types::{Cursor, Page, Problem};
+use switchyard::types::{Cursor, Page, Problem, ShownNumber, Timestamp};
 pub(crate) use switchyard::utilities::quoted;
 
 /// Rows read at a time.
@@ -20,6 +20,16 @@ pub(super) fn permit<P: may::May>(member: Option<Member>) -> Result<Permit<P>, R
 /// A problem as who asks for a file reads it.
 pub(super) fn in_words(problem: &Problem) -> Response {
     (StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), format!("{problem}\n")).into_response()
+}
+
+/// A moment, as every file writes it; nothing for none.
+pub(super) fn when(at: Option<Timestamp>) -> String {
+    at.map(Timestamp::rfc3339).unwrap_or_default()
+}
+
+/// A contact's number: whole, or masked for who may not see it.
+pub(super) fn number(of: &ShownNumber) -> String {
+    of.whole().map_or_else(|| of.readable(), |number| number.expose().to_owned())
 }
 
 /// What makes a browser keep a text as a file of this name.

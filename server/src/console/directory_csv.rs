@@ -9,17 +9,13 @@ use serde::Deserialize;
 use std::sync::Arc;
 use switchyard::directory::{accounts, contacts, users};
 use switchyard::staff::{Permit, may};
-use switchyard::types::{AccountId, AccountRow, ContactRow, Cursor, Problem, Timestamp, UserRow};
+use switchyard::types::{AccountId, AccountRow, ContactRow, Cursor, Problem, UserRow};
 
 /// The filter as the page's URL has it.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Filter {
     #[serde(default)]
     q: String,
-}
-
-fn when(at: Option<Timestamp>) -> String {
-    at.map(|at| at.rfc3339()).unwrap_or_default()
 }
 
 /// `GET /accounts.csv`.
@@ -39,7 +35,14 @@ pub(super) async fn of_accounts(
     };
     let fields = |row: &AccountRow| {
         let products = csv::quoted(row.products());
-        vec![row.id.to_string(), csv::quoted(&row.name), products, row.lines.to_string(), row.connected.to_string(), when(row.closed_at)]
+        vec![
+            row.id.to_string(),
+            csv::quoted(&row.name),
+            products,
+            row.lines.to_string(),
+            row.connected.to_string(),
+            csv::when(row.closed_at),
+        ]
     };
     csv::file("accounts.csv", "id,name,products,lines,connected,closed_at", read, fields)
 }
@@ -71,7 +74,7 @@ pub(super) async fn of_users(
         async move { users::list(&asked.0.db, &asked.1, account, &asked.2, after.as_ref(), csv::PAGE).await }
     };
     let fields = |row: &UserRow| {
-        vec![row.id.to_string(), csv::quoted(&row.name), csv::quoted(&row.email), row.lines.to_string(), when(row.closed_at)]
+        vec![row.id.to_string(), csv::quoted(&row.name), csv::quoted(&row.email), row.lines.to_string(), csv::when(row.closed_at)]
     };
     csv::file("people.csv", "id,name,email,lines,closed_at", read, fields)
 }
@@ -100,8 +103,8 @@ pub(super) async fn of_contacts(
         async move { contacts::list(&asked.0.db, &asked.1, account, after.as_ref(), csv::PAGE).await }
     };
     let fields = |row: &ContactRow| {
-        let number = row.number.whole().map_or_else(|| row.number.readable(), |number| number.expose().to_owned());
-        vec![row.id.to_string(), csv::quoted(row.name.as_deref().unwrap_or_default()), number, when(row.closed_at)]
+        let name = csv::quoted(row.name.as_deref().unwrap_or_default());
+        vec![row.id.to_string(), name, csv::number(&row.number), csv::when(row.closed_at)]
     };
     csv::file("contacts.csv", "id,name,number,closed_at", read, fields)
 }

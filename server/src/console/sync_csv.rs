@@ -52,25 +52,31 @@ pub(super) async fn download(
     csv::file("sync.csv", columns, read, fields)
 }
 
-fn fields(row: &SyncRow) -> Vec<String> {
-    let (state, count, since, reason) = match &row.sync {
+/// How far RingCentral is, as every file writes it: `state,messages,since,reason`.
+pub(super) fn in_columns(sync: &SyncState) -> [String; 4] {
+    let (state, count, since, reason) = match sync {
         SyncState::NotConnected => ("not_connected", None, None, ""),
         SyncState::InSync => ("in_sync", None, None, ""),
         SyncState::Held { count } => ("held", Some(*count), None, ""),
         SyncState::Delivering { count } => ("delivering", Some(*count), None, ""),
         SyncState::Stalled { since, why } => ("stalled", None, Some(*since), why.as_str()),
     };
+    [state.to_owned(), count.map(|count| count.to_string()).unwrap_or_default(), csv::when(since), csv::quoted(reason)]
+}
+
+fn fields(row: &SyncRow) -> Vec<String> {
+    let [state, count, since, reason] = in_columns(&row.sync);
     vec![
         row.line_id.to_string(),
         row.conversation_id.to_string(),
         csv::quoted(&row.account),
         csv::quoted(&row.line),
-        row.number.whole().map_or_else(|| row.number.readable(), |number| number.expose().to_owned()),
+        csv::number(&row.number),
         csv::quoted(row.contact.as_deref().unwrap_or_default()),
-        state.to_owned(),
-        count.map(|count| count.to_string()).unwrap_or_default(),
-        since.map(|since| since.rfc3339()).unwrap_or_default(),
-        csv::quoted(reason),
+        state,
+        count,
+        since,
+        reason,
         row.changed_at.rfc3339(),
     ]
 }

@@ -2,10 +2,13 @@
 
 use crate::harness::{TestApp, contact, on_both_engines};
 use crate::house::house;
-use switchyard::directory::accounts;
+use reqwest::Method;
+use switchyard::directory::{accounts, contacts, people};
 use switchyard::staff::{self, seal, verify};
+use switchyard::sync;
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
-use switchyard::types::{AuditEntry, AuditFilter, AuditOutcome};
+use switchyard::types::{AuditEntry, AuditFilter, AuditOutcome, PhoneNumber};
+use uuid::Uuid;
 
 on_both_engines![
     every_change_is_sealed_within_a_second_and_the_seals_are_good,
@@ -15,6 +18,7 @@ on_both_engines![
     an_entry_says_from_where_and_how_it_ended,
     two_who_seal_at_once_make_one_chain,
     the_audit_is_searched_by_who_what_and_whose,
+    all_that_was_done_about_one_conversation_or_contact_is_found,
     who_looks_after_named_accounts_sees_their_audit_alone,
 ];
 
@@ -163,6 +167,48 @@ async fn the_audit_is_searched_by_who_what_and_whose(app: &TestApp) {
         }
     }
     assert_eq!(count, searched(app, AuditFilter::default()).await.len());
+}
+
+async fn all_that_was_done_about_one_conversation_or_contact_is_found(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    for n in 1..=2 {
+        app.reply(&contact(n), &line, "Hello").await;
+    }
+    app.work().await;
+    app.send(&line, &contact(1), "Your order is ready").await;
+    app.work().await;
+    let [one, other] = [app.conversation(&line, &contact(1)).await, app.conversation(&line, &contact(2)).await];
+    let held = app.timeline(&line, &contact(1)).await.last().unwrap().id;
+    sync::skip(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, held).await.unwrap();
+    app.pass(1);
+    sync::restore(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, held).await.unwrap();
+    app.pass(1);
+    for id in [one.id, other.id] {
+        let path = format!("/lines/{}/conversations/{id}", line.id);
+        assert_eq!(app.ask(&app.staff, Method::GET, &path, &[]).await.status(), 200);
+    }
+    let about = async |subject: Uuid| {
+        let found = searched(app, AuditFilter { subject: Some(subject), ..AuditFilter::default() }).await;
+        found.into_iter().rev().map(|entry| entry.row.action).collect::<Vec<_>>()
+    };
+    assert_eq!(about(one.id.0).await, ["message.skip", "message.restore", "conversation.see"]);
+    assert_eq!(about(other.id.0).await, ["conversation.see"], "and nothing of another one");
+    let of_account = accounts::list(&app.db, &app.staff.permit().unwrap(), "", None, 1).await.unwrap().rows[0].id;
+    let number = PhoneNumber::parse(&contact(1)).unwrap();
+    people::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), of_account, &number, "Grace").await.unwrap();
+    let known = contacts::list(&app.db, &app.staff.permit().unwrap(), of_account, None, 9).await.unwrap().rows;
+    let known = known.iter().find(|row| row.name.as_deref() == Some("Grace")).unwrap().id;
+    let version = contacts::get(&app.db, &app.staff.permit().unwrap(), known).await.unwrap().version;
+    app.pass(1);
+    contacts::set_closed(&app.db, &app.now, &app.staff.permit().unwrap(), known, version, true).await.unwrap();
+    assert_eq!(about(known.0).await.last().map(String::as_str), Some("contact.close"));
+    let file = app.ask(&app.staff, Method::GET, &format!("/audit.csv?subject={}", one.id), &[]).await.text().await.unwrap();
+    assert_eq!(file.lines().count(), 1 + 3, "{file}");
+    // Somebody of another account finds nothing of it.
+    let h = house(app);
+    let member = h.member_of(h.account("Elsewhere").await).await;
+    let filter = AuditFilter { subject: Some(one.id.0), ..AuditFilter::default() };
+    assert!(staff::search(&app.db, &member.permit().unwrap(), &filter, None, 9).await.unwrap().rows.is_empty());
 }
 
 async fn who_looks_after_named_accounts_sees_their_audit_alone(app: &TestApp) {

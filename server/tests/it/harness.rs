@@ -21,7 +21,7 @@ use switchyard::secret::Keyring;
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member, SessionRows};
 use switchyard::sync::{self, Engine, EngineConfig};
-use switchyard::types::{ConversationRow, IntegrationType, LineId, TimelineRow, Timestamp};
+use switchyard::types::{ConversationRow, IntegrationType, LineId, TimelineFilter, TimelineRow, Timestamp};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_sessions::SessionStore;
@@ -419,7 +419,7 @@ impl TestApp {
     pub async fn timeline(&self, line: &TestLine, contact: &str) -> Vec<TimelineRow> {
         let id = self.conversation(line, contact).await.id;
         let permit = self.staff.permit().unwrap();
-        let mut rows = sync::timeline(&self.db, &permit, line.id, id, None, 300).await.unwrap().rows;
+        let mut rows = sync::timeline(&self.db, &permit, (line.id, id), &TimelineFilter::default(), None, 300).await.unwrap().rows;
         rows.sort_by_key(|row| row.id);
         rows
     }

@@ -9,7 +9,7 @@ use switchyard::ringcentral::{self, NewConnection};
 use switchyard::staff::{self, Member, Origin, Passwords, Proof, SessionRows, Step, may};
 use switchyard::sync;
 use switchyard::types::{
-    AccountId, ConversationId, IntegrationType, LineFilter, LineId, MessageId, PhoneNumber, Problem, RoleId, SyncFilter,
+    AccountId, ConversationId, IntegrationType, LineFilter, LineId, MessageId, PhoneNumber, Problem, RoleId, SyncFilter, TimelineFilter,
 };
 use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
@@ -213,7 +213,7 @@ async fn no_verb_reaches_another_accounts_rows(app: &TestApp) {
     assert!(!staff::line_history(db, &see, own_line, None, 50).await.unwrap().rows.is_empty());
     assert!(sync::list(db, &read, &SyncFilter { line: Some(line), ..SyncFilter::default() }, None, 50).await.unwrap().rows.is_empty());
     assert!(sync::conversations_of_line(db, &read, line, None, 50).await.unwrap().rows.is_empty());
-    assert!(sync::timeline(db, &read, line, conversation, None, 50).await.unwrap().rows.is_empty());
+    assert!(sync::timeline(db, &read, (line, conversation), &TimelineFilter::default(), None, 50).await.unwrap().rows.is_empty());
     assert_eq!(unknown::count(db, &read).await.unwrap(), None);
 
     is_hidden(unknown::list(db, &read, None, None, 50).await);

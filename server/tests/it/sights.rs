@@ -11,7 +11,7 @@ use switchyard::sync;
 use switchyard::types::IntegrationType::Ringcentral;
 use switchyard::types::{
     AccountId, AuditEntry, AuditFilter, AuditOutcome, ConversationId, LineId, Permission, PhoneNumber, Problem, RoleId, ShownNumber,
-    SyncFilter, Written,
+    SyncFilter, TimelineFilter, Written,
 };
 
 on_both_engines![
@@ -72,6 +72,7 @@ fn places(scene: &Scene) -> Vec<Door> {
         page("/sync/unknown".to_owned()),
         page("/sync.csv".to_owned()),
         page(format!("/lines/{line}/conversations")),
+        page(format!("/lines/{line}/conversations.csv")),
         page(format!("/lines/{line}/conversations/{conversation}")),
         page(format!("/lines/{line}/conversations/{conversation}/messages.csv")),
         function("sync/list", Vec::new()),
@@ -166,7 +167,9 @@ async fn the_rows_account_decides_what_is_masked(app: &TestApp) {
     let of = async |line| sync::conversations_of_line(&app.db, &member.permit().unwrap(), line, None, 50).await.unwrap().rows.remove(0);
     let (mine, theirs) = (of(own.line.id).await, of(other.id).await);
     assert!(mine.number.whole().is_some() && theirs.number.whole().is_none());
-    let words = async |line, id| sync::timeline(&app.db, &member.permit().unwrap(), line, id, None, 50).await.unwrap().rows.remove(0);
+    let words = async |line, id| {
+        sync::timeline(&app.db, &member.permit().unwrap(), (line, id), &TimelineFilter::default(), None, 50).await.unwrap().rows.remove(0)
+    };
     assert!(words(own.line.id, mine.id).await.written.body().is_some());
     assert_eq!(words(other.id, theirs.id).await.written, Written::Masked { media: 0 });
     let strays = unknown::list(&app.db, &member.permit().unwrap(), None, None, 50).await.unwrap().rows;

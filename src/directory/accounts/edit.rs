@@ -4,7 +4,7 @@
 
 use super::{no_such_account, short_text};
 use crate::clock::Now;
-use crate::db::{Db, Tx, is_duplicate};
+use crate::db::{Db, Tx, is_duplicate, one_more};
 use crate::directory::lines;
 use crate::messaging::inbound::json;
 use crate::staff::{Entry, Permit, may, record};
@@ -128,7 +128,7 @@ async fn nothing_needs(tx: &mut Tx, id: AccountId, field: &str, types: &[Integra
              where account_id = $1 and closed_at is null and integration_type in (select j.value->>0 from json_each($2) j)
              order by number
              limit $3",
-            (id, types, i64::try_from(NAMED + 1).unwrap_or(i64::MAX)),
+            (id, types, one_more(NAMED)),
         )
         .await?;
     if lines.is_empty() {

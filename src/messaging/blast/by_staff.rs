@@ -2,7 +2,7 @@
 
 use super::{Decision, decide};
 use crate::clock::Now;
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, one_more};
 use crate::staff::{Permit, Seen, may};
 use crate::types::{AccountId, BlastDetail, BlastId, BlastListRow, BlastState, Cursor, LineId, MessageState, Page, Problem, Timestamp};
 use uuid::Uuid;
@@ -82,7 +82,7 @@ pub async fn list(
 ) -> Result<Page<BlastListRow>, Problem> {
     let scope = permit.scope();
     let before = after.and_then(Cursor::key::<BlastId>).unwrap_or(BlastId(Uuid::max()));
-    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let most = one_more(limit);
     let rows: Vec<Row> = match (line, account) {
         (Some(line), _) => {
             db.all(list_sql!("and b.line_id = $6"), (before, scope.everywhere, scope.staff, scope.permission, most, line)).await?

@@ -3,6 +3,7 @@
 use super::{account_of, elsewhere};
 use crate::harness::{TestApp, TestLine, contact, on_both_engines};
 use crate::house::house;
+use reqwest::Method;
 use switchyard::directory::{accounts, findings, lines};
 use switchyard::staff::may;
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
@@ -57,7 +58,17 @@ async fn set_ups_that_contradict_themselves_are_found(app: &TestApp) {
     assert_eq!(found(app, FindingKind::NotConnected).await, [unconnected]);
     assert_eq!(found(app, FindingKind::ProductMissing).await, [lacking]);
     assert_eq!(found(app, FindingKind::OpenInClosedAccount).await, [closed.id], "and not {:?}", good.id);
+    // The file has every kind, one behind the other, or the one that is asked for.
+    let file = async |path: &str| app.ask(&app.staff, Method::GET, path, &[]).await.text().await.unwrap();
+    let kinds = |file: &str| file.lines().skip(1).map(|row| row.split(',').next().unwrap().to_owned()).collect::<Vec<_>>();
+    let mut all = [FindingKind::ProductMissing, FindingKind::NotConnected, FindingKind::OpenInClosedAccount].map(FindingKind::as_str);
+    let mut in_file = kinds(&file("/findings.csv").await);
+    (all.sort_unstable(), in_file.sort_unstable());
+    assert_eq!(in_file, all);
+    let one = file(&format!("/findings.csv?kind={}", FindingKind::NotConnected.as_str())).await;
+    assert!(kinds(&one) == [FindingKind::NotConnected.as_str()] && one.contains(&unconnected.to_string()), "{one}");
     let stranger = elsewhere(app).await;
+    assert_eq!(app.ask(&stranger, Method::GET, "/findings.csv", &[]).await.text().await.unwrap().lines().count(), 1, "the columns alone");
     for kind in FindingKind::ALL {
         assert!(findings::list(&app.db, &stranger.permit().unwrap(), *kind, None, 5).await.unwrap().rows.is_empty());
     }

@@ -128,7 +128,7 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("approvals/decide",          "id={message}&agrees=true",                                          [401, 403, 403, 404, 404]),
     ("approvals/withdraw",        "id={message}",                                                      [401, 404, 404, 404, 404]),
     // The audit; who looks after another account sees that one's.
-    ("audit/list",                "",                                                                  [401, 403, 403, 200, 200]),
+    ("audit/list",                "subject={contact}",                                                 [401, 403, 403, 200, 200]),
     ("audit/actions",             "",                                                                  [401, 403, 403, 200, 200]),
     // How long personal data is kept: an account's, and the platform's.
     ("retention/get",             "account={account}",                                                 [401, 200, 200, 404, 200]),
@@ -224,8 +224,13 @@ pub const ROUTES: &[(&str, &str, [u16; 5])] = &[
     ("GET",  "/accounts/{id}/users.csv",                 [302, 200, 200, 404, 200]),
     ("GET",  "/accounts/{id}/contacts.csv",              [302, 200, 200, 404, 200]),
     ("GET",  "/audit.csv",                               [302, 403, 403, 200, 200]),
+    ("GET",  "/connections.csv",                         [302, 200, 200, 200, 200]),
+    ("GET",  "/findings.csv",                            [302, 200, 200, 200, 200]),
     ("GET",  "/lines.csv",                               [302, 200, 200, 200, 200]),
+    ("GET",  "/lines/{id}/blasts.csv",                   [302, 200, 200, 404, 200]),
+    ("GET",  "/lines/{id}/conversations.csv",            [302, 200, 200, 404, 200]),
     ("GET",  "/lines/{id}/conversations/{conversation}/messages.csv", [302, 200, 200, 404, 200]),
+    ("GET",  "/staff.csv",                               [302, 403, 403, 403, 200]),
     ("GET",  "/sync.csv",                                [302, 200, 200, 200, 200]),
     ("GET",  "/utilities/history.csv",                   [302, 403, 403, 200, 200]),
     ("GET",  "/utilities/runs/{id}/report.csv",          [302, 403, 403, 404, 200]),

@@ -1,0 +1,74 @@
+//! A line's conversations and blasts as CSV files. Contacts are masked as they are on its pages; what a blast says is in neither.
+
+use super::csv;
+use super::sync_csv::in_columns;
+use app::context::{Services, Visitor};
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use std::sync::Arc;
+use switchyard::messaging::blast;
+use switchyard::staff::{Member, Permit, may};
+use switchyard::types::{BlastListRow, ConversationRow, Cursor, LineId, Problem};
+use switchyard::{directory, sync};
+
+/// The line that the path names and the permit for its messages, if both hold: a file that has begun cannot be refused any more.
+async fn line(services: &Services, member: Option<Member>, id: &str) -> Result<(LineId, Permit<may::SeeMessages>), Problem> {
+    let member = member.ok_or(Problem::SignedOut)?;
+    let permit = member.permit()?;
+    let id = id.parse().map_err(|_| Problem::not_found("There is no such line. The address may be mistyped."))?;
+    directory::lines::get(&services.db, &member.permit()?, id).await?;
+    Ok((id, permit))
+}
+
+/// `GET /lines/{id}/conversations.csv`.
+pub(super) async fn of_conversations(
+    State(services): State<Services>,
+    Extension(Visitor(member)): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Response {
+    let (id, permit) = match line(&services, member, &id).await {
+        Ok(found) => found,
+        Err(problem) => return csv::in_words(&problem),
+    };
+    // Who sees the first contact whole sees them all: it is written down before the file begins.
+    if let Err(error) = sync::conversations_of_line(&services.db, &permit, id, None, 1).await {
+        return csv::in_words(&error.into());
+    }
+    let asked = Arc::new((services, permit));
+    let read = move |after: Option<Cursor>| {
+        let asked = asked.clone();
+        async move { sync::conversations_of_line(&asked.0.db, &asked.1, id, after.as_ref(), csv::PAGE).await }
+    };
+    let fields = |row: &ConversationRow| {
+        let [state, count, since, reason] = in_columns(&row.sync);
+        let contact = csv::quoted(row.contact.as_deref().unwrap_or_default());
+        let chat = csv::quoted(row.chat_id.as_deref().unwrap_or_default());
+        vec![row.id.to_string(), csv::number(&row.number), contact, state, count, since, reason, chat, row.last_at.rfc3339()]
+    };
+    csv::file("conversations.csv", "id,number,contact,state,messages,since,reason,chat_id,last_message_at", read, fields)
+}
+
+/// `GET /lines/{id}/blasts.csv`.
+pub(super) async fn of_blasts(
+    State(services): State<Services>,
+    Extension(Visitor(member)): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Response {
+    let (id, permit) = match line(&services, member, &id).await {
+        Ok(found) => found,
+        Err(problem) => return csv::in_words(&problem),
+    };
+    let asked = Arc::new((services, permit));
+    let read = move |after: Option<Cursor>| {
+        let asked = asked.clone();
+        async move { blast::list(&asked.0.db, &asked.1, None, Some(id), after.as_ref(), csv::PAGE).await }
+    };
+    let fields = |row: &BlastListRow| {
+        let counts = [row.recipients, row.recorded, row.opted_out, row.duplicates].map(|count| count.to_string());
+        let head = [row.id.to_string(), row.state.as_str().to_owned()];
+        let tail = [csv::quoted(&row.created_by), row.created_at.rfc3339(), csv::when(row.starts_at)];
+        head.into_iter().chain(counts).chain(tail).collect()
+    };
+    csv::file("blasts.csv", "id,state,recipients,recorded,opted_out,duplicates,created_by,created_at,starts_at", read, fields)
+}
