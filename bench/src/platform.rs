@@ -224,13 +224,13 @@ async fn more(w: &World, lines: &[(LineId, AccountId)]) {
         w,
         "insert into utility_run (id, utility, state, summary, line_id, account_id, target_id, holds, parameters, answers, plan, version,
            asked_by, asked_at, started_at, ended_at, attempt, failures, batch_size, taken_done)
-         select unhex(j.value->>0, '-'), r.utility, 'succeeded', r.summary, unhex(j.value->>1, '-'), unhex(j.value->>2, '-'), r.target_id,
-           r.holds, r.parameters, r.answers, r.plan, 1, r.asked_by, r.asked_at, r.asked_at, r.asked_at, 1, 0, r.batch_size, 0
+         select unhex(j.value->>0, '-'), r.utility, 'succeeded', r.summary, unhex(j.value->>1, '-'), unhex(j.value->>2, '-'),
+           unhex(j.value->>3, '-'), r.holds, r.parameters, r.answers, r.plan, 1, r.asked_by, r.asked_at, r.asked_at, r.asked_at, 1, 0, r.batch_size, 0
          from json_each($1) j
          join utility_run r on r.state = 'planned'",
         (0..20_000).map(|n| {
             let (line, account) = lines[n % lines.len()];
-            (w.now.id(), line, account)
+            (w.now.id(), line, account, accounts[n * 3 % accounts.len()])
         }),
     )
     .await;
