@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
-RELEASED_SITE := cargo leptos build --release --frontend-only --split --lib-features split
+RELEASED_SITE := cargo leptos build --release --frontend-only --precompress --split --lib-features split
 
 ## make run    builds, fills a demo and starts everything; DATABASE_URL=postgres://… uses PostgreSQL
 run: build
@@ -47,7 +47,8 @@ screens: build
 	. .ci/env.sh
 	npx playwright test --config end2end/playwright.config.ts end2end/tests/screens.spec.ts --update-snapshots=all
 
-## make bench  the speed figures: SCALE=full for the sizes of the goals, ONLY=hold for one
+## make bench  the speed figures: SCALE=full for the sizes of the goals, ONLY=hold for one. ONLY=interaction and ONLY=lighthouse need
+##             npm's packages and Chromium (.ci/setup test), ONLY=django needs PyPI's: they run only so, and say what is missing
 bench: setup
 	. .ci/env.sh
 	$(RELEASED_SITE)

@@ -1,6 +1,6 @@
 //! What guarding costs: signing in beside other requests, and permission and scope checks within a request.
 
-use crate::world::{World, keys, number, world};
+use crate::world::{EMAIL, PASSWORD, World, keys, number, world};
 use crate::{Bench, percentile};
 use futures_util::future::{join_all, select};
 use server::application::{self, Site, Web};
@@ -12,17 +12,18 @@ use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member, Passwords, Proof};
 use switchyard::types::{AccountId, LineFilter, LineId, PhoneNumber, RoleId};
 
-const PASSWORD: &str = "a long enough password";
 /// Who signs in at once.
 const AT_ONCE: usize = 50;
 /// Another request begins so often meanwhile.
 const PACE: Duration = Duration::from_millis(10);
 
-/// The console on this database.
-async fn console(w: &World) -> String {
+/// The console on this database, with the built site where there is one.
+pub(crate) async fn console(w: &World) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
     let site = Site {
-        public_url: "http://console.test".to_owned(),
-        site_root: "target/none".to_owned(),
+        public_url: url.clone(),
+        site_root: concat!(env!("CARGO_MANIFEST_DIR"), "/../target/site").to_owned(),
         sandbox_url: None,
         secrets: Vec::new(),
         keys: keys(),
@@ -31,15 +32,13 @@ async fn console(w: &World) -> String {
         alone: Alone { lines: 10, rows: 10_000, at_once: 100 },
         environment: None,
     };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let router = application::router(&w.db, &w.now, site, None, &w.stop).unwrap();
     let stop = w.stop.clone();
     tokio::spawn(async move { application::serve(listener, router, stop).await });
     url
 }
 
-async fn sign_in(http: &reqwest::Client, url: &str, email: &str) -> String {
+pub(crate) async fn sign_in(http: &reqwest::Client, url: &str, email: &str) -> String {
     let form = [("email", email), ("password", PASSWORD)];
     let request = http.post(format!("{url}/fn/sign-in")).header("accept", "application/json").header("sec-fetch-site", "same-origin");
     let answer = request.form(&form).send().await.unwrap();
@@ -94,7 +93,7 @@ impl Bench {
             member(&w, &passwords, &format!("member{n}@example.com"), viewer).await;
         }
         let (url, http) = (console(&w).await, application::http_client().unwrap());
-        let cookie = sign_in(&http, &url, "bench@example.com").await;
+        let cookie = sign_in(&http, &url, EMAIL).await;
         let calm = pages(&http, &url, &cookie, tokio::time::sleep(Duration::from_secs(2))).await;
         let (mut busy, mut waited) = (Vec::new(), Vec::new());
         for _ in 0..3 {

@@ -1,14 +1,20 @@
 //! The speed figures: prints a table and writes `target/bench/results.json`. `SCALE=full` uses the sizes of the goals, `ONLY=hold`
-//! runs one. PostgreSQL is measured when TEST_POSTGRES_URL names a server whose databases may be made and dropped.
+//! runs one; `interaction`, `lighthouse` and `django` run only so, for they need packages of npm or PyPI. PostgreSQL is measured when
+//! TEST_POSTGRES_URL names a server whose databases may be made and dropped. `KEEP=name` keeps the platform of `screens`,
+//! `interaction` and `django` in a database of that name, and uses the one that is there.
 
 // A bench prints, and its numbers are made up.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
 
 mod access;
+mod browser;
 mod consent_import;
+mod django;
 mod inbound;
 mod lists;
+mod platform;
 mod ringcentral;
+mod screens;
 mod search;
 mod transfer;
 mod world;
@@ -45,6 +51,11 @@ impl Bench {
         self.only.as_deref().is_none_or(|only| only == name)
     }
 
+    /// What needs more than this machine has by itself is measured when it is asked for.
+    fn names(&self, name: &str) -> bool {
+        self.only.as_deref() == Some(name)
+    }
+
     #[allow(clippy::too_many_arguments)]
     fn note(
         &mut self,
@@ -77,6 +88,16 @@ impl Bench {
         let goal = figure.goal.map_or(String::new(), |goal| format!("goal {goal}"));
         println!("{:<52} {:<9} {:>10.2} {:<6} {:<12} {verdict:<7} rows {rows}", figure.name, figure.engine, value, unit, goal);
         self.figures.push(figure);
+    }
+
+    /// Where one thing alone was measured, the others' figures stay as they were.
+    fn write_down(&self) {
+        let file = format!("{OUT}/results.json");
+        let earlier = std::fs::read(&file).ok().filter(|_| self.only.is_some());
+        let mut all: Vec<serde_json::Value> = earlier.and_then(|earlier| serde_json::from_slice(&earlier).ok()).unwrap_or_default();
+        all.retain(|old| !self.figures.iter().any(|new| old["name"] == new.name.as_str() && old["engine"] == new.engine));
+        all.extend(self.figures.iter().map(|new| serde_json::to_value(new).unwrap()));
+        std::fs::write(file, serde_json::to_string_pretty(&all).unwrap()).unwrap();
     }
 
     fn wasm(&mut self) {
@@ -121,6 +142,15 @@ async fn main() {
         if bench.wants("search") {
             bench.search(engine).await;
         }
+        if bench.wants("screens") {
+            bench.screens(engine).await;
+        }
+        if bench.names("interaction") {
+            bench.interaction(engine).await;
+        }
+        if bench.names("django") {
+            bench.django(engine).await;
+        }
         if bench.wants("consent-import") {
             bench.consent_import(engine).await;
         }
@@ -146,9 +176,12 @@ async fn main() {
     if bench.wants("calls") {
         bench.calls("sqlite").await;
     }
+    if bench.names("lighthouse") {
+        bench.lighthouse().await;
+    }
     if bench.wants("wasm") {
         bench.wasm();
     }
-    std::fs::write(format!("{OUT}/results.json"), serde_json::to_string_pretty(&bench.figures).unwrap()).unwrap();
+    bench.write_down();
     println!("written: target/bench/results.json");
 }

@@ -1,73 +1,16 @@
 //! Search everywhere by each kind of text, and Home, on many conversations.
 
-use crate::world::{World, number, world};
+use crate::platform::{FIRST, conversations, directory, names};
+use crate::world::{World, world};
 use crate::{Bench, percentile};
 use std::time::Instant;
-use switchyard::clock::Now;
-use switchyard::directory::{accounts, lines, people};
 use switchyard::staff::Member;
-use switchyard::types::{AccountId, ConversationId, IntegrationType, LineId, RoleId, Span, StaffId};
+use switchyard::types::{AccountId, RoleId, Span, StaffId};
 use switchyard::{figures, home, search};
 
-const ACCOUNTS: u64 = 100;
-const LINES: u64 = 20;
 const SAMPLES: u64 = 300;
 /// What is typed the `n`th time.
 type Typed = fn(u64) -> String;
-const FIRST: [&str; 20] = [
-    "Ada", "Bruno", "Carla", "Dario", "Elena", "Farid", "Greta", "Hanna", "Ivan", "Jana", "Karim", "Lena", "Milan", "Nora", "Oskar",
-    "Paula", "Quinn", "Rosa", "Simon", "Tilda",
-];
-
-/// Accounts with their lines and people, written as staff write them.
-async fn directory(w: &World) -> Vec<(LineId, AccountId)> {
-    let permit = w.member.permit().unwrap();
-    let mut made = Vec::new();
-    for n in 0..ACCOUNTS {
-        let account = accounts::add(&w.db, &w.now, &permit, &format!("{} {n}", FIRST[(n % 20) as usize]), true, true).await.unwrap();
-        for m in 0..LINES {
-            let (own, label) = (number(500_000_000 + n * LINES + m), format!("Desk {m}"));
-            let line = lines::add(&w.db, &w.now, &permit, account, own.expose(), &label, IntegrationType::Inbox).await.unwrap();
-            made.push((line, account));
-        }
-        let (name, email) = (format!("{} Person", FIRST[(n % 20) as usize]), format!("person{n}@example.com"));
-        people::add_user(&w.db, &w.now, &permit, account, &name, &email).await.unwrap();
-    }
-    made
-}
-
-/// Conversations, one line after the other; every second contact has a name.
-async fn conversations(w: &World, lines: &[(LineId, AccountId)], size: u64) {
-    let at = Now::system().at();
-    for part in (0..size).collect::<Vec<_>>().chunks(10_000) {
-        let rows: Vec<_> = part
-            .iter()
-            .map(|n| {
-                let (line, account) = lines[(n % lines.len() as u64) as usize];
-                (line, ConversationId(w.now.id()), account, number(1_000_000 + n), format!("{} {n}", FIRST[(n % 20) as usize]), n % 2)
-            })
-            .collect();
-        let rows = serde_json::to_string(&rows).unwrap();
-        w.db.work(async |tx| {
-            tx.run(
-                "insert into conversation (line_id, id, account_id, number, last_at)
-                 select unhex(j.value->>0, '-'), unhex(j.value->>1, '-'), unhex(j.value->>2, '-'), j.value->>3, $2 from json_each($1) j",
-                (rows.clone(), at),
-            )
-            .await?;
-            tx.run(
-                "insert into contact (account_id, number, name, id)
-                 select unhex(j.value->>2, '-'), j.value->>3, j.value->>4, unhex(j.value->>1, '-') from json_each($1) j
-                 where j.value->>5 = '0'
-                 on conflict do nothing",
-                [rows],
-            )
-            .await
-        })
-        .await
-        .unwrap();
-    }
-}
 
 /// A member who may do everything, on one account.
 async fn of_one(w: &World, account: AccountId) -> Member {
@@ -95,7 +38,7 @@ impl Bench {
         let size = if self.full { 1_000_000 } else { 100_000 };
         let Some(w) = world(engine, 20).await else { return };
         let lines = directory(&w).await;
-        conversations(&w, &lines, size).await;
+        names(&w, &conversations(&w, &lines, 1_000_000, size).await).await;
         figures::sample(&w.db, &w.now).await.unwrap();
         figures::sum_up(&w.db, &w.now).await.unwrap();
         w.settle().await;

@@ -1,10 +1,11 @@
 //! The Line Transfer: its speed beside the same changes as plain updates, its memory, and what it costs those who wait meanwhile.
 
-use crate::world::{World, number, world};
+use crate::platform::{conversations, id_of, messages};
+use crate::world::{World, world};
 use crate::{Bench, percentile, resident_mib};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use switchyard::clock::{Now, first_id_at};
+use switchyard::clock::Now;
 use switchyard::directory::accounts;
 use switchyard::messaging::inbound;
 use switchyard::staff::Proof;
@@ -17,58 +18,17 @@ const PACE: Duration = Duration::from_millis(20);
 const SAMPLES: u64 = 500;
 
 /// A line's history: messages of conversations, one after the other, as they were over the last months.
-async fn fill(w: &World, line: LineId, account: AccountId, messages: u64, conversations: u64) {
+async fn fill(w: &World, line: LineId, account: AccountId, message_count: u64, conversation_count: u64) {
     let begin = Now::system().at().minus(Duration::from_secs(200 * 24 * 60 * 60));
-    let id = |n: u64| {
-        let base = first_id_at(begin.plus(Duration::from_millis(n))).as_u128();
-        uuid::Uuid::from_u128(base + u128::from(n))
-    };
-    let talks: Vec<_> = (0..conversations).map(|n| (id(n), number(2_000_000 + n))).collect();
-    for part in talks.chunks(10_000) {
-        let rows = serde_json::to_string(part).unwrap();
-        w.db.work(async |tx| {
-            tx.run(
-                "insert into conversation (line_id, id, account_id, number, last_at)
-                 select $2, unhex(j.value->>0, '-'), $3, j.value->>1, $4 from json_each($1) j",
-                (rows, line, account, begin),
-            )
-            .await
-        })
-        .await
-        .unwrap();
-    }
-    let mut n = 0;
-    while n < messages {
-        let until = (n + 10_000).min(messages);
-        let part: Vec<_> = (n..until)
-            .map(|n| {
-                let (talk, whom) = &talks[usize::try_from(n % conversations).unwrap()];
-                (id(conversations + n), talk, whom, if n % 3 == 0 { "inbound" } else { "outbound" })
-            })
-            .collect();
-        let rows = serde_json::to_string(&part).unwrap();
-        w.db.work(async |tx| {
-            tx.run(
-                "insert into message (line_id, id, account_id, conversation_id, number, direction, origin, body, state, created_at, attempts)
-                 select $2, unhex(j.value->>0, '-'), $3, unhex(j.value->>1, '-'), j.value->>2, j.value->>3, 'api',
-                   'Your order is on its way and will be with you between ten and twelve tomorrow. Reply STOP to get no more of these.',
-                   'delivered', $4, 0
-                 from json_each($1) j",
-                (rows, line, account, begin),
-            )
-            .await
-        })
-        .await
-        .unwrap();
-        n = until;
-    }
+    let talks = conversations(w, &[(line, account)], 2_000_000, conversation_count).await;
+    let at = |n: u64| begin.plus(Duration::from_millis(n));
+    messages(w, (0..message_count).zip(talks.iter().cycle()).map(|(n, talk)| (id_of(n, at(n)), at(n), talk))).await;
 }
 
-/// Plans and starts a transfer.
-async fn start(w: &World, line: usize, to: AccountId) -> RunId {
-    let (id, own) = (w.lines[line].0, w.lines[line].1.clone());
+/// Plans a transfer.
+pub(crate) async fn planned(w: &World, line: LineId, to: AccountId) -> RunId {
     let answers: BTreeMap<String, String> = [
-        ("line", id.to_string()),
+        ("line", line.to_string()),
         ("to", to.to_string()),
         ("access", "drop".to_owned()),
         ("responders", "move".to_owned()),
@@ -77,7 +37,13 @@ async fn start(w: &World, line: usize, to: AccountId) -> RunId {
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into();
-    let run = utilities::plan(&w.db, &w.now, &w.member, UtilityKind::LineTransfer, &answers, None, i64::MAX).await.unwrap();
+    utilities::plan(&w.db, &w.now, &w.member, UtilityKind::LineTransfer, &answers, None, i64::MAX).await.unwrap()
+}
+
+/// Plans and starts a transfer.
+async fn start(w: &World, line: usize, to: AccountId) -> RunId {
+    let (id, own) = (w.lines[line].0, w.lines[line].1.clone());
+    let run = planned(w, id, to).await;
     utilities::start(&w.db, &w.now, &w.member, Proof::at_the_shell(), run, own.expose(), "Bench").await.unwrap();
     run
 }

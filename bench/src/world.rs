@@ -15,6 +15,10 @@ use switchyard::sync::{Engine, EngineConfig};
 use switchyard::types::{IntegrationType, LineId, MessageId, PhoneNumber};
 use tokio_util::sync::CancellationToken;
 
+/// Who signs in.
+pub(crate) const EMAIL: &str = "bench@example.com";
+pub(crate) const PASSWORD: &str = "a long enough password";
+
 /// A database with one account on RingCentral and its lines.
 pub(crate) struct World {
     pub(crate) engine: &'static str,
@@ -26,6 +30,8 @@ pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     /// Where the database is, for further workers.
     pub(crate) url: String,
+    /// Nothing but the account is in it.
+    pub(crate) is_new: bool,
     pub(crate) stop: CancellationToken,
     _folder: Option<tempfile::TempDir>,
 }
@@ -40,23 +46,41 @@ pub(crate) fn number(n: u64) -> PhoneNumber {
 }
 
 pub(crate) async fn world(engine: &'static str, line_count: u64) -> Option<World> {
-    let (url, folder, durability) = if engine == "sqlite" {
+    let (url, folder) = if engine == "sqlite" {
         let folder = tempfile::tempdir_in(OUT).unwrap();
-        (format!("sqlite:{}", folder.path().join("bench.db").display()), Some(folder), "WAL, synchronous=FULL")
+        (format!("sqlite:{}", folder.path().join("bench.db").display()), Some(folder))
     } else {
-        let server = std::env::var("TEST_POSTGRES_URL").ok()?;
-        (fresh_database(&server).await, None, "fsync on, synchronous_commit on")
+        let name = format!("bench_{}_{}", std::process::id(), Now::system().rng.below(1 << 40));
+        (database(&std::env::var("TEST_POSTGRES_URL").ok()?, &name).await, None)
     };
-    let db = Db::open(&url, if folder.is_some() { 8 } else { 24 }).await.unwrap();
+    Some(world_at(engine, line_count, url, folder).await)
+}
+
+/// The same on a database that is left where it is and found again, when KEEP names one: what takes long to fill is filled once.
+pub(crate) async fn kept_world(engine: &'static str, line_count: u64) -> Option<World> {
+    let Ok(name) = std::env::var("KEEP") else { return world(engine, line_count).await };
+    let url = if engine == "sqlite" {
+        format!("sqlite:{OUT}/{name}.db")
+    } else {
+        database(&std::env::var("TEST_POSTGRES_URL").ok()?, &name).await
+    };
+    Some(world_at(engine, line_count, url, None).await)
+}
+
+async fn world_at(engine: &'static str, line_count: u64, url: String, folder: Option<tempfile::TempDir>) -> World {
+    let is_file = engine == "sqlite";
+    let durability = if is_file { "WAL, synchronous=FULL" } else { "fsync on, synchronous_commit on" };
+    let db = Db::open(&url, if is_file { 8 } else { 24 }).await.unwrap();
     db.migrate().await.unwrap();
     db.hear_other_processes().await.unwrap();
     let now = Now::system();
-    let passwords = Passwords::new(now.rng.clone()).unwrap();
-    let invited = staff::first_administrator(&db, &now, "bench@example.com", "Bench", false).await.unwrap().unwrap();
-    let id = staff::accept(&db, &now, &passwords, &invited.token, "a long enough password".into(), None).await.unwrap().id();
-    let member = Member::load(&db, id).await.unwrap().unwrap();
-    let permit = member.permit().unwrap();
-    let account = accounts::add(&db, &now, &permit, "Bench", true, true).await.unwrap();
+    let invited = staff::first_administrator(&db, &now, EMAIL, "Bench", false).await.unwrap();
+    let is_new = invited.is_some();
+    if let Some(invited) = invited {
+        let passwords = Passwords::new(now.rng.clone()).unwrap();
+        staff::accept(&db, &now, &passwords, &invited.token, PASSWORD.into(), None).await.unwrap();
+    }
+    let member = Member::by_email(&db, EMAIL).await.unwrap().unwrap();
 
     let stop = CancellationToken::new();
     let http = server::application::http_client().unwrap();
@@ -67,24 +91,29 @@ pub(crate) async fn world(engine: &'static str, line_count: u64) -> Option<World
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let (router, ended) = (sandbox.router(), stop.clone());
     tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(ended.cancelled_owned()).await });
-    let (client_id, client_secret, jwt) = ("sandbox-client".into(), "sandbox-secret".into(), "sandbox-jwt".into());
-    let connection = NewConnection { base_url, client_id, client_secret, jwt, posts_per_minute: None, posts_per_day: None };
-    ringcentral::connect(&db, &now, &keys(), &permit, account, connection).await.unwrap();
-
-    let mut made = Vec::new();
-    for n in 0..line_count {
-        let own = number(n);
-        let id = lines::add(&db, &now, &permit, account, own.expose(), &format!("Line {n}"), IntegrationType::Ringcentral).await.unwrap();
-        made.push((id, own));
+    if is_new {
+        let permit = member.permit().unwrap();
+        let account = accounts::add(&db, &now, &permit, "Bench", true, true).await.unwrap();
+        let (client_id, client_secret, jwt) = ("sandbox-client".into(), "sandbox-secret".into(), "sandbox-jwt".into());
+        let connection = NewConnection { base_url, client_id, client_secret, jwt, posts_per_minute: None, posts_per_day: None };
+        ringcentral::connect(&db, &now, &keys(), &permit, account, connection).await.unwrap();
+        for n in 0..line_count {
+            let label = format!("Line {n}");
+            lines::add(&db, &now, &permit, account, number(n).expose(), &label, IntegrationType::Ringcentral).await.unwrap();
+        }
     }
-    Some(World { engine, durability, db, now, member, lines: made, sandbox, url, stop, _folder: folder })
+    let lines = db.all("select id, number from line where number < $1 order by number", [number(line_count)]).await.unwrap();
+    World { engine, durability, db, now, member, lines, sandbox, url, is_new, stop, _folder: folder }
 }
 
-async fn fresh_database(url: &str) -> String {
+/// The database of this name on a server; made, if there is none.
+pub(crate) async fn database(url: &str, name: &str) -> String {
     use sqlx::{AssertSqlSafe, Connection};
-    let name = format!("bench_{}_{}", std::process::id(), Now::system().rng.below(1 << 40));
     let mut admin = sqlx::PgConnection::connect(url).await.unwrap();
-    sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&mut admin).await.unwrap();
+    let there = sqlx::query("select 1 from pg_database where datname = $1").bind(name).fetch_optional(&mut admin).await.unwrap();
+    if there.is_none() {
+        sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&mut admin).await.unwrap();
+    }
     let (base, query) = url.split_once('?').map_or((url, String::new()), |(base, query)| (base, format!("?{query}")));
     let (server, _) = base.rsplit_once('/').unwrap();
     format!("{server}/{name}{query}")

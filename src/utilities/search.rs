@@ -32,19 +32,28 @@ pub(crate) async fn of_found(
     accounts: &[AccountId],
     most: usize,
 ) -> Result<Part<FoundRun>> {
+    // An engine may walk all runs to find none about no account.
+    let (any_lines, any_accounts) = (!lines.is_empty(), !accounts.is_empty());
     let scope = permit.scope();
     let [lines, accounts] =
         [json(&lines.iter().map(|line| [line]).collect::<Vec<_>>()), json(&accounts.iter().map(|account| [account]).collect::<Vec<_>>())];
     let args = |ids: &String| (scope.staff, scope.everywhere, scope.permission, ids.clone(), one_more(most));
-    let mut rows: Vec<FoundRun> =
-        db.all(runs_sql!("and r.line_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&lines)).await?;
-    rows.extend(
-        db.all::<FoundRun>(runs_sql!("and r.account_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&accounts))
-            .await?,
-    );
-    rows.extend(
-        db.all::<FoundRun>(runs_sql!("and r.target_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&accounts)).await?,
-    );
+    let mut rows: Vec<FoundRun> = Vec::new();
+    if any_lines {
+        rows.extend(
+            db.all::<FoundRun>(runs_sql!("and r.line_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&lines)).await?,
+        );
+    }
+    if any_accounts {
+        rows.extend(
+            db.all::<FoundRun>(runs_sql!("and r.account_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&accounts))
+                .await?,
+        );
+        rows.extend(
+            db.all::<FoundRun>(runs_sql!("and r.target_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&accounts))
+                .await?,
+        );
+    }
     rows.sort_by_key(|row| std::cmp::Reverse(row.id));
     rows.dedup_by_key(|row| row.id);
     Ok(Part::of(rows, most))

@@ -18,7 +18,7 @@ use std::time::Duration;
 use web_sys::HtmlElement;
 
 /// What is typed within this time of each other is looked for once.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(20);
 /// So many screens and actions are shown beside what was found.
 const WAYS: usize = 4;
 /// Leads to the page with all that was found.
