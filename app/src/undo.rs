@@ -137,7 +137,8 @@ fn Bar(
                     >
                         <SendForm action=action>
                             <input type="hidden" name="id" value=move || offer.get().map(|offer| offer.id.to_string()) />
-                            <button type="submit" class="btn btn-sm" data-undo="" aria-keyshortcuts="z Control+Z" disabled=waits(action)>
+                            // Not disabled while it is sent: it would lose the focus.
+                            <button type="submit" class="btn btn-sm" data-undo="" aria-keyshortcuts="z Control+Z">
                                 "Undo"
                             </button>
                         </SendForm>
