@@ -1,5 +1,5 @@
 # The commands a newcomer needs. Everything they need they install themselves: see .ci/setup.
-.PHONY: run test check release-test screens bench soak kill-test fuzz audit sdk-check build setup
+.PHONY: run test check accessibility release-test screens bench soak kill-test fuzz audit sdk-check build setup
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
@@ -32,14 +32,20 @@ test: build
 	.ci/postgres run cargo test --workspace -- --test-threads 6
 	# Real processes and real seconds: by themselves.
 	.ci/postgres run cargo test --workspace --test it kill_test:: -- --ignored --skip as_told --test-threads 1
-	npx playwright test --config end2end/playwright.config.ts
+	npx playwright test --config end2end/playwright.config.ts --grep-invert @every-state
+
+## make accessibility  every screen, in every state and both themes, before axe (WCAG 2.2 AA): a quarter of an hour
+accessibility: build
+	.ci/setup test
+	. .ci/env.sh
+	npx playwright test --config end2end/playwright.config.ts axe.spec.ts
 
 ## make release-test  Playwright on the console as a release has it: optimised, each room of screens a file of its own
 release-test: build
 	.ci/setup test
 	. .ci/env.sh
 	$(RELEASED_SITE)
-	npx playwright test --config end2end/playwright.config.ts
+	npx playwright test --config end2end/playwright.config.ts --grep-invert @every-state
 
 ## make screens  takes the pictures anew that the tests compare the screens with: both themes, two widths
 screens: build

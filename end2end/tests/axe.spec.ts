@@ -1,7 +1,8 @@
 // Every screen of the router in every state that matters, light and dark, wide and narrow, with scripts and without, by the rules of
 // WCAG 2.2 AA that axe can check. The list of screens is read from the code: one that is new and not here fails.
 //
-// No rule and no part of a screen is left out. The house is one of its own, so that it can be filled with what nobody else wants.
+// `make accessibility` runs it, since it takes a quarter of an hour; `make test` sees that no screen is missing here, and has the main
+// screens before axe in the other files. No rule and no part of a screen is left out. The house is one of its own, so that it can be filled with what nobody else wants.
 import { expect, ready, test, violations } from '../product';
 import { accept, password, start, type Program } from '../program';
 import { code } from '../totp';
@@ -57,7 +58,8 @@ test.describe.configure({ mode: 'default' });
 // The contexts stay open over the tests of this file.
 test.use({ tidy: [async ({}, use) => use(), { auto: true }] as never });
 
-test.beforeAll(async ({ browser }) => {
+test.beforeAll(async ({ browser }, { tags }) => {
+  if (!tags.includes('@every-state')) return;
   test.setTimeout(120_000);
   program = await start('demo');
   const look = { reducedMotion: 'reduce', colorScheme: 'light' } as const;
@@ -349,13 +351,9 @@ const SCREENS: Record<string, Screen> = {
   '/audit/retention': { path: '/audit/retention' },
 };
 
-test('every screen of the router stands here', () => {
-  expect(routes().length).toBeGreaterThan(40);
-  expect(Object.keys(SCREENS).sort()).toEqual(routes().sort());
-});
-
 for (const [route, { path, as, also = {}, acts = {} }] of Object.entries(SCREENS)) {
-  test(`${route} in every state`, async ({ browser }) => {
+  test(`${route} in every state`, { tag: '@every-state' }, async ({ browser }) => {
+    test.setTimeout(180_000);
     const context = as === 'nobody' ? await browser.newContext({ baseURL: program.url, reducedMotion: 'reduce', colorScheme: 'light' }) : ada;
     const page = await context.newPage();
     const open = async (path: string) => {
@@ -396,7 +394,7 @@ for (const [route, { path, as, also = {}, acts = {} }] of Object.entries(SCREENS
       await page.close();
     }
     const { cookies, origins } = await context.storageState();
-    const plain = await browser.newContext({ baseURL: program.url, javaScriptEnabled: false, storageState: { cookies, origins } });
+    const plain = await browser.newContext({ baseURL: program.url, javaScriptEnabled: false, reducedMotion: 'reduce', storageState: { cookies, origins } });
     const still = await plain.newPage();
     await still.goto(filled(path));
     await look(still, 'without JavaScript', true);
@@ -405,9 +403,15 @@ for (const [route, { path, as, also = {}, acts = {} }] of Object.entries(SCREENS
   });
 }
 
-test('an address that leads nowhere', async () => {
+test('an address that leads nowhere', { tag: '@every-state' }, async () => {
   const page = await ada.newPage();
   await page.goto('/nowhere');
   await ready(page);
   await look(page, 'not found');
+});
+
+// The last: where it runs alone, nothing is set up for it.
+test('every screen of the router stands here', () => {
+  expect(routes().length).toBeGreaterThan(40);
+  expect(Object.keys(SCREENS).sort()).toEqual(routes().sort());
 });
