@@ -63,7 +63,8 @@ async fn set_ups_that_contradict_themselves_are_found(app: &TestApp) {
     let kinds = |file: &str| file.lines().skip(1).map(|row| row.split(',').next().unwrap().to_owned()).collect::<Vec<_>>();
     let mut all = [FindingKind::ProductMissing, FindingKind::NotConnected, FindingKind::OpenInClosedAccount].map(FindingKind::as_str);
     let mut in_file = kinds(&file("/findings.csv").await);
-    (all.sort_unstable(), in_file.sort_unstable());
+    all.sort_unstable();
+    in_file.sort_unstable();
     assert_eq!(in_file, all);
     let one = file(&format!("/findings.csv?kind={}", FindingKind::NotConnected.as_str())).await;
     assert!(kinds(&one) == [FindingKind::NotConnected.as_str()] && one.contains(&unconnected.to_string()), "{one}");
