@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use server::demo;
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::time::Duration;
 use switchyard::figures;
 use switchyard::messaging::blast;
@@ -37,7 +38,8 @@ struct Scores {
 async fn script<T: DeserializeOwned>(name: &str, visitor: &Visitor, settings: &[(&str, &str)]) -> Vec<T> {
     let mut node = Command::new("node");
     node.arg(format!("{HERE}/{name}")).env("CONSOLE", &visitor.url).env("COOKIE", &visitor.cookie).envs(settings.iter().copied());
-    let done = node.stderr(std::process::Stdio::inherit()).output().await.unwrap();
+    // `output` would take what it complains about, too.
+    let done = node.stdout(Stdio::piped()).spawn().unwrap().wait_with_output().await.unwrap();
     let lines = String::from_utf8(done.stdout).unwrap();
     assert!(done.status.success(), "{name} ended with {}", done.status);
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

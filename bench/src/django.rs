@@ -60,8 +60,8 @@ impl Bench {
         };
         let console = format!("{HERE}/console.py");
         let mut filling = Command::new(&python);
-        filling.arg(&console).arg("fill").args(&counts).env("DATABASE", &base).stderr(Stdio::inherit());
-        let filled = filling.output().await.unwrap();
+        filling.arg(&console).arg("fill").args(&counts).env("DATABASE", &base).stdout(Stdio::piped());
+        let filled = filling.spawn().unwrap().wait_with_output().await.unwrap();
         assert!(filled.status.success());
         let cookie = String::from_utf8(filled.stdout).unwrap().trim().to_owned();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
