@@ -321,6 +321,6 @@ mod tests {
         assert!(plot.contains("M0.12 100v-4.0h.76v4.0z"), "{plot}");
         assert!(plot.contains("M3.12 100v-1.5h.76v1.5z"), "{plot}");
         assert!(!plot.contains("M1.12"), "{plot}");
-        assert_eq!(plot.matches("<title>").count(), 4);
+        assert_eq!(plot.matches("<title data-at=").count(), 4);
     }
 }
