@@ -189,13 +189,14 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Waits until so many contacts more have written STOP: what they said before the line moved must not come back with it.
-    async fn wait_for_stops(&mut self, more: i64) {
-        let (began, before) = (Instant::now(), self.scene.stops().await);
-        while self.scene.stops().await < before + more {
-            assert!(began.elapsed() < PATIENCE, "nobody writes STOP any more");
-            self.raise_the_dead();
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    /// Whatever dies while this goes on is started again.
+    async fn alive_during<T>(&mut self, what: impl Future<Output = T>) -> T {
+        let mut what = std::pin::pin!(what);
+        loop {
+            tokio::select! {
+                done = &mut what => return done,
+                () = tokio::time::sleep(Duration::from_millis(20)) => self.raise_the_dead(),
+            }
         }
     }
 
@@ -341,7 +342,7 @@ async fn move_the_line(scene: &Scene, workers: &mut Supervisor<'_>, round: &Roun
     }
     if is_there && (sleeps || round.kind == Kind::There) {
         if round.kind == Kind::There {
-            workers.wait_for_stops(8).await;
+            story.record.add(workers.alive_during(Writer::new(scene, &[], "leave", round.seed + 3).leaves()).await);
         }
         if round.kind == Kind::There && round.broken.is_none() {
             workers.points.push_back(POINT_BACK);

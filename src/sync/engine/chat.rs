@@ -2,22 +2,28 @@
 
 use super::lease::{free, holds};
 use super::{Claim, Engine, Next, OTHER, new_reference};
-use crate::db::Result;
+use crate::db::{Result, Tx};
 use crate::messaging::inbound::json;
 use crate::messaging::timeline;
 use crate::ringcentral::{self, Connection, Leave, Outcome, Refusal};
 use crate::sync::members;
-use crate::types::{Change, Timestamp, UserId};
+use crate::types::{Change, ConnectionId, Timestamp, UserId};
 use crate::work::faults;
 use std::time::Duration;
 
 /// A chat that is known within this time is known before anybody writes in it.
 const AT_ONCE: Duration = Duration::from_secs(1);
+/// A chat that an account may have which the line has left is looked for no longer than this: the new account's conversations wait for it.
+const ELSEWHERE: Duration = Duration::from_secs(2 * 60);
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Finds the chat that was asked for, or asks for one, by the same rules as a post: reference first, then the call.
     pub(super) async fn find_or_make_chat(&self, mut claim: Claim, connection: Connection) -> Result<Next> {
         if claim.connection_id != Some(connection.id) {
+            if !self.is_settled_elsewhere(&claim).await? {
+                return Ok(Next::Nothing);
+            }
             // What was asked for elsewhere says nothing here.
             (claim.chat_reference, claim.chat_asked_at) = (None, None);
         }
@@ -74,6 +80,41 @@ impl Engine {
             unknown @ Outcome::Unknown(_) => self.failed(&claim, unknown, false).await?,
         }
         Ok(Next::Nothing)
+    }
+
+    /// Looks for a chat that was asked for where the line was before: if it is there, somebody may write in it, and is told that nobody
+    /// gets it. `false` when it is to be looked for later.
+    async fn is_settled_elsewhere(&self, claim: &Claim) -> Result<bool> {
+        let (Some(asked), Some(reference), Some(_)) = (claim.chat_asked_at, &claim.chat_reference, claim.connection_id) else {
+            return Ok(true);
+        };
+        let settled_at = asked.plus(self.config.call + self.config.settle);
+        if self.now.at() < settled_at {
+            self.let_go(claim, settled_at).await?;
+            return Ok(false);
+        }
+        let Some(before) = ringcentral::find(&self.db, claim.connection_id, claim.account_id).await? else { return Ok(true) };
+        let found = match ringcentral::ask_leave(&self.db, &self.now, &before, OTHER).await? {
+            Leave::Granted { .. } => self.client.find_team(&before, reference, self.config.call).await,
+            Leave::Wait { until } => Outcome::Parked { until, reason: "the rate limit is reached".to_owned() },
+        };
+        match found {
+            Outcome::Accepted(None) => Ok(true),
+            Outcome::Accepted(Some(chat)) => {
+                self.db.work(async |tx| know_chat(tx, claim, before.id, chat, &[], (asked, Some(self.now.at()))).await).await?;
+                Ok(true)
+            }
+            Outcome::Refused(_) => Ok(true),
+            Outcome::Parked { .. } | Outcome::Unreachable(_) | Outcome::Unknown(_) => {
+                let at = self.now.at();
+                if at.since(asked) > ELSEWHERE {
+                    tracing::warn!(connection = %before.id, reference, "a chat of the account that had the line before could not be looked for");
+                    return Ok(true);
+                }
+                self.let_go(claim, at.plus(LOOK_AGAIN)).await?;
+                Ok(false)
+            }
+        }
     }
 
     /// Asks for a chat, and says how that ended and whom it was made with; `None` when the lease was lost meanwhile.
@@ -160,21 +201,35 @@ impl Engine {
                     )
                     .await?;
                 }
-                tx.run(
-                    "insert into chat (connection_id, chat_id, line_id, conversation_id, made_at, members, catch_up_at)
-                     values ($1, $2, $3, $4, $5, $6, $7)
-                     on conflict do nothing",
-                    (connection.id, chat, claim.line_id, claim.conversation_id, asked, json(members), read_at),
-                )
-                .await?;
+                know_chat(tx, claim, connection.id, chat, members, (asked, read_at)).await?;
                 members::chat_made(tx, at, claim.line_id).await?;
                 if is_ours {
                     free(tx, claim, at).await?;
                     tx.tell(Change::LaneDue);
                 }
-                tx.tell(Change::EventDue);
                 Ok::<_, crate::db::Error>(())
             })
             .await
     }
+}
+
+/// From now on it is known which conversation the chat shows; asked for then, and to be read from the beginning if somebody may have
+/// written in it meanwhile.
+async fn know_chat(
+    tx: &mut Tx,
+    claim: &Claim,
+    connection: ConnectionId,
+    chat: String,
+    members: &[UserId],
+    (asked, read_at): (Timestamp, Option<Timestamp>),
+) -> Result<()> {
+    tx.run(
+        "insert into chat (connection_id, chat_id, line_id, conversation_id, made_at, members, catch_up_at)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict do nothing",
+        (connection, chat, claim.line_id, claim.conversation_id, asked, json(members), read_at),
+    )
+    .await?;
+    tx.tell(Change::EventDue);
+    Ok(())
 }

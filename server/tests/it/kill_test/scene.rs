@@ -40,6 +40,8 @@ pub const TALKERS: std::ops::Range<usize> = 0..8;
 pub const STOPPERS: std::ops::Range<usize> = 8..20;
 /// Contacts who wrote before the line moved, and not since.
 pub const SILENT: std::ops::Range<usize> = 20..24;
+/// Contacts who write STOP once, between the way there and the way back.
+pub const LEAVERS: std::ops::Range<usize> = 24..30;
 /// The sandbox names the user of each account's app by these.
 const OWNERS: [&str; 2] = ["880001", "880002"];
 
@@ -363,16 +365,6 @@ impl Scene {
     /// Pauses or resumes a run; says whether that was done.
     pub async fn act(&self, run: RunId, act: RunAct) -> bool {
         utilities::act(&self.db, &self.now, &self.staff, run, act).await.is_ok()
-    }
-
-    /// How often contacts have written STOP.
-    pub async fn stops(&self) -> i64 {
-        let (stops,): (i64,) = self
-            .db
-            .one("select count(*) from consent_event where line_id = $1 and state = 'opted_out' and source = 'keyword'", [self.line])
-            .await
-            .unwrap();
-        stops
     }
 
     /// Waits until these texts were posted, no longer than this.

@@ -2,7 +2,7 @@
 //!
 //! The rule: who has no answer asks again in the same words, under the same id, as carriers and programs do.
 
-use super::scene::{LINE, SECRET, SILENT, STOPPERS, Scene, TALKERS};
+use super::scene::{LEAVERS, LINE, SECRET, SILENT, STOPPERS, Scene, TALKERS};
 use crate::harness::contact;
 use crate::verdict::digits;
 use server::sandbox::{AgentPost, SIGNATURE, sign};
@@ -88,6 +88,15 @@ impl<'a> Writer<'a> {
         for number in SILENT.map(contact) {
             let text = self.text("Before");
             self.writes(&number, text).await;
+        }
+        self.record
+    }
+
+    /// Some who had opted in before the line moved write STOP, and nothing since: it must not be forgotten on the way back.
+    pub async fn leaves(mut self) -> Record {
+        for number in LEAVERS.map(contact) {
+            self.writes(&number, "STOP".to_owned()).await;
+            self.record.stopped.insert(number, true);
         }
         self.record
     }

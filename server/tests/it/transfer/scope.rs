@@ -1,11 +1,13 @@
 //! From the flip on the line's account alone decides: who sees it, who sends from it, and where RingCentral shows it.
 
 use super::*;
-use crate::harness::on_both_engines;
+use crate::harness::{keys, on_both_engines};
 use crate::verdict::chats_of;
-use server::sandbox::{Fault, On, What};
+use server::sandbox::{AgentPost, Fault, On, What};
 use switchyard::directory::lines;
-use switchyard::sync;
+use switchyard::ringcentral::Client;
+use switchyard::ringcentral::subscription::Subscriptions;
+use switchyard::sync::{self, Agents};
 use switchyard::types::{LineFilter, RunFilter, SyncFilter};
 
 on_both_engines![
@@ -13,6 +15,7 @@ on_both_engines![
     what_is_held_at_the_flip_is_delivered_in_the_new_accounts_chats_once,
     an_answer_lost_before_the_flip_is_found_where_it_was_posted,
     a_request_lost_before_the_flip_is_posted_where_the_line_is_now,
+    a_chat_asked_for_before_the_flip_is_known_and_whoever_writes_in_it_is_told,
     a_scoped_member_transfers_only_between_their_own_accounts,
 ];
 
@@ -103,6 +106,28 @@ async fn posts_after_a_lost_call(app: &TestApp, lost: What) -> [usize; 2] {
     assert_eq!(chats.len(), 2);
     assert!(chats[1].1.join(" ").contains(&later) && !chats[0].1.join(" ").contains(&later));
     [0, 1].map(|n| chats[n].1.iter().filter(|text| text.contains(&said)).count())
+}
+
+async fn a_chat_asked_for_before_the_flip_is_known_and_whoever_writes_in_it_is_told(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let client = Client::new(app.http.clone(), app.db.clone(), app.now.clone(), keys());
+    let agents = Agents::new(app.db.clone(), app.now.clone(), client.clone());
+    Subscriptions::new(client, &app.url).step().await.unwrap();
+    // RingCentral makes the chat, and nobody here learns of it before the line has moved.
+    app.sandbox.arm(Fault::new(On::Team, What::LoseAnswer { hang: false })).unwrap();
+    let said = app.text("Hello");
+    app.reply(&contact(30), &scene.line, &said).await;
+    app.engine.step().await.unwrap();
+    let old = posts_with(app, &contact(30))[0].0.clone();
+    app.sandbox.agent_post(AgentPost { chat_id: old.clone(), text: app.text("At once"), ..AgentPost::default() }).unwrap();
+    app.sandbox.deliver_due().await;
+    scene.transfer(&[]).await;
+    app.work().await;
+    while agents.step().await.unwrap() > 0 {}
+    let chats = posts_with(app, &contact(30));
+    assert_eq!(chats.len(), 2);
+    assert!(chats[0].0 == old && chats[0].1.iter().any(|text| text.contains("Nothing was sent")), "{chats:?}");
+    assert!(!chats[0].1.join(" ").contains(&said) && chats[1].1.join(" ").contains(&said), "{chats:?}");
 }
 
 async fn a_scoped_member_transfers_only_between_their_own_accounts(app: &TestApp) {
