@@ -66,7 +66,8 @@ test('a draft of what somebody else has changed meanwhile is offered, and not pu
   await edit(first, 'Club, mine');
   await edit(second, 'Club, theirs');
   await save(second);
-  await expect(second.getByText('The line was changed.')).toBeVisible();
+  await expect(second.getByText('The line’s label was changed.')).toBeVisible();
+  await expect(second.getByText('The line was changed meanwhile.'), 'of one’s own change one is not told').toHaveCount(0);
   await first.reload();
   await expect(first.getByText('You left a draft here, and this was changed since.')).toBeVisible();
   await expect(label(first)).toHaveValue('Club, theirs');
@@ -74,7 +75,7 @@ test('a draft of what somebody else has changed meanwhile is offered, and not pu
   await expect(label(first)).toHaveValue('Club, mine');
   await label(first).fill('Club');
   await save(first);
-  await expect(first.getByText('The line was changed.')).toBeVisible();
+  await expect(first.getByText('The line’s label was changed.')).toBeVisible();
   expect(await drafts(first)).toEqual([]);
 });
 

@@ -119,7 +119,7 @@ test('what goes through it is drawn, with its numbers, against the limit', async
   await expect(posts).toContainText('1 post in the last hour, at most 1 of 40 allowed a minute.', { timeout: 20_000 });
   await expect(posts.getByText('limit')).toBeVisible();
   await posts.getByText('The numbers').click();
-  await expect(posts.getByRole('row').nth(1)).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d1$/);
+  await expect(posts.getByRole('row').nth(1)).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d UTC1$/);
   // Read anew every few seconds, what is open stays open.
   await page.waitForResponse((answer) => answer.url().endsWith('/fn/connections/get'));
   await page.waitForResponse((answer) => answer.url().endsWith('/fn/connections/get'));

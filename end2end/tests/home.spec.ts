@@ -109,8 +109,10 @@ test('an older answer never covers a newer one', async ({ browser }) => {
     }
   });
   const late = page.waitForResponse((answer) => answer.url().endsWith('/fn/search') && answer.request().postData() === 'text=lake');
+  // Heard of from before it is asked for: it is asked for at once.
+  const asked = page.waitForRequest('**/fn/search');
   await search(page, 'lake');
-  await page.waitForRequest('**/fn/search');
+  await asked;
   await field(page).fill('zzzz');
   await expect(page.getByText('Nothing found', { exact: true }).last()).toBeVisible();
   await late;

@@ -72,6 +72,16 @@ pub fn LinePage() -> impl IntoView {
         move |change| matches!(change, Change::Line { line_id, .. } if Some(line_id) == id.get_untracked()),
         move || if is_idle() { read_again() } else { changed_elsewhere.set(true) },
     );
+    // What was saved here comes back as a change, too, perhaps while its form is still open: what is painted anew is not told of.
+    let painted = RwSignal::new(0_u32);
+    Effect::new(move |_| {
+        painted.track();
+        request_animation_frame(move || {
+            if changed_elsewhere.get_untracked() && is_idle() {
+                read_again();
+            }
+        });
+    });
     view! {
         <div role="status">
             <Show when=move || changed_elsewhere.get()>
@@ -85,7 +95,9 @@ pub fn LinePage() -> impl IntoView {
         </div>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
-                match (me.await, detail.await) {
+                let loaded = (me.await, detail.await);
+                painted.update(|n| *n += 1);
+                match loaded {
                     (Ok(me), Ok((detail, connection))) => whole(me, detail, connection, history, changes).into_any(),
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
