@@ -305,12 +305,29 @@ pub enum Stop {
         /// What to do about it.
         what_to_do: String,
     },
+    /// It looks wrong, and looks so, too, when somebody else changes the same rows at this moment: it is tried again.
+    #[error("{text}")]
+    Again {
+        /// What is wrong.
+        text: String,
+        /// What to do about it, if it stays so.
+        what_to_do: String,
+    },
 }
 
 impl Stop {
     /// It cannot be done until somebody has done something.
     pub fn fault(text: impl Into<String>, what_to_do: impl Into<String>) -> Self {
         Self::Fault { text: text.into(), what_to_do: what_to_do.into() }
+    }
+
+    /// What would be a fault is tried again first.
+    #[must_use]
+    pub fn again(self) -> Self {
+        match self {
+            Self::Fault { text, what_to_do } => Self::Again { text, what_to_do },
+            other => other,
+        }
     }
 }
 

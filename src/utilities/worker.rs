@@ -360,6 +360,7 @@ impl Worker {
                 Ok(came)
             }
             Ok(Err(Stop::Fault { text, what_to_do })) => self.failed(held, text, what_to_do, true).await,
+            Ok(Err(Stop::Again { text, what_to_do })) => self.failed(held, text, what_to_do, false).await,
             Ok(Err(Stop::Database(error))) => {
                 let Problem::Internal { reference } = Problem::from(error) else { return Ok(Came::Off) };
                 let text = format!("The database did not take a batch. The log has the cause under {reference}.");

@@ -14,6 +14,7 @@ on_both_engines![
     a_row_that_was_lost_stops_the_run_in_words,
     a_row_that_stayed_behind_stops_the_run_in_words,
     a_range_that_no_batch_counted_stops_the_run_in_words,
+    a_stop_that_comes_while_its_row_is_counted_only_delays_the_run,
     a_worker_that_slept_through_its_lease_changes_nothing,
     a_dead_workers_run_is_taken_over,
 ];
@@ -189,6 +190,50 @@ async fn a_range_that_no_batch_counted_stops_the_run_in_words(app: &TestApp) {
                        where step = 'check_message' and run_id in (select transfer_id from line where id = $1)";
     let text = stopped_by(app, passed_over).await;
     assert!(text.contains("Messages: there are rows that no batch has counted"), "{text}");
+}
+
+/// How many wait for somebody's lock; one engine has one writer at a time, and none of them shows.
+const WAITING: Sql = Sql {
+    sqlite: "select 1",
+    postgres: "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+};
+
+async fn a_stop_that_comes_while_its_row_is_counted_only_delays_the_run(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(1).await;
+    // The batch counts the row as it was, waits for who changes it, and counts it as it is.
+    let is_changed = tokio::sync::Notify::new();
+    let changes = app.db.work(async |tx| {
+        tx.run(
+            "update consent set state = 'opted_out', source = 'keyword', at = at + 1 where line_id = $1 and number = $2",
+            (scene.line.id, contact(5)),
+        )
+        .await?;
+        is_changed.notify_one();
+        while app.db.one::<(i64,)>(WAITING, ()).await?.0 == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok::<_, switchyard::db::Error>(())
+    });
+    let counts = async {
+        is_changed.notified().await;
+        scene.steps(1).await;
+    };
+    let (changed, ()) = tokio::join!(changes, counts);
+    changed.unwrap();
+    let delayed = scene.seen(run).await.events.iter().filter(|event| event.text.contains("It is tried again")).count();
+    assert_eq!(delayed, usize::from(app.db.engine() == DbEngine::Postgres));
+    scene.finish(run).await;
+    assert_eq!(scene.state(run).await, RunState::Succeeded);
+    scene.belongs_to(scene.to).await;
+    let (stopped,): (bool,) = app
+        .db
+        .one("select state = 'opted_out' from consent where line_id = $1 and number = $2", (scene.line.id, contact(5)))
+        .await
+        .unwrap();
+    assert!(stopped);
 }
 
 async fn a_worker_that_slept_through_its_lease_changes_nothing(app: &TestApp) {
