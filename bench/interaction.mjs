@@ -17,7 +17,8 @@ await context.addCookies([{ name, value, url: CONSOLE }]);
 await context.addInitScript(() => {
   /** From the next event of this kind until `isDone` holds and the frame after it is painted. */
   window.wait = (kind, isDone) => {
-    window.waited = new Promise((resolve) => {
+    window.waited = new Promise((resolve, reject) => {
+      setTimeout(() => reject(new Error(`nothing came of a ${kind}`)), 10_000);
       let began;
       const look = () => {
         if (began === undefined || !isDone()) return;
@@ -110,7 +111,8 @@ async function typing(what, texts) {
 
 async function filter() {
   await go('/lines');
-  const types = ['ringcentral', 'inbox'];
+  // The first lines are all of RingCentral.
+  const types = ['inbox', 'ringcentral'];
   let times = [];
   for (let n = 0; n < TRIES; n += 1) {
     await waitForOtherRows('change');
