@@ -4,16 +4,13 @@
 use crate::platform::fill;
 use crate::screens::Visitor;
 use crate::transfer::planned;
-use crate::world::{World, kept_world, keys, world};
+use crate::world::{World, kept_world};
 use crate::{Bench, percentile};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use server::demo;
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
-use switchyard::figures;
-use switchyard::messaging::blast;
 use switchyard::types::{AccountId, LineId};
 use tokio::process::Command;
 use uuid::Uuid;
@@ -90,16 +87,15 @@ impl Bench {
         w.end().await;
     }
 
-    /// Lighthouse on every screen, filled with the demo.
+    /// Lighthouse on every screen, filled with data.
     pub(crate) async fn lighthouse(&mut self) {
         if !is_ready("lighthouse", "lighthouse") {
             return;
         }
-        let w = world("sqlite", 0).await.unwrap();
-        demo::fill(&w.db, &w.now, &keys(), "http://127.0.0.1:9").await.unwrap();
-        while blast::record_next(&w.db, &w.now).await.unwrap() {}
-        figures::sample(&w.db, &w.now).await.unwrap();
-        figures::sum_up(&w.db, &w.now).await.unwrap();
+        let w = kept_world("sqlite", 200).await.unwrap();
+        if w.is_new {
+            fill(&w, 10_000).await;
+        }
         let visitor = Visitor::of(&w).await;
         let paths = paths(&w).await.join(" ");
         for Scores { path, scores, lost } in script("lighthouse.mjs", &visitor, &[("PATHS", &paths)]).await {

@@ -1,23 +1,50 @@
 //! What a search everywhere finds of runs: those of lines and accounts that it found.
 
-use crate::db::{Db, Result, one_more};
+use crate::db::{Db, Result, Sql, one_more};
 use crate::messaging::inbound::json;
 use crate::staff::{Permit, may};
 use crate::types::{AccountId, FoundRun, LineId, Part};
 
-/// One text for each key, so that each walks an index of its own.
+macro_rules! seen_sql {
+    () => {
+        "(r.state <> 'planned' or r.asked_by = $1)
+         and ($2 or r.account_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)
+           or r.target_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)) "
+    };
+}
+
+/// One text for each key, so that each walks an index of its own. PostgreSQL would rather walk all runs, the latest first, until enough of
+/// them are of these: it is asked for those of one after the other.
 macro_rules! runs_sql {
     ($key:literal) => {
-        concat!(
-            "select r.id, r.utility, r.summary, r.state, r.asked_at
-             from utility_run r
-             where (r.state <> 'planned' or r.asked_by = $1)
-               and ($2 or r.account_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)
-                 or r.target_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)) ",
-            $key,
-            "order by r.id desc
-             limit $5"
-        )
+        Sql {
+            sqlite: concat!(
+                "select r.id, r.utility, r.summary, r.state, r.asked_at
+                 from utility_run r
+                 where ",
+                seen_sql!(),
+                "and ",
+                $key,
+                " in (select unhex(j.value->>0, '-') from json_each($4) j)
+                 order by r.id desc
+                 limit $5"
+            ),
+            postgres: concat!(
+                "select f.id, f.utility, f.summary, f.state, f.asked_at
+                 from json_each($4) j
+                 cross join lateral (
+                   select r.id, r.utility, r.summary, r.state, r.asked_at
+                   from utility_run r
+                   where ",
+                $key,
+                " = unhex(j.value->>0, '-') and ",
+                seen_sql!(),
+                "order by r.id desc
+                 limit $5) f
+                 order by f.id desc
+                 limit $5"
+            ),
+        }
     };
 }
 
@@ -40,19 +67,11 @@ pub(crate) async fn of_found(
     let args = |ids: &String| (scope.staff, scope.everywhere, scope.permission, ids.clone(), one_more(most));
     let mut rows: Vec<FoundRun> = Vec::new();
     if any_lines {
-        rows.extend(
-            db.all::<FoundRun>(runs_sql!("and r.line_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&lines)).await?,
-        );
+        rows.extend(db.all::<FoundRun>(runs_sql!("r.line_id"), args(&lines)).await?);
     }
     if any_accounts {
-        rows.extend(
-            db.all::<FoundRun>(runs_sql!("and r.account_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&accounts))
-                .await?,
-        );
-        rows.extend(
-            db.all::<FoundRun>(runs_sql!("and r.target_id in (select unhex(j.value->>0, '-') from json_each($4) j) "), args(&accounts))
-                .await?,
-        );
+        rows.extend(db.all::<FoundRun>(runs_sql!("r.account_id"), args(&accounts)).await?);
+        rows.extend(db.all::<FoundRun>(runs_sql!("r.target_id"), args(&accounts)).await?);
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.id));
     rows.dedup_by_key(|row| row.id);
