@@ -4,7 +4,7 @@
 use crate::harness::{DbEngine, with_database};
 use crate::source::{Token, files};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use switchyard::db::Db;
 use switchyard::utilities::line_transfer;
 
@@ -41,23 +41,56 @@ fn begins_a_statement(text: &str) -> bool {
     ["select", "insert", "update", "delete", "with"].contains(&word) && text.trim_start().contains([' ', '\n'])
 }
 
-/// The statements of a file: texts that begin as one, and what a macro makes of a text around its one parameter.
+/// What only one engine is asked stands behind its name.
+fn engines_of(field: Option<&str>) -> Vec<DbEngine> {
+    match field {
+        Some("sqlite") => vec![DbEngine::Sqlite],
+        Some("postgres") => vec![DbEngine::Postgres],
+        _ => vec![DbEngine::Sqlite, DbEngine::Postgres],
+    }
+}
+
+/// What a macro makes of a text: this around it.
+struct Template {
+    name: String,
+    head: String,
+    tail: String,
+    on: Vec<DbEngine>,
+}
+
+/// The statements of a file: texts that begin as one, and what a macro makes of a text around its one parameter, which may hold macros
+/// that are a text.
 fn statements_of(path: &str, tokens: &[Token]) -> Vec<Statement> {
     let mut found = Vec::new();
-    let mut templates: Vec<(String, String, String)> = Vec::new();
-    let mut macro_name = String::new();
+    let mut templates: Vec<Template> = Vec::new();
+    let mut texts: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut macro_name = "";
     let mut n = 0;
     while n < tokens.len() {
         let before = |back: usize| n.checked_sub(back).map(|n| &tokens[n]);
         if before(2).is_some_and(|t| t.is("macro_rules")) {
-            macro_name = tokens[n].name().unwrap_or_default().to_owned();
+            macro_name = tokens[n].name().unwrap_or_default();
         }
+        let field = before(2).filter(|_| before(1).is_some_and(|t| t.is(":"))).and_then(Token::name);
         if tokens[n].is("concat") && tokens[n + 2].is("(") {
-            let end = (n..tokens.len()).find(|end| tokens[*end].is(")")).unwrap();
+            let mut depth = 0;
+            let end = (n..tokens.len()).find(|at| {
+                depth += i32::from(tokens[*at].is("(")) - i32::from(tokens[*at].is(")"));
+                depth == 0 && tokens[*at].is(")")
+            });
+            let end = end.unwrap();
             let parameter = (n..end).find(|at| tokens[*at].is("$")).unwrap_or(end);
-            let joined = |part: &[Token]| part.iter().filter_map(Token::text).collect::<String>();
+            let joined = |part: &[Token]| {
+                let texts = part.iter().filter_map(|t| t.text().or_else(|| texts.get(t.name()?).copied()));
+                texts.collect::<String>()
+            };
             if begins_a_statement(&joined(&tokens[n..end])) {
-                templates.push((macro_name.clone(), joined(&tokens[n..parameter]), joined(&tokens[parameter..end])));
+                templates.push(Template {
+                    name: macro_name.to_owned(),
+                    head: joined(&tokens[n..parameter]),
+                    tail: joined(&tokens[parameter..end]),
+                    on: engines_of(field),
+                });
             }
             n = end;
             continue;
@@ -65,23 +98,20 @@ fn statements_of(path: &str, tokens: &[Token]) -> Vec<Statement> {
         let place = || format!("{path}:{}", tokens[n].line);
         if let Some(text) = tokens[n].text() {
             let invoked = before(3).and_then(Token::name).filter(|_| before(2).is_some_and(|t| t.is("!")));
-            match invoked.and_then(|name| templates.iter().find(|(template, ..)| template == name)) {
-                Some((_, head, tail)) => found.push(Statement {
+            let made: Vec<_> = templates.iter().filter(|template| invoked == Some(&template.name)).collect();
+            if !made.is_empty() {
+                found.extend(made.into_iter().map(|Template { head, tail, on, .. }| Statement {
                     place: place(),
                     text: format!("{head}{text}{tail}"),
-                    on: vec![DbEngine::Sqlite, DbEngine::Postgres],
-                }),
-                None if begins_a_statement(text) => {
-                    let field = before(2).filter(|_| before(1).is_some_and(|t| t.is(":"))).and_then(Token::name);
-                    let on = match field {
-                        Some("sqlite") => vec![DbEngine::Sqlite],
-                        Some("postgres") => vec![DbEngine::Postgres],
-                        _ if POSTGRES_ONLY.iter().any(|(begin, _)| text.starts_with(begin)) => vec![DbEngine::Postgres],
-                        _ => vec![DbEngine::Sqlite, DbEngine::Postgres],
-                    };
-                    found.push(Statement { place: place(), text: text.to_owned(), on });
-                }
-                None => {}
+                    on: on.clone(),
+                }));
+            } else if begins_a_statement(text) {
+                let only_postgres = POSTGRES_ONLY.iter().any(|(begin, _)| text.starts_with(begin));
+                let on = engines_of(if only_postgres { Some("postgres") } else { field });
+                found.push(Statement { place: place(), text: text.to_owned(), on });
+            } else if before(9).is_some_and(|t| t.is("macro_rules")) {
+                // macro_rules! name { () => { "…
+                texts.insert(macro_name, text);
             }
         }
         n += 1;
