@@ -171,10 +171,12 @@ pub fn Frame(
         <SendForm id=PROOF_FORM action=proof>
             ""
         </SendForm>
-        <ToastRegion>
-            <UndoBar />
-        </ToastRegion>
-        <Waiting />
+        <div class="notes">
+            <ToastRegion>
+                <UndoBar />
+            </ToastRegion>
+            <Waiting />
+        </div>
         <PaletteDialog />
         <Keys />
     }

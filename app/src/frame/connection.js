@@ -36,9 +36,12 @@ async function look() {
     root.dataset.connection = 'lost';
     say('Connection lost. Trying again… What you typed stays here.');
     for (let wait = FIRST_PAUSE; !(await answers()); wait = Math.min(wait * 2, LONGEST_PAUSE)) await pause(wait);
-    delete root.dataset.connection;
+    root.dataset.connection = 'back';
     say('Connected again.');
-    silence = setTimeout(() => say(''), SAID);
+    silence = setTimeout(() => {
+      delete root.dataset.connection;
+      say('');
+    }, SAID);
     dispatchEvent(new Event('switchyard:connected'));
     // Where an answer is missing altogether there is nothing to lose; what was typed beside it is a draft.
     if (document.querySelector('[data-unanswered]')) location.reload();

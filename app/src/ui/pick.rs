@@ -1,5 +1,5 @@
-//! Choosing rows of a table: boxes in a plain GET form, which works by itself. The bar with what can be done appears as soon as a row is
-//! chosen. With JavaScript the head's box chooses the page, and the bar counts.
+//! Choosing rows of a table: boxes in a plain GET form, which works by itself. With JavaScript the head's box chooses the page, and the
+//! bar with what can be done counts, and appears as soon as a row is chosen.
 //!
 //! The rule: all that match are chosen in so many words, and then it is the list's filter that travels, not the rows.
 
@@ -18,6 +18,8 @@ use web_sys::HtmlInputElement;
 pub(super) struct Picks {
     form: NodeRef<html::Form>,
     chosen: RwSignal<usize>,
+    /// They are counted before the next frame.
+    is_due: StoredValue<bool>,
 }
 
 impl Picks {
@@ -28,7 +30,16 @@ impl Picks {
     }
 
     fn count(self) {
+        self.is_due.try_set_value(false);
         self.chosen.try_set(self.boxes().iter().filter(|input| input.checked()).count());
+    }
+
+    /// Once, however many rows come and go at the same time.
+    fn count_soon(self) {
+        if self.is_due.try_get_value() == Some(false) {
+            self.is_due.set_value(true);
+            request_animation_frame(move || self.count());
+        }
     }
 
     fn choose_all(self, yes: bool) {
@@ -61,7 +72,9 @@ pub fn Picking(
     /// The table.
     children: Children,
 ) -> impl IntoView {
-    let picks = Picks { form: NodeRef::new(), chosen: RwSignal::new(0) };
+    let picks = Picks { form: NodeRef::new(), chosen: RwSignal::new(0), is_due: StoredValue::new(false) };
+    // A browser that comes back to a page chooses again what was chosen.
+    Effect::new(move |_| picks.count_soon());
     let query = use_query_map().get_untracked();
     let of_list = filter.iter().filter_map(|name| Some((*name, query.get(name).filter(|value| !value.is_empty())?)));
     let hidden = of_list.chain(fixed).map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view();
@@ -78,7 +91,10 @@ pub fn Picking(
         chosen => format!("{chosen} chosen"),
     };
     view! {
-        <form method="get" action=action class="picking" node_ref=picks.form on:change=move |_: ev::Event| picks.count()>
+        <form
+            method="get" action=action class="picking" class:chosen=move || picks.chosen.get() != 0 node_ref=picks.form
+            on:change=move |_: ev::Event| picks.count()
+        >
             <Provider value=picks>{children()}</Provider>
             <div class="pick-bar panel" role="group" aria-label="With the chosen rows">
                 {hidden}
@@ -124,7 +140,7 @@ pub fn Pick(
 ) -> impl IntoView {
     if let Some(picks) = use_context::<Picks>() {
         // A chosen row that leaves the page is counted no more.
-        Effect::new(move |_| on_cleanup(move || request_animation_frame(move || picks.count())));
+        Effect::new(move |_| on_cleanup(move || picks.count_soon()));
     }
     view! {
         <td role="cell" data-label="" class="pick">

@@ -28,7 +28,7 @@ pub fn toast_on_success(sending: Sending, text: &'static str) {
     sending.on_success(move || toast(text));
 }
 
-/// Where toasts appear, above what else stands at the foot of the page for a moment.
+/// Where toasts appear, above what else is said there.
 #[component]
 pub fn ToastRegion(
     /// What else.
@@ -36,7 +36,7 @@ pub fn ToastRegion(
 ) -> impl IntoView {
     let list = use_context::<Toasts>().map(|toasts| toasts.0);
     view! {
-        <div role="status" aria-live="polite" class="toasts fixed bottom-4 left-1/2 z-30 flex w-max max-w-[calc(100vw-2rem)] -translate-x-1/2 flex-col gap-2">
+        <div role="status" aria-live="polite" class="flex max-w-full flex-col gap-2">
             <For each=move || list.map(|list| list.get()).unwrap_or_default() key=|(key, _)| *key let((_, text))>
                 <p class="rounded-box bg-neutral px-4 py-2.5 text-sm font-medium text-neutral-content shadow-lg">{text}</p>
             </For>

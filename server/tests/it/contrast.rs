@@ -1,4 +1,5 @@
-//! The colours of both themes, counted from the style sheet's tokens: every pair of text and ground keeps WCAG 2.2 AA.
+//! The colours of both themes, counted from the style sheet's tokens: every pair of text and ground keeps WCAG 2.2 AA. And what no style
+//! may hang on.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -103,4 +104,21 @@ fn every_pair_of_text_and_ground_keeps_its_contrast_in_both_themes() {
         check("a note above a form".to_owned(), content, mixed(0.08, of("info"), base), TEXT);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What hangs on whether the root, the body or a table's form has something within it is worked out anew for the whole page with each row
+/// that comes or goes: some 20 ms each time, several times for each key.
+#[test]
+fn no_style_hangs_on_what_the_whole_page_has() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../style");
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let sheet = std::fs::read_to_string(&path).unwrap();
+        read += sheet.lines().count();
+        for whole in [":root", "html", "body", "main", ".picking", ".rows"] {
+            assert!(!sheet.contains(&format!("{whole}:has(")), "{}: {whole}:has(…)", path.display());
+        }
+    }
+    assert!(read > 500, "{read} lines of style were read");
 }
