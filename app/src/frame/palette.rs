@@ -1,9 +1,9 @@
-//! The palette: search everywhere, over the page. What it holds is code of its own, fetched when it is first opened.
+//! The palette: search everywhere, over the page. What it holds is code of its own, fetched when the page has come to rest.
 //!
 //! The rule: it opens at once, the browser keeps the focus within it and gives it back, and without JavaScript its button is a link to the
 //! page of the search.
 
-use crate::screen::screen;
+use crate::screen::{Screen, screen};
 use crate::search::Panel;
 use crate::ui::{Icon, icon};
 use leptos::ev;
@@ -13,6 +13,10 @@ use leptos::prelude::*;
 use leptos::reactive::computed::ScopedFuture;
 use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsCast;
+use std::time::Duration;
+
+/// By then what the page itself needs is there.
+const AT_REST: Duration = Duration::from_secs(1);
 
 /// Whether the palette is open.
 #[derive(Clone, Copy)]
@@ -69,6 +73,13 @@ pub fn PaletteDialog() -> impl IntoView {
             }
         }
     });
+    // Ahead of the first time.
+    Effect::new(move |_| {
+        let fetch = || spawn_local(async { drop((panel().load)().await) });
+        if let Ok(timer) = set_timeout_with_handle(fetch, AT_REST) {
+            on_cleanup(move || timer.clear());
+        }
+    });
     // Beside what it holds.
     let press = move |event: ev::MouseEvent| {
         let target = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlDialogElement>().ok());
@@ -83,11 +94,15 @@ pub fn PaletteDialog() -> impl IntoView {
     }
 }
 
+/// What the palette holds.
+fn panel() -> Screen {
+    screen!(search, Panel)
+}
+
 /// Fetches what the palette holds, and shows it. Where it cannot be had, the page of the search is there.
 fn fill(place: web_sys::HtmlDivElement, owner: Owner) {
-    let panel = screen!(search, Panel);
     spawn_local(async move {
-        let shown = owner.with(|| ScopedFuture::new((panel.show)()));
+        let shown = owner.with(|| ScopedFuture::new((panel().show)()));
         match shown.await {
             Ok(view) => owner.with(|| mount_to(place.into(), move || view).forget()),
             // Fails only for an address that cannot be parsed.
