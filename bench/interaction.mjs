@@ -161,6 +161,8 @@ async function openRow(what, path) {
     times.push(await waited());
     await page.goBack();
     await link.waitFor();
+    // The row that was opened is given the focus again.
+    await page.waitForTimeout(500);
   }
   tell(`${what} is opened`, times);
 }
