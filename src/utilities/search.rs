@@ -23,7 +23,7 @@ macro_rules! runs_sql {
                  from utility_run r
                  where ",
                 seen_sql!(),
-                "and ",
+                "and r.",
                 $key,
                 " in (select unhex(j.value->>0, '-') from json_each($4) j)
                  order by r.id desc
@@ -35,7 +35,7 @@ macro_rules! runs_sql {
                  cross join lateral (
                    select r.id, r.utility, r.summary, r.state, r.asked_at
                    from utility_run r
-                   where ",
+                   where r.",
                 $key,
                 " = unhex(j.value->>0, '-') and ",
                 seen_sql!(),
@@ -67,11 +67,11 @@ pub(crate) async fn of_found(
     let args = |ids: &String| (scope.staff, scope.everywhere, scope.permission, ids.clone(), one_more(most));
     let mut rows: Vec<FoundRun> = Vec::new();
     if any_lines {
-        rows.extend(db.all::<FoundRun>(runs_sql!("r.line_id"), args(&lines)).await?);
+        rows.extend(db.all::<FoundRun>(runs_sql!("line_id"), args(&lines)).await?);
     }
     if any_accounts {
-        rows.extend(db.all::<FoundRun>(runs_sql!("r.account_id"), args(&accounts)).await?);
-        rows.extend(db.all::<FoundRun>(runs_sql!("r.target_id"), args(&accounts)).await?);
+        rows.extend(db.all::<FoundRun>(runs_sql!("account_id"), args(&accounts)).await?);
+        rows.extend(db.all::<FoundRun>(runs_sql!("target_id"), args(&accounts)).await?);
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.id));
     rows.dedup_by_key(|row| row.id);
