@@ -73,6 +73,7 @@ test('without JavaScript rows are chosen and changed, too', async ({ browser }) 
   const path = await accountWithPeople(page, 'Mill Lane Bakery', 2);
   const plain = await as(browser, 'support', { javaScriptEnabled: false });
   await plain.goto(`${path}/users`);
+  await expect(plain.getByRole('button', { name: 'Close…' })).toBeHidden();
   await plain.getByLabel('Choose Person 000').check();
   await plain.getByRole('button', { name: 'Close…' }).click();
   await plain.getByLabel('Type how many are changed, to confirm').fill('7');

@@ -1,5 +1,5 @@
-//! Choosing rows of a table: boxes in a plain GET form, which works by itself. With JavaScript the head's box chooses the page, and the
-//! bar with what can be done counts, and appears as soon as a row is chosen.
+//! Choosing rows of a table: boxes in a plain GET form, which works by itself. The bar with what can be done appears as soon as a row is
+//! chosen. With JavaScript the head's box chooses the page, and the bar counts.
 //!
 //! The rule: all that match are chosen in so many words, and then it is the list's filter that travels, not the rows.
 
@@ -91,10 +91,7 @@ pub fn Picking(
         chosen => format!("{chosen} chosen"),
     };
     view! {
-        <form
-            method="get" action=action class="picking" class:chosen=move || picks.chosen.get() != 0 node_ref=picks.form
-            on:change=move |_: ev::Event| picks.count()
-        >
+        <form method="get" action=action class="picking" node_ref=picks.form on:change=move |_: ev::Event| picks.count()>
             <Provider value=picks>{children()}</Provider>
             <div class="pick-bar panel" role="group" aria-label="With the chosen rows">
                 {hidden}
