@@ -317,7 +317,7 @@ impl Sandbox {
         self.0.event_bell.notify_one();
     }
 
-    /// How many events wait to be sent.
+    /// How many events wait to be sent, or are under way.
     pub fn waiting_events(&self) -> usize {
         self.locked(|core, _| core.events.waiting())
     }

@@ -160,11 +160,11 @@ pub async fn take(tx: &mut Tx, connection: ConnectionId, most: i64) -> Result<Ve
     .await
 }
 
-/// Marks events as worked off; what they said is dropped.
+/// Marks events as worked off; what they said is dropped, but for the chats that nobody knew: one of them may be ours before long.
 ///
 /// # Errors
 /// What the database says.
-pub async fn done(tx: &mut Tx, connection: ConnectionId, events: &[Waiting]) -> Result<()> {
+pub async fn done(tx: &mut Tx, connection: ConnectionId, events: &[Waiting], strays: &[(uuid::Uuid, String)]) -> Result<()> {
     let ids: Vec<[uuid::Uuid; 1]> = events.iter().map(|event| [event.id]).collect();
     tx.run(
         "update ringcentral_event as e set state = 'done', body = null
@@ -173,7 +173,32 @@ pub async fn done(tx: &mut Tx, connection: ConnectionId, events: &[Waiting]) -> 
         (connection, json(&ids)),
     )
     .await?;
+    if !strays.is_empty() {
+        tx.run(
+            "update ringcentral_event as e set stray_chat_id = j.value->>1
+             from json_each($2) j
+             where e.connection_id = $1 and e.id = unhex(j.value->>0, '-')",
+            (connection, json(strays)),
+        )
+        .await?;
+    }
     Ok(())
+}
+
+/// When somebody wrote in a chat that nobody knew then. Takes the lock of the subscription, so that no event of it is being worked off
+/// while the chat becomes known.
+///
+/// # Errors
+/// What the database says.
+pub async fn strayed_at(tx: &mut Tx, connection: ConnectionId, chat: &str) -> Result<Option<Timestamp>> {
+    take(tx, connection, 0).await?;
+    let (at,): (Option<Timestamp>,) = tx
+        .one(
+            "select max(received_at) from ringcentral_event where connection_id = $1 and stray_chat_id = $2",
+            (connection, chat.to_owned()),
+        )
+        .await?;
+    Ok(at)
 }
 
 /// Connections whose events may have a gap, with since when that is known.

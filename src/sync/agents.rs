@@ -132,30 +132,33 @@ impl Agents {
                 // Other filters are kept for the rooms that will read them.
                 for event in waiting.iter().filter(|event| event.event.contains("/posts")) {
                     match serde_json::from_str::<PostBody>(event.body.as_deref().unwrap_or_default()) {
-                        Ok(post) => posts.push(post),
+                        Ok(post) => posts.push((event.id, post)),
                         Err(error) => tracing::warn!(%error, %connection, "an event of a post could not be read"),
                     }
                 }
                 // Events overtake each other; ids of posts grow. What happens to one post stays as it came.
-                posts.sort_by_key(|post| post.id.parse::<u64>().unwrap_or(u64::MAX));
-                for post in &posts {
-                    self.apply(tx, connection, post).await?;
+                posts.sort_by_key(|(_, post)| post.id.parse::<u64>().unwrap_or(u64::MAX));
+                let mut strays = Vec::new();
+                for (event, post) in &posts {
+                    if let Some(chat) = self.apply(tx, connection, post).await? {
+                        strays.push((*event, chat));
+                    }
                 }
-                events::done(tx, connection, &waiting).await?;
+                events::done(tx, connection, &waiting, &strays).await?;
                 Ok::<_, crate::db::Error>(waiting.len())
             })
             .await
     }
 
-    /// One post, as an event or a list shows it.
-    async fn apply(&self, tx: &mut Tx, connection: ConnectionId, post: &PostBody) -> Result<()> {
+    /// One post, as an event or a list shows it; answers with its chat if that is not known.
+    async fn apply(&self, tx: &mut Tx, connection: ConnectionId, post: &PostBody) -> Result<Option<String>> {
         let at = self.now.at();
         match post.event_type.as_deref() {
             None | Some("PostAdded") => {}
             Some("PostChanged") => {
                 tx.run("update agent_post set edited_at = $3 where connection_id = $1 and post_id = $2", (connection, post.id.clone(), at))
                     .await?;
-                return Ok(());
+                return Ok(None);
             }
             Some("PostRemoved") => {
                 tx.run(
@@ -163,16 +166,16 @@ impl Agents {
                     (connection, post.id.clone(), at),
                 )
                 .await?;
-                return Ok(());
+                return Ok(None);
             }
-            Some(_) => return Ok(()),
+            Some(_) => return Ok(None),
         }
-        let Some(chat_id) = post.group_id.clone() else { return Ok(()) };
+        let Some(chat_id) = post.group_id.clone() else { return Ok(None) };
         if post.kind.as_deref().is_some_and(|kind| kind != "TextMessage") {
-            return Ok(());
+            return Ok(None);
         }
         let chat: Option<Chat> = tx.opt(CHAT, (connection, chat_id.clone())).await?;
-        let Some(chat) = chat else { return Ok(()) };
+        let Some(chat) = chat else { return Ok(Some(chat_id)) };
         if chat.is_to_be_read && post.event_type.is_some() {
             // It is read together with what came before it, in order. A reading under way may have begun too early for it.
             tx.run(
@@ -180,7 +183,7 @@ impl Agents {
                 (connection, chat_id, at),
             )
             .await?;
-            return Ok(());
+            return Ok(None);
         }
         tx.run(
             "update chat
@@ -191,7 +194,7 @@ impl Agents {
         )
         .await?;
         if self.is_echo(tx, at, &chat, post).await? {
-            return Ok(());
+            return Ok(None);
         }
         let (outcome, word) = self.answer(tx, &chat, post).await?;
         let new = tx
@@ -216,7 +219,7 @@ impl Agents {
             notice::write(tx, &self.now, chat.line_id, connection, &chat_id, word).await?;
         }
         metrics::counter!("switchyard_agent_posts_total", "outcome" => outcome.as_str()).increment(1);
-        Ok(())
+        Ok(None)
     }
 
     /// Whether a post is ours, or known already: by its id, or by the reference that stands in it.

@@ -166,9 +166,9 @@ impl Events {
         free.filter_map(|queue| queue.waiting.first_key_value()).map(|((due, _), _)| *due).min()
     }
 
-    /// How many wait.
+    /// How many wait or are under way.
     pub fn waiting(&self) -> usize {
-        self.queues.values().map(|queue| queue.waiting.len()).sum()
+        self.queues.values().map(|queue| queue.waiting.len() + queue.in_flight).sum()
     }
 }
 

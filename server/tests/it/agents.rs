@@ -23,6 +23,7 @@ on_both_engines![
     lost_events_are_caught_up_with,
     a_lost_event_before_one_that_came_is_found_within_the_hour,
     what_an_agent_wrote_before_we_knew_the_chat_is_sent,
+    what_an_agent_wrote_while_the_chat_was_being_made_is_sent,
     a_blacklisted_or_expired_subscription_is_made_anew_and_only_one_lives,
     a_lost_answer_leaves_no_second_subscription,
     a_subscription_is_renewed_before_it_expires,
@@ -245,6 +246,27 @@ async fn what_an_agent_wrote_before_we_knew_the_chat_is_sent(app: &TestApp) {
     app.sandbox.agent_post(post(&late)).unwrap();
     desk.settle().await;
     assert_eq!(received(&app.sandbox.journal(0), &contact(2)), [early, late], "in the order in which they were written");
+}
+
+async fn what_an_agent_wrote_while_the_chat_was_being_made_is_sent(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.sandbox.arm(Fault::new(On::Team, What::Slow { ms: 500 })).unwrap();
+    app.reply(&contact(2), &desk.line, &app.text("Hello")).await;
+    let engine = app.engine.clone();
+    let delivery = tokio::spawn(async move { engine.step().await });
+    let chats = async || chats_of(&app.sandbox.journal(0), &contact(2));
+    while chats().await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (chat, text) = (chats().await[0].to_string(), app.text("At once"));
+    app.sandbox.agent_post(AgentPost { chat_id: chat, text: text.clone(), ..AgentPost::default() }).unwrap();
+    // Its event is worked off before the answer is here that says whose the chat is.
+    desk.settle().await;
+    assert!(received(&app.sandbox.journal(0), &contact(2)).is_empty());
+    app.pass(1);
+    delivery.await.unwrap().unwrap();
+    desk.settle().await;
+    assert_eq!(received(&app.sandbox.journal(0), &contact(2)), [text]);
 }
 
 async fn a_blacklisted_or_expired_subscription_is_made_anew_and_only_one_lives(app: &TestApp) {

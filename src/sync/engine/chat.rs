@@ -5,13 +5,13 @@ use super::{Claim, Engine, Next, OTHER, new_reference};
 use crate::db::{Result, Tx};
 use crate::messaging::inbound::json;
 use crate::messaging::timeline;
-use crate::ringcentral::{self, Connection, Leave, Outcome, Refusal};
+use crate::ringcentral::{self, Connection, Leave, Outcome, Refusal, events};
 use crate::sync::members;
 use crate::types::{Change, ConnectionId, Timestamp, UserId};
 use crate::work::faults;
 use std::time::Duration;
 
-/// A chat that is known within this time is known before anybody writes in it.
+/// A chat that is known within this time has missed no event: what came before it was known is kept.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// A chat that an account may have which the line has left is looked for no longer than this: the new account's conversations wait for it.
 const ELSEWHERE: Duration = Duration::from_secs(2 * 60);
@@ -101,7 +101,7 @@ impl Engine {
         match found {
             Outcome::Accepted(None) => Ok(true),
             Outcome::Accepted(Some(chat)) => {
-                self.db.work(async |tx| know_chat(tx, claim, before.id, chat, &[], (asked, Some(self.now.at()))).await).await?;
+                self.db.work(async |tx| know_chat(tx, claim, before.id, chat.clone(), &[], (asked, Some(self.now.at()))).await).await?;
                 Ok(true)
             }
             Outcome::Refused(_) => Ok(true),
@@ -192,6 +192,8 @@ impl Engine {
         let read_at = (at.since(asked) > AT_ONCE).then_some(at);
         self.db
             .work(async |tx| {
+                // Whoever works events off has this lock, too, before that of a lane.
+                let strayed_at = events::strayed_at(tx, connection.id, &chat).await?;
                 let is_ours = holds(tx, claim, fence).await?;
                 if is_ours {
                     tx.run(
@@ -201,7 +203,7 @@ impl Engine {
                     )
                     .await?;
                 }
-                know_chat(tx, claim, connection.id, chat, members, (asked, read_at)).await?;
+                know_chat(tx, claim, connection.id, chat, members, (asked, read_at.or(strayed_at))).await?;
                 members::chat_made(tx, at, claim.line_id).await?;
                 if is_ours {
                     free(tx, claim, at).await?;

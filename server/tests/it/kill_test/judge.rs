@@ -179,15 +179,17 @@ async fn messages(scene: &Scene, record: &Record, journal: &[Entry], found: &mut
         let must = scene.reigns.stayed(*account, said.at) && post.is_some_and(|post| told.contains(&post));
         let count = once(&said.text, "agent", usize::from(must), found);
         if must && count == 0 {
-            let known: (i64, Option<String>) = scene
+            let known: (i64, Option<String>, i64) = scene
                 .db
                 .one(
-                    "select (select count(*) from chat where chat_id = $1), (select max(outcome) from agent_post where post_id = $2)",
+                    "select (select count(*) from chat where chat_id = $1), (select max(outcome) from agent_post where post_id = $2),
+                       (select count(*) from ringcentral_event where state = 'new')",
                     (said.chat.clone(), post.map(|post| post.to_string()).unwrap_or_default()),
                 )
                 .await
                 .unwrap();
-            found.say(format!("its chat is known {} times, and what became of it is {:?}", known.0, known.1));
+            let (chats, outcome, new) = known;
+            found.say(format!("its chat is known {chats} times, what became of it is {outcome:?}, and {new} events wait"));
         }
         // Until the end, and so until it was worked off.
         let end = scene.reigns.last_look();

@@ -395,6 +395,8 @@ impl Scene {
     pub async fn is_drained_within(&self, time: Duration) -> bool {
         let began = Instant::now();
         while began.elapsed() < time {
+            // First what goes in, then what is in: an event on its way from one to the other is seen in one of them.
+            let is_told = self.sandbox.waiting_events() == 0;
             let (open,): (i64,) = self
                 .db
                 .one(
@@ -405,7 +407,7 @@ impl Scene {
                 )
                 .await
                 .unwrap();
-            if open == 0 && self.sandbox.waiting_events() == 0 {
+            if is_told && open == 0 {
                 return true;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
