@@ -410,10 +410,12 @@ async fn as_told_by_the_environment() {
     writeln!(out, "rounds from SEED={seed} on, {messages} messages each, {without}").unwrap();
     let mut figures = Figures::default();
     for round in rounds(count, seed, messages, broken) {
-        let seed = round.seed;
+        let (seed, kind) = (round.seed, round.kind);
         let (found, _) = kill_test(engine, vec![round]).await;
         found.words.iter().for_each(|words| writeln!(out, "SEED={seed} {words}").unwrap());
         figures.add(found);
+        // A long run says how far it is.
+        writeln!(out, "SEED={seed} {kind:?}; so far: {figures}").unwrap();
     }
     writeln!(out, "{figures}").unwrap();
     // The count is the last word: the test runner adds nothing.
