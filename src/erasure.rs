@@ -108,7 +108,7 @@ macro_rules! erasure_sql {
 /// What there is of a contact now, and why it cannot be erased at this moment, if it cannot.
 async fn look(tx: &mut Tx, now: &Now, account: AccountId, number: &PhoneNumber) -> Result<(ErasureCounts, Option<String>, messages::Held)> {
     let held = messages::look(tx, account, number).await?;
-    let synced = sync::look_for_erasure(tx, now, &held.conversations).await?;
+    let synced = sync::look_for_erasure(tx, now, &held.conversations, &held.group_texts).await?;
     let obstacle = if held.transferring {
         Some("A line that has texted with this contact is being transferred. Wait until it is, then look again.")
     } else if held.waiting > 0 {
@@ -130,6 +130,7 @@ async fn look(tx: &mut Tx, now: &Now, account: AccountId, number: &PhoneNumber) 
         conversations: i64::try_from(held.conversations.len()).unwrap_or(i64::MAX),
         messages: held.messages,
         held: synced.held,
+        group_texts: i64::try_from(held.group_texts.len()).unwrap_or(i64::MAX),
         names: people::knows_contact(tx, account, number).await?.into(),
         opt_outs: held.opt_outs,
         posts: synced.posts,

@@ -1,10 +1,10 @@
 //! What messaging has of one contact of an account, and its erasure. An opt-out stays, as a hash.
 
-use super::consent;
-use super::inbound::json;
+use super::inbound::{json, list_as_stored};
+use super::{consent, timeline};
 use crate::clock::Now;
 use crate::db::{Result, Tx};
-use crate::types::{AccountId, ConversationId, LineId, PhoneNumber};
+use crate::types::{AccountId, ConversationId, LineId, MessageId, PhoneNumber};
 
 /// What there is of a contact.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ pub(crate) struct Held {
     pub(crate) waiting: i64,
     /// Blasts of the account that are being recorded: the contact may be among the recipients.
     pub(crate) recording: i64,
+    /// Group texts of others that name the contact.
+    pub(crate) group_texts: Vec<(LineId, MessageId)>,
     /// Opt-outs.
     pub(crate) opt_outs: i64,
     /// A line of the account is on its way from or to another one.
@@ -69,9 +71,51 @@ pub(crate) async fn look(tx: &mut Tx, account: AccountId, number: &PhoneNumber) 
             (account, number.clone()),
         )
         .await?;
+    let group_texts: Vec<(LineId, MessageId)> = tx
+        .all(
+            "select m.line_id, m.id
+             from line l
+             join message m on m.line_id = l.id and m.others is not null
+             where l.account_id = $1 and m.number <> $2 and m.others like $3",
+            (account, number.clone(), naming(number)),
+        )
+        .await?;
     let (transferring,): (bool,) =
         tx.one("select count(*) > 0 from line where account_id = $1 and transfer_id is not null", [account]).await?;
-    Ok(Held { transferring, conversations, messages: talked + alone, waiting: waiting + waiting_alone, recording, opt_outs })
+    let (messages, waiting) = (talked + alone, waiting + waiting_alone);
+    Ok(Held { transferring, conversations, messages, waiting, recording, group_texts, opt_outs })
+}
+
+/// What a list of numbers that names this one looks like.
+fn naming(number: &PhoneNumber) -> String {
+    format!("%\"{}\"%", number.expose())
+}
+
+/// Takes the number out of these group texts.
+async fn erase_from_group_texts(tx: &mut Tx, texts: &[(LineId, MessageId)], number: &PhoneNumber) -> Result<()> {
+    let found: Vec<(LineId, MessageId, String)> = tx
+        .all(
+            "select m.line_id, m.id, m.others
+             from json_each($1) j
+             join message m on m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
+             where m.others is not null",
+            [json(texts)],
+        )
+        .await?;
+    let without = |stored: String| {
+        let mut left = timeline::others(Some(&stored));
+        left.retain(|other| other != number);
+        list_as_stored(&left)
+    };
+    let left: Vec<_> = found.into_iter().map(|(line, id, stored)| (line, id, without(stored))).collect();
+    tx.run(
+        "update message as m set others = j.value->>2
+         from json_each($1) j
+         where m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')",
+        [json(&left)],
+    )
+    .await?;
+    Ok(())
 }
 
 /// Erases it; what other rooms have of the conversations is gone already.
@@ -94,5 +138,6 @@ pub(crate) async fn erase(tx: &mut Tx, now: &Now, account: AccountId, number: &P
         [keys],
     )
     .await?;
+    erase_from_group_texts(tx, &held.group_texts, number).await?;
     consent::erase(tx, now, account, number).await
 }

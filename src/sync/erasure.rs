@@ -4,7 +4,8 @@
 use crate::clock::Now;
 use crate::db::{Result, Tx};
 use crate::messaging::inbound::json;
-use crate::types::{ConversationId, LineId};
+use crate::types::{ConversationId, LineId, MessageId};
+use std::collections::BTreeSet;
 
 /// What there is.
 #[derive(Debug, Default)]
@@ -19,8 +20,13 @@ pub(crate) struct InSync {
     pub(crate) chats: Vec<String>,
 }
 
-/// Looks for what there is of these conversations.
-pub(crate) async fn look_for_erasure(tx: &mut Tx, now: &Now, conversations: &[(LineId, ConversationId)]) -> Result<InSync> {
+/// Looks for what there is of these conversations, and of group texts in others that name the contact.
+pub(crate) async fn look_for_erasure(
+    tx: &mut Tx,
+    now: &Now,
+    conversations: &[(LineId, ConversationId)],
+    group_texts: &[(LineId, MessageId)],
+) -> Result<InSync> {
     let keys = json(conversations);
     let (held, lanes): (i64, i64) = tx
         .one(
@@ -69,7 +75,20 @@ pub(crate) async fn look_for_erasure(tx: &mut Tx, now: &Now, conversations: &[(L
             [keys],
         )
         .await?;
-    Ok(InSync { held, under_way: lanes + calls + notices, posts, chats: chats.into_iter().map(|(chat,)| chat).collect() })
+    let named: Vec<(String, String)> = tx
+        .all(
+            "select distinct e.post_id, c.chat_id
+             from json_each($1) j
+             join sync_entry e on e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-')
+             join chat c on c.line_id = e.line_id and c.conversation_id = e.conversation_id
+             where e.state = 'posted' and e.post_id is not null",
+            [json(group_texts)],
+        )
+        .await?;
+    let of_others: BTreeSet<&String> = named.iter().map(|(post, _)| post).collect();
+    let posts = posts + i64::try_from(of_others.len()).unwrap_or(i64::MAX);
+    let chats: BTreeSet<String> = chats.into_iter().map(|(chat,)| chat).chain(named.iter().map(|(_, chat)| chat.clone())).collect();
+    Ok(InSync { held, under_way: lanes + calls + notices, posts, chats: chats.into_iter().collect() })
 }
 
 /// Erases it. The messages are still there, and go afterwards.

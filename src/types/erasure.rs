@@ -12,6 +12,9 @@ pub struct ErasureCounts {
     pub messages: i64,
     /// Messages that were held; they are not posted any more.
     pub held: i64,
+    /// Group texts of others that named the contact.
+    #[serde(default)]
+    pub group_texts: i64,
     /// The contact's name.
     pub names: i64,
     /// Opt-outs: they stay, as a hash of the number.
@@ -51,7 +54,7 @@ impl ErasureDetail {
     /// The certificate of one that is done, as a text to keep.
     pub fn certificate(&self) -> Option<String> {
         let (by, at) = self.done.as_ref()?;
-        let ErasureCounts { conversations, messages, held, names, opt_outs, posts, chats } = &self.counts;
+        let ErasureCounts { conversations, messages, held, group_texts, names, opt_outs, posts, chats } = &self.counts;
         let stays = match (posts, chats.len()) {
             (0, _) => "Nothing of it stands in RingCentral.".to_owned(),
             (posts, of) => format!(
@@ -65,7 +68,7 @@ impl ErasureDetail {
         };
         Some(format!(
             "Certificate of erasure\n\nReference: {}\nCertificate: {}\nAccount: {}\nErased: {}\nBy: {by}\n\nWhat was erased of one contact: {conversations} conversations, \
-             {messages} messages ({held} of them held), {names} names, and the key under which the audit kept the number.\n\n{stays}\n{opt_out}\n",
+             {messages} messages ({held} of them held), {names} names, the number in {group_texts} group texts of others, and the key under which the audit kept the number.\n\n{stays}\n{opt_out}\n",
             self.reference,
             self.id,
             self.account,

@@ -4,13 +4,14 @@
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::house;
 use reqwest::Method;
+use server::sandbox::HandsetText;
 use switchyard::db::Engine;
 use switchyard::directory::{lines, people};
 use switchyard::erasure;
 use switchyard::staff::{self, Proof, seal, verify};
 use switchyard::sync;
 use switchyard::types::IntegrationType::{None as BlastOnly, Ringcentral};
-use switchyard::types::{AccountId, AuditFilter, ErasureId, PhoneNumber, Problem};
+use switchyard::types::{AccountId, AuditFilter, ErasureId, PhoneNumber, Problem, Written};
 
 on_both_engines![
     nothing_of_an_erased_contact_is_left_anywhere,
@@ -95,6 +96,12 @@ async fn nothing_of_an_erased_contact_is_left_anywhere(app: &TestApp) {
     let quiet = lines::add(&app.db, &app.now, &permit, account, "+12025550118", "Quiet", BlastOnly).await.unwrap();
     let quiet = TestLine { id: quiet, number: "+12025550118".to_owned(), ..line.clone() };
     app.reply(&number, &quiet, "Quiet zq9").await;
+    // Somebody else writes to them and others.
+    for others in [vec![number.clone(), contact(3)], vec![number.clone()]] {
+        let text =
+            HandsetText { from: contact(2), to: line.number.clone(), text: "To all".to_owned(), others, media: Vec::new(), delay_ms: None };
+        app.sandbox.send_from_handset(text).await.unwrap();
+    }
     app.work().await;
     // A body that a retried request would be answered with is kept for a day.
     app.pass(2 * 24 * 60 * 60);
@@ -108,7 +115,12 @@ async fn nothing_of_an_erased_contact_is_left_anywhere(app: &TestApp) {
     let id = ask(app, account, &number).await;
     let shown = erasure::get(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), id).await.unwrap();
     assert_eq!((shown.counts.conversations, shown.counts.messages, shown.counts.held, shown.counts.names), (1, 3, 1, 1), "{shown:?}");
-    assert_eq!((shown.counts.posts, shown.counts.chats.len(), shown.obstacle.clone()), (1, 1, None));
+    assert_eq!(
+        (shown.counts.posts, shown.counts.chats.len(), shown.obstacle.clone()),
+        (3, 2, None),
+        "theirs, and those of the group texts"
+    );
+    assert_eq!(shown.counts.group_texts, 2);
     assert_eq!(whole_database(app).await.matches("zq9").count(), before.matches("zq9").count(), "asking erases nothing");
     erase(app, id, last_four(&number)).await.unwrap();
 
@@ -120,10 +132,14 @@ async fn nothing_of_an_erased_contact_is_left_anywhere(app: &TestApp) {
             after.lines().filter(|line| line.contains(gone)).collect::<Vec<_>>().join("\n")
         );
     }
-    assert!(app.conversations(&line).await.is_empty());
+    assert_eq!(app.conversations(&line).await.len(), 1, "that of the one who wrote to them and others");
+    let left = app.timeline(&line, &contact(2)).await;
+    let mut others: Vec<usize> = left.iter().map(|row| others_of(&row.written)).collect();
+    others.sort_unstable();
+    assert_eq!(others, [0, 1], "{left:?}");
     let certificate = erasure::get(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), id).await.unwrap();
     let text = certificate.certificate().unwrap();
-    for said in ["Request 7", "Ada Byron", "1 conversations, 3 messages", "1 posts in 1 chats", &shown.counts.chats[0]] {
+    for said in ["Request 7", "Ada Byron", "1 conversations, 3 messages", "3 posts in 2 chats", &shown.counts.chats[0]] {
         assert!(text.contains(said), "{said}: {text}");
     }
     let file = app.ask(&app.staff, Method::GET, &format!("/erasures/{id}/certificate.txt"), &[]).await;
@@ -135,6 +151,11 @@ async fn nothing_of_an_erased_contact_is_left_anywhere(app: &TestApp) {
     app.reply(&number, &line, "Hello again").await;
     app.work().await;
     assert_eq!(app.timeline(&line, &number).await.len(), 1);
+}
+
+fn others_of(written: &Written) -> usize {
+    let Written::Whole { others, .. } = written else { panic!("{written:?}") };
+    others.len()
 }
 
 async fn nobody_else_loses_anything(app: &TestApp) {
