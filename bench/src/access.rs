@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use switchyard::directory::lines;
 use switchyard::messaging::blast;
 use switchyard::staff::approvals::Alone;
-use switchyard::staff::{self, Member, Passwords, Proof};
+use switchyard::staff::{self, Member, Origin, Passwords, Proof};
 use switchyard::types::{AccountId, LineFilter, LineId, PhoneNumber, RoleId};
 
 /// Who signs in at once.
@@ -52,6 +52,18 @@ async fn list(http: &reqwest::Client, url: &str, cookie: &str) {
     let answer = request.header("cookie", cookie).form(&[("search", "")]).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     answer.bytes().await.unwrap();
+}
+
+/// The page that a browser shows, whole.
+async fn page(http: &reqwest::Client, url: &str, cookie: &str) {
+    let answer = http.get(format!("{url}/lines")).header("cookie", cookie).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.bytes().await.unwrap();
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    percentile(&times, 50)
 }
 
 async fn member(w: &World, passwords: &Passwords, email: &str, role: RoleId) -> Member {
@@ -116,6 +128,20 @@ impl Bench {
             let samples = times.len() as u64;
             self.note(Some(&w), name, percentile(&times, if name.contains("last") { 100 } else { 99 }), "ms", goal, 200, samples);
         }
+        let (mut wrong, mut strange) = (Vec::new(), Vec::new());
+        for n in 0..AT_ONCE {
+            for (who, times) in [("member", &mut wrong), ("nobody", &mut strange)] {
+                // Each from a place of their own: nobody is to be throttled.
+                let (email, address) = (format!("{who}{n}@example.com"), format!("{who} {n}"));
+                let from = Origin { address: &address, device: None };
+                let began = Instant::now();
+                let refused = staff::sign_in(&w.db, &w.now, &passwords, &email, "a wrong password".into(), from).await;
+                times.push(began.elapsed());
+                assert!(refused.is_err());
+            }
+        }
+        let (ratio, name) = (median(strange) / median(wrong), "sign-in: a stranger's refusal, beside that of a wrong password");
+        self.note(Some(&w), name, ratio, "×", Some((1.1, true)), 200, AT_ONCE as u64);
         w.end().await;
     }
 
@@ -181,8 +207,12 @@ impl Bench {
         let (url, http) = (console(&w).await, application::http_client().unwrap());
         let cookie = sign_in(&http, &url, "half@example.com").await;
         let all = w.member.permit().unwrap();
-        let (mut requests, mut checked, mut unchecked, mut loaded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut painted, mut requests, mut checked, mut unchecked, mut loaded) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..500 {
+            let began = Instant::now();
+            page(&http, &url, &cookie).await;
+            painted.push(began.elapsed());
             let began = Instant::now();
             list(&http, &url, &cookie).await;
             requests.push(began.elapsed());
@@ -196,16 +226,19 @@ impl Bench {
             lines::list(&w.db, &all, &LineFilter::default(), None, 50).await.unwrap();
             unchecked.push(began.elapsed());
         }
-        let median = |mut times: Vec<Duration>| {
-            times.sort_unstable();
-            percentile(&times, 50)
-        };
-        let (request, checked, unchecked, loaded) = (median(requests), median(checked), median(unchecked), median(loaded));
-        let share = (loaded + (checked - unchecked).max(0.0)) / request * 100.0;
-        self.note(Some(&w), "permits: p50 of a page of lines, half of the accounts", request, "ms", None, size, 500);
-        self.note(Some(&w), "permits: reading what the member may do", loaded, "ms", None, size, 500);
-        self.note(Some(&w), "permits: the scope within the statement", checked - unchecked, "ms", None, size, 500);
-        self.note(Some(&w), "permits: share of the request", share, "%", Some((10.0, true)), size, 500);
+        let (painted, request) = (median(painted), median(requests));
+        let (checked, unchecked, loaded) = (median(checked), median(unchecked), median(loaded));
+        let guarded = loaded + (checked - unchecked).max(0.0);
+        for (name, value, unit, goal) in [
+            ("permits: p50 of the page of lines, half of the accounts", painted, "ms", None),
+            ("permits: p50 of its rows alone", request, "ms", None),
+            ("permits: reading what the member may do", loaded, "ms", None),
+            ("permits: the scope within the statement", checked - unchecked, "ms", None),
+            ("permits: share of the page", guarded / painted * 100.0, "%", Some((10.0, true))),
+            ("permits: share of its rows alone", guarded / request * 100.0, "%", Some((10.0, true))),
+        ] {
+            self.note(Some(&w), name, value, unit, goal, size, 500);
+        }
         w.end().await;
     }
 }

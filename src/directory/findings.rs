@@ -13,12 +13,13 @@ const CHUNKS: usize = 20;
 macro_rules! list_sql {
     ($narrow:literal) => {
         concat!(
-            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at, l.closed_at,
+            "with mine as materialized (select role_id from staff_scope_role where staff_id = $3 and permission = $4)
+             select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at, l.closed_at,
                l.transfer_id is not null as is_moving
              from line l
              join account a on a.id = l.account_id
              where l.number > $1 and l.closed_at is null
-               and ($2 or exists (select 1 from staff_scope s where s.staff_id = $3 and s.permission = $4 and s.account_id = l.account_id))
+               and ($2 or exists (select 1 from mine join role_account s on s.role_id = mine.role_id where s.account_id = l.account_id limit 1 offset 0))
                and ",
             $narrow,
             " order by l.number

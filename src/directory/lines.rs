@@ -53,11 +53,12 @@ pub(super) fn search_text(label: &str, account: &str) -> String {
 macro_rules! list_sql {
     ($page:literal) => {
         concat!(
-            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at,
+            "with mine as materialized (select role_id from staff_scope_role where staff_id = $2 and permission = $3)
+             select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at,
                l.closed_at, l.transfer_id is not null as is_moving
              from line l
              join account a on a.id = l.account_id
-             where ($1 or exists (select 1 from staff_scope s where s.staff_id = $2 and s.permission = $3 and s.account_id = l.account_id))
+             where ($1 or exists (select 1 from mine join role_account s on s.role_id = mine.role_id where s.account_id = l.account_id limit 1 offset 0))
                and ($4 = '%%' or l.search like $4 or l.number like $5)
                and (l.account_id = $6 or $6 is null)
                and (l.integration_type = $7 or $7 is null) ",

@@ -119,7 +119,8 @@ pub(crate) async fn is_needed_beside(tx: &mut Tx, actor: &Actor, to: Option<Staf
         .one(
             "select count(distinct m.id)
              from staff_member m
-             join staff_scope s on s.staff_id = m.id and s.permission = 'approve' and s.everywhere
+             join staff_scope_role s on s.staff_id = m.id and s.permission = 'approve'
+             join role r on r.id = s.role_id and r.everywhere
              where m.password_hash is not null and (m.id <> $1 or $1 is null) and (m.id <> $2 or $2 is null)
                and (m.second_factor is not null or not exists (select 1 from second_factor_rule where permission = 'approve'))",
             (actor.id(), to),

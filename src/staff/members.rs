@@ -92,11 +92,13 @@ pub async fn get(db: &Db, now: &Now, _permit: &Permit<may::SeeStaff>, id: StaffI
 async fn governors(tx: &mut Tx) -> Result<i64> {
     let (count,): (i64,) = tx
         .one(
-            "select count(distinct m.id)
+            "select count(*)
              from staff_member m
-             join staff_scope s on s.staff_id = m.id and s.permission = 'manage_staff' and s.everywhere
-             join staff_scope r on r.staff_id = m.id and r.permission = 'manage_roles' and r.everywhere
-             where m.password_hash is not null",
+             where m.password_hash is not null
+               and 2 = (select count(distinct s.permission)
+                        from staff_scope_role s
+                        join role r on r.id = s.role_id and r.everywhere
+                        where s.staff_id = m.id and s.permission in ('manage_staff', 'manage_roles'))",
             (),
         )
         .await?;

@@ -180,6 +180,7 @@ mod tests {
         assert_eq!(passwords.verify("correct horse battery".into(), Some(hash.clone())).await, Ok(true));
         assert_eq!(passwords.verify("correct horse batteri".into(), Some(hash.clone())).await, Ok(false));
         assert_eq!(passwords.verify("nobody's password".into(), None).await, Ok(false));
+        assert!(!is_outdated(&passwords.nobody), "who is not there costs as much as who is");
         assert_eq!(passwords.renewed("correct horse battery".into(), &hash).await, Ok(None));
         let older = hash.replace("m=19456", "m=9728");
         assert!(passwords.renewed("correct horse battery".into(), &older).await.is_ok_and(|new| new.is_some_and(|new| !is_outdated(&new))));

@@ -252,8 +252,9 @@ impl Member {
 }
 
 /// Where a permit holds, as the three values that a statement binds:
-/// `($1 or account_id in (select account_id from staff_scope where staff_id = $2 and permission = $3))`. A list asks by `exists`, which
-/// looks at the accounts of its own rows alone.
+/// `($1 or account_id in (select account_id from staff_scope where staff_id = $2 and permission = $3))`. A long list asks for the roles,
+/// once, and by `exists` whether one of them names its row's account: thousands of accounts are not gathered for fifty rows. `limit 1
+/// offset 0` keeps PostgreSQL from gathering them all the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope {
     /// On all accounts.

@@ -52,7 +52,8 @@ impl From<Row> for BlastListRow {
 macro_rules! list_sql {
     ($narrow:literal) => {
         concat!(
-            "select b.id, b.line_id, l.label as line, l.account_id, a.name as account, b.state, b.recipients, b.recorded, b.opted_out,
+            "with mine as materialized (select role_id from staff_scope_role where staff_id = $3 and permission = $4)
+             select b.id, b.line_id, l.label as line, l.account_id, a.name as account, b.state, b.recipients, b.recorded, b.opted_out,
                b.duplicates, b.created_by, b.created_at, b.starts_at,
                b.state = 'sending'
                  and exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at > 0) as unsent
@@ -60,7 +61,7 @@ macro_rules! list_sql {
              join line l on l.id = b.line_id
              join account a on a.id = l.account_id
              where b.id < $1
-               and ($2 or exists (select 1 from staff_scope s where s.staff_id = $3 and s.permission = $4 and s.account_id = l.account_id)) ",
+               and ($2 or exists (select 1 from mine join role_account s on s.role_id = mine.role_id where s.account_id = l.account_id limit 1 offset 0)) ",
             $narrow,
             " order by b.id desc
              limit $5"
