@@ -8,6 +8,7 @@ use crate::ui::{
     Button, ButtonLink, Check, ConfirmFold, FaultView, Field, FormFault, Loading, Look, Notice, PageHead, Panel, SendForm, Sending, Tabs,
     Time, fault_of, field_error, load, toast_on_success, waits,
 };
+use futures_util::future::try_join;
 use leptos::prelude::*;
 use switchyard::types::{AccountDetail, AccountId, ConnectionRow, Permission};
 
@@ -55,7 +56,7 @@ pub fn AccountPage() -> impl IntoView {
         move || (id.get(), looks.get()),
         |(id, _)| async move {
             let Some(id) = id else { return Err(mistyped()) };
-            Ok((get_account(id).await?, connection_of(id).await?))
+            try_join(get_account(id), connection_of(id)).await
         },
     );
     let me = use_me();

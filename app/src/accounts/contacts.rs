@@ -10,6 +10,7 @@ use crate::ui::{
     contact_number, fault_of, field_error, load, masked_note, query_field, waits,
 };
 use crate::views::{Arranged, Shown, Views};
+use futures_util::future::try_join;
 use leptos::prelude::*;
 use switchyard::types::{AccountId, ContactRow, Cursor, ListKind, Page, Permission};
 
@@ -57,7 +58,7 @@ pub fn ContactsPage() -> impl IntoView {
         move || (id.get(), after.get()),
         |(id, after)| async move {
             let Some(id) = id else { return Err(mistyped()) };
-            Ok((get_account(id).await?, list_contacts(id, (!after.is_empty()).then_some(Cursor(after))).await?))
+            try_join(get_account(id), list_contacts(id, (!after.is_empty()).then_some(Cursor(after)))).await
         },
     );
     let (me, arranged) = (use_me(), Arranged::of(ListKind::Contacts));

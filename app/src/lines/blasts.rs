@@ -8,10 +8,11 @@ use crate::ui::{
     Badge, Button, Cell, ConfirmFold, CsvLink, Empty, FaultView, FormFault, Loading, Look, PageHead, Pager, Panel, RowLink, SendForm,
     Sending, Stat, Table, Tabs, Time, Tone, TypeBadge, fault_of, grouped, load, masked_note, query_field, toast_on_success, waits,
 };
+use futures_util::future::try_join;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{AccountId, BlastDetail, BlastId, BlastListRow, BlastState, Cursor, LineId, Page, Permission};
+use switchyard::types::{AccountId, BlastDetail, BlastId, BlastListRow, BlastState, Cursor, LineDetail, LineId, Page, Permission};
 
 #[cfg(feature = "ssr")]
 use {
@@ -83,7 +84,7 @@ pub fn AccountBlastsPage() -> impl IntoView {
         |(id, after)| async move {
             let Some(id) = id else { return Err(mistyped()) };
             let after = (!after.is_empty()).then_some(Cursor(after));
-            Ok((get_account(id).await?, list_blasts(Some(id), None, after).await?))
+            try_join(get_account(id), list_blasts(Some(id), None, after)).await
         },
     );
     view! {
@@ -119,14 +120,14 @@ pub fn LineBlastsPage() -> impl IntoView {
         |(id, after)| async move {
             let Some(id) = id else { return Err(no_such_line()) };
             let after = (!after.is_empty()).then_some(Cursor(after));
-            Ok((line(id).await?.line, list_blasts(None, Some(id), after).await?))
+            try_join(line(id), list_blasts(None, Some(id), after)).await
         },
     );
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match found.await {
-                    Ok((line, page)) => {
+                    Ok((LineDetail { line, .. }, page)) => {
                         let of_type = line.integration_type;
                         view! {
                             <PageHead

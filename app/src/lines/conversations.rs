@@ -8,6 +8,7 @@ use crate::sync::{SyncBadge, SyncReason, contact};
 use crate::ui::{
     ButtonLink, Cell, CsvLink, Empty, FaultView, Loading, PageHead, Pager, Table, Tabs, Time, TypeBadge, load, masked_note, query_field,
 };
+use futures_util::future::try_join;
 use leptos::prelude::*;
 use switchyard::types::{ConversationRow, Cursor, IntegrationType, LineId, LineRow, Page};
 
@@ -49,7 +50,8 @@ pub fn ConversationsPage() -> impl IntoView {
         |(id, after)| async move {
             let Some(id) = id else { return Err(no_such_line()) };
             let after = (!after.is_empty()).then_some(Cursor(after));
-            Ok((line(id).await?.line, after.clone(), line_conversations(id, after).await?))
+            let (of, first) = try_join(line(id), line_conversations(id, after.clone())).await?;
+            Ok((of.line, after, first))
         },
     );
     view! {

@@ -4,9 +4,8 @@ use super::conversations::tabs;
 use super::facts::{Closing, Facts};
 use super::parts::{Access, Connection, History, TypePanel};
 use super::responders::Responders;
-use super::{line, line_of_path, no_such_line};
+use super::{line_of_path, no_such_line};
 use crate::accounts::closed_badge;
-use crate::connections::connection_of;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::history::HistoryRow;
@@ -18,6 +17,8 @@ use switchyard::types::{Change, ConnectionRow, Cursor, LineDetail, LineId, Page,
 
 #[cfg(feature = "ssr")]
 use {
+    super::line,
+    crate::connections::connection_of,
     crate::context::{permit, services},
     crate::history::in_words,
     switchyard::staff::{self, may},
@@ -34,6 +35,14 @@ pub async fn line_history(id: LineId, after: Option<Cursor>) -> Result<Page<Hist
     Ok(staff::line_history(&services()?.db, &permit, id, after.as_ref(), PAGE).await?.map(in_words))
 }
 
+/// A line with the connection of its account, asked for at once.
+#[server(prefix = "/fn", output = Reply, endpoint = "lines/whole")]
+pub async fn whole_line(id: LineId) -> Result<(LineDetail, Option<ConnectionRow>), Fault> {
+    let detail = line(id).await?;
+    let connection = connection_of(detail.line.account_id).await?;
+    Ok((detail, connection))
+}
+
 /// One line.
 #[component]
 pub fn LinePage() -> impl IntoView {
@@ -44,12 +53,10 @@ pub fn LinePage() -> impl IntoView {
     let detail = load(
         move || (id.get(), changes.get()),
         |(id, _)| async move {
-            let detail = match id {
-                Some(id) => line(id).await?,
-                None => return Err(no_such_line()),
-            };
-            let connection = connection_of(detail.line.account_id).await?;
-            Ok((detail, connection))
+            match id {
+                Some(id) => whole_line(id).await,
+                None => Err(no_such_line()),
+            }
         },
     );
     let history = load(

@@ -97,6 +97,7 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     // Connections; the one that there is has the version 1, and a line that keeps it.
     ("connections/list",          "",                                                                  [401, 200, 200, 200, 200]),
     ("connections/get",           "id={connection}&span=hour",                                         [401, 200, 200, 404, 200]),
+    ("lines/whole",               "id={line}",                                                         [401, 200, 200, 404, 200]),
     ("connections/of-account",    "account={account}",                                                 [401, 200, 200, 200, 200]),
     ("connections/add",           "account={account}&base_url=https://platform.ringcentral.com&client_id=id&client_secret=secret&jwt=jwt",
                                                                                                        [401, 403, 409, 404, 409]),
