@@ -182,7 +182,7 @@ fn Whole(erasure: ErasureDetail) -> impl IntoView {
         ("Conversations", counts.conversations),
         ("Messages", counts.messages),
         ("of them held", counts.held),
-        ("Group texts of others that name them", counts.group_texts),
+        ("Group texts of others", counts.group_texts),
         ("Names", counts.names),
         ("Opt-outs, kept as a hash", counts.opt_outs),
         ("Posts that stay in RingCentral", counts.posts),

@@ -9,8 +9,9 @@ use crate::db::{Db, Result, Tx};
 use crate::messaging::inbound::json;
 use crate::types::{Change, ConnectionId, Timestamp};
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Worked-off events are forgotten after this time; RingCentral repeats none of them later.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -83,7 +84,7 @@ pub struct Mention {
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Waiting {
     /// Ours; grows in the order of arrival.
-    pub id: uuid::Uuid,
+    pub id: Uuid,
     /// The filter.
     pub event: String,
     /// JSON.
@@ -97,13 +98,13 @@ pub struct Waiting {
 pub async fn receive(db: &Db, now: &Now, batch: &[(ConnectionId, Envelope)]) -> Result<Vec<bool>> {
     let at = now.at();
     // Ids of one millisecond are in no order; arrival order is.
-    let mut ids: Vec<uuid::Uuid> = batch.iter().map(|_| now.id_at(at)).collect();
+    let mut ids: Vec<Uuid> = batch.iter().map(|_| now.id_at(at)).collect();
     ids.sort_unstable();
     let rows: Vec<_> = batch.iter().zip(&ids).map(|((id, e), own)| (id, own, &e.uuid, &e.event, e.body.to_string())).collect();
     let connections: HashSet<ConnectionId> = batch.iter().map(|(id, _)| *id).collect();
     let mut connections: Vec<[ConnectionId; 1]> = connections.into_iter().map(|id| [id]).collect();
     connections.sort_unstable();
-    let stored: Vec<(uuid::Uuid,)> = db
+    let stored: Vec<(Uuid,)> = db
         .work(async |tx| {
             let stored = tx
                 .all(
@@ -127,7 +128,7 @@ pub async fn receive(db: &Db, now: &Now, batch: &[(ConnectionId, Envelope)]) -> 
             Ok::<_, crate::db::Error>(stored)
         })
         .await?;
-    let stored: HashSet<uuid::Uuid> = stored.into_iter().map(|(id,)| id).collect();
+    let stored: HashSet<Uuid> = stored.into_iter().map(|(id,)| id).collect();
     Ok(ids.iter().map(|id| stored.contains(id)).collect())
 }
 
@@ -147,12 +148,21 @@ pub async fn waiting_connections(db: &Db) -> Result<Vec<ConnectionId>> {
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// The oldest events of a connection that wait. Takes the lock of its subscription, so that one worker at a time works them off.
+/// Takes the lock of a connection's subscription: one at a time works its posts off, or makes a chat of it known.
+///
+/// # Errors
+/// What the database says.
+pub async fn hold(tx: &mut Tx, connection: ConnectionId) -> Result<()> {
+    tx.run("update subscription set fence = fence where connection_id = $1", [connection]).await?;
+    Ok(())
+}
+
+/// The oldest events of a connection that wait, held.
 ///
 /// # Errors
 /// What the database says.
 pub async fn take(tx: &mut Tx, connection: ConnectionId, most: i64) -> Result<Vec<Waiting>> {
-    tx.run("update subscription set fence = fence where connection_id = $1", [connection]).await?;
+    hold(tx, connection).await?;
     tx.all(
         "select id, event, body from ringcentral_event where connection_id = $1 and state = 'new' order by id limit $2",
         (connection, most),
@@ -160,38 +170,29 @@ pub async fn take(tx: &mut Tx, connection: ConnectionId, most: i64) -> Result<Ve
     .await
 }
 
-/// Marks events as worked off; what they said is dropped, but for the chats that nobody knew: one of them may be ours before long.
+/// Marks events as worked off; what they said is dropped. Of those in `strays` the chat is kept that nobody knew: it may be ours before
+/// long.
 ///
 /// # Errors
 /// What the database says.
-pub async fn done(tx: &mut Tx, connection: ConnectionId, events: &[Waiting], strays: &[(uuid::Uuid, String)]) -> Result<()> {
-    let ids: Vec<[uuid::Uuid; 1]> = events.iter().map(|event| [event.id]).collect();
+pub async fn done(tx: &mut Tx, connection: ConnectionId, events: &[Waiting], strays: &HashMap<Uuid, String>) -> Result<()> {
+    let rows: Vec<(Uuid, Option<&String>)> = events.iter().map(|event| (event.id, strays.get(&event.id))).collect();
     tx.run(
-        "update ringcentral_event as e set state = 'done', body = null
+        "update ringcentral_event as e set state = 'done', body = null, stray_chat_id = j.value->>1
          from json_each($2) j
          where e.connection_id = $1 and e.id = unhex(j.value->>0, '-')",
-        (connection, json(&ids)),
+        (connection, json(&rows)),
     )
     .await?;
-    if !strays.is_empty() {
-        tx.run(
-            "update ringcentral_event as e set stray_chat_id = j.value->>1
-             from json_each($2) j
-             where e.connection_id = $1 and e.id = unhex(j.value->>0, '-')",
-            (connection, json(strays)),
-        )
-        .await?;
-    }
     Ok(())
 }
 
-/// When somebody wrote in a chat that nobody knew then. Takes the lock of the subscription, so that no event of it is being worked off
-/// while the chat becomes known.
+/// When somebody wrote in a chat that nobody knew then; held, so that no event of it is being worked off while the chat becomes known.
 ///
 /// # Errors
 /// What the database says.
 pub async fn strayed_at(tx: &mut Tx, connection: ConnectionId, chat: &str) -> Result<Option<Timestamp>> {
-    take(tx, connection, 0).await?;
+    hold(tx, connection).await?;
     let (at,): (Option<Timestamp>,) = tx
         .one(
             "select max(received_at) from ringcentral_event where connection_id = $1 and stray_chat_id = $2",

@@ -13,6 +13,7 @@ use crate::ringcentral::{self, Call, Client, Group, Leave, Outcome};
 use crate::types::{AccountId, AgentOutcome, Change, ConnectionId, ConversationId, LineId, MessageId, Timestamp};
 use crate::work::faults::Guard;
 use crate::work::wait_for;
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -138,10 +139,10 @@ impl Agents {
                 }
                 // Events overtake each other; ids of posts grow. What happens to one post stays as it came.
                 posts.sort_by_key(|(_, post)| post.id.parse::<u64>().unwrap_or(u64::MAX));
-                let mut strays = Vec::new();
+                let mut strays = HashMap::new();
                 for (event, post) in &posts {
                     if let Some(chat) = self.apply(tx, connection, post).await? {
-                        strays.push((*event, chat));
+                        strays.insert(*event, chat);
                     }
                 }
                 events::done(tx, connection, &waiting, &strays).await?;
@@ -350,7 +351,7 @@ impl Agents {
             self.db
                 .work(async |tx| {
                     // As for events: one worker at a time works a connection's posts off.
-                    events::take(tx, connection.id, 0).await?;
+                    events::hold(tx, connection.id).await?;
                     for post in &posts {
                         let post = PostBody { group_id: Some(chat.chat_id.clone()), ..post.clone() };
                         self.apply(tx, connection.id, &post).await?;

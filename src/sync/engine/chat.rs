@@ -11,7 +11,7 @@ use crate::types::{Change, ConnectionId, Timestamp, UserId};
 use crate::work::faults;
 use std::time::Duration;
 
-/// A chat that is known within this time has missed no event: what came before it was known is kept.
+/// A chat that is known within this time has missed nothing but events that came before it was known, and those are remembered.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// A chat that an account may have which the line has left is looked for no longer than this: the new account's conversations wait for it.
 const ELSEWHERE: Duration = Duration::from_secs(2 * 60);
@@ -101,7 +101,7 @@ impl Engine {
         match found {
             Outcome::Accepted(None) => Ok(true),
             Outcome::Accepted(Some(chat)) => {
-                self.db.work(async |tx| know_chat(tx, claim, before.id, chat.clone(), &[], (asked, Some(self.now.at()))).await).await?;
+                self.db.work(async |tx| know_chat(tx, claim, before.id, chat, &[], (asked, Some(self.now.at()))).await).await?;
                 Ok(true)
             }
             Outcome::Refused(_) => Ok(true),
