@@ -4,7 +4,7 @@
 
 use http::header::ACCEPT;
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::ResponseOptions;
 use std::net::IpAddr;
@@ -193,12 +193,16 @@ pub fn set_cookie(text: &str) {
     }
 }
 
+/// The header that tells the server of a refusal whose answer does not say so; no browser sees it.
+pub const REFUSED_HEADER: HeaderName = HeaderName::from_static("switchyard-refused");
+
 /// Sets the answer's status; a plain form is answered by a redirect and keeps that one.
 pub fn answer_with(status: u16) {
-    if let (Some(response), Ok(status)) = (use_context::<ResponseOptions>(), StatusCode::from_u16(status))
-        && !is_plain_form()
-    {
+    let (Some(response), Ok(status)) = (use_context::<ResponseOptions>(), StatusCode::from_u16(status)) else { return };
+    if !is_plain_form() {
         response.set_status(status);
+    } else if status == StatusCode::FORBIDDEN {
+        response.insert_header(REFUSED_HEADER, HeaderValue::from_static("1"));
     }
 }
 

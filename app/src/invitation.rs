@@ -24,7 +24,7 @@ pub async fn invited(token: String) -> Result<String, Fault> {
 pub async fn accept_invitation(token: String, password: String) -> Result<(), Fault> {
     let services = services()?;
     let step = staff::accept(&services.db, &services.now, &services.passwords, &token, password, Some(&client_address())).await?;
-    enter(step, "/").await?;
+    enter(step, services.now.at(), "/").await?;
     Ok(())
 }
 

@@ -10,13 +10,10 @@ use leptos_meta::Title;
 use {
     crate::context::{PROVED, STAFF, client_address, cookie, device, is_plain_form, local_path, member, services, session, set_cookie},
     std::time::Duration,
-    switchyard::staff::{self, By, Origin, Step},
+    switchyard::staff::{self, BEGUN, By, HALF, Origin, Step},
     switchyard::types::{Problem, StaffId, Timestamp},
 };
 
-/// The key in a session under which stands whose password was right, and when; a code is still needed.
-#[cfg(feature = "ssr")]
-const HALF: &str = "half";
 /// So long a code can be typed.
 #[cfg(feature = "ssr")]
 const HALF_GOOD_FOR: Duration = Duration::from_secs(10 * 60);
@@ -28,10 +25,11 @@ const DEVICE_SECONDS: u32 = 90 * 24 * 60 * 60;
 #[server(prefix = "/fn", output = Reply, endpoint = "sign-in")]
 pub async fn sign_in(email: String, password: String, #[server(default)] next: String) -> Result<(), Fault> {
     let services = services()?;
+    let begun = services.now.at();
     let (address, device) = (client_address(), cookie(device_cookie()?));
     let from = Origin { address: &address, device: device.as_deref() };
     let step = staff::sign_in(&services.db, &services.now, &services.passwords, &email, password, from).await?;
-    enter(step, &next).await?;
+    enter(step, begun, &next).await?;
     Ok(())
 }
 
@@ -39,13 +37,14 @@ pub async fn sign_in(email: String, password: String, #[server(default)] next: S
 #[server(prefix = "/fn", output = Reply, endpoint = "sign-in/code")]
 pub async fn sign_in_with_code(code: String, #[server(default)] next: String) -> Result<(), Fault> {
     let services = services()?;
+    let begun = services.now.at();
     let half = session()?.get::<(StaffId, Timestamp)>(HALF).await.map_err(not_begun)?;
     let half = half.filter(|(_, at)| services.now.at().since(*at) <= HALF_GOOD_FOR);
     let (id, _) = half.ok_or_else(|| Problem::forbidden("This took too long. Go back and sign in with your password again."))?;
     let address = client_address();
     let by = By { id, address: Some(&address) };
     staff::sign_in_with_code(&services.db, &services.now, &services.keys, by, &code).await?;
-    enter(Step::In(id), &next).await?;
+    enter(Step::In(id), begun, &next).await?;
     Ok(())
 }
 
@@ -53,10 +52,16 @@ pub async fn sign_in_with_code(code: String, #[server(default)] next: String) ->
 #[server(prefix = "/fn", output = Reply, endpoint = "prove")]
 pub async fn prove(code: String, #[server(default)] next: String) -> Result<(), Fault> {
     let (services, member) = (services()?, member().await?);
-    staff::prove(&services.db, &services.now, &services.passwords, &services.keys, member.id(), code).await?;
+    let begun = services.now.at();
+    staff::prove(&services.db, &services.now, &services.passwords, &services.keys, &member, code).await?;
     let session = session()?;
-    // A new token with each proof (ASVS 5.0, 7.2.4).
+    // A new token with each proof (ASVS 5.0, 7.2.4); none in place of a session that has ended meanwhile.
+    let id = session.id().ok_or(Problem::SignedOut)?;
+    if !staff::replace_session(&services.db, &id).await? {
+        return Err(Problem::SignedOut.into());
+    }
     session.cycle_id().await.map_err(not_begun)?;
+    session.insert(BEGUN, begun).await.map_err(not_begun)?;
     session.insert(PROVED, services.now.at()).await.map_err(not_begun)?;
     if is_plain_form() {
         leptos_axum::redirect(local_path(&next));
@@ -76,15 +81,16 @@ fn device_cookie() -> Result<&'static str, Problem> {
     Ok(if services()?.secure_cookies { "__Host-switchyard-device" } else { "switchyard-device" })
 }
 
-/// Goes on from the password: in, or to the code.
+/// Goes on from the password: in, or to the code. `begun` is when what is shown for it began to be checked.
 #[cfg(feature = "ssr")]
-pub(crate) async fn enter(step: Step, next: &str) -> Result<(), Problem> {
+pub(crate) async fn enter(step: Step, begun: Timestamp, next: &str) -> Result<(), Problem> {
     let (services, session) = (services()?, session()?);
     let at = services.now.at();
     // One from before signing in must not become a signed-in one (session fixation). Not `flush`: what is inserted after it is stored
     // under the former id.
     session.clear().await;
     session.cycle_id().await.map_err(not_begun)?;
+    session.insert(BEGUN, begun).await.map_err(not_begun)?;
     match step {
         Step::NeedsCode(id) => {
             session.insert(HALF, (id, at)).await.map_err(not_begun)?;

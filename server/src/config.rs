@@ -144,10 +144,10 @@ pub struct Settings {
     #[arg(long, env = "LANES", default_value_t = 32)]
     pub lanes: usize,
     /// Setting the integration type of more lines than these at once needs a second person.
-    #[arg(long, env = "LINES_ALONE", default_value_t = 10)]
+    #[arg(long, env = "LINES_ALONE", default_value_t = Alone::DEFAULT.lines)]
     pub lines_alone: usize,
     /// A run of a data utility that touches more rows than these needs a second person; some need one always.
-    #[arg(long, env = "ROWS_ALONE", default_value_t = 10_000)]
+    #[arg(long, env = "ROWS_ALONE", default_value_t = Alone::DEFAULT.rows)]
     pub rows_alone: i64,
     /// A bulk change of more rows than these is a run of a data utility.
     #[arg(long, env = "ROWS_AT_ONCE", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=200))]
@@ -238,9 +238,6 @@ pub enum UtilityCommand {
         /// The file that it asks for.
         #[arg(long)]
         file: Option<PathBuf>,
-        /// A run that touches more rows than these needs a second person, unless it always needs one.
-        #[arg(long, env = "ROWS_ALONE", default_value_t = 10_000)]
-        rows_alone: i64,
     },
     /// Start a planned run. A running server works it.
     Run {

@@ -4,6 +4,7 @@
 //! may do is not decided here but by each server function's permit.
 
 mod audit_csv;
+mod blast_csv;
 mod certificate;
 mod connections_csv;
 mod conversation_csv;
@@ -18,7 +19,7 @@ mod utilities;
 
 use crate::front;
 use app::Fault;
-use app::context::{STAFF, Services, Visitor, address_of, sign_in_path};
+use app::context::{REFUSED_HEADER, STAFF, Services, Visitor, address_of, sign_in_path};
 use app::{App, Assets, shell};
 use axum::Router;
 use axum::body::Body;
@@ -37,7 +38,7 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-use switchyard::staff::{Member, Place, SessionRows, write_down};
+use switchyard::staff::{self, Member, Place, SessionRows, write_down};
 use switchyard::types::{Problem, StaffId, Timestamp, UNDO_HEADER};
 use tower_http::compression::CompressionLayer;
 use tower_http::services::{ServeDir, ServeFile};
@@ -101,6 +102,7 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .route("/erasures/{id}/certificate.txt", get(certificate::download).with_state(services.clone()))
         .route("/findings.csv", get(findings_csv::download).with_state(services.clone()))
         .route("/lines/{id}/blasts.csv", get(line_csv::of_blasts).with_state(services.clone()))
+        .route("/lines/{id}/blasts/{blast}/recipients.csv", get(blast_csv::download).with_state(services.clone()))
         .route("/lines/{id}/conversations.csv", get(line_csv::of_conversations).with_state(services.clone()))
         .route("/lines/{id}/conversations/{conversation}/messages.csv", get(conversation_csv::download).with_state(services.clone()))
         .route("/lines.csv", get(lines_csv::download).with_state(services.clone()))
@@ -217,6 +219,10 @@ async fn own_pages_only(State(services): State<Services>, request: Request, next
     if reads || is_own(request.headers(), &services.public_url) {
         return next.run(request).await;
     }
+    let address = address_of(request.extensions());
+    if let Err(error) = staff::refused_another_site(&services.db, &services.now, address.as_deref().unwrap_or("unknown")).await {
+        tracing::error!(%error, "the audit could not be written");
+    }
     (StatusCode::FORBIDDEN, "This was sent from another site and is refused. Open the console itself and try again.\n").into_response()
 }
 
@@ -265,7 +271,8 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
     if let Some(undo) = member.can_undo().and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
         response.headers_mut().insert(UNDO_HEADER, undo);
     }
-    let place = Place { route: &route, path: &path, is_refused: response.status() == StatusCode::FORBIDDEN };
+    let is_refused = response.headers_mut().remove(REFUSED_HEADER).is_some() || response.status() == StatusCode::FORBIDDEN;
+    let place = Place { route: &route, path: &path, is_refused };
     match write_down(&services.db, &services.now, &member, place).await {
         Ok(()) => response,
         Err(error) => {

@@ -15,6 +15,7 @@ use switchyard::staff::{Member, Permit, may};
 use switchyard::types::{AccountId, Change};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tower_sessions::Session;
 
@@ -32,11 +33,16 @@ pub fn routes(events: Events) -> Router {
     Router::new().route("/events", get(open)).with_state(events)
 }
 
+/// So often the session is looked at, however much there is to tell meanwhile.
+const LOOK: Duration = Duration::from_secs(30);
+
 struct Stream {
     events: Events,
     session: Session,
     member: Member,
     bell: broadcast::Receiver<Change>,
+    /// When the session is looked at again, whatever else there is to tell.
+    look: Interval,
 }
 
 async fn open(
@@ -49,7 +55,9 @@ async fn open(
         return StatusCode::FORBIDDEN.into_response();
     }
     let bell = events.services.db.changes();
-    let start = Stream { events, session, member, bell };
+    let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let start = Stream { events, session, member, bell, look };
     let changes = stream::unfold(start, async |mut s| next(&mut s).await.map(|event| (Ok::<_, Infallible>(event), s)));
     Sse::new(changes).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response()
 }
@@ -60,20 +68,21 @@ async fn next(s: &mut Stream) -> Option<Event> {
     loop {
         let heard = tokio::select! {
             () = stop.cancelled() => return None,
-            heard = tokio::time::timeout(Duration::from_secs(30), s.bell.recv()) => heard,
+            _ = s.look.tick() => Ok(Change::Staff),
+            heard = s.bell.recv() => heard,
         };
         match heard {
-            Err(_) | Ok(Ok(Change::Staff)) => s.member = still_signed_in(s).await?,
+            Ok(Change::Staff) => s.member = still_signed_in(s).await?,
             // Only the program itself hears of these.
-            Ok(Ok(Change::LaneDue | Change::OutboxDue | Change::RunDue)) => {}
-            Ok(Ok(change)) => {
+            Ok(Change::LaneDue | Change::OutboxDue | Change::RunDue) => {}
+            Ok(change) => {
                 if sees(s, change.account()).await? {
                     return Event::default().json_data(change).ok();
                 }
             }
             // Too far behind to know what was missed: read everything anew.
-            Ok(Err(RecvError::Lagged(_))) => return Some(Event::default().data("{\"kind\":\"all\"}")),
-            Ok(Err(RecvError::Closed)) => return None,
+            Err(RecvError::Lagged(_)) => return Some(Event::default().data("{\"kind\":\"all\"}")),
+            Err(RecvError::Closed) => return None,
         }
     }
 }

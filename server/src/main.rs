@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use switchyard::clock::{Clock, Now, Rng};
 use switchyard::db::Db;
 use switchyard::secret::{self, Keyring};
-use switchyard::staff::{self, Invited, Member, Place, Proof};
+use switchyard::staff::{self, Invited, Member, Place, Proof, approvals};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -116,6 +116,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
             .await
             .map_err(because("the demo could not be filled"))?;
     }
+    approvals::keep_alone(&db, settings.alone()).await.map_err(because("the settings could not be kept"))?;
     let site = Site {
         public_url: settings.public_url(),
         site_root: settings.site_root.display().to_string(),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use switchyard::clock::Now;
 use switchyard::db::Db;
 use switchyard::directory::{accounts, lines};
-use switchyard::staff::{self, Member, Place, Proof, may};
+use switchyard::staff::{self, Member, Place, Proof, approvals, may};
 use switchyard::types::{
     FieldKind, LineFilter, Plan, Problem, RunAct, RunDetail, RunEventKind, RunFilter, RunId, RunState, UtilityAbout, UtilityKind,
 };
@@ -49,8 +49,8 @@ pub async fn utility(db: &Db, now: &Now, acting: &str, command: UtilityCommand) 
 async fn carry_out(db: &Db, now: &Now, member: &Member, command: UtilityCommand) -> Result<(), Problem> {
     match command {
         UtilityCommand::List => list(db, member).await,
-        UtilityCommand::Plan { utility, answers, file, rows_alone } => {
-            let run = plan(db, now, member, &utility, &answers, file.as_deref(), rows_alone).await?;
+        UtilityCommand::Plan { utility, answers, file } => {
+            let run = plan(db, now, member, &utility, &answers, file.as_deref()).await?;
             let detail = utilities::get(db, now, member, run).await?;
             print_plan(&detail);
             Ok(())
@@ -113,15 +113,7 @@ async fn list(db: &Db, member: &Member) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn plan(
-    db: &Db,
-    now: &Now,
-    member: &Member,
-    utility: &str,
-    given: &[String],
-    file: Option<&Path>,
-    rows_alone: i64,
-) -> Result<RunId, Problem> {
+async fn plan(db: &Db, now: &Now, member: &Member, utility: &str, given: &[String], file: Option<&Path>) -> Result<RunId, Problem> {
     let kind: UtilityKind = utility.replace('-', "_").parse().map_err(|_| {
         let known: Vec<&str> = UtilityKind::ALL.iter().map(|kind| kind.as_str()).collect();
         Problem::invalid("utility", format!("There is none of that name; there are {}.", known.join(", ")))
@@ -140,7 +132,8 @@ async fn plan(
         }
         None => None,
     };
-    utilities::plan(db, now, member, kind, &answers, file.as_deref(), rows_alone).await
+    let alone = approvals::rows_alone(db).await?;
+    utilities::plan(db, now, member, kind, &answers, file.as_deref(), alone).await
 }
 
 /// A line or an account by its id; who has none at hand says the line's number or label, or the account's name.

@@ -5,7 +5,7 @@ use super::lines::no_such_line;
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::staff::approvals::{self, Wish};
-use crate::staff::{Entry, Member, Permit, may, record};
+use crate::staff::{Entry, Member, Permit, may, record, roles};
 use crate::types::IntegrationType::{Inbox, None, Ringcentral};
 use crate::types::{AccountId, BulkAct, Change, IntegrationType, LineId, Outcome, Problem, Timestamp, TypeChangePreview};
 use crate::undo::{self, Step};
@@ -274,42 +274,47 @@ pub async fn set_many(
         return Err(Problem::invalid("lines", format!("Choose between 1 and {MOST_AT_ONCE} lines.")));
     }
     db.work(async |tx| {
-        if lines.len() <= alone || !approvals::is_needed(tx, permit.actor()).await? {
+        if lines.len() <= alone || !approvals::is_needed(tx, now, permit.actor()).await? {
             let steps = set_all(tx, now, &permit, lines, to).await?;
             let what = format!("{} were set to {}.", BulkAct::SetTypes.counted(i64::try_from(lines.len()).unwrap_or(i64::MAX)), to.name());
             undo::leave(tx, now, &permit, &what, steps).await?;
             return Ok(Outcome::Done);
         }
-        let account = one_account(tx, &permit, lines).await?;
-        let summary = format!("Set the integration type of {} lines to {}", lines.len(), to.name());
+        let (account, names) = whose(tx, &permit, lines).await?;
+        let summary = format!("Set the integration type of {} lines to {}: {}", lines.len(), to.name(), roles::some_of(names));
         let wish = Wish::SetTypes { lines: lines.to_vec(), to };
         Ok(Outcome::Waits(approvals::ask(tx, now, permit.actor(), account, summary, &wish, note).await?))
     })
     .await
 }
 
-/// The account that all the lines belong to, if it is one.
+/// The account that all the lines belong to, if it is one; and each line with its account's name, for who agrees.
 ///
 /// # Errors
 /// `NotFound` when one is outside the permit's scope.
-async fn one_account(tx: &mut Tx, permit: &Permit<may::SetIntegrationType>, lines: &[(LineId, i64)]) -> Result<Option<AccountId>, Problem> {
+async fn whose(
+    tx: &mut Tx,
+    permit: &Permit<may::SetIntegrationType>,
+    lines: &[(LineId, i64)],
+) -> Result<(Option<AccountId>, Vec<String>), Problem> {
     let scope = permit.scope();
-    let mut accounts: Vec<AccountId> = Vec::new();
+    let (mut accounts, mut names): (Vec<AccountId>, Vec<String>) = (Vec::new(), Vec::new());
     for (line, _) in lines {
-        let found: Option<(AccountId,)> = tx
+        let found: Option<(AccountId, String, String)> = tx
             .opt(
-                "select account_id from line
-                 where id = $1
-                   and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+                "select a.id, a.name, l.label from line l join account a on a.id = l.account_id
+                 where l.id = $1
+                   and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
                 (*line, scope.everywhere, scope.staff, scope.permission),
             )
             .await?;
-        let (account,) = found.ok_or_else(no_such_line)?;
+        let (account, of, label) = found.ok_or_else(no_such_line)?;
+        names.push(format!("{label} of {of}"));
         if !accounts.contains(&account) {
             accounts.push(account);
         }
     }
-    Ok(if let [account] = accounts[..] { Some(account) } else { Option::None })
+    Ok((if let [account] = accounts[..] { Some(account) } else { Option::None }, names))
 }
 
 /// Why no row was changed: gone or out of scope, or somebody was first.

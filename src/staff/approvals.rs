@@ -4,7 +4,7 @@
 //! as they are then, in the name of who asked. To add a use: a variant of [`Wish`], its arm in [`carry_out`], and a call of [`ask`] where
 //! the action is asked for.
 
-use super::members::add_role;
+use super::members::{add_role, authority};
 use super::roles::{self, Edit};
 use super::{Actor, Entry, Member, Proof, may, record};
 use crate::clock::Now;
@@ -35,6 +35,33 @@ pub struct Alone {
     pub at_once: usize,
 }
 
+impl Alone {
+    /// Where nothing else is set.
+    pub const DEFAULT: Self = Self { lines: 10, rows: 10_000, at_once: 100 };
+}
+
+/// Keeps how much one person does alone where the shell finds it: it goes by what the server is set to, not by its own environment.
+///
+/// # Errors
+/// What the database says.
+pub async fn keep_alone(db: &Db, alone: Alone) -> Result<()> {
+    db.work(async |tx| {
+        tx.run("insert into alone (name, most) values ('rows', $1) on conflict (name) do update set most = excluded.most", [alone.rows])
+            .await?;
+        Ok(())
+    })
+    .await
+}
+
+/// How many rows a run touches that one person starts alone, as the server was set when it began.
+///
+/// # Errors
+/// What the database says.
+pub async fn rows_alone(db: &Db) -> Result<i64> {
+    let found: Option<(i64,)> = db.opt("select most from alone where name = 'rows'", ()).await?;
+    Ok(found.map_or(Alone::DEFAULT.rows, |(rows,)| rows))
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -45,6 +72,9 @@ pub enum Wish {
         staff: StaffId,
         /// The role.
         role: RoleId,
+        /// What it was when it was asked for: whoever agrees agrees to that.
+        #[serde(default)]
+        version: Option<i64>,
     },
     /// Make those who have a role more powerful in a dangerous way, or the second factor needless.
     EditRoles(Edit),
@@ -84,13 +114,21 @@ impl Wish {
 /// Does what was agreed to, in the transaction that says so.
 async fn carry_out(tx: &mut Tx, now: &Now, asker: &Member, decider: &Member, wish: Wish) -> Result<(), Problem> {
     match wish {
-        Wish::GiveRole { staff, role } => {
+        Wish::GiveRole { staff, role, version } => {
             let permit = asker.permit::<may::ManageStaff>()?;
+            authority(tx).await?;
+            let given = roles::may_hand_out(tx, asker, role).await?;
+            if version != Some(given.version) {
+                return Err(Problem::conflict(format!(
+                    "The role {} has been changed since this was asked for. Decline it, and have it asked for again.",
+                    given.name
+                )));
+            }
             add_role(tx, now, permit.actor(), staff, role).await
         }
         Wish::EditRoles(edit) => {
             let permit = asker.permit::<may::ManageRoles>()?;
-            roles::change(tx, now, permit.actor(), edit).await
+            roles::change(tx, now, asker, permit.actor(), edit).await
         }
         // The link is shown once, to who asked: they make it themselves; see [`use_up`].
         Wish::Reset { .. } => Ok(()),
@@ -102,19 +140,30 @@ async fn carry_out(tx: &mut Tx, now: &Now, asker: &Member, decider: &Member, wis
     }
 }
 
-/// Whether there is somebody else who could decide. While somebody is alone, nothing waits for a second person.
+/// Whether there is somebody else who could decide, or was until lately: who takes away the last other one waits as long as a wish is
+/// good for. While somebody is alone, nothing waits for a second person.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn is_needed(tx: &mut Tx, actor: &Actor) -> Result<bool> {
-    is_needed_beside(tx, actor, None).await
+pub(crate) async fn is_needed(tx: &mut Tx, now: &Now, actor: &Actor) -> Result<bool> {
+    is_needed_beside(tx, now, actor, None).await
+}
+
+/// Has what needs a second person wait although nobody else can decide any more, for as long as a wish is good for: nobody makes
+/// themselves alone to get round a second person.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn wait_though_alone(tx: &mut Tx, now: &Now) -> Result<()> {
+    tx.run("update staff_turn set until = $1 where name = 'alone'", [now.at().plus(GOOD_FOR)]).await?;
+    Ok(())
 }
 
 /// The same for what is done to `to`, who cannot be the second person.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn is_needed_beside(tx: &mut Tx, actor: &Actor, to: Option<StaffId>) -> Result<bool> {
+pub(crate) async fn is_needed_beside(tx: &mut Tx, now: &Now, actor: &Actor, to: Option<StaffId>) -> Result<bool> {
     let (others,): (i64,) = tx
         .one(
             "select count(distinct m.id)
@@ -126,7 +175,11 @@ pub(crate) async fn is_needed_beside(tx: &mut Tx, actor: &Actor, to: Option<Staf
             (actor.id(), to),
         )
         .await?;
-    Ok(others > 0)
+    if others > 0 {
+        return Ok(true);
+    }
+    let lately: Option<(i64,)> = tx.opt("select turn from staff_turn where name = 'alone' and until > $1", [now.at()]).await?;
+    Ok(lately.is_some())
 }
 
 /// Writes down what waits for a second person. `account_id` names the account when it is one's alone: then somebody who may decide for

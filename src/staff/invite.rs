@@ -1,7 +1,8 @@
 //! How members come: an invitation is a one-time link, valid for a day, by which they choose their password themselves.
 
 use super::approvals::{self, Wish};
-use super::{Actor, Chosen, Entry, Member, Passwords, Proof, Step, end_sessions, hash_token, may, record, roles};
+use super::members::authority;
+use super::{Actor, Chosen, Entry, Member, Passwords, Proof, Step, end_sessions, hash_token, may, record, roles, second_factor};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx, is_duplicate};
 use crate::types::{ApprovalId, Change, Permission, Problem, RoleId, StaffId};
@@ -25,6 +26,7 @@ const ROLES: [(&str, &[Permission]); 3] = [
             Permission::SetIntegrationType,
             Permission::SendMessages,
             Permission::ManageSync,
+            Permission::SeeRuns,
         ],
     ),
     ("Administrator", Permission::ALL),
@@ -63,11 +65,12 @@ async fn ensure_roles(tx: &mut Tx, now: &Now) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn add_invitation(tx: &mut Tx, now: &Now, id: StaffId) -> Result<String> {
+/// Adds a link; `lost_second_factor` has it take the second factor away when it is used.
+pub(super) async fn add_invitation(tx: &mut Tx, now: &Now, id: StaffId, lost_second_factor: bool) -> Result<String> {
     let token = URL_SAFE_NO_PAD.encode(now.rng.bytes::<32>());
     tx.run(
-        "insert into invitation (token_hash, staff_id, expires_at) values ($1, $2, $3)",
-        (hash_token(token.as_bytes()), id, now.at().plus(VALID)),
+        "insert into invitation (token_hash, staff_id, expires_at, lost_second_factor) values ($1, $2, $3, $4)",
+        (hash_token(token.as_bytes()), id, now.at().plus(VALID), lost_second_factor),
     )
     .await?;
     Ok(token)
@@ -89,7 +92,7 @@ async fn add_member(tx: &mut Tx, now: &Now, actor: &Actor, email: &str, name: &s
         tx.run("insert into staff_role (staff_id, role_id) values ($1, $2)", (id, role)).await?;
     }
     tx.tell(Change::Staff);
-    let token = add_invitation(tx, now, id).await?;
+    let token = add_invitation(tx, now, id, false).await?;
     let entry = Entry { action: "staff.invite", subject_id: Some(id.0), ..Entry::default() };
     record(tx, now, actor, entry.change((), serde_json::json!({ "name": name, "role": role }))).await?;
     Ok(Invited { id, token, waits: None })
@@ -111,14 +114,15 @@ pub async fn invite(db: &Db, now: &Now, member: &Member, _proof: Proof, email: &
     if name.is_empty() || name.chars().count() > 100 {
         return Err(Problem::invalid("name", "Write a name of at most 100 characters."));
     }
-    let given = roles::may_hand_out(db, member, role).await?;
     db.work(async |tx| {
-        if !given.dangerous || !approvals::is_needed(tx, permit.actor()).await? {
+        authority(tx).await?;
+        let given = roles::may_hand_out(tx, member, role).await?;
+        if !given.dangerous || !approvals::is_needed(tx, now, permit.actor()).await? {
             return add_member(tx, now, permit.actor(), &email, name, Some(role)).await;
         }
         let invited = add_member(tx, now, permit.actor(), &email, name, None).await?;
         let summary = format!("Give {name} the role {}", given.name);
-        let wish = Wish::GiveRole { staff: invited.id, role };
+        let wish = Wish::GiveRole { staff: invited.id, role, version: Some(given.version) };
         let waits = approvals::ask(tx, now, permit.actor(), None, summary, &wish, "Invited with this role.").await?;
         Ok(Invited { waits: Some(waits), ..invited })
     })
@@ -144,7 +148,7 @@ pub async fn first_administrator(db: &Db, now: &Now, email: &str, name: &str, st
                 add_member(tx, now, &Actor::System, email, name, Some(role)).await.map(Some)
             }
             // Never accepted: the link may be lost, so a new start makes a new one.
-            Some((id, None)) => Ok(Some(Invited { id, token: add_invitation(tx, now, id).await?, waits: None })),
+            Some((id, None)) => Ok(Some(Invited { id, token: add_invitation(tx, now, id, false).await?, waits: None })),
             Some(_) => Ok(None),
         }
     })
@@ -189,7 +193,7 @@ pub async fn accept(
     let at = now.at();
     let found: Option<(String, String, bool)> = db
         .opt(
-            "select m.email, m.name, m.second_factor is not null
+            "select m.email, m.name, m.second_factor is not null and not i.lost_second_factor
              from invitation i
              join staff_member m on m.id = i.staff_id and m.disabled_at is null
              where i.token_hash = $1 and i.used_at is null and i.expires_at > $2",
@@ -199,13 +203,17 @@ pub async fn accept(
     let (email, name, second_factor) = found.ok_or_else(gone)?;
     let hash = passwords.hash(Chosen { password, second_factor, about: vec![email, name] }).await?;
     db.work(async |tx| {
-        let used: Option<(StaffId,)> = tx
+        let used: Option<(StaffId, bool)> = tx
             .opt(
-                "update invitation set used_at = $2 where token_hash = $1 and used_at is null and expires_at > $2 returning staff_id",
+                "update invitation set used_at = $2 where token_hash = $1 and used_at is null and expires_at > $2
+                 returning staff_id, lost_second_factor",
                 (token, at),
             )
             .await?;
-        let Some((id,)) = used else { return Err(gone()) };
+        let Some((id, lost_second_factor)) = used else { return Err(gone()) };
+        if lost_second_factor {
+            second_factor::forget(tx, id).await?;
+        }
         let named: Option<(String, bool)> = tx
             .opt(
                 "update staff_member set password_hash = $2, version = version + 1 where id = $1 and disabled_at is null
@@ -216,8 +224,9 @@ pub async fn accept(
         let Some((name, second_factor)) = named else { return Err(gone()) };
         // Other links of the same person are worth nothing from now on.
         tx.run("update invitation set used_at = $2 where staff_id = $1 and used_at is null", (id, at)).await?;
-        end_sessions(tx, id).await?;
+        end_sessions(tx, now, id).await?;
         let entry = Entry { action: "staff.accept_invitation", subject_id: Some(id.0), ..Entry::default() };
+        let entry = entry.change((), serde_json::json!({ "second_factor_removed": lost_second_factor }));
         record(tx, now, &Actor::Staff { id, name, address: address.map(ToOwned::to_owned) }, entry).await?;
         Ok(if second_factor { Step::NeedsCode(id) } else { Step::In(id) })
     })

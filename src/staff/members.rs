@@ -4,7 +4,7 @@
 
 use super::approvals::{self, Wish};
 use super::invite::add_invitation;
-use super::{Actor, Entry, Invited, Member, Permit, Proof, end_session, end_sessions, may, record, roles, second_factor, sessions_of};
+use super::{Actor, Entry, Invited, Member, Permit, Proof, end_session, end_sessions, may, record, roles, sessions_of};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::types::{ApprovalId, Change, Outcome, Problem, RoleId, StaffDetail, StaffId, StaffRow, Timestamp};
@@ -105,16 +105,35 @@ async fn governors(tx: &mut Tx) -> Result<i64> {
     Ok(count)
 }
 
-/// Does something that may take authority from somebody, one after the other, and refuses what leaves nobody in charge.
+/// Waits for its turn to change who may do what: two such changes at once would each be judged by what was before the other.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn authority(tx: &mut Tx) -> Result<()> {
+    tx.run("update staff_turn set turn = turn + 1 where name = 'authority'", ()).await?;
+    Ok(())
+}
+
+/// Does something that may take authority from somebody, one after the other, and refuses what leaves nobody in charge. Who becomes the
+/// only one who can agree by it is not alone at once: see [`approvals::is_needed`].
 ///
 /// # Errors
 /// `Conflict` when nobody would be left; what `change` answers.
-pub(super) async fn leaving_somebody<T>(tx: &mut Tx, change: impl AsyncFnOnce(&mut Tx) -> Result<T, Problem>) -> Result<T, Problem> {
-    tx.run("update staff_turn set turn = turn + 1 where name = 'authority'", ()).await?;
+pub(super) async fn leaving_somebody<T>(
+    tx: &mut Tx,
+    now: &Now,
+    actor: &Actor,
+    change: impl AsyncFnOnce(&mut Tx) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    authority(tx).await?;
     let before = governors(tx).await?;
+    let was_beside_others = approvals::is_needed(tx, now, actor).await?;
     let done = change(tx).await?;
     if before > 0 && governors(tx).await? == 0 {
         return Err(Problem::conflict("Nobody would be left who can manage staff and roles. Give somebody else these permissions first."));
+    }
+    if was_beside_others && !approvals::is_needed(tx, now, actor).await? {
+        approvals::wait_though_alone(tx, now).await?;
     }
     tx.tell(Change::Staff);
     Ok(done)
@@ -136,7 +155,7 @@ fn not_oneself(actor: &Actor, id: StaffId, what: &str) -> Result<(), Problem> {
 pub async fn disable(db: &Db, now: &Now, permit: &Permit<may::ManageStaff>, _proof: Proof, id: StaffId) -> Result<(), Problem> {
     not_oneself(permit.actor(), id, "disable")?;
     db.work(async |tx| {
-        leaving_somebody(tx, async |tx| {
+        leaving_somebody(tx, now, permit.actor(), async |tx| {
             let done = tx
                 .run(
                     "update staff_member set disabled_at = $2, version = version + 1 where id = $1 and disabled_at is null",
@@ -146,7 +165,7 @@ pub async fn disable(db: &Db, now: &Now, permit: &Permit<may::ManageStaff>, _pro
             if done == 0 {
                 return Err(Problem::not_found("There is no such member, or they are disabled already."));
             }
-            end_sessions(tx, id).await?;
+            end_sessions(tx, now, id).await?;
             let entry = Entry { action: "staff.disable", subject_id: Some(id.0), ..Entry::default() };
             Ok(record(tx, now, permit.actor(), entry).await?)
         })
@@ -161,10 +180,11 @@ pub async fn disable(db: &Db, now: &Now, permit: &Permit<may::ManageStaff>, _pro
 /// `NotFound` for a stranger or one who is not disabled, `Forbidden` when their roles allow more than one may oneself.
 pub async fn enable(db: &Db, now: &Now, member: &Member, _proof: Proof, id: StaffId) -> Result<(), Problem> {
     let permit = member.permit::<may::ManageStaff>()?;
-    for role in roles::of_member(db, id).await? {
-        roles::may_hand_out(db, member, role).await?;
-    }
     db.work(async |tx| {
+        authority(tx).await?;
+        for role in roles::of_member(tx, id).await? {
+            roles::may_hand_out(tx, member, role).await?;
+        }
         let done = tx
             .run("update staff_member set disabled_at = null, version = version + 1 where id = $1 and disabled_at is not null", [id])
             .await?;
@@ -178,8 +198,8 @@ pub async fn enable(db: &Db, now: &Now, member: &Member, _proof: Proof, id: Staf
     .await
 }
 
-/// Makes a one-time link by which a member chooses a new password. The old one holds until then. `lost_second_factor` takes the second
-/// factor away too. For somebody who holds dangerous permissions a second person has to agree first, while there is one beside them: the
+/// Makes a one-time link by which a member chooses a new password. The old one holds until then, and so does their second factor:
+/// `lost_second_factor` has the link take it away, so that a short password never stands alone. For somebody who holds dangerous permissions a second person has to agree first, while there is one beside them: the
 /// answer is then what waits, and asking again within a day of the consent makes the link.
 ///
 /// # Errors
@@ -196,17 +216,18 @@ pub async fn reset(
 ) -> Result<Reset, Problem> {
     let permit = member.permit::<may::ManageStaff>()?;
     not_oneself(permit.actor(), id, "make a link for")?;
-    // The link opens their account: who hands it out must not gain by it.
-    let mut dangerous = false;
-    for role in roles::of_member(db, id).await? {
-        dangerous |= roles::may_hand_out(db, member, role).await?.dangerous;
-    }
     db.work(async |tx| {
+        authority(tx).await?;
         let found: Option<(String,)> = tx.opt("select name from staff_member where id = $1 and disabled_at is null", [id]).await?;
         let (name,) = found.ok_or_else(no_such_member)?;
+        // The link opens their account: who hands it out must not gain by it.
+        let mut dangerous = false;
+        for role in roles::of_member(tx, id).await? {
+            dangerous |= roles::may_hand_out(tx, member, role).await?.dangerous;
+        }
         let wish = Wish::Reset { staff: id, lost_second_factor };
         if dangerous
-            && approvals::is_needed_beside(tx, permit.actor(), Some(id)).await?
+            && approvals::is_needed_beside(tx, now, permit.actor(), Some(id)).await?
             && !approvals::use_up(tx, now, permit.actor(), &wish).await?
         {
             let lost = if lost_second_factor { ", and remove their second factor" } else { "" };
@@ -214,10 +235,9 @@ pub async fn reset(
             return Ok(Reset::Waits(approvals::ask(tx, now, permit.actor(), None, summary, &wish, note).await?));
         }
         if lost_second_factor {
-            second_factor::forget(tx, id).await?;
-            end_sessions(tx, id).await?;
+            end_sessions(tx, now, id).await?;
         }
-        let token = add_invitation(tx, now, id).await?;
+        let token = add_invitation(tx, now, id, lost_second_factor).await?;
         let entry = Entry { action: "staff.reset", subject_id: Some(id.0), ..Entry::default() };
         record(tx, now, permit.actor(), entry.change((), json!({ "second_factor_removed": lost_second_factor }))).await?;
         Ok(Reset::Made(Invited { id, token, waits: None }))
@@ -240,13 +260,15 @@ pub async fn give_role(
     note: &str,
 ) -> Result<Outcome, Problem> {
     let permit = member.permit::<may::ManageStaff>()?;
-    let given = roles::may_hand_out(db, member, role).await?;
     db.work(async |tx| {
+        authority(tx).await?;
+        let given = roles::may_hand_out(tx, member, role).await?;
         let found: Option<(String,)> = tx.opt("select name from staff_member where id = $1", [id]).await?;
         let (name,) = found.ok_or_else(no_such_member)?;
-        if given.dangerous && approvals::is_needed(tx, permit.actor()).await? {
+        if given.dangerous && approvals::is_needed(tx, now, permit.actor()).await? {
             let summary = format!("Give {name} the role {}", given.name);
-            let waits = approvals::ask(tx, now, permit.actor(), None, summary, &Wish::GiveRole { staff: id, role }, note).await?;
+            let wish = Wish::GiveRole { staff: id, role, version: Some(given.version) };
+            let waits = approvals::ask(tx, now, permit.actor(), None, summary, &wish, note).await?;
             return Ok(Outcome::Waits(waits));
         }
         add_role(tx, now, permit.actor(), id, role).await?;
@@ -290,7 +312,7 @@ pub async fn take_role(
     role: RoleId,
 ) -> Result<(), Problem> {
     db.work(async |tx| {
-        leaving_somebody(tx, async |tx| {
+        leaving_somebody(tx, now, permit.actor(), async |tx| {
             let named: Option<(String,)> = tx.opt("select name from role where id = $1", [role]).await?;
             let (name,) = named.ok_or_else(|| Problem::not_found("There is no such role."))?;
             let taken = tx.run("delete from staff_role where staff_id = $1 and role_id = $2", (id, role)).await?;
@@ -324,8 +346,8 @@ pub(super) async fn end(db: &Db, now: &Now, actor: &Actor, id: StaffId, handle: 
     db.work(async |tx| {
         let ended = match (handle, keep) {
             (Some(handle), _) => end_session(tx, id, handle).await?,
-            (None, Some(keep)) => super::end_other_sessions(tx, id, keep).await?,
-            (None, None) => end_sessions(tx, id).await?,
+            (None, Some(keep)) => super::end_other_sessions(tx, now, id, keep).await?,
+            (None, None) => end_sessions(tx, now, id).await?,
         };
         if ended == 0 {
             return Err(Problem::not_found("There is no such session any more."));

@@ -30,8 +30,10 @@ pub enum Seen {
     AccountContacts(AccountId),
     /// One contact: their number, their name, what is noted about them.
     Contact(AccountId, ContactId),
-    /// What a blast says.
+    /// What a blast says, and to whom.
     Blast(AccountId, LineId, BlastId),
+    /// Whom a blast went to, as a file.
+    BlastFile(AccountId, LineId, BlastId),
     /// Contacts in the Sync list, as it was narrowed.
     SyncList(Option<AccountId>, Option<LineId>),
     /// The Sync list as a file.
@@ -61,6 +63,9 @@ impl Seen {
             Self::Contact(account, id) => Entry { action: "contact.see", account_id: Some(account), subject_id: Some(id.0), ..entry },
             Self::Blast(account, line, id) => {
                 Entry { action: "blast.see", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..entry }
+            }
+            Self::BlastFile(account, line, id) => {
+                Entry { action: "blast.take_file", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..entry }
             }
             Self::SyncList(account_id, line_id) => Entry { action: "sync.see_contacts", account_id, line_id, ..entry },
             Self::SyncFile(account_id, line_id) => Entry { action: "sync.take_file", account_id, line_id, ..entry },
@@ -205,6 +210,37 @@ pub(super) async fn sign_in_failed(tx: &mut Tx, now: &Now, known: Option<(StaffI
         record(tx, now, &actor, entry.change((), json!({ "name": known.map(|(_, name)| name) }))).await?;
     }
     Ok(())
+}
+
+/// Writes down that somebody who is signed in gave a wrong password or code.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn proof_failed(tx: &mut Tx, now: &Now, actor: &Actor, id: StaffId) -> Result<()> {
+    if pause(tx, now, id.0, "denied proof".to_owned()).await? {
+        let entry = Entry { action: "staff.prove_fail", outcome: AuditOutcome::Denied, subject_id: Some(id.0), ..Entry::default() };
+        record(tx, now, actor, entry).await?;
+    }
+    Ok(())
+}
+
+/// Writes down that a page of another site had a browser send something here.
+///
+/// # Errors
+/// What the database says.
+pub async fn refused_another_site(db: &Db, now: &Now, address: &str) -> Result<()> {
+    let what = format!("denied site {}", network(address));
+    if !is_due(db, now, Uuid::nil(), &what).await? {
+        return Ok(());
+    }
+    db.work(async |tx| {
+        if pause(tx, now, Uuid::nil(), what).await? {
+            let entry = Entry { action: "access.other_site", outcome: AuditOutcome::Denied, ..Entry::default() };
+            record(tx, now, &Actor::Nobody { address: Some(address.to_owned()) }, entry).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Whether the last entry is long enough ago; asked first, so that nothing is written while it is not.

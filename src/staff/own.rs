@@ -3,6 +3,7 @@
 //! The rule: an open session alone changes neither password nor second factor.
 
 use super::members::{self, end};
+use super::notebook::proof_failed;
 use super::sign_in::{check_code, count};
 use super::throttle::{Subject, give_back};
 use super::{Actor, Chosen, Entry, Member, Passwords, end_other_sessions, password, record, second_factor, sessions_of};
@@ -56,27 +57,52 @@ pub async fn own_account(db: &Db, now: &Now, member: &Member, here: String) -> R
 ///
 /// # Errors
 /// `Invalid` when it is not right, `TooMany` after too many tries, `SignedOut` when they may no longer sign in.
-pub async fn prove(db: &Db, now: &Now, passwords: &Passwords, keys: &Keyring, id: StaffId, secret: String) -> Result<(), Problem> {
+pub async fn prove(
+    db: &Db,
+    now: &Now,
+    passwords: &Passwords,
+    keys: &Keyring,
+    by: impl Into<By<'_>>,
+    secret: String,
+) -> Result<(), Problem> {
+    let by = by.into();
+    let done = is_proved(db, now, passwords, keys, by, secret).await;
+    noted(db, now, by, done).await
+}
+
+async fn is_proved(db: &Db, now: &Now, passwords: &Passwords, keys: &Keyring, by: By<'_>, secret: String) -> Result<(), Problem> {
+    let id = by.id;
     let found: Option<(bool,)> =
         db.opt("select second_factor is not null from staff_member where id = $1 and disabled_at is null", [id]).await?;
     let (has_second_factor,) = found.ok_or(Problem::SignedOut)?;
     if has_second_factor {
         return check_code(db, now, keys, id, &secret).await.map(|_| ());
     }
-    let fits = check_password(db, now, passwords, id, secret).await?;
-    if fits { Ok(()) } else { Err(Problem::invalid("code", "This is not your password.")) }
+    check_password(db, now, passwords, id, secret, Problem::invalid("code", "This is not your password.")).await
 }
 
-/// Whether it is the member's password; tries are counted.
-async fn check_password(db: &Db, now: &Now, passwords: &Passwords, id: StaffId, password: String) -> Result<bool, Problem> {
+/// Writes down a password or a code that was refused to somebody who is signed in.
+async fn noted<T>(db: &Db, now: &Now, by: By<'_>, done: Result<T, Problem>) -> Result<T, Problem> {
+    if let Err(Problem::Invalid { .. } | Problem::TooMany { .. }) = done {
+        db.work(async |tx| {
+            let (name,): (String,) = tx.one("select name from staff_member where id = $1", [by.id]).await?;
+            proof_failed(tx, now, &by.actor(name), by.id).await
+        })
+        .await?;
+    }
+    done
+}
+
+/// Whether it is the member's password, else `wrong`; tries are counted.
+async fn check_password(db: &Db, now: &Now, passwords: &Passwords, id: StaffId, password: String, wrong: Problem) -> Result<(), Problem> {
     let mut subjects = [Subject::new(&format!("proof {id}"), PROOFS)];
     count(db, now, &mut subjects).await?;
     let found: Option<(Option<String>,)> = db.opt("select password_hash from staff_member where id = $1", [id]).await?;
     let fits = passwords.verify(password, found.and_then(|(hash,)| hash)).await?;
-    if fits {
-        db.work(async |tx| give_back(tx, &subjects).await).await?;
+    if !fits {
+        return Err(wrong);
     }
-    Ok(fits)
+    Ok(db.work(async |tx| give_back(tx, &subjects).await).await?)
 }
 
 /// Changes one's own password; every other session than `keep` ends.
@@ -94,15 +120,14 @@ pub async fn change_password(
 ) -> Result<(), Problem> {
     let by = by.into();
     let id = by.id;
-    if !check_password(db, now, passwords, id, present).await? {
-        return Err(Problem::invalid("present", "This is not your present password."));
-    }
+    let wrong = Problem::invalid("present", "This is not your present password.");
+    noted(db, now, by, check_password(db, now, passwords, id, present, wrong).await).await?;
     let (email, name, second_factor): (String, String, bool) =
         db.one("select email, name, second_factor is not null from staff_member where id = $1", [id]).await?;
     let hash = passwords.hash(Chosen { password: new, second_factor, about: vec![email, name.clone()] }).await?;
     db.work(async |tx| {
         tx.run("update staff_member set password_hash = $2, version = version + 1 where id = $1", (id, hash)).await?;
-        end_other_sessions(tx, id, keep).await?;
+        end_other_sessions(tx, now, id, keep).await?;
         let entry = Entry { action: "staff.change_password", subject_id: Some(id.0), ..Entry::default() };
         Ok(record(tx, now, &by.actor(name), entry).await?)
     })
@@ -123,9 +148,8 @@ pub async fn remove_second_factor(
     let by = by.into();
     let id = by.id;
     let stands_alone = password::stands_alone(&present);
-    if !check_password(db, now, passwords, id, present).await? {
-        return Err(Problem::invalid("present", "This is not your password."));
-    }
+    let wrong = Problem::invalid("present", "This is not your password.");
+    noted(db, now, by, check_password(db, now, passwords, id, present, wrong).await).await?;
     if !stands_alone {
         return Err(Problem::conflict("Your password is too short to be the only factor. Set one of at least 15 characters first."));
     }

@@ -4,7 +4,7 @@
 //! person.
 
 use super::approvals::{self, Wish};
-use super::members::leaving_somebody;
+use super::members::{authority, leaving_somebody};
 use super::{Actor, Entry, Member, Permit, Proof, may, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx, is_duplicate};
@@ -63,8 +63,8 @@ async fn permissions(db: &Db) -> Result<Vec<(RoleId, Permission)>> {
 ///
 /// # Errors
 /// What the database says.
-pub(super) async fn of_member(db: &Db, id: StaffId) -> Result<Vec<RoleId>> {
-    let rows: Vec<(RoleId,)> = db.all("select role_id from staff_role where staff_id = $1", [id]).await?;
+pub(super) async fn of_member(tx: &mut Tx, id: StaffId) -> Result<Vec<RoleId>> {
+    let rows: Vec<(RoleId,)> = tx.all("select role_id from staff_role where staff_id = $1", [id]).await?;
     Ok(rows.into_iter().map(|(role,)| role).collect())
 }
 
@@ -99,18 +99,32 @@ pub async fn matrix(db: &Db, _permit: &Permit<may::SeeStaff>) -> Result<RoleMatr
     Ok(RoleMatrix { roles, second_factor: rules.into_iter().filter_map(|(word,)| word.parse().ok()).collect() })
 }
 
-/// Whether a member may give this role to others: they may do all that it allows, on all accounts.
+/// A role that is about to be given to somebody.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    /// Its name.
+    pub name: String,
+    /// Grows with each change of what it allows.
+    pub version: i64,
+    /// It holds dangerous permissions.
+    pub dangerous: bool,
+}
+
+/// Whether a member may give this role to others: they may do all that it allows, on all accounts. To be asked in the transaction that
+/// gives it, under [`authority`]: a role that becomes more powerful meanwhile is judged as what it has become.
 ///
 /// # Errors
 /// `NotFound` for an unknown role, `Forbidden` with what they may not do themselves.
-pub(super) async fn may_hand_out(db: &Db, member: &Member, role: RoleId) -> Result<RoleRow, Problem> {
-    let permissions = permissions(db).await?;
-    for (_, permission) in permissions.iter().filter(|(of, _)| *of == role) {
-        may_pass_on(member, *permission)?;
+pub(super) async fn may_hand_out(tx: &mut Tx, member: &Member, role: RoleId) -> Result<Given, Problem> {
+    let found: Option<(String, i64)> = tx.opt("select name, version from role where id = $1", [role]).await?;
+    let (name, version) = found.ok_or_else(no_such_role)?;
+    let words: Vec<(String,)> = tx.all("select permission from role_permission where role_id = $1 order by permission", [role]).await?;
+    let mut dangerous = false;
+    for permission in words.into_iter().filter_map(|(word,)| word.parse::<Permission>().ok()) {
+        may_pass_on(member, permission)?;
+        dangerous |= permission.is_dangerous();
     }
-    let found: Option<(String, bool)> = db.opt("select name, everywhere from role where id = $1", [role]).await?;
-    let (name, everywhere) = found.ok_or_else(no_such_role)?;
-    Ok(row(role, name, everywhere, &permissions))
+    Ok(Given { name, version, dangerous })
 }
 
 fn may_pass_on(member: &Member, permission: Permission) -> Result<(), Problem> {
@@ -171,7 +185,7 @@ fn taken() -> Problem {
 /// `NotFound`, or `Conflict` while somebody has it.
 pub async fn remove(db: &Db, now: &Now, permit: &Permit<may::ManageRoles>, _proof: Proof, id: RoleId) -> Result<(), Problem> {
     db.work(async |tx| {
-        tx.run("update staff_turn set turn = turn + 1 where name = 'authority'", ()).await?;
+        authority(tx).await?;
         let found: Option<(String,)> = tx.opt("select name from role where id = $1", [id]).await?;
         let (name,) = found.ok_or_else(no_such_role)?;
         let (members,): (i64,) = tx.one("select count(*) from staff_role where role_id = $1", [id]).await?;
@@ -226,6 +240,13 @@ impl RoleEdit {
         };
         before.members > 0 && (gains || (widens && self.permissions.iter().any(|p| p.is_dangerous())))
     }
+
+    /// Whether a member may make it so: they may do, on all accounts, whatever somebody gains by it.
+    fn may_be_made_by(&self, member: &Member, before: &Standing) -> Result<(), Problem> {
+        let is_elsewhere = before.accounts != self.accounts;
+        let mut gained = self.permissions.iter().filter(|p| is_elsewhere || !before.permissions.contains(p));
+        gained.try_for_each(|permission| may_pass_on(member, *permission))
+    }
 }
 
 /// Changes roles and the rule of the second factor, all or nothing. What makes members more powerful in a dangerous way waits for a
@@ -250,17 +271,18 @@ pub async fn edit(db: &Db, now: &Now, member: &Member, _proof: Proof, wanted: Ed
         }
     }
     db.work(async |tx| {
-        let (mut changed, mut dangerous) = (Vec::new(), false);
+        // Whoever is given one of the roles at this moment counts.
+        authority(tx).await?;
+        let (mut changed, mut dangerous, mut words) = (Vec::new(), false, Vec::new());
         for role in wanted.roles {
             let before = standing(tx, &role).await?;
             let same = before.name == role.name && before.accounts == role.accounts && before.permissions == role.permissions;
             if same {
                 continue;
             }
-            for permission in role.permissions.iter().filter(|p| !before.permissions.contains(p) || before.accounts != role.accounts) {
-                may_pass_on(member, *permission)?;
-            }
+            role.may_be_made_by(member, &before)?;
             dangerous |= role.is_dangerous(&before);
+            words.push(role_in_words(tx, &role, &before).await?);
             changed.push(role);
         }
         let rules = rules(tx).await?;
@@ -270,30 +292,67 @@ pub async fn edit(db: &Db, now: &Now, member: &Member, _proof: Proof, wanted: Ed
         if changed.is_empty() && second_factor.is_none() {
             return Err(Problem::invalid("", "Nothing was changed: it is as it was."));
         }
-        let names = changed.iter().map(|role| role.name.as_str()).collect::<Vec<_>>().join(", ");
         let wanted = Edit { roles: changed, second_factor };
-        if dangerous && approvals::is_needed(tx, permit.actor()).await? {
-            let summary = in_words(&wanted, &names);
+        if dangerous && approvals::is_needed(tx, now, permit.actor()).await? {
+            words.extend(wanted.second_factor.as_deref().map(|wanted| rules_in_words(wanted, &rules)));
+            let summary = words.join(". ");
             return Ok(Outcome::Waits(approvals::ask(tx, now, permit.actor(), None, summary, &Wish::EditRoles(wanted), note).await?));
         }
-        change(tx, now, permit.actor(), wanted).await?;
+        change(tx, now, member, permit.actor(), wanted).await?;
         Ok(Outcome::Done)
     })
     .await
 }
 
-fn in_words(wanted: &Edit, names: &str) -> String {
-    let mut summary = String::new();
-    if !names.is_empty() {
-        summary = format!("Change what {} may do: {names}", if wanted.roles.len() == 1 { "a role" } else { "roles" });
+fn names_of<'a>(permissions: impl IntoIterator<Item = &'a Permission>) -> String {
+    permissions.into_iter().map(|permission| permission.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// What a role gains and loses, so that the second person knows what they agree to.
+async fn role_in_words(tx: &mut Tx, role: &RoleEdit, before: &Standing) -> Result<String> {
+    let mut parts = Vec::new();
+    let gained = names_of(role.permissions.iter().filter(|p| !before.permissions.contains(p)));
+    let lost = names_of(before.permissions.iter().filter(|p| !role.permissions.contains(p)));
+    for (what, permissions) in [("gains", gained), ("loses", lost)] {
+        if !permissions.is_empty() {
+            parts.push(format!("{what} {permissions}"));
+        }
     }
-    if let Some(rules) = &wanted.second_factor {
-        let rules = rules.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ");
-        let rules = if rules.is_empty() { "nothing".to_owned() } else { rules };
-        let and = if summary.is_empty() { "A" } else { "; a" };
-        summary.push_str(&format!("{and} second factor is needed for {rules} from then on"));
+    if before.accounts != role.accounts {
+        parts.push(match &role.accounts {
+            None => "holds on all accounts".to_owned(),
+            Some(accounts) => {
+                let names: Vec<(String,)> = tx
+                    .all(
+                        "select a.name from json_each($1) j join account a on a.id = unhex(j.value->>0, '-') order by a.name",
+                        [json!(accounts.iter().map(|account| [account]).collect::<Vec<_>>()).to_string()],
+                    )
+                    .await?;
+                format!("holds on {}", some_of(names.into_iter().map(|(name,)| name).collect()))
+            }
+        });
     }
-    summary
+    if before.name != role.name {
+        parts.push(format!("is called {}", role.name));
+    }
+    let who = if before.members == 1 { "1 member has it".to_owned() } else { format!("{} members have it", before.members) };
+    Ok(format!("The role {} ({who}) {}", before.name, parts.join("; ")))
+}
+
+/// The first names of a list, and how many more there are.
+pub(crate) fn some_of(mut names: Vec<String>) -> String {
+    const NAMED: usize = 20;
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let named = names.join(", ");
+    if more > 0 { format!("{named} and {more} more") } else { named }
+}
+
+fn rules_in_words(wanted: &[Permission], now: &[Permission]) -> String {
+    let part = |what: &str, permissions: String| if permissions.is_empty() { None } else { Some(format!("{what} {permissions}")) };
+    let more = part("is needed for", names_of(wanted.iter().filter(|p| !now.contains(p))));
+    let less = part("is needed no more for", names_of(now.iter().filter(|p| !wanted.contains(p))));
+    format!("A second factor {}", more.into_iter().chain(less).collect::<Vec<_>>().join(", and "))
 }
 
 async fn rules(tx: &mut Tx) -> Result<Vec<Permission>> {
@@ -301,14 +360,15 @@ async fn rules(tx: &mut Tx) -> Result<Vec<Permission>> {
     Ok(words.into_iter().filter_map(|(word,)| word.parse().ok()).collect())
 }
 
-/// Changes the roles, as was decided.
+/// Changes the roles, as was decided, by what who asked may hand out by now.
 ///
 /// # Errors
-/// `Conflict` when a role has changed since, or nobody would be left in charge.
-pub(super) async fn change(tx: &mut Tx, now: &Now, actor: &Actor, wanted: Edit) -> Result<(), Problem> {
-    leaving_somebody(tx, async |tx| {
+/// `Conflict` when a role has changed since, or nobody would be left in charge; `Forbidden` when it hands out more than `asker` may.
+pub(super) async fn change(tx: &mut Tx, now: &Now, asker: &Member, actor: &Actor, wanted: Edit) -> Result<(), Problem> {
+    leaving_somebody(tx, now, actor, async |tx| {
         for role in &wanted.roles {
             let before = standing(tx, role).await?;
+            role.may_be_made_by(asker, &before)?;
             let renamed = tx
                 .run(
                     "update role set name = $3, everywhere = $4, version = version + 1 where id = $1 and version = $2",

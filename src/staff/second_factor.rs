@@ -7,7 +7,7 @@ use super::{By, Entry, Proof, hash_token, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::secret::Keyring;
-use crate::types::{Problem, SecondFactorOffer, StaffId};
+use crate::types::{Change, Problem, SecondFactorOffer, StaffId};
 use qrcode::QrCode;
 use qrcode::render::svg;
 use totp_rs::{Builder, Secret, Totp};
@@ -165,5 +165,7 @@ pub(super) async fn use_up(tx: &mut Tx, now: &Now, keys: &Keyring, id: StaffId, 
 pub(super) async fn forget(tx: &mut Tx, id: StaffId) -> Result<()> {
     tx.run("update staff_member set second_factor = null, second_factor_begun = null, version = version + 1 where id = $1", [id]).await?;
     tx.run("delete from recovery_code where staff_id = $1", [id]).await?;
+    // What needs it holds no longer, in open event streams too.
+    tx.tell(Change::Staff);
     Ok(())
 }

@@ -1,5 +1,7 @@
-//! Sessions as rows. The row's key is a hash, so that who reads the table cannot sign in with it; saving updates an existing
-//! row only, so that a request in flight cannot revive a session that was revoked meanwhile.
+//! Sessions as rows. The row's key is a hash, so that who reads the table cannot sign in with it.
+//!
+//! The rule: a request in flight revives no session that was ended meanwhile. Saving updates an existing row only; and a new row of a
+//! member is made only by a request that began after their sessions were ended the last time, as it says itself under [`BEGUN`].
 
 use crate::clock::{Clock, Now};
 use crate::db::{Db, Result, Tx, is_duplicate};
@@ -23,21 +25,42 @@ fn key(id: &Id) -> Vec<u8> {
     hash_token(&id.0.to_be_bytes())
 }
 
-/// Ends every session of a member, in the caller's transaction.
+/// The key in a session under which stands when the request began that begins it: see [`SessionRows`].
+pub const BEGUN: &str = "begun";
+/// The key in a session under which stands whose password was right, and when; a code is still needed.
+pub const HALF: &str = "half";
+
+/// Ends every session of a member, in the caller's transaction; one whose code is still to come, too.
 ///
 /// # Errors
 /// What the database says.
-pub async fn end_sessions(tx: &mut Tx, staff: StaffId) -> Result<u64> {
-    tx.tell(Change::Staff);
+pub async fn end_sessions(tx: &mut Tx, now: &Now, staff: StaffId) -> Result<u64> {
+    none_from_before(tx, now, staff).await?;
     tx.run("delete from session where staff_id = $1", [staff]).await
+}
+
+/// No request that is under way begins a session any more.
+async fn none_from_before(tx: &mut Tx, now: &Now, staff: StaffId) -> Result<()> {
+    tx.tell(Change::Staff);
+    tx.run("update staff_member set sessions_ended_at = $2 where id = $1", (staff, now.at())).await?;
+    Ok(())
+}
+
+/// Ends a session that is about to get another token; says whether it was still there.
+///
+/// # Errors
+/// What the database says.
+pub async fn replace_session(db: &Db, id: &Id) -> Result<bool> {
+    let key = key(id);
+    Ok(db.work(async |tx| tx.run("delete from session where id_hash = $1", [key]).await).await? == 1)
 }
 
 /// Ends every session of a member but one, in the caller's transaction; says how many.
 ///
 /// # Errors
 /// What the database says.
-pub(super) async fn end_other_sessions(tx: &mut Tx, staff: StaffId, keep: &[u8]) -> Result<u64> {
-    tx.tell(Change::Staff);
+pub(super) async fn end_other_sessions(tx: &mut Tx, now: &Now, staff: StaffId, keep: &[u8]) -> Result<u64> {
+    none_from_before(tx, now, staff).await?;
     tx.run("delete from session where staff_id = $1 and id_hash <> $2", (staff, keep.to_vec())).await
 }
 
@@ -73,6 +96,7 @@ fn hash_of(handle: &str) -> Option<Vec<u8>> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Notes {
+    staff: Option<StaffId>,
     since: Option<Timestamp>,
     seen: Option<Timestamp>,
     address: String,
@@ -92,10 +116,18 @@ pub(super) async fn sessions_of(db: &Db, now: &Now, staff: StaffId) -> Result<Ve
         .await?;
     Ok(rows
         .into_iter()
-        .map(|(hash, data, created_at)| {
+        .filter_map(|(hash, data, created_at)| {
             let notes: Notes = serde_json::from_str(&data).unwrap_or_default();
+            // One whose code is still to come is none yet.
+            notes.staff?;
             let since = notes.since.unwrap_or(created_at);
-            SessionRow { handle: handle_of(&hash), since, seen: notes.seen.unwrap_or(since), address: notes.address, device: notes.device }
+            Some(SessionRow {
+                handle: handle_of(&hash),
+                since,
+                seen: notes.seen.unwrap_or(since),
+                address: notes.address,
+                device: notes.device,
+            })
         })
         .collect())
 }
@@ -127,9 +159,14 @@ fn failed(error: impl std::fmt::Display) -> session_store::Error {
     session_store::Error::Backend(error.to_string())
 }
 
-/// Who the session's data says is signed in.
+/// Who the session's data says is signed in, or has given their password.
 fn staff_of(record: &Record) -> Option<StaffId> {
-    record.data.get("staff").and_then(|v| serde_json::from_value(v.clone()).ok())
+    let read = |value: &serde_json::Value| serde_json::from_value(value.clone()).ok();
+    record.data.get("staff").or_else(|| record.data.get(HALF)?.get(0)).and_then(read)
+}
+
+fn begun(record: &Record) -> Timestamp {
+    record.data.get(BEGUN).and_then(|at| serde_json::from_value(at.clone()).ok()).unwrap_or(Timestamp(0))
 }
 
 fn expiry(record: &Record) -> Timestamp {
@@ -141,14 +178,26 @@ impl SessionStore for SessionRows {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         loop {
             let data = serde_json::to_string(&record.data).map_err(|e| session_store::Error::Encode(e.to_string()))?;
-            let row = (key(&record.id), staff_of(record), data, self.clock.now(), expiry(record));
+            let (staff, begun) = (staff_of(record), begun(record));
+            let row = (key(&record.id), staff, data, self.clock.now(), expiry(record));
             let made = self
                 .db
                 .work(async |tx| {
+                    // The member's row is locked: who ends their sessions at this moment comes before or after.
+                    if let Some(staff) = staff {
+                        let may = tx.run(
+                            "update staff_member set version = version where id = $1 and disabled_at is null and sessions_ended_at <= $2",
+                            (staff, begun),
+                        );
+                        if may.await? == 0 {
+                            return Ok(0);
+                        }
+                    }
                     tx.run("insert into session (id_hash, staff_id, data, created_at, expires_at) values ($1, $2, $3, $4, $5)", row).await
                 })
                 .await;
             match made {
+                // None was made: the browser's next request finds that it is signed out.
                 Ok(_) => return Ok(()),
                 Err(error) if is_duplicate(&error) => record.id = Id::default(),
                 Err(error) => return Err(failed(error)),

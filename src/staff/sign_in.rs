@@ -98,7 +98,11 @@ pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, pas
             Subject::new(&format!("person {email}"), PER_PERSON),
         ],
     };
-    count(db, now, &mut subjects).await?;
+    if let Err(problem) = count(db, now, &mut subjects).await {
+        let known = found.as_ref().map(|found| (found.id, found.name.as_str()));
+        db.work(async |tx| sign_in_failed(tx, now, known, from.address).await).await?;
+        return Err(problem);
+    }
     let hash = found.as_ref().and_then(|found| found.password_hash.clone());
     let fits = passwords.verify(password.clone(), hash.clone()).await?;
     let found = match found {

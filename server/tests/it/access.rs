@@ -10,12 +10,14 @@ use crate::house::{House, PASSWORD, house, proof};
 use reqwest::{Response, StatusCode};
 use switchyard::directory::{accounts, integration, lines};
 use switchyard::staff::roles::{self, Edit, RoleEdit};
-use switchyard::staff::{self, Invited, Member, Origin, Reset, Step, approvals, may, second_factor};
+use switchyard::staff::{self, Invited, Member, Origin, Reset, SessionRows, Step, approvals, may, second_factor};
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
 use switchyard::types::{
     ApprovalId, ApprovalState, LineFilter, LineId, Outcome, Permission, Problem, RoleDetail, RoleId, SessionRow, SignedIn, StaffId,
 };
 use totp_rs::{Builder, Secret};
+use tower_sessions::SessionStore;
+use tower_sessions::session::{Id, Record};
 
 const HERE: Origin<'static> = Origin { address: "192.0.2.7", device: None };
 

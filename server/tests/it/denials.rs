@@ -1,17 +1,18 @@
 //! What somebody was refused stands in the audit, once in ten minutes: screens, functions, files, sign-ins.
 
 use crate::harness::{TestApp, keys, on_both_engines};
-use crate::house::{PASSWORD, house};
+use crate::house::{PASSWORD, house, proof};
 use reqwest::Method;
-use switchyard::staff::{self, By, Member, Origin, Passwords, Place, Step, may, verify, write_down};
+use switchyard::staff::{self, By, Member, Origin, Passwords, Place, Step, approvals, may, verify, write_down};
 use switchyard::types::IntegrationType::Inbox;
-use switchyard::types::{AuditEntry, AuditFilter, AuditOutcome};
+use switchyard::types::{AuditEntry, AuditFilter, AuditOutcome, Outcome};
 
 on_both_engines![
     every_kind_of_refusal_is_in_the_audit,
     a_loop_of_refused_requests_writes_one_entry_in_ten_minutes,
     what_is_only_left_out_for_somebody_is_no_refusal,
     a_failed_sign_in_is_in_the_audit_without_a_strangers_address,
+    a_wrong_proof_and_what_another_site_sends_are_in_the_audit,
 ];
 
 async fn denied(app: &TestApp) -> Vec<AuditEntry> {
@@ -121,4 +122,48 @@ async fn a_failed_sign_in_is_in_the_audit_without_a_strangers_address(app: &Test
     let from = Origin { address: "192.0.2.7", device: None };
     let step = staff::sign_in(&app.db, &app.now, &passwords, "vera@example.com", PASSWORD.into(), from).await;
     assert_eq!(step, Ok(Step::In(vera.id())));
+}
+
+async fn a_wrong_proof_and_what_another_site_sends_are_in_the_audit(app: &TestApp) {
+    let vera = viewer(app).await;
+    let actions = async || denied(app).await.into_iter().map(|entry| entry.row.action).collect::<Vec<_>>();
+    for path in ["/fn/prove", "/fn/you/password"] {
+        let form = [("code", "not this one"), ("present", "not this one"), ("password", "four words without a rule")];
+        assert_eq!(app.ask(&vera, Method::POST, path, &form).await.status(), 422);
+    }
+    assert_eq!(actions().await, ["staff.prove_fail"], "once in ten minutes");
+    app.pass(600);
+    for _ in 0..20 {
+        app.ask(&vera, Method::POST, "/fn/prove", &[("code", "not this one")]).await;
+    }
+    assert_eq!(app.ask(&vera, Method::POST, "/fn/prove", &[("code", PASSWORD)]).await.status(), 429);
+    assert_eq!(actions().await, ["staff.prove_fail"; 2]);
+    // Who is told to wait at the door was refused, too.
+    app.pass(600);
+    let passwords = Passwords::new(app.now.rng.clone()).unwrap();
+    for n in 0..12 {
+        app.pass(if n == 10 { 601 } else { 0 });
+        let from = Origin { address: "192.0.2.7", device: None };
+        let step = staff::sign_in(&app.db, &app.now, &passwords, "vera@example.com", "not this one, surely".to_owned(), from).await;
+        assert_eq!(step.unwrap_err().status(), if n < 10 { 403 } else { 429 });
+    }
+    assert_eq!(actions().await[..2], ["staff.sign_in_fail", "staff.sign_in_fail"]);
+    let post = app.http.post(format!("{}/fn/sign-out", app.url));
+    assert_eq!(post.header("sec-fetch-site", "cross-site").send().await.unwrap().status(), 403);
+    let found = denied(app).await;
+    assert_eq!((found[0].row.action.as_str(), found[0].address.as_deref()), ("access.other_site", Some("127.0.0.1")));
+    // Without JavaScript the answer is a redirect: here to who would agree with themselves.
+    let h = house(app);
+    let admin = h.role("Administrator").await;
+    let ada = h.member("ada@example.com", admin).await;
+    let grace = staff::invite(&app.db, &app.now, h.admin(), proof(), "grace@example.com", "Grace", admin).await.unwrap();
+    staff::accept(&app.db, &app.now, &passwords, &grace.token, PASSWORD.into(), None).await.unwrap();
+    approvals::decide(&app.db, &app.now, &ada, proof(), grace.waits.unwrap(), true, "").await.unwrap();
+    let asked = staff::give_role(&app.db, &app.now, &ada, proof(), vera.id(), admin, "She takes over").await;
+    let Ok(Outcome::Waits(id)) = asked else { panic!("{asked:?}") };
+    let post = app.http.post(format!("{}/fn/approvals/decide", app.url)).header("sec-fetch-site", "same-origin");
+    let form = [("id", id.to_string()), ("agrees", "true".to_owned())];
+    let answer = post.header("accept", "text/html").header("cookie", app.cookie(&ada).await).form(&form).send().await.unwrap();
+    assert!(answer.status().is_redirection() && answer.headers().get("switchyard-refused").is_none(), "{answer:?}");
+    assert_eq!(denied(app).await[0].row.action, "access.refuse");
 }

@@ -126,8 +126,8 @@ impl<'a> Doors<'a> {
         let victim = h.member("victim@example.com", h.role("Viewer").await).await.id();
         let run = planned(app, line.id, elsewhere).await;
         let contact = contacts::list(db, &app.staff.permit().unwrap(), account, None, 1).await.unwrap().rows[0].id;
-        let blast =
-            blast::take_as_staff(db, now, &app.staff.permit().unwrap(), line.id, "Your order zq7 is here", &[number]).await.unwrap();
+        let to = [1, 4, 5].map(|n| switchyard::types::PhoneNumber::parse(&crate::harness::contact(n)).unwrap());
+        let blast = blast::take_as_staff(db, now, &app.staff.permit().unwrap(), line.id, "Your order zq7 is here", &to).await.unwrap();
         let (account, role) = (account.to_string(), h.role("Viewer").await);
         let connection = ringcentral::list(db, now, &app.staff.permit().unwrap(), None, 1).await.unwrap().rows[0].id;
         Doors {
@@ -164,7 +164,9 @@ impl<'a> Doors<'a> {
     /// A session that began then and is good for so many seconds more.
     async fn session(&self, member: StaffId, since: Timestamp, seconds: i64) -> Id {
         let at = serde_json::to_value(since).unwrap();
-        let data = [("staff", serde_json::to_value(member).unwrap()), ("since", at.clone()), ("proved", at)];
+        let begun = serde_json::to_value(self.app.now.at()).unwrap();
+        let data =
+            [("staff", serde_json::to_value(member).unwrap()), ("since", at.clone()), ("proved", at), (switchyard::staff::BEGUN, begun)];
         let expiry = OffsetDateTime::from_unix_timestamp(self.app.now.at().0 / 1_000_000 + seconds).unwrap();
         let data = data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let mut record = Record { id: Id::default(), data, expiry_date: expiry };

@@ -338,16 +338,21 @@ impl TestApp {
 
     /// What a member asks of the console, in a session of its own.
     pub async fn ask(&self, member: &Member, method: reqwest::Method, path: &str, form: &[(&str, &str)]) -> reqwest::Response {
+        let request = self.http.request(method.clone(), format!("{}{path}", self.url)).header("sec-fetch-site", "same-origin");
+        let request = request.header("accept", "application/json").header("cookie", self.cookie(member).await);
+        let request = if method == reqwest::Method::POST { request.form(form) } else { request };
+        request.send().await.unwrap()
+    }
+
+    /// The cookie of a browser in which the member has just signed in.
+    pub async fn cookie(&self, member: &Member) -> String {
         let data = [("staff", serde_json::to_value(member.id()).unwrap()), ("since", serde_json::to_value(self.now.at()).unwrap())];
-        let data = data.into_iter().chain([("proved", serde_json::to_value(self.now.at()).unwrap())]);
+        let data = data.into_iter().chain(["proved", staff::BEGUN].map(|key| (key, serde_json::to_value(self.now.at()).unwrap())));
         let expiry = time::OffsetDateTime::from_unix_timestamp(self.now.at().0 / 1_000_000 + 3_600).unwrap();
         let data = data.map(|(key, value)| (key.to_owned(), value)).collect();
         let mut record = Record { id: Id::default(), data, expiry_date: expiry };
         SessionRows::new(self.db.clone(), self.now.clock.clone()).create(&mut record).await.unwrap();
-        let request = self.http.request(method.clone(), format!("{}{path}", self.url)).header("sec-fetch-site", "same-origin");
-        let request = request.header("accept", "application/json").header("cookie", format!("switchyard={}", record.id));
-        let request = if method == reqwest::Method::POST { request.form(form) } else { request };
-        request.send().await.unwrap()
+        format!("switchyard={}", record.id)
     }
 
     /// A webhook as a carrier with this secret would send it.

@@ -160,10 +160,15 @@ async fn a_request_in_flight_cannot_revive_a_revoked_session(app: &TestApp) {
     let sessions = SessionRows::new(h.db.clone(), h.now.clock.clone());
     let mut record = Record {
         id: Id::default(),
-        data: [("staff".to_owned(), serde_json::to_value(member.id()).unwrap())].into(),
+        data: [
+            ("staff".to_owned(), serde_json::to_value(member.id()).unwrap()),
+            (staff::BEGUN.to_owned(), serde_json::to_value(h.now.at()).unwrap()),
+        ]
+        .into(),
         expiry_date: time::OffsetDateTime::from_unix_timestamp(1_795_300_000).unwrap(),
     };
     sessions.create(&mut record).await.unwrap();
+    assert!(sessions.load(&record.id).await.unwrap().is_some());
     let in_flight = sessions.load(&record.id).await.unwrap().unwrap();
     staff::disable(&h.db, &h.now, &h.admin.permit().unwrap(), proof(), member.id()).await.unwrap();
     sessions.save(&in_flight).await.expect("a save that finds nothing is no error");

@@ -77,6 +77,8 @@ async fn a_link_to_a_new_password_does_not_pass_by_the_second_factor(app: &TestA
     app.pass(30);
     assert_eq!(with_code(app, id, &phone.code(app, 0)).await, Ok(()));
     let lost = made(staff::reset(&app.db, &app.now, h.admin(), proof(), id, true, "").await);
+    let before = staff::sign_in(&app.db, &app.now, h.passwords(), "vera@example.com", "v7 Kx!q2w".into(), HERE).await;
+    assert_eq!(before, Ok(Step::NeedsCode(id)), "until the link is used the short password does not stand alone");
     refused(&staff::accept(&app.db, &app.now, h.passwords(), &lost.token, "v7 Kx!q2w".into(), None).await, 422);
     assert_eq!(staff::accept(&app.db, &app.now, h.passwords(), &lost.token, PASSWORD.into(), None).await, Ok(Step::In(id)));
 }

@@ -11,6 +11,8 @@ on_both_engines![
     a_role_cannot_be_made_dangerous_behind_the_second_persons_back,
     many_lines_at_once_wait_for_a_second_person,
     who_decides_for_one_account_decides_for_no_other,
+    a_role_that_was_agreed_to_is_given_as_it_was_then,
+    nobody_makes_themselves_alone_to_get_round_the_second_person,
 ];
 
 async fn nobody_opens_another_administrators_account_alone(app: &TestApp) {
@@ -136,6 +138,8 @@ async fn a_role_cannot_be_made_dangerous_behind_the_second_persons_back(app: &Te
     stronger.permissions.push(Permission::ManageStaff);
     let id = waits(edit(app, &ada, stronger).await);
     assert!(again(app, &vera).await.permit::<may::ManageStaff>().is_err());
+    let told = approvals::list(&app.db, &app.now, &grace, true, None, 1).await.unwrap().rows.remove(0).summary;
+    assert_eq!(told, "The role Viewer (1 member has it) gains Manage staff", "whoever agrees knows to what");
     // The role changes meanwhile: what was asked for is about another one.
     let renamed = RoleEdit { name: "Reader".into(), ..same(&viewer) };
     assert_eq!(edit(app, &ada, renamed).await, Ok(Outcome::Done));
@@ -169,6 +173,8 @@ async fn many_lines_at_once_wait_for_a_second_person(app: &TestApp) {
     refused(&set(&[], "").await, 422);
     refused(&set(&chosen, "").await, 422);
     let id = waits(set(&chosen, "The desks move").await);
+    let told = approvals::list(&app.db, &app.now, &grace, true, None, 1).await.unwrap().rows.remove(0).summary;
+    assert!(told.ends_with("to Inbox: Desk of Own, Desk of Own, Desk of Own, Desk of Own"), "{told}");
     assert_eq!(types().await, 0, "nothing is changed until then");
     assert_eq!(approvals::decide(&app.db, &app.now, &grace, proof(), id, true, "").await, Ok(()));
     assert_eq!(types().await, 4);
@@ -207,4 +213,49 @@ async fn who_decides_for_one_account_decides_for_no_other(app: &TestApp) {
     refused(&approvals::decide(&app.db, &app.now, &scoped, proof(), theirs, true, "").await, 404);
     assert_eq!(approvals::decide(&app.db, &app.now, &scoped, proof(), mine, true, "").await, Ok(()));
     refused(&integration::set_many(&app.db, &app.now, &scoped, &lines_of, Inbox, 1, "Mine now").await, 404);
+}
+
+async fn a_role_that_was_agreed_to_is_given_as_it_was_then(app: &TestApp) {
+    let h = house(app);
+    let ada = administrator(&h, "ada@example.com").await;
+    let grace = second_administrator(app, &h).await;
+    let vera = h.member("vera@example.com", h.role("Viewer").await).await;
+    let desk = roles::add(&app.db, &app.now, &ada.permit().unwrap(), proof(), "Desk").await.unwrap();
+    let with = async |permissions: &[Permission]| {
+        let now = role(app, &h, "Desk").await;
+        edit(app, &ada, RoleEdit { permissions: permissions.to_vec(), ..same(&now) }).await
+    };
+    assert_eq!(with(&[Permission::Approve]).await, Ok(Outcome::Done), "nobody has it");
+    let give = async || staff::give_role(&app.db, &app.now, &ada, proof(), vera.id(), desk, "She helps out").await;
+    let id = waits(give().await);
+    // While it waits, the role grows.
+    assert_eq!(with(&[Permission::Approve, Permission::ManageStaff, Permission::ManageRoles]).await, Ok(Outcome::Done));
+    refused(&approvals::decide(&app.db, &app.now, &grace, proof(), id, true, "").await, 409);
+    assert!(again(app, &vera).await.permit::<may::ManageStaff>().is_err());
+    let id = waits(give().await);
+    assert_eq!(approvals::decide(&app.db, &app.now, &grace, proof(), id, true, "").await, Ok(()));
+    assert!(again(app, &vera).await.permit::<may::ManageStaff>().is_ok());
+    // A harmless role is given and made dangerous at the same moment: one of the two waits.
+    let tom = h.member("tom@example.com", h.role("Viewer").await).await;
+    let other = roles::add(&app.db, &app.now, &ada.permit().unwrap(), proof(), "Other").await.unwrap();
+    let stronger = RoleEdit { permissions: vec![Permission::ManageStaff], ..same(&role(app, &h, "Other").await) };
+    let (given, edited) =
+        tokio::join!(staff::give_role(&app.db, &app.now, &ada, proof(), tom.id(), other, "He helps out"), edit(app, &ada, stronger),);
+    assert!([&given, &edited].into_iter().any(|outcome| matches!(outcome, Ok(Outcome::Waits(_)))), "{given:?} {edited:?}");
+    assert!(again(app, &tom).await.permit::<may::ManageStaff>().is_err());
+}
+
+async fn nobody_makes_themselves_alone_to_get_round_the_second_person(app: &TestApp) {
+    let h = house(app);
+    let ada = administrator(&h, "ada@example.com").await;
+    let grace = second_administrator(app, &h).await;
+    let (vera, admin) = (h.member("vera@example.com", h.role("Viewer").await).await, h.role("Administrator").await);
+    let give = async |note: &str| staff::give_role(&app.db, &app.now, &ada, proof(), vera.id(), admin, note).await;
+    staff::disable(&app.db, &app.now, &h.admin().permit().unwrap(), proof(), ada.id()).await.unwrap();
+    staff::enable(&app.db, &app.now, h.admin(), proof(), ada.id()).await.unwrap();
+    assert!(matches!(give("Somebody is left").await, Ok(Outcome::Waits(_))), "Grace can agree");
+    staff::disable(&app.db, &app.now, &ada.permit().unwrap(), proof(), grace.id()).await.unwrap();
+    assert!(matches!(give("Quickly").await, Ok(Outcome::Waits(_))), "alone, but only just now");
+    app.pass(3 * 24 * 60 * 60);
+    assert_eq!(give("").await, Ok(Outcome::Done), "whoever stays alone can go on");
 }

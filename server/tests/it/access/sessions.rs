@@ -8,6 +8,7 @@ on_both_engines![
     a_hash_with_older_parameters_is_renewed_by_signing_in,
     a_session_is_new_listed_and_ended,
     a_dangerous_action_asks_again_who_is_there,
+    no_request_in_flight_begins_a_session_that_was_ended_meanwhile,
 ];
 
 async fn nobody_is_kept_out_of_a_browser_they_have_signed_in_with(app: &TestApp) {
@@ -141,4 +142,39 @@ async fn a_dangerous_action_asks_again_who_is_there(app: &TestApp) {
     let new = session_of(&proved).unwrap();
     assert_eq!(send(app, &new, "roles/add", &[("name", "Second")]).await.status(), StatusCode::OK);
     assert_eq!(send(app, &cookie, "me", &[]).await.status(), StatusCode::UNAUTHORIZED, "each proof gives a new token");
+}
+
+async fn no_request_in_flight_begins_a_session_that_was_ended_meanwhile(app: &TestApp) {
+    let h = house(app);
+    let vera = h.member("vera@example.com", h.role("Viewer").await).await.id();
+    let rows = SessionRows::new(app.db.clone(), app.now.clock.clone());
+    let begun_now = |half: bool| {
+        let (at, id) = (app.now.at(), serde_json::to_value(vera).unwrap());
+        let at = serde_json::to_value(at).unwrap();
+        let who = if half { (staff::HALF.to_owned(), serde_json::json!([id, at])) } else { ("staff".to_owned(), id) };
+        let expiry_date = time::OffsetDateTime::from_unix_timestamp(app.now.at().0 / 1_000_000 + 3_600).unwrap();
+        Record { id: Id::default(), data: [who, (staff::BEGUN.to_owned(), at)].into(), expiry_date }
+    };
+    let is_made = async |mut record: Record| {
+        rows.create(&mut record).await.expect("that none was made is no error");
+        rows.load(&record.id).await.unwrap().is_some()
+    };
+    let (whole, half) = (begun_now(false), begun_now(true));
+    let (mut signed_in, mut half_signed) = (begun_now(false), begun_now(true));
+    rows.create(&mut signed_in).await.unwrap();
+    rows.create(&mut half_signed).await.unwrap();
+    let own = staff::own_account(&app.db, &app.now, &Member::load(&app.db, vera).await.unwrap().unwrap(), String::new()).await.unwrap();
+    assert_eq!(own.sessions.len(), 1, "whose code is still to come is signed in nowhere");
+    app.pass(1);
+    let password = staff::change_password(&app.db, &app.now, h.passwords(), vera, PASSWORD.into(), "four words without a rule".into(), &[]);
+    password.await.unwrap();
+    for record in [&signed_in, &half_signed] {
+        assert!(rows.load(&record.id).await.unwrap().is_none(), "ended, with the code still to come");
+    }
+    assert!(!is_made(whole).await && !is_made(half).await, "their passwords were checked before");
+    let later = begun_now(false);
+    assert!(is_made(later.clone()).await);
+    // A proof replaces a session that is there, and none that is not.
+    assert!(staff::replace_session(&app.db, &later.id).await.unwrap());
+    assert!(!staff::replace_session(&app.db, &later.id).await.unwrap());
 }
