@@ -247,10 +247,11 @@ pub async fn erase(
         if let Some(obstacle) = obstacle {
             return Err(Problem::conflict(obstacle));
         }
+        // Its records name conversations, which must still be there.
+        utilities::forget_contact(tx, account, &number).await?;
         sync::erase(tx, &held.conversations).await?;
         messages::erase(tx, now, account, &number, &held).await?;
         people::erase_contact(tx, account, &number).await?;
-        utilities::forget_contact(tx, account, &number).await?;
         staff::forget_key(tx, account, &number).await?;
         search::forget_all(tx).await?;
         tx.run(

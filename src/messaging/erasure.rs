@@ -87,7 +87,7 @@ pub(crate) async fn look(tx: &mut Tx, account: AccountId, number: &PhoneNumber) 
 }
 
 /// What a list of numbers that names this one looks like.
-fn naming(number: &PhoneNumber) -> String {
+pub(super) fn naming(number: &PhoneNumber) -> String {
     format!("%\"{}\"%", number.expose())
 }
 
@@ -139,5 +139,7 @@ pub(crate) async fn erase(tx: &mut Tx, now: &Now, account: AccountId, number: &P
     )
     .await?;
     erase_from_group_texts(tx, &held.group_texts, number).await?;
+    super::idempotency::forget_number(tx, account, number).await?;
+    super::blast::forget_drafts(tx).await?;
     consent::erase(tx, now, account, number).await
 }

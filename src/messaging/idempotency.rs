@@ -5,7 +5,7 @@
 
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, Problem};
+use crate::types::{AccountId, PhoneNumber, Problem};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ use std::time::Duration;
 pub const LONGEST: usize = 200;
 /// A key is remembered for so long at least.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What is answered in place of an answer that named a contact who was erased.
+const ERASED: &str = r#"{"erased":true}"#;
 
 /// A request that is to have its effect once.
 #[derive(Debug, Clone)]
@@ -84,6 +87,18 @@ pub async fn once(
     )
     .await?;
     Ok(answer)
+}
+
+/// Erases answers that name a contact of the account. Their keys stay: a repeated request has no second effect, and is answered that.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn forget_number(tx: &mut Tx, account: AccountId, number: &PhoneNumber) -> Result<u64> {
+    tx.run(
+        "update idempotency_key set answer = $3 where account_id = $1 and answer like $2",
+        (account, super::erasure::naming(number), ERASED.to_owned()),
+    )
+    .await
 }
 
 /// Forgets keys that are older than a week; says how many.

@@ -6,8 +6,10 @@ use super::{Stop, Work, cells, log};
 use crate::clock::Now;
 use crate::db::{Db, Result as Done, Tx};
 use crate::messaging::inbound::json;
-use crate::types::{AccountId, PhoneNumber, RunEventKind, RunId, Timestamp};
+use crate::types::{AccountId, ConversationId, PhoneNumber, RunEventKind, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
 
 /// Rows of a piece.
 pub(super) const ROWS: usize = 2_000;
@@ -81,7 +83,8 @@ pub(crate) async fn takes_file_in(tx: &mut Tx, account: AccountId) -> Done<bool>
     Ok(found)
 }
 
-/// Erases a contact from what came of files that were taken into the account; files that were only looked at are forgotten.
+/// Erases a contact from what came of files that were taken into the account, and from what runs to it and from it recorded; files that
+/// were only looked at are forgotten.
 ///
 /// # Errors
 /// What the database says.
@@ -94,7 +97,61 @@ pub(crate) async fn forget_contact(tx: &mut Tx, account: AccountId, number: &Pho
         (account, cells::quoted(number.expose()), cells::quoted("erased")),
     )
     .await?;
+    // Keys between which rows were counted: of a table of numbers they are numbers. A run that is over counts no more.
+    tx.run(
+        "update utility_check set behind = '', up_to = ''
+         where run_id in (select id from utility_run where (account_id = $1 or target_id = $1) and held is null)
+           and (behind like '%' || $2 || '%' or up_to like '%' || $2 || '%')",
+        (account, number.expose().to_owned()),
+    )
+    .await?;
+    forget_records(tx, account, number).await
+}
+
+/// Takes out of the records of runs what they say of a contact: the name and the note that they had.
+async fn forget_records(tx: &mut Tx, account: AccountId, number: &PhoneNumber) -> Done<()> {
+    let talks: Vec<(ConversationId,)> = tx
+        .all(
+            "select id from conversation
+             where number = $2 and line_id in (select line_id from utility_run where account_id = $1 or target_id = $1)",
+            (account, number.clone()),
+        )
+        .await?;
+    for talk in talks.into_iter().map(|(id,)| id.to_string()) {
+        let records: Vec<(RunId, Uuid, String)> = tx
+            .all(
+                "select run_id, id, body from utility_record
+                 where run_id in (select id from utility_run where account_id = $1 or target_id = $1) and body like '%' || $2 || '%'",
+                (account, talk.clone()),
+            )
+            .await?;
+        for (run, id, body) in records {
+            let Ok(mut record) = serde_json::from_str::<Value>(&body) else { continue };
+            drop_named(&mut record, &talk);
+            tx.run("update utility_record set body = $3 where run_id = $1 and id = $2", (run, id, record.to_string())).await?;
+        }
+    }
     Ok(())
+}
+
+/// Takes the items that name this out of every list.
+fn drop_named(value: &mut Value, name: &str) {
+    match value {
+        Value::Array(items) => {
+            items.retain(|item| !names(item, name));
+            items.iter_mut().for_each(|item| drop_named(item, name));
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|field| drop_named(field, name)),
+        _ => {}
+    }
+}
+
+fn names(item: &Value, name: &str) -> bool {
+    match item {
+        Value::String(text) => text == name,
+        Value::Object(fields) => fields.values().any(|field| field.as_str() == Some(name)),
+        _ => false,
+    }
 }
 
 /// Removes the results of an account's runs that ended before a moment: what came of each record names contacts. One run's at a time; says

@@ -103,7 +103,15 @@ async fn nothing_of_an_erased_contact_is_left_anywhere(app: &TestApp) {
         app.sandbox.send_from_handset(text).await.unwrap();
     }
     app.work().await;
-    // A body that a retried request would be answered with is kept for a day.
+    // A program is answered the same again for a week.
+    let asked = async || {
+        let message = serde_json::json!({ "line": line.number, "to": number, "text": "By a program zq9" });
+        let request = app.http.post(format!("{}/api/v1/messages", app.url)).bearer_auth(&line.token).header("idempotency-key", "one");
+        request.json(&message).send().await.unwrap().text().await.unwrap()
+    };
+    let first = asked().await;
+    assert!(first.contains("zq9") && first == asked().await, "{first}");
+    app.work().await;
     app.pass(2 * 24 * 60 * 60);
     switchyard::messaging::idempotency::forget_old(&app.db, &app.now).await.unwrap();
     switchyard::ringcentral::events::forget_old(&app.db, &app.now).await.unwrap();
@@ -114,7 +122,7 @@ async fn nothing_of_an_erased_contact_is_left_anywhere(app: &TestApp) {
 
     let id = ask(app, account, &number).await;
     let shown = erasure::get(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), id).await.unwrap();
-    assert_eq!((shown.counts.conversations, shown.counts.messages, shown.counts.held, shown.counts.names), (1, 3, 1, 1), "{shown:?}");
+    assert_eq!((shown.counts.conversations, shown.counts.messages, shown.counts.held, shown.counts.names), (1, 4, 2, 1), "{shown:?}");
     assert_eq!(
         (shown.counts.posts, shown.counts.chats.len(), shown.obstacle.clone()),
         (3, 2, None),
@@ -139,7 +147,7 @@ async fn nothing_of_an_erased_contact_is_left_anywhere(app: &TestApp) {
     assert_eq!(others, [0, 1], "{left:?}");
     let certificate = erasure::get(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), id).await.unwrap();
     let text = certificate.certificate().unwrap();
-    for said in ["Request 7", "Ada Byron", "1 conversations, 3 messages", "3 posts in 2 chats", &shown.counts.chats[0]] {
+    for said in ["Request 7", "Ada Byron", "1 conversations, 4 messages", "3 posts in 2 chats", &shown.counts.chats[0]] {
         assert!(text.contains(said), "{said}: {text}");
     }
     let file = app.ask(&app.staff, Method::GET, &format!("/erasures/{id}/certificate.txt"), &[]).await;
@@ -147,6 +155,8 @@ async fn nothing_of_an_erased_contact_is_left_anywhere(app: &TestApp) {
     let page = app.ask(&app.staff, Method::GET, &format!("/erasures/{id}"), &[]).await.text().await.unwrap();
     assert!(page.contains("Certificate of erasure") && !page.contains("0121"));
     assert_eq!(erasure::list(&app.db, &app.staff.permit().unwrap(), account).await.unwrap().len(), 1);
+    let again = asked().await;
+    assert!(again == r#"{"erased":true}"# && app.timeline(&line, &number).await.is_empty(), "nothing is sent again: {again}");
     // They are a stranger from now on, and can begin anew.
     app.reply(&number, &line, "Hello again").await;
     app.work().await;

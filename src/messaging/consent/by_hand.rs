@@ -47,6 +47,7 @@ fn nobody() -> Problem {
 }
 
 const OF_CONVERSATION: &str = "select number from conversation where line_id = $1 and id = $2";
+const OF_MESSAGE: &str = "select number from message where line_id = $1 and id = $2";
 
 /// The consent of a line and a contact: what holds, why, and all that was ever said.
 ///
@@ -69,6 +70,7 @@ pub async fn of(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, of: Co
     let number: Option<PhoneNumber> = match of {
         ConsentOf::Conversation(id) => db.opt::<(PhoneNumber,)>(OF_CONVERSATION, (line, id)).await?.map(|(number,)| number),
         ConsentOf::Contact(id) => contacts::number_of(db, id).await?.filter(|(owner, _)| *owner == account_id).map(|(_, number)| number),
+        ConsentOf::Message(id) => db.opt::<(PhoneNumber,)>(OF_MESSAGE, (line, id)).await?.map(|(number,)| number),
     };
     let number = number.ok_or_else(nobody)?;
     let now: Option<Row> =
@@ -150,7 +152,7 @@ pub async fn set(
         if stands.map(|(_, at)| at) != wish.seen {
             return Err(Problem::conflict("Their consent has just changed. Nothing of yours was changed: look again, then decide."));
         }
-        let said = Said { number: number.clone(), out: wish.out, at: Some(at), evidence: Some(reason.clone()) };
+        let said = Said { number: number.clone(), out: wish.out, at: Some(at), evidence: Some(reason) };
         let outcome = take_in(tx, now, (line, account), &[said], ConsentSource::Staff).await?;
         match outcome.first() {
             Some(Outcome::Created | Outcome::Updated) => {}
@@ -168,7 +170,8 @@ pub async fn set(
         let entry =
             Entry { action: "consent.set", account_id: Some(account), line_id: Some(line), subject_id: Some(subject), ..Entry::default() };
         let becomes = if wish.out { ConsentState::OptedOut } else { ConsentState::OptedIn };
-        let after = json!({ "state": becomes, "reason": reason });
+        // The reason is personal: it stands with what they said, masked and erased with it.
+        let after = json!({ "state": becomes });
         Ok(record(tx, now, permit.actor(), entry.change(json!({ "state": stands.map(|(state, _)| state) }), after)).await?)
     })
     .await
@@ -200,6 +203,7 @@ async fn held(
             let found = contacts::number_within(tx, id).await?;
             (found.filter(|(owner, _)| *owner == account).map(|(_, number)| number), id.0)
         }
+        ConsentOf::Message(id) => (tx.opt::<(PhoneNumber,)>(OF_MESSAGE, (line, id)).await?.map(|(number,)| number), id.0),
     };
     Ok((account, number.ok_or_else(nobody)?, subject))
 }
