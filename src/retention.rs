@@ -215,7 +215,7 @@ async fn lines(db: &Db, now: &Now, account: AccountId, message_days: Days, held_
     loop {
         let next: Option<(LineId,)> = db
             .opt(
-                // A line that is being transferred is recounted: it has its turn afterwards.
+                // A line that is being transferred is recounted: it has its turn afterwards. Each batch looks again.
                 "select id from line where account_id = $1 and transfer_id is null and id > $2 order by id limit 1",
                 (account, line),
             )
@@ -233,7 +233,7 @@ async fn lines(db: &Db, now: &Now, account: AccountId, message_days: Days, held_
                     break;
                 }
             }
-            messages::remove_blasts_before(db, line, before(now, days)).await?;
+            messages::remove_blasts_before(db, (account, line), before(now, days)).await?;
         }
     }
 }

@@ -6,8 +6,10 @@
 use crate::clock::Now;
 use crate::db::{Result, Sql, Tx};
 use crate::messaging::inbound::json;
-use crate::types::{AccountId, Change, ConversationId, LineId, ResponderId, RunId, UserId};
+use crate::types::{AccountId, Change, ConversationId, LineId, ResponderId, RunId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 
 /// What becomes of a table's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +143,21 @@ pub(crate) async fn flip(
     Ok(Some(label))
 }
 
+/// Share-locked on PostgreSQL: a flip waits, what comes in does not.
+const RESTS: Sql = Sql {
+    sqlite: "select id from line where id = $1 and account_id = $2 and transfer_id is null",
+    postgres: "select id from line where id = $1 and account_id = $2 and transfer_id is null for share",
+};
+
+/// Whether the line is this account's and is not being transferred, until the transaction ends.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn rests_with(tx: &mut Tx, line: LineId, account: AccountId) -> Result<bool> {
+    let found: Option<(LineId,)> = tx.opt(RESTS, (line, account)).await?;
+    Ok(found.is_some())
+}
+
 /// The line is whole with its new account.
 ///
 /// # Errors
@@ -251,16 +268,40 @@ pub(crate) struct Contacts {
     pub(crate) made: Vec<ConversationId>,
     /// Known there: the name and the note that it had, and those it has now.
     pub(crate) merged: Vec<Merged>,
+    /// What the old account gave of each of these; nothing in records of before this was kept.
+    #[serde(default)]
+    pub(crate) given: Vec<Given>,
     /// Closed in the old account, which has no other use for them.
     pub(crate) closed: Vec<ConversationId>,
 }
 
-/// A contact that two accounts knew.
+/// A contact that two accounts knew: name, note, whether it was closed and when; and name and note since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Merged {
     pub(crate) conversation: ConversationId,
     pub(crate) before: (String, String, bool),
+    #[serde(default)]
+    pub(crate) closed_at: Option<Timestamp>,
     pub(crate) after: (String, String),
+}
+
+/// The name and the note that an account gave of a contact, as digests: they tell whether it was edited there since, and no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Given {
+    pub(crate) conversation: ConversationId,
+    pub(crate) name: String,
+    pub(crate) note: String,
+}
+
+impl Given {
+    fn of(conversation: ConversationId, name: &str, note: &str) -> Self {
+        Self { conversation, name: digest(conversation, name), note: digest(conversation, note) }
+    }
+}
+
+fn digest(conversation: ConversationId, text: &str) -> String {
+    let hash = Sha256::new().chain_update(conversation.0.as_bytes()).chain_update(text).finalize();
+    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(sqlx::FromRow)]
@@ -272,7 +313,7 @@ struct Pair {
     closed: bool,
     their_name: Option<String>,
     their_note: Option<String>,
-    they_closed: bool,
+    they_closed_at: Option<Timestamp>,
     elsewhere: bool,
 }
 
@@ -287,8 +328,17 @@ fn joined(theirs: &str, ours: &str) -> String {
     }
 }
 
+/// What [`joined`] made of `theirs` and another note, without `theirs`: `None` when nobody can tell the two apart any more.
+fn without<'a>(joined: &'a str, theirs: &str) -> Option<&'a str> {
+    match joined.strip_prefix(theirs)? {
+        rest if theirs.is_empty() || rest.is_empty() => Some(rest),
+        rest => rest.strip_prefix('\n'),
+    }
+}
+
 /// Brings the contacts of some conversations, given with their numbers, from one account to the other: matched by number, else made; the
-/// other account's name stays, notes are joined. One that the first account's other lines do not text with is closed there.
+/// other account's name stays, notes are joined. One that the first account's other lines neither text with nor know the consent of is
+/// closed there.
 ///
 /// # Errors
 /// What the database says.
@@ -304,9 +354,14 @@ pub(crate) async fn move_contacts(
     let pairs: Vec<Pair> = tx
         .all(
             "select c.id, c.number, k.name, k.note, k.closed_at is not null as closed, t.name as their_name, t.note as their_note,
-               coalesce(t.closed_at is not null, false) as they_closed,
+               t.closed_at as they_closed_at,
                exists (select 1 from conversation o join line l on l.id = o.line_id and l.account_id = $2
-                       where o.number = c.number and o.line_id <> $1) as elsewhere
+                       where o.number = c.number and o.line_id <> $1)
+                 or exists (select 1 from line l
+                            where l.account_id = $2 and l.id <> $1
+                              and (exists (select 1 from consent s where s.line_id = l.id and s.number = c.number)
+                                or exists (select 1 from message m
+                                           where m.line_id = l.id and m.number = c.number and m.conversation_id is null))) as elsewhere
              from conversation c
              join contact k on k.account_id = $2 and k.number = c.number
              left join contact t on t.account_id = $3 and t.number = c.number
@@ -322,15 +377,17 @@ pub(crate) async fn move_contacts(
             match (&pair.their_name, &pair.their_note) {
                 (Some(name), Some(note)) => {
                     let after = (if name.is_empty() { pair.name.clone() } else { name.clone() }, joined(note, &pair.note));
-                    if pair.they_closed || after != (name.clone(), note.clone()) {
-                        let before = (name.clone(), note.clone(), pair.they_closed);
-                        done.merged.push(Merged { conversation: pair.id, before, after: after.clone() });
+                    if pair.they_closed_at.is_some() || after != (name.clone(), note.clone()) {
+                        let before = (name.clone(), note.clone(), pair.they_closed_at.is_some());
+                        done.merged.push(Merged { conversation: pair.id, before, closed_at: pair.they_closed_at, after: after.clone() });
+                        done.given.push(Given::of(pair.id, &pair.name, &pair.note));
                         let search = after.0.to_lowercase();
                         rows.push((pair.number.clone(), after.0, after.1, search, now.id()));
                     }
                 }
                 _ => {
                     done.made.push(pair.id);
+                    done.given.push(Given::of(pair.id, &pair.name, &pair.note));
                     rows.push((pair.number.clone(), pair.name.clone(), pair.note.clone(), pair.name.to_lowercase(), now.id()));
                 }
             }
@@ -357,17 +414,57 @@ pub(crate) async fn move_contacts(
     Ok(done)
 }
 
+/// A contact as two accounts know it now: the one that is left, and the one that it goes back to.
 #[derive(sqlx::FromRow)]
 struct Standing {
     id: ConversationId,
     number: String,
     name: String,
     note: String,
-    was_name: Option<String>,
-    was_note: Option<String>,
+    own_name: String,
+    own_note: String,
 }
 
-/// Takes [`move_contacts`] back: `to` is the account that had them first. Who was edited in `from` since keeps the edit, in both accounts;
+impl Standing {
+    /// Whether the account that it goes back to has edited name and note since it gave them; where that was not kept, it may have.
+    fn own_edits(&self, given: Option<&Given>) -> (bool, bool) {
+        given.map_or((true, true), |given| (digest(self.id, &self.own_name) != given.name, digest(self.id, &self.own_note) != given.note))
+    }
+
+    /// Name and note that the account gets back of one that was made of its own, and whether the copy was edited: of a field that both
+    /// have edited its own name stays, and notes are joined.
+    fn made(&self, given: Option<&Given>) -> ((String, String), bool) {
+        let (own_name, own_note) = self.own_edits(given);
+        let (name, note) = match given {
+            Some(given) => (digest(self.id, &self.name) != given.name, digest(self.id, &self.note) != given.note),
+            None => (self.name != self.own_name, self.note != self.own_note),
+        };
+        let named = if name && (!own_name || self.own_name.is_empty()) { &self.name } else { &self.own_name };
+        let noted = match (note, own_note) {
+            (false, _) => self.own_note.clone(),
+            (true, false) => self.note.clone(),
+            (true, true) => joined(&self.own_note, &self.note),
+        };
+        ((named.clone(), noted), name || note)
+    }
+
+    /// The same of one that was merged and edited. What the other account knew of it before is none of this one's business: a note in
+    /// which that cannot be told apart stays there.
+    fn merged(&self, given: Option<&Given>, merged: &Merged) -> (String, String) {
+        let own_name = given.is_some() && self.own_edits(given).0;
+        let name = if self.name != merged.after.0 && !own_name { &self.name } else { &self.own_name };
+        let was = without(&merged.after.1, &merged.before.1).unwrap_or_default();
+        let note = match without(&self.note, &merged.before.1) {
+            Some(is) if is == was || is.is_empty() => self.own_note.clone(),
+            Some(is) if self.own_note == was => is.to_owned(),
+            Some(is) => joined(&self.own_note, is),
+            None => self.own_note.clone(),
+        };
+        (name.clone(), note)
+    }
+}
+
+/// Takes [`move_contacts`] back: `to` is the account that had them first. Who was edited since keeps the edit, whichever account made it;
 /// says how many.
 ///
 /// # Errors
@@ -382,12 +479,14 @@ pub(crate) async fn restore_contacts(
     let ids = |list: &[ConversationId]| json(&list.iter().map(|id| [*id]).collect::<Vec<_>>());
     let mut edited = 0;
     let all: Vec<ConversationId> = was.made.iter().copied().chain(was.merged.iter().map(|m| m.conversation)).collect();
+    let merged_of: HashMap<ConversationId, &Merged> = was.merged.iter().map(|m| (m.conversation, m)).collect();
+    let given_of: HashMap<ConversationId, &Given> = was.given.iter().map(|g| (g.conversation, g)).collect();
     let standing: Vec<Standing> = tx
         .all(
-            "select c.id, c.number, k.name, k.note, o.name as was_name, o.note as was_note
+            "select c.id, c.number, k.name, k.note, o.name as own_name, o.note as own_note
              from conversation c
              join contact k on k.account_id = $2 and k.number = c.number
-             left join contact o on o.account_id = $3 and o.number = c.number
+             join contact o on o.account_id = $3 and o.number = c.number
              where c.line_id = $1 and c.id in (select unhex(j.value->>0, '-') from json_each($4) j)
              order by c.number",
             (line, from, to, ids(&all)),
@@ -395,29 +494,38 @@ pub(crate) async fn restore_contacts(
         .await?;
     let (mut gone, mut back, mut newer) = (Vec::new(), Vec::new(), Vec::new());
     for stands in standing {
-        let merged = was.merged.iter().find(|m| m.conversation == stands.id);
-        let as_given = match (merged, &stands.was_name, &stands.was_note) {
-            (Some(merged), ..) => merged.after.clone(),
-            (None, Some(name), Some(note)) => (name.clone(), note.clone()),
-            (None, ..) => continue,
+        let (merged, given) = (merged_of.get(&stands.id).copied(), given_of.get(&stands.id).copied());
+        let (own, is_edited) = match merged {
+            Some(merged) if (&stands.name, &stands.note) == (&merged.after.0, &merged.after.1) => {
+                let (name, note, was_closed) = merged.before.clone();
+                let closed_at = merged.closed_at.or_else(|| was_closed.then(|| now.at()));
+                let search = name.to_lowercase();
+                back.push((stands.number.clone(), name, note, closed_at, search, now.id()));
+                ((stands.own_name.clone(), stands.own_note.clone()), false)
+            }
+            Some(merged) => (stands.merged(given, merged), true),
+            None => stands.made(given),
         };
-        if (stands.name.clone(), stands.note.clone()) != as_given {
-            edited += 1;
-            let search = stands.name.to_lowercase();
-            newer.push((stands.number, stands.name, stands.note, search, now.id()));
-        } else if let Some(merged) = merged {
-            let (name, note, was_closed) = merged.before.clone();
-            let search = name.to_lowercase();
-            back.push((stands.number, name, note, i64::from(was_closed), search, now.id()));
-        } else {
-            gone.push([stands.number]);
+        if merged.is_none() && !is_edited {
+            gone.push([stands.number.clone()]);
+        }
+        let own_edits = given.map_or((false, false), |given| stands.own_edits(Some(given)));
+        edited += i64::from(is_edited || own_edits != (false, false));
+        if (&stands.own_name, &stands.own_note) != (&own.0, &own.1) {
+            let search = own.0.to_lowercase();
+            newer.push((stands.number, own.0, own.1, search, now.id()));
         }
     }
     tx.run(
         "delete from contact
          where account_id = $1 and number in (select j.value->>0 from json_each($2) j)
            and not exists (select 1 from conversation c join line l on l.id = c.line_id and l.account_id = $1
-                           where c.number = contact.number and c.line_id <> $3)",
+                           where c.number = contact.number and c.line_id <> $3)
+           and not exists (select 1 from line l
+                           where l.account_id = $1 and l.id <> $3
+                             and (exists (select 1 from consent s where s.line_id = l.id and s.number = contact.number)
+                               or exists (select 1 from message m
+                                          where m.line_id = l.id and m.number = contact.number and m.conversation_id is null)))",
         (from, json(&gone), line),
     )
     .await?;
@@ -428,7 +536,7 @@ pub(crate) async fn restore_contacts(
          where true
          on conflict (account_id, number) do update
          set name = excluded.name, note = excluded.note, search = excluded.search, version = contact.version + 1,
-           closed_at = case when excluded.closed_at = 1 then contact.closed_at end",
+           closed_at = coalesce(contact.closed_at, excluded.closed_at)",
         (from, json(&back)),
     )
     .await?;

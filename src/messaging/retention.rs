@@ -5,14 +5,15 @@
 use super::inbound::json;
 use crate::clock::{Now, first_id_at};
 use crate::db::{Db, Result, Tx};
+use crate::directory::transfer::rests_with;
 use crate::sync;
 use crate::types::{AccountId, Change, LineId, MessageId, Timestamp};
 
 /// Messages that one transaction looks at.
 const BATCH: i64 = 200;
 
-/// Removes what was written on a line before a moment, one batch: behind `after`, or from where the last pass came to. Answers where
-/// the next batch begins; `None` when there is none.
+/// Removes what was written on an account's line before a moment, one batch: behind `after`, or from where the last pass came to. Answers
+/// where the next batch begins; `None` when there is none, or the line is the account's no more: another one keeps things as it says.
 ///
 /// # Errors
 /// What the database says.
@@ -26,6 +27,9 @@ pub(crate) async fn remove_before(
 ) -> Result<Option<MessageId>> {
     let end = MessageId(first_id_at(before));
     db.work(async |tx| {
+        if !rests_with(tx, line_id, account_id).await? {
+            return Ok(None);
+        }
         let mark: Option<(MessageId,)> = tx.opt("select up_to from retention_mark where line_id = $1", [line_id]).await?;
         let mark = mark.map_or(MessageId(uuid::Uuid::nil()), |(mark,)| mark);
         let start = after.unwrap_or(mark);
@@ -98,13 +102,16 @@ pub(crate) async fn is_removed(tx: &mut Tx, line: LineId, message: MessageId) ->
     Ok(found.is_some_and(|(gone,)| gone))
 }
 
-/// Removes the text of a line's blasts of before a moment that are sent.
+/// Removes the text of the blasts of an account's line of before a moment that are sent.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn remove_blasts_before(db: &Db, line: LineId, before: Timestamp) -> Result<u64> {
+pub(crate) async fn remove_blasts_before(db: &Db, (account, line): (AccountId, LineId), before: Timestamp) -> Result<u64> {
     let end = first_id_at(before);
     db.work(async |tx| {
+        if !rests_with(tx, line, account).await? {
+            return Ok(0);
+        }
         tx.run(
             "update blast as b set body = ''
              where b.line_id = $1 and b.id < $2 and b.body <> '' and b.state not in ('recording', 'scheduled', 'paused')

@@ -217,32 +217,41 @@ pub(crate) async fn restore_opt_ins(
     Ok((i64::try_from(back.len()).unwrap_or(i64::MAX), Some(last)))
 }
 
-/// A line's blasts that stand in the way of a transfer: those being recorded or sent.
+/// A line's blast that stands in the way of a transfer, the oldest: it is being recorded or sent, or what the carrier was given before its
+/// rest was cancelled has not ended. With when it began.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn half_sent(tx: &mut Tx, line: LineId) -> Result<i64> {
-    let (count,): (i64,) = tx
-        .one(
-            "select count(*) from blast b
-             where b.line_id = $1
-               and ((b.state = 'recording' and (b.recorded > 0 or b.opted_out > 0))
-                 or (b.state = 'sending' and exists (
-                   select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at is not null)))",
-            [line],
-        )
-        .await?;
-    Ok(count)
+pub(crate) async fn half_sent(tx: &mut Tx, line: LineId) -> Result<Option<(BlastId, Timestamp)>> {
+    tx.opt(
+        "select b.id, coalesce(b.starts_at, b.created_at) from blast b
+         where b.line_id = $1
+           and ((b.state = 'recording' and (b.recorded > 0 or b.opted_out > 0))
+             or (b.state in ('sending', 'cancelled') and exists (
+               select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at is not null)))
+         order by b.id
+         limit 1",
+        [line],
+    )
+    .await
 }
 
-/// What becomes of a line's blasts that have not started. Says how many there were; a cancelled one forgets its recipients.
+/// What becomes of a line's blasts that have not started: those that start later, and those of which nothing is recorded yet. Says which
+/// there were; a cancelled one forgets its recipients.
 ///
 /// # Errors
 /// What the database says.
 pub(crate) async fn settle_scheduled(tx: &mut Tx, line: LineId, pause: bool) -> Result<Vec<BlastId>> {
     let state = if pause { BlastState::Paused } else { BlastState::Cancelled };
-    let settled: Vec<(BlastId,)> =
-        tx.all("update blast set state = $2 where line_id = $1 and state = 'scheduled' returning id", (line, state)).await?;
+    let settled: Vec<(BlastId,)> = tx
+        .all(
+            // One that was to start at once was to start when it was taken: resumed, it does.
+            "update blast set state = $2, starts_at = coalesce(starts_at, created_at)
+             where line_id = $1 and (state = 'scheduled' or (state = 'recording' and recorded = 0 and opted_out = 0))
+             returning id",
+            (line, state),
+        )
+        .await?;
     if !pause {
         tx.run(
             "delete from blast_chunk
@@ -254,16 +263,28 @@ pub(crate) async fn settle_scheduled(tx: &mut Tx, line: LineId, pause: bool) -> 
     Ok(settled.into_iter().map(|(id,)| id).collect())
 }
 
-/// Blasts that were paused by a transfer are scheduled again, unless somebody has decided otherwise.
+/// Blasts that were paused by a transfer are scheduled again, unless somebody has decided otherwise, or their time has passed: whether
+/// they are still to go out is for somebody to decide. Says how many are scheduled, and how many are late.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn schedule_again(tx: &mut Tx, line: LineId, paused: &[BlastId]) -> Result<u64> {
+pub(crate) async fn schedule_again(tx: &mut Tx, line: LineId, paused: &[BlastId], at: Timestamp) -> Result<(u64, i64)> {
     let ids: Vec<[BlastId; 1]> = paused.iter().map(|id| [*id]).collect();
-    tx.run(
-        "update blast set state = 'scheduled'
-         where line_id = $1 and state = 'paused' and id in (select unhex(j.value->>0, '-') from json_each($2) j)",
-        (line, json(&ids)),
-    )
-    .await
+    let back = tx
+        .run(
+            "update blast set state = 'scheduled'
+             where line_id = $1 and state = 'paused' and starts_at > $3
+               and id in (select unhex(j.value->>0, '-') from json_each($2) j)",
+            (line, json(&ids), at),
+        )
+        .await?;
+    let (late,): (i64,) = tx
+        .one(
+            "select count(*) from blast
+             where line_id = $1 and state = 'paused' and starts_at <= $3
+               and id in (select unhex(j.value->>0, '-') from json_each($2) j)",
+            (line, json(&ids), at),
+        )
+        .await?;
+    Ok((back, late))
 }

@@ -8,7 +8,8 @@ use crate::db::{Result, Tx};
 use crate::types::{AccountId, Change, ConversationId, Direction, LineId, Media, MessageId, MessageState, Origin, PhoneNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use uuid::Uuid;
 
 /// A message as it was: which way it went, what sent it, how far it came, when, what it says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,13 +86,30 @@ pub(crate) async fn threads(tx: &mut Tx, wanted: &[(LineId, ConversationId)]) ->
     Ok(found.into_iter().map(|(line, conversation, number)| (conversation, Thread { line, conversation, number })).collect())
 }
 
-/// The id of a message that was taken over: it tells the message's own time, and is the same whenever it is taken over again.
-pub(crate) fn message_id(account: AccountId, v1_id: &str, at: Timestamp) -> MessageId {
-    let hash = Sha256::new().chain_update(account.0.as_bytes()).chain_update(b" message ").chain_update(v1_id).finalize();
+/// The id of a message that was taken over: it tells the message's own time, and is the same whenever it is taken over again. It is made of
+/// its line, which keeps it with whatever account it goes to; an earlier version of this program made it of the account.
+pub(crate) fn message_id(of: Uuid, v1_id: &str, at: Timestamp) -> MessageId {
+    let hash = Sha256::new().chain_update(of.as_bytes()).chain_update(b" message ").chain_update(v1_id).finalize();
     let mut tail = [0; 10];
     tail.copy_from_slice(&hash[..10]);
     let millis = u64::try_from(at.millis()).unwrap_or(0);
     MessageId(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
+}
+
+/// Which of these messages are there.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn there(tx: &mut Tx, wanted: &[(LineId, MessageId)]) -> Result<HashSet<(LineId, MessageId)>> {
+    let found: Vec<(LineId, MessageId)> = tx
+        .all(
+            "select m.line_id, m.id
+             from json_each($1) j
+             join message m on m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')",
+            [json(wanted)],
+        )
+        .await?;
+    Ok(found.into_iter().collect())
 }
 
 /// Writes the messages that are not there; says how many.
@@ -155,8 +173,8 @@ mod tests {
 
     #[test]
     fn a_messages_id_tells_its_time_and_is_always_the_same() {
-        let account = AccountId(uuid::Uuid::from_u128(7));
-        let id = |v1_id: &str, at| message_id(account, v1_id, Timestamp(at));
+        let line = Uuid::from_u128(7);
+        let id = |v1_id: &str, at| message_id(line, v1_id, Timestamp(at));
         assert_eq!(id("17", 1_500_000_000_000_000), id("17", 1_500_000_000_000_000));
         assert!(id("17", 1_500_000_000_000_000) < id("16", 1_500_000_000_001_000));
         assert_ne!(id("17", 1_500_000_000_000_000), id("18", 1_500_000_000_000_000));

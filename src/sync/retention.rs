@@ -3,6 +3,7 @@
 use super::lane::shift;
 use crate::clock::{Now, first_id_at};
 use crate::db::{Db, Result, Tx};
+use crate::directory::transfer::rests_with;
 use crate::messaging::inbound::json;
 use crate::types::{AccountId, Change, ConversationId, LineId, MessageId, Timestamp};
 use std::collections::HashSet;
@@ -40,7 +41,8 @@ pub async fn text_is_removed(tx: &mut Tx, now: &Now, line: LineId, messages: &[M
     Ok(queued.into_iter().map(|(id,)| id).collect())
 }
 
-/// Skips what was held on a line before a moment, one batch; says whether there is more.
+/// Skips what was held on an account's line before a moment, one batch; says whether there is more. There is none on a line that is the
+/// account's no more.
 ///
 /// # Errors
 /// What the database says.
@@ -53,6 +55,9 @@ pub(crate) async fn skip_held_before(
 ) -> Result<bool> {
     let end = MessageId(first_id_at(before));
     db.work(async |tx| {
+        if !rests_with(tx, line_id, account_id).await? {
+            return Ok(false);
+        }
         let skipped: Vec<(ConversationId,)> = tx
             .all(
                 "update sync_entry as e set state = 'skipped', reason = $4

@@ -10,8 +10,8 @@ use crate::db::Tx;
 use crate::messaging::inbound::json;
 use crate::staff::{Actor, Member, may};
 use crate::types::{
-    AccountId, BulkAct, BulkFilter, BulkRow, BulkWhich, FieldKind, FormField, IntegrationType, LineId, Obstacle, Permission, Plan,
-    PlanCount, Problem, UtilityAbout,
+    AccountId, BulkAct, BulkFilter, BulkRow, BulkWhich, FieldKind, FormField, IntegrationType, LineId, Obstacle, OpenOrClosed, Permission,
+    Plan, PlanCount, Problem, UtilityAbout,
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -179,6 +179,7 @@ fn which(asking: &Asking<'_>) -> Result<BulkWhich, Problem> {
         account: optional::<AccountId>(asking, "account")?,
         line: optional::<LineId>(asking, "line")?,
         integration_type: optional::<IntegrationType>(asking, "type")?,
+        state: optional::<OpenOrClosed>(asking, "state")?,
     }))
 }
 

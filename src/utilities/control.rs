@@ -1,12 +1,12 @@
 //! What somebody does to a run that was started: pause, resume, cancel. Each acts within one batch, and none leaves a run hanging when its
 //! worker has died.
 
-use super::launch::{Head, audit, head, within_scope};
+use super::launch::{Head, audit, head, no_such_run, within_scope};
 use super::{log, state, utility};
 use crate::clock::Now;
 use crate::db::{Db, Tx};
 use crate::staff::{Member, approvals, may};
-use crate::types::{Change, Problem, RunAct, RunEventKind, RunId, RunState};
+use crate::types::{Change, Problem, RunAct, RunEventKind, RunId, RunState, Timestamp};
 
 /// Where an act leads to from a state: while a worker is at it, and when nobody is.
 fn leads_to(act: RunAct, state: RunState, is_worked: bool) -> RunState {
@@ -43,11 +43,24 @@ pub async fn act(db: &Db, now: &Now, member: &Member, run: RunId, act: RunAct) -
         super::Leave::of(&member.permit::<may::ControlRuns>()?)
     };
     within_scope(db, &leave, &head).await?;
-    if act == RunAct::Cancel && head.flipped && !head.state.is_over() {
-        return Err(Problem::conflict(past_cancelling(true)));
-    }
     let by = member.actor();
     db.work(async |tx| {
+        // A batch under way holds the row: what it was before that says nothing any more.
+        let found: Option<(RunState, bool, Option<Timestamp>, bool)> = tx
+            .opt(
+                "update utility_run set version = version where id = $1
+                 returning state, flipped_at is not null, lease_until, held is not null",
+                [run],
+            )
+            .await?;
+        let (state, flipped, lease_until, holds_it) = found.ok_or_else(no_such_run)?;
+        let head = Head { state, flipped, lease_until, ..head };
+        if act == RunAct::Cancel && flipped && !state.is_over() {
+            return Err(Problem::conflict(past_cancelling(true)));
+        }
+        if act == RunAct::Resume && !holds_it && matches!(state, RunState::Paused | RunState::Failed) {
+            return Err(Problem::conflict("Another run is about to take this one back. Cancel that one first, then resume this one."));
+        }
         let is_worked = head.lease_until.is_some_and(|until| until > now.at());
         let to = leads_to(act, head.state, is_worked);
         if already(act, head.state) {

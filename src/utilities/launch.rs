@@ -47,7 +47,11 @@ pub async fn plan_reverse(db: &Db, now: &Now, member: &Member, run: RunId, rows_
     let which = utility(head.utility)?;
     let leave = which.leave(member)?;
     within_scope(db, &leave, &head).await?;
-    let stands_half_way = head.flipped && matches!(head.state, RunState::Paused | RunState::Failed);
+    let stands_half_way = match head.state {
+        RunState::Paused | RunState::Failed => head.flipped,
+        RunState::Cancelled => head.flipped && has_line(db, &head).await?,
+        _ => false,
+    };
     if head.state != RunState::Succeeded && !stands_half_way {
         return Err(Problem::conflict(format!(
             "It is {}; only what is done, or stands still after it has moved the line, can be taken back.",
@@ -59,6 +63,12 @@ pub async fn plan_reverse(db: &Db, now: &Now, member: &Member, run: RunId, rows_
     let proposal = which.plan_reverse(&Asking { db, now, leave, answers: &answers, file: None }, &of).await?;
     let proposal = proposal.ok_or_else(|| Problem::conflict("Runs of this utility cannot be taken back."))?;
     store(db, now, member, head.utility, proposal, rows_alone).await
+}
+
+/// Whether a line is on its way by this run: one that was cancelled left it there.
+async fn has_line(db: &Db, head: &Head) -> Result<bool, Problem> {
+    let found: Option<(LineId,)> = db.opt("select id from line where id = $1 and transfer_id = $2", (head.line_id, head.id)).await?;
+    Ok(found.is_some())
 }
 
 async fn store(db: &Db, now: &Now, member: &Member, kind: UtilityKind, mut proposal: Proposal, rows_alone: i64) -> Result<RunId, Problem> {
@@ -234,11 +244,12 @@ pub async fn start(db: &Db, now: &Now, member: &Member, _proof: Proof, run: RunI
     }
     let begun = db
         .work(async |tx| {
+            // One that stands still half way is given up when this one has moved the line; until then this one holds the line for both.
             if let Some(of) = head.reverses {
-                give_up_for(tx, now, of, member.actor().name()).await?;
+                tx.run("update utility_run set held = null where id = $1 and state in ('paused', 'failed')", [of]).await?;
             }
             tx.run("update utility_run set held = holds where id = $1 and state = 'planned'", [run]).await?;
-            let waits = if plan.needs_approval && approvals::is_needed(tx, &leave.actor).await? {
+            let waits = if plan.needs_approval && approvals::is_needed(tx, now, &leave.actor).await? {
                 let wish = Wish::StartRun { run };
                 Some(approvals::ask(tx, now, &leave.actor, None, head.summary.clone(), &wish, note).await?)
             } else {
@@ -270,8 +281,8 @@ async fn under_way(db: &Db, holds: &str) -> Result<Option<RunId>, Problem> {
     Ok(found.map(|(id,)| id))
 }
 
-/// A run that stands still half way makes room for the one that takes it back.
-async fn give_up_for(tx: &mut Tx, now: &Now, run: RunId, by: &str) -> Result<(), Problem> {
+/// A run that stands still half way is over: the one that takes it back has moved the line.
+pub(super) async fn give_up(tx: &mut Tx, now: &Now, run: RunId, by: &str) -> Done<()> {
     for from in [RunState::Paused, RunState::Failed] {
         state::go(tx, now, run, from, RunState::Cancelled, Some(by)).await?;
     }
@@ -291,16 +302,39 @@ pub(super) async fn audit(tx: &mut Tx, now: &Now, actor: &Actor, action: &'stati
     Ok(())
 }
 
-/// A second person agreed: the run is queued, if who asked may still launch it.
+/// A second person agreed: the run is queued, if who asked may still launch it, on the accounts that it touches.
 ///
 /// # Errors
 /// `Forbidden` when they may not, `Conflict` when it does not wait any more.
 pub(crate) async fn approved(tx: &mut Tx, now: &Now, run: RunId, asker: &Member, decider: &Member) -> Result<(), Problem> {
-    let found: Option<(UtilityKind,)> = tx
-        .opt("update utility_run set approved_by = $2 where id = $1 and state = 'awaiting_approval' returning utility", (run, decider.id()))
+    let found: Option<(UtilityKind, Option<AccountId>, Option<AccountId>)> = tx
+        .opt(
+            "update utility_run set approved_by = $2 where id = $1 and state = 'awaiting_approval'
+             returning utility, account_id, target_id",
+            (run, decider.id()),
+        )
         .await?;
-    let (kind,) = found.ok_or_else(|| Problem::conflict("This run does not wait for anybody any more. Decline it."))?;
-    utility(kind)?.leave(asker)?;
+    let (kind, account, target) = found.ok_or_else(|| Problem::conflict("This run does not wait for anybody any more. Decline it."))?;
+    let not_any_more = || Problem::forbidden("Whoever asked for this may not do it to these accounts any more. Decline it.");
+    let asker = Member::load_in(tx, asker.id()).await?.ok_or_else(not_any_more)?;
+    let scope = utility(kind)?.leave(&asker)?.scope;
+    let touched: Vec<AccountId> = [account, target].into_iter().flatten().collect();
+    if !scope.everywhere && touched.is_empty() {
+        return Err(not_any_more());
+    }
+    for account in touched {
+        let within: Option<(AccountId,)> = tx
+            .opt(
+                "select a.id from account a
+                 where a.id = $1
+                   and ($2 or a.id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+                (account, scope.everywhere, scope.staff, scope.permission),
+            )
+            .await?;
+        if within.is_none() {
+            return Err(not_any_more());
+        }
+    }
     state::go(tx, now, run, RunState::AwaitingApproval, RunState::Queued, Some(decider.actor().name())).await?;
     tx.tell(Change::RunDue);
     Ok(())

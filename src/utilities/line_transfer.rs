@@ -206,9 +206,7 @@ impl Utility for LineTransfer {
                 return Err(beside::stop());
             }
         }
-        if messaging::half_sent(tx, p.line).await? > 0 {
-            return Err(Stop::fault("A blast of this line is half sent.", "Resume from here when it is sent."));
-        }
+        none_half_sent(tx, p.line).await?;
         let (conversations,): (i64,) = tx.one("select count(*) from conversation where line_id = $1", [p.line]).await?;
         if conversations > p.conversations + p.conversations / 5 + 100 {
             let text = format!("The plan counted {} conversations, and now there are {conversations}.", p.conversations);
@@ -283,6 +281,17 @@ pub(super) struct Scheduled {
     pub(super) blasts: Vec<BlastId>,
 }
 
+/// A blast that has begun is one account's, from its first message to its last.
+async fn none_half_sent(tx: &mut Tx, line: LineId) -> Result<(), Stop> {
+    match messaging::half_sent(tx, line).await? {
+        None => Ok(()),
+        Some((_, began)) => Err(Stop::fault(
+            format!("The blast of {} UTC is half sent.", began.minute()),
+            "Wait until it is sent, or cancel the rest of it under the line’s blasts. Then resume from here.",
+        )),
+    }
+}
+
 /// The first step, in one transaction: line, opt-outs, lanes, blasts that have not started, watermark.
 async fn flip(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, Stop> {
     let at = work.now.at();
@@ -292,6 +301,8 @@ async fn flip(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, Sto
             "Plan the transfer anew, and look at what has changed.",
         ));
     };
+    // Who recorded the begin of one at this moment had the line until now.
+    none_half_sent(tx, p.line).await?;
     let opted_out = messaging::flip(tx, p.line, p.to).await?;
     let lanes = if work.broken == Some(UtilityGuard::Scope) { 0 } else { sync::flip(tx, work.now, p.line, p.to).await? };
     let scheduled = messaging::settle_scheduled(tx, p.line, p.scheduled == ScheduledChoice::Pause).await?;

@@ -18,7 +18,7 @@ pub struct Edge {
 }
 
 /// All of them.
-pub const EDGES: [Edge; 30] = [
+pub const EDGES: [Edge; 31] = [
     Edge { from: Planned, to: AwaitingApproval, why: "It was started, and a second person has to agree." },
     Edge { from: Planned, to: Queued, why: "It was started." },
     Edge { from: AwaitingApproval, to: Queued, why: "A second person agreed." },
@@ -49,6 +49,11 @@ pub const EDGES: [Edge; 30] = [
     Edge { from: Failed, to: Queued, why: "It is tried again from where it failed." },
     Edge { from: Failed, to: Cancelled, why: "It was given up." },
     Edge { from: Cancelling, to: Cancelled, why: "The batch under way is done." },
+    Edge {
+        from: Cancelling,
+        to: Paused,
+        why: "The line had changed hands when the batch under way was done: it is finished, or taken back.",
+    },
 ];
 
 /// Whether one may follow the other.
@@ -96,6 +101,13 @@ pub(super) async fn go(tx: &mut Tx, now: &Now, run: RunId, from: RunState, to: R
     if to == Cancelled {
         // What is left of the file holds numbers, and nobody reads it any more.
         tx.run("delete from utility_input where run_id = $1", [run]).await?;
+        // The run that it was to take back holds its line again: nothing has come of that.
+        tx.run(
+            "update utility_run set held = holds
+             where id = (select b.reverses from utility_run b where b.id = $1) and held is null and state in ('paused', 'failed')",
+            [run],
+        )
+        .await?;
     }
     log::write(
         tx,

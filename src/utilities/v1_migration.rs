@@ -2,7 +2,7 @@
 //! account. docs/v1-export.md says what an export holds.
 //!
 //! The rule: what is good goes in, what is bad is listed with its line number and the reason, and nothing goes in twice: `v1_record` tells
-//! what was taken over as what, and a message's id is made of its time and of the id that it had.
+//! what was taken over as what, and a message's id is made of its line, of its time and of the id that it had.
 
 mod file;
 mod plan;
@@ -11,7 +11,7 @@ use super::{Asking, Batch, Leave, Proposal, Stop, Utility, Work, beside, cells, 
 use crate::db::{Result as Done, Tx};
 use crate::directory::{lines, v1 as directory};
 use crate::messaging::inbound::json;
-use crate::messaging::v1::{self as messaging, OldMessage};
+use crate::messaging::v1::{self as messaging, OldMessage, Thread};
 use crate::staff::{Member, may};
 use crate::types::{AccountId, ConversationId, FieldKind, FormField, LineId, Permission, Problem, Timestamp, UtilityAbout, UtilityKind};
 use async_trait::async_trait;
@@ -228,7 +228,7 @@ async fn take_contacts(tx: &mut Tx, work: &Work<'_>, account: AccountId, rows: V
     let new: Vec<_> = rows.iter().filter(|row| !before.contains_key(&row.1)).collect();
     let contacts: Vec<_> = new.iter().map(|row| &row.2).collect();
     let added = directory::take_contacts(tx, work.now, account, &contacts).await?;
-    let taken: Vec<_> = new.iter().map(|row| (row.1.as_str(), messaging::message_id(account, &row.1, Timestamp(0)).0, None)).collect();
+    let taken: Vec<_> = new.iter().map(|row| (row.1.as_str(), messaging::message_id(account.0, &row.1, Timestamp(0)).0, None)).collect();
     remember(tx, account, "contact", &taken).await?;
     Ok(Came { rows: rows.len(), added, bad: Vec::new() })
 }
@@ -276,6 +276,33 @@ async fn take_conversations(tx: &mut Tx, work: &Work<'_>, account: AccountId, ro
     Ok(came)
 }
 
+/// Which of these messages an earlier version of this program took over, when the line was this account's or another's: it made their ids
+/// of the account.
+async fn taken_before(tx: &mut Tx, account: AccountId, messages: &[(&str, &Thread, &OldMessage)]) -> Done<HashSet<usize>> {
+    let lines: BTreeSet<[LineId; 1]> = messages.iter().map(|(_, thread, _)| [thread.line]).collect();
+    let moves: Vec<(LineId, AccountId, AccountId)> = tx
+        .all(
+            "select r.line_id, r.account_id, r.target_id
+             from utility_run r
+             where r.line_id in (select unhex(j.value->>0, '-') from json_each($1) j) and r.flipped_at is not null
+               and r.account_id is not null and r.target_id is not null",
+            [json(&lines)],
+        )
+        .await?;
+    let mut owners: HashMap<LineId, BTreeSet<AccountId>> = lines.iter().map(|[line]| (*line, [account].into())).collect();
+    for (line, from, to) in moves {
+        owners.entry(line).or_default().extend([from, to]);
+    }
+    let mut ids = Vec::new();
+    for (n, (v1_id, thread, message)) in messages.iter().enumerate() {
+        for owner in owners.get(&thread.line).into_iter().flatten() {
+            ids.push((n, (thread.line, messaging::message_id(owner.0, v1_id, message.at))));
+        }
+    }
+    let there = messaging::there(tx, &ids.iter().map(|(_, id)| *id).collect::<Vec<_>>()).await?;
+    Ok(ids.into_iter().filter(|(_, id)| there.contains(id)).map(|(n, _)| n).collect())
+}
+
 async fn take_messages(tx: &mut Tx, account: AccountId, rows: Vec<Item<(String, OldMessage)>>) -> Result<Came, Stop> {
     let mut came = Came { rows: rows.len(), ..Came::default() };
     let known = known(tx, account, "conversation", rows.iter().map(|row| row.2.0.as_str())).await?;
@@ -291,9 +318,13 @@ async fn take_messages(tx: &mut Tx, account: AccountId, rows: Vec<Item<(String, 
         match threads.get(&ConversationId(*id)) {
             _ if !line.is_some_and(|line| theirs.contains(&line)) => came.leave_out("message", row, MOVED),
             None => came.leave_out("message", row, "its contact was erased here"),
-            Some(thread) => messages.push((messaging::message_id(account, &row.1, row.2.1.at), thread, &row.2.1)),
+            Some(thread) => messages.push((row.1.as_str(), thread, &row.2.1)),
         }
     }
+    let before = taken_before(tx, account, &messages).await?;
+    let new = messages.into_iter().enumerate().filter(|(n, _)| !before.contains(n));
+    let messages: Vec<_> =
+        new.map(|(_, (v1_id, thread, message))| (messaging::message_id(thread.line.0, v1_id, message.at), thread, message)).collect();
     came.added = messaging::take_messages(tx, account, &messages).await?;
     Ok(came)
 }

@@ -8,8 +8,8 @@ use crate::clock::Now;
 use crate::db::{Db, Result, one_more};
 use crate::staff::{Member, Permit, Seen, may};
 use crate::types::{
-    Counted, Cursor, LineId, Page, Permission, Plan, Problem, RunAct, RunDetail, RunEvent, RunEventKind, RunFilter, RunId, RunRow,
-    RunState, RunStep, StaffId, Timestamp, UtilityAbout, UtilityKind,
+    AccountId, Counted, Cursor, LineId, Page, Permission, Plan, Problem, RunAct, RunDetail, RunEvent, RunEventKind, RunFilter, RunId,
+    RunRow, RunState, RunStep, StaffId, Timestamp, UtilityAbout, UtilityKind,
 };
 
 /// Every utility, and whether the member may launch it.
@@ -191,6 +191,7 @@ struct Rest {
     taken_done: i64,
     reversed_by: Option<RunId>,
     has_result: bool,
+    has_line: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -236,7 +237,8 @@ pub async fn get(db: &Db, now: &Now, member: &Member, run: RunId) -> Result<RunD
             "select r.answers, r.error, m.name as approver, r.taken_at, r.taken_done,
                (select b.id from utility_run b where b.reverses = r.id and b.state not in ('planned', 'cancelled') order by b.id desc limit 1)
                  as reversed_by,
-               exists (select 1 from utility_output o where o.run_id = r.id) as has_result
+               exists (select 1 from utility_output o where o.run_id = r.id) as has_result,
+               exists (select 1 from line l where l.id = r.line_id and l.transfer_id = r.id) as has_line
              from utility_run r
              left join staff_member m on m.id = r.approved_by
              where r.id = $1",
@@ -255,15 +257,19 @@ pub async fn get(db: &Db, now: &Now, member: &Member, run: RunId) -> Result<RunD
     let may_launch = member.signed_in().may(about.permission);
     let is_own = head.asked_by == member.id();
     let may_control = (is_own && may_launch) || member.signed_in().may(Permission::ControlRuns);
-    let acts: Vec<RunAct> =
-        RunAct::ALL.iter().copied().filter(|act| may_control && control::possible(*act, head.state, head.flipped)).collect();
-    let stands = matches!(head.state, RunState::Paused | RunState::Failed);
+    // What is about to be taken back is not resumed.
+    let is_offered =
+        |act: RunAct| control::possible(act, head.state, head.flipped) && (act != RunAct::Resume || rest.reversed_by.is_none());
+    let acts: Vec<RunAct> = RunAct::ALL.iter().copied().filter(|act| may_control && is_offered(*act)).collect();
+    // One that was cancelled all the same left its line on its way.
+    let stands = matches!(head.state, RunState::Paused | RunState::Failed) || (head.state == RunState::Cancelled && rest.has_line);
     let reversible = about.is_reversible && rest.reversed_by.is_none();
     let (rows_per_second, seconds_left) = rate(now, &row, &rest);
     Ok(RunDetail {
         utility: about.name,
         version: head.version,
         parameters: serde_json::from_str(&rest.answers).unwrap_or_default(),
+        accounts: accounts(db, member, &head).await?,
         plan: serde_json::from_str::<Plan>(&head.plan).unwrap_or_default(),
         steps: steps
             .into_iter()
@@ -291,6 +297,21 @@ pub async fn get(db: &Db, now: &Now, member: &Member, run: RunId) -> Result<RunD
         result: rest.has_result.then(|| format!("{}-{run}.csv", row.kind.as_str())),
         row,
     })
+}
+
+/// The accounts that a run touches, as far as the member may open their pages.
+async fn accounts(db: &Db, member: &Member, head: &Head) -> Result<Vec<(AccountId, String)>> {
+    let Some(permit) = member.permit_if_any::<may::SeeDirectory>() else { return Ok(Vec::new()) };
+    let scope = permit.scope();
+    db.all(
+        "select a.id, a.name
+         from account a
+         where a.id in ($1, $2)
+           and ($3 or a.id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+         order by a.name, a.id",
+        (head.account_id, head.target_id, scope.everywhere, scope.staff, scope.permission),
+    )
+    .await
 }
 
 /// Rows a second since the run was last taken up, and the seconds that are left by that.

@@ -499,6 +499,12 @@ impl Worker {
                 return Ok(Came::Off);
             }
             RunState::Cancelling => {
+                let (flipped,): (bool,) = tx.one("select flipped_at is not null from utility_run where id = $1", [held.id]).await?;
+                if flipped {
+                    state::go(tx, &self.now, held.id, RunState::Cancelling, RunState::Paused, None).await?;
+                    log::write(tx, &self.now, held.id, RunEventKind::Warning, super::control::past_cancelling(true), None).await?;
+                    return Ok(Came::Off);
+                }
                 let (done,): (i64,) =
                     tx.one("select cast(coalesce(sum(done), 0) as bigint) from utility_step where run_id = $1", [held.id]).await?;
                 state::go(tx, &self.now, held.id, RunState::Cancelling, RunState::Cancelled, None).await?;
@@ -534,6 +540,9 @@ impl Worker {
         self.checkpoint(tx, held.id, &step, &batch).await?;
         if let Some(watermark) = batch.flipped {
             tx.run("update utility_run set flipped_at = $2, watermark = $3 where id = $1", (held.id, at, watermark)).await?;
+            if let Some(of) = row.reverses {
+                super::launch::give_up(tx, &self.now, of, run.asked_by.name()).await?;
+            }
         }
         tx.run("update utility_run set failures = 0, error = null, batch_size = $2 where id = $1", (held.id, held.batch_size)).await?;
         if batch.place.is_none() {

@@ -152,8 +152,8 @@ fn select(of: &FormField, choices: Vec<(String, String)>, chosen: &RwSignal<Stri
 
 #[component]
 fn AccountPick(of: FormField, below: Below) -> impl IntoView {
-    let accounts = load(|| (), |()| offered_accounts());
     let chosen = RwSignal::new(answer(&of.name));
+    let accounts = load(move || chosen.get_untracked().parse().ok(), |chosen| offered_accounts(chosen, String::new(), false));
     view! {
         <Suspense>
             {move || {
@@ -183,7 +183,7 @@ fn LinePick(kind: UtilityKind, of: FormField, below: Below) -> impl IntoView {
         move |search| {
             let chosen: Option<LineId> = chosen.get_untracked().parse().ok();
             async move {
-                let page = list_lines(search, None, None, None, None).await?;
+                let page = list_lines(search, None, None, None, None, None).await?;
                 let (mut rows, more) = (page.rows, page.next.is_some());
                 // What is chosen stays offered.
                 if let Some(id) = chosen.filter(|id| rows.iter().all(|row| row.id != *id))

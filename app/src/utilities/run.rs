@@ -5,7 +5,9 @@
 use super::plan::planned;
 use super::progress::{log, steps, summary};
 use super::{RunBadge, in_words};
+use crate::audit::audit_fact;
 use crate::fault::{Fault, Reply};
+use crate::frame::use_me;
 use crate::live::{Followed, follow};
 use crate::ui::{
     Button, ButtonLink, ConfirmFold, FaultView, FormFault, Icon, Loading, Look, Notice, PageHead, Panel, SendForm, Sending, Time, fault_of,
@@ -13,7 +15,7 @@ use crate::ui::{
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use switchyard::types::{Change, Problem, RunAct, RunDetail, RunId, RunState};
+use switchyard::types::{Change, Permission, Problem, RunAct, RunDetail, RunId, RunState};
 
 #[cfg(feature = "ssr")]
 use {
@@ -72,15 +74,17 @@ pub fn RunPage() -> impl IntoView {
             }
         },
     );
+    let me = use_me();
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match found.await {
                     Ok(first) => {
+                        let sees_audit = me.await.is_ok_and(|me| me.may(Permission::SeeAudit));
                         let id = first.row.id;
                         let concerns = move |change| matches!(change, Change::Run { run_id, .. } if run_id == id);
                         let followed = follow(first, concerns, move || read_run(id));
-                        view! { <Whole id=id followed=followed /> }.into_any()
+                        view! { <Whole id=id followed=followed sees_audit=sees_audit /> }.into_any()
                     }
                     Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
                 }
@@ -90,7 +94,7 @@ pub fn RunPage() -> impl IntoView {
 }
 
 #[component]
-fn Whole(id: RunId, followed: Followed<RunDetail>) -> impl IntoView {
+fn Whole(id: RunId, followed: Followed<RunDetail>, sees_audit: bool) -> impl IntoView {
     let now = followed.now;
     let (start, act, reverse) = (Sending::to::<StartRun>(), Sending::to::<ActOnRun>(), Sending::to::<ReverseRun>());
     for sending in [start, act] {
@@ -114,13 +118,20 @@ fn Whole(id: RunId, followed: Followed<RunDetail>) -> impl IntoView {
             if is_planned.get() {
                 now.with_untracked(|run| planned(run, start, reverse)).into_any()
             } else {
-                under_way(id, now, state, act, reverse).into_any()
+                under_way(id, now, sees_audit, state, act, reverse).into_any()
             }
         }}
     }
 }
 
-fn under_way(id: RunId, now: ReadSignal<RunDetail>, state: Memo<RunState>, act: Sending, reverse: Sending) -> impl IntoView {
+fn under_way(
+    id: RunId,
+    now: ReadSignal<RunDetail>,
+    sees_audit: bool,
+    state: Memo<RunState>,
+    act: Sending,
+    reverse: Sending,
+) -> impl IntoView {
     view! {
         {buttons(id, now, state, act, reverse)}
         {move || now.with(trouble)}
@@ -130,7 +141,7 @@ fn under_way(id: RunId, now: ReadSignal<RunDetail>, state: Memo<RunState>, act: 
                 <section class="panel" aria-label="Steps">{move || now.with(steps)}</section>
             </div>
             <div class="flex min-w-0 flex-col gap-4">
-                <Panel title="Facts">{move || now.with(facts)}</Panel>
+                <Panel title="Facts">{move || now.with(|run| facts(run, sees_audit))}</Panel>
                 <Panel title="What was asked for">{now.with_untracked(parameters)}</Panel>
                 <Panel title="To take away">{move || now.with(files)}</Panel>
             </div>
@@ -208,7 +219,7 @@ fn trouble(run: &RunDetail) -> impl IntoView + use<> {
 }
 
 /// Who, when, and what it hangs together with.
-fn facts(run: &RunDetail) -> impl IntoView + use<> {
+fn facts(run: &RunDetail, sees_audit: bool) -> impl IntoView + use<> {
     let row = &run.row;
     let moment = |at| match at {
         Some(at) => view! { <Time at=at /> }.into_any(),
@@ -235,6 +246,14 @@ fn facts(run: &RunDetail) -> impl IntoView + use<> {
     if let Some((line, label)) = &row.line {
         facts.push(("Line", link(format!("/lines/{line}"), label.clone())));
     }
+    if !run.accounts.is_empty() {
+        let each = run.accounts.iter().map(|(id, name)| {
+            view! {
+                <a class="text-link block" href=format!("/accounts/{id}")>{name.clone()}</a>
+            }
+        });
+        facts.push((if run.accounts.len() == 1 { "Account" } else { "Accounts" }, each.collect_view().into_any()));
+    }
     if let Some(of) = run.reverses {
         facts.push(("Takes back", to_run(of)));
     }
@@ -247,7 +266,7 @@ fn facts(run: &RunDetail) -> impl IntoView + use<> {
             <dd>{value}</dd>
         }
     });
-    view! { <dl class="facts">{facts.collect_view()}</dl> }
+    view! { <dl class="facts">{facts.collect_view()} {audit_fact(sees_audit, row.id.0, "Audit of this run")}</dl> }
 }
 
 /// What was answered to the form.

@@ -3,12 +3,14 @@
 use crate::harness::{TestApp, contact, on_both_engines};
 use crate::house::house;
 use std::time::Duration;
+use switchyard::db::Sql;
 use switchyard::messaging::{blast, unknown};
 use switchyard::retention;
 use switchyard::staff::{self, Proof, cut, seal, verify};
 use switchyard::sync;
-use switchyard::types::IntegrationType::Ringcentral;
-use switchyard::types::{AccountId, EntryState, PhoneNumber, Problem, Retention, SyncState, Written};
+use switchyard::types::IntegrationType::{Inbox, Ringcentral};
+use switchyard::types::{AccountId, EntryState, PhoneNumber, Problem, Retention, SyncState, UtilityKind, Written};
+use switchyard::utilities;
 
 on_both_engines![
     what_was_written_goes_after_so_many_days_and_what_comes_later_stays,
@@ -16,6 +18,8 @@ on_both_engines![
     what_is_on_its_way_keeps_its_text_until_it_is_there,
     messages_to_unknown_lines_go_too,
     only_the_account_that_said_so_loses_anything,
+    a_pass_under_way_stops_when_the_line_changes_hands,
+    a_pass_under_way_stops_when_the_line_is_being_transferred,
     a_preview_counts_and_changes_nothing,
     a_cut_audit_is_checked_from_where_it_was_cut,
     a_cut_that_the_audit_does_not_tell_of_is_noticed,
@@ -154,6 +158,65 @@ async fn only_the_account_that_said_so_loses_anything(app: &TestApp) {
     work_off(app).await;
     assert_eq!(app.timeline(&line, &contact(1)).await[0].written.body(), None);
     assert_eq!(app.timeline(&other, &contact(1)).await[0].written.body(), Some("An old text"));
+}
+
+/// From now on the first batch that touches this table does this to its line, as if it had happened behind it.
+async fn meanwhile(app: &TestApp, table: &str, when: &str, does: &str) {
+    let leaked = |text: String| -> &'static str { text.leak() };
+    let statements = [
+        Sql {
+            sqlite: leaked(format!(
+                "create trigger meanwhile after update on {table} when {when} begin update line set {does} where id = new.line_id; end"
+            )),
+            postgres: leaked(format!(
+                "create function meanwhile() returns trigger language plpgsql as
+                 'begin update line set {does} where id = new.line_id; return new; end'"
+            )),
+        },
+        Sql {
+            sqlite: "select 1",
+            postgres: leaked(format!(
+                "create trigger meanwhile after update on {table} for each row when ({when}) execute function meanwhile()"
+            )),
+        },
+    ];
+    for statement in statements {
+        app.db.work(async |tx| tx.run(statement, ()).await).await.unwrap();
+    }
+}
+
+async fn a_pass_under_way_stops_when_the_line_changes_hands(app: &TestApp) {
+    let (line, _) = (app.line(Inbox).await, app.line(Inbox).await);
+    let to: Vec<String> = (0..450).map(|n| contact(100 + n)).collect();
+    app.blast(&line, &to, "Old mass").await;
+    app.work().await;
+    days(app, 40);
+    set(app, Some(account_of(app, line.id).await), THIRTY).await;
+    let theirs = "account_id = (select o.account_id from line o where o.id <> new.line_id)";
+    meanwhile(app, "message", "new.removed_after is not null", theirs).await;
+    work_off(app).await;
+    let (removed, blasts): (i64, i64) = app
+        .db
+        .one("select (select count(*) from message where removed_after is not null), (select count(*) from blast where body <> '')", ())
+        .await
+        .unwrap();
+    assert_eq!((removed, blasts), (200, 1), "one batch, and then the line was another account's");
+}
+
+async fn a_pass_under_way_stops_when_the_line_is_being_transferred(app: &TestApp) {
+    let (line, theirs) = (app.line(Ringcentral).await, app.line(Ringcentral).await);
+    let to: Vec<String> = (0..250).map(|n| contact(100 + n)).collect();
+    app.blast(&line, &to, "Held long").await;
+    app.work().await;
+    days(app, 8);
+    set(app, Some(account_of(app, line.id).await), Retention { held_days: Some(7), ..Retention::default() }).await;
+    let answers = [("line", line.id.to_string()), ("to", account_of(app, theirs.id).await.to_string())];
+    let answers = answers.map(|(name, answer)| (name.to_owned(), answer)).into();
+    utilities::plan(&app.db, &app.now, &app.staff, UtilityKind::LineTransfer, &answers, None, i64::MAX).await.unwrap();
+    meanwhile(app, "sync_entry", "new.state = 'skipped'", "transfer_id = (select r.id from utility_run r)").await;
+    work_off(app).await;
+    let held = sync::counts_of_line(&app.db, line.id).await.unwrap();
+    assert_eq!((held.held, held.skipped), (50, 200));
 }
 
 async fn a_preview_counts_and_changes_nothing(app: &TestApp) {

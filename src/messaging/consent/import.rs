@@ -1,7 +1,7 @@
 //! Consent that somebody brings along, in a file or by hand, for a line: a batch at a time, set-wise.
 //!
 //! The rule: the most restrictive reading wins, in whatever order things with a time are imported. What lifts an opt-out is an opt-in that is
-//! known to be later and has evidence; nothing else does, and nothing lifts that of an erased contact.
+//! known to be later and has evidence; nothing else does, and nothing lifts that of an erased contact. Nobody has opted in in the future.
 
 use super::erased;
 use crate::clock::Now;
@@ -10,6 +10,15 @@ use crate::messaging::inbound::json;
 use crate::types::{AccountId, ConsentSource, LineId, PhoneNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::time::Duration;
+
+/// Clocks differ by less: what lies further ahead has not been said yet.
+const AHEAD: Duration = Duration::from_secs(5 * 60);
+
+/// Whether an opt-in of this moment lies in the future.
+pub(crate) fn is_ahead(at: Timestamp, now: Timestamp) -> bool {
+    at > now.plus(AHEAD)
+}
 
 /// An opt-in of which nobody said when it was given: it is older than everything.
 const UNSAID: Timestamp = Timestamp(0);
@@ -56,8 +65,20 @@ struct Known {
     lifts: bool,
 }
 
+const LIES_AHEAD: &str = "its time lies in the future";
+
 /// What a row does to what is known; `None` for nothing.
 fn decide(known: Option<Known>, is_erased: bool, row: &Said, now: Timestamp) -> (Outcome, Option<Known>) {
+    if !row.out && row.at.is_some_and(|at| is_ahead(at, now)) {
+        let outcome = match known {
+            _ if is_erased => Outcome::KeptOptedOut("opted out before they were erased; that stays"),
+            Some(known) if known.out => Outcome::KeptOptedOut(LIES_AHEAD),
+            _ => Outcome::Unchanged(LIES_AHEAD),
+        };
+        return (outcome, None);
+    }
+    // One that was taken in all the same stands in the way of nothing.
+    let known = known.map(|known| Known { lifts: known.lifts && !is_ahead(known.at, now), ..known });
     let becomes = Known { out: row.out, at: row.at.unwrap_or(if row.out { now } else { UNSAID }), lifts: row.lifts() };
     if is_erased {
         let outcome = if row.out {
@@ -240,6 +261,22 @@ mod tests {
                 assert_eq!(end(&[a, b, c]), end(&other), "{a:?} {b:?} {c:?} {other:?}");
             }
         }
+    }
+
+    #[test]
+    fn an_opt_in_of_the_future_counts_for_nothing() {
+        let late = NOW.plus(AHEAD).0;
+        let known = |out, at| Some(Known { out, at: Timestamp(at), lifts: !out });
+        for evidence in [false, true] {
+            let row = row(false, Some(late + 1), evidence);
+            assert_eq!(decide(None, false, &row, NOW), (Outcome::Unchanged(LIES_AHEAD), None));
+            assert_eq!(decide(known(true, 20), false, &row, NOW), (Outcome::KeptOptedOut(LIES_AHEAD), None));
+        }
+        assert_eq!(decide(known(true, 20), false, &row(false, Some(late), true), NOW).0, Outcome::Updated, "clocks differ");
+        // What was taken in before that was so.
+        let stops = row(true, Some(30), false);
+        assert_eq!(decide(known(false, late + 1), false, &stops, NOW).0, Outcome::Updated);
+        assert!(matches!(decide(known(false, late), false, &stops, NOW).0, Outcome::Unchanged(_)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reading the file: what each row says, or why it cannot be taken, with the number of its line. Nothing here quotes a cell in an error.
 
-use crate::messaging::consent::import::Said;
+use crate::messaging::consent::import::{Said, is_ahead};
 use crate::types::{PhoneNumber, Problem, Timestamp};
 use csv::{ReaderBuilder, StringRecord};
 use serde::{Deserialize, Serialize};
@@ -57,16 +57,33 @@ struct Columns {
     evidence: Option<usize>,
 }
 
+/// What each column may be called; docs/consent-import.md names the same.
+const NUMBER: &[&str] = &["number", "phone", "phone_number"];
+const STATUS: &[&str] = &["status", "consent"];
+const AT: &[&str] = &["at", "date", "given_at"];
+const EVIDENCE: &[&str] = &["evidence", "source"];
+
 impl Columns {
-    fn find(header: &StringRecord) -> Option<Self> {
+    /// Finds them by their names. Of two that could be the same one nobody knows which is meant: one may be an opt-in where the other says
+    /// that it was taken back.
+    fn find(header: &StringRecord) -> Result<Self, String> {
         let names: Vec<String> = header.iter().map(|name| name.trim().to_lowercase().replace([' ', '-'], "_")).collect();
-        let named = |known: &[&str]| names.iter().position(|name| known.contains(&name.as_str()));
-        Some(Self {
-            number: named(&["number", "phone", "phone_number"])?,
-            status: named(&["status", "consent"])?,
-            at: named(&["at", "date", "given_at"]),
-            evidence: named(&["evidence", "source"]),
-        })
+        let named = |known: &[&'static str]| {
+            // Our own words for them: an error quotes no cell.
+            let mut found = names.iter().enumerate().filter_map(|(at, name)| Some((at, known.iter().find(|word| *word == name)?)));
+            match (found.next(), found.next()) {
+                (Some((_, first)), Some((_, second))) => Err(format!(
+                    "Two columns could be the {}: {first} and {second}. Keep one of them, or rename the other, and choose the file again.",
+                    known[0]
+                )),
+                (first, _) => Ok(first.map(|(at, _)| at)),
+            }
+        };
+        let (number, status) = (named(NUMBER)?, named(STATUS)?);
+        let (Some(number), Some(status)) = (number, status) else {
+            return Err("The first line has to name the columns: number and status, and at and evidence if you have them.".to_owned());
+        };
+        Ok(Self { number, status, at: named(AT)?, evidence: named(EVIDENCE)? })
     }
 }
 
@@ -112,9 +129,7 @@ pub(super) fn read(text: &str, now: Timestamp) -> Result<Read, Problem> {
         let line = error.position().map_or(1, csv::Position::line);
         refused(format!("Line {line} cannot be read as CSV."))
     };
-    let columns = Columns::find(reader.headers().map_err(unreadable)?).ok_or_else(|| {
-        refused("The first line has to name the columns: number and status, and at and evidence if you have them.".to_owned())
-    })?;
+    let columns = Columns::find(reader.headers().map_err(unreadable)?).map_err(refused)?;
     let (mut read, mut record) = (Read::default(), StringRecord::new());
     let mut place = Place { text: text.as_bytes(), byte: 0, line: 1 };
     while reader.read_record(&mut record).map_err(unreadable)? {
@@ -171,15 +186,16 @@ fn is_out(status: &str) -> Option<bool> {
     }
 }
 
-/// When it was given. Of a date alone the more restrictive reading counts: an opt-in as the day begins, an opt-out as it ends, in UTC.
+/// When it was given. Of a date alone the more restrictive reading counts: an opt-in as the day begins where it begins first, an opt-out as
+/// it ends in UTC. An opt-out may lie a day ahead, as today's date does; an opt-in may not.
 fn moment(text: &str, out: bool, now: Timestamp) -> Result<Timestamp, &'static str> {
-    let at = if text.len() == 10 {
-        Timestamp::from_rfc3339(&format!("{text}T00:00:00Z")).map(|begin| if out { Timestamp(begin.plus(DAY).0 - 1) } else { begin })
-    } else {
-        Timestamp::from_rfc3339(text)
+    let at = match (text.len() == 10, out) {
+        (true, true) => Timestamp::from_rfc3339(&format!("{text}T00:00:00Z")).map(|begin| Timestamp(begin.plus(DAY).0 - 1)),
+        (true, false) => Timestamp::from_rfc3339(&format!("{text}T00:00:00+14:00")),
+        (false, _) => Timestamp::from_rfc3339(text),
     };
     let at = at.ok_or("the time is neither a date such as 2026-11-21 nor a time such as 2026-11-21T05:20:11Z")?;
-    if at > now.plus(DAY) {
+    if if out { at > now.plus(DAY) } else { is_ahead(at, now) } {
         return Err("the time lies in the future");
     }
     if at <= Timestamp(0) { Err("the time lies before 1970") } else { Ok(at) }
@@ -211,7 +227,36 @@ mod tests {
     fn a_date_alone_counts_as_the_more_restrictive_end_of_its_day() {
         let text = "number,status,at\n+12025550143,in,2026-11-20\n+12025550143,out,2026-11-20\n+12025550143,in,2026-11-20T10:00:00+02:00\n";
         let at: Vec<_> = read(text, NOW).expect("read").rows.into_iter().filter_map(|row| row.3).map(Timestamp::rfc3339).collect();
-        assert_eq!(at, ["2026-11-20T00:00:00.000Z", "2026-11-20T23:59:59.999Z", "2026-11-20T08:00:00.000Z"]);
+        assert_eq!(at, ["2026-11-19T10:00:00.000Z", "2026-11-20T23:59:59.999Z", "2026-11-20T08:00:00.000Z"]);
+    }
+
+    #[test]
+    fn an_opt_in_does_not_lie_ahead() {
+        // It is 05:20:11 UTC on the 21st.
+        let found = |row: &str| reasons(&format!("number,status,at\n+12025550143,{row}\n")).len();
+        for taken in ["in,2026-11-21T05:25:00Z", "in,2026-11-21", "out,2026-11-21", "out,2026-11-21T20:00:00Z"] {
+            assert_eq!(found(taken), 0, "{taken}");
+        }
+        for refused in
+            ["in,2026-11-21T05:26:00Z", "in,2026-11-21T01:00:00-05:00", "in,2026-11-22", "out,2026-11-22", "out,2026-11-22T06:00:00Z"]
+        {
+            assert_eq!(found(refused), 1, "{refused}");
+        }
+    }
+
+    #[test]
+    fn of_two_columns_for_the_same_nobody_chooses_one() {
+        let row = "+12025550143,opted_in,opted_out,x,y\n";
+        for (header, says) in [
+            ("number,consent,status,at,evidence", "could be the status: consent and status"),
+            ("number,status,Status,at,evidence", "could be the status: status and status"),
+            ("number,status,x,date,given at", "could be the at: date and given_at"),
+            ("number,status,phone,at,evidence", "could be the number: number and phone"),
+            ("number,status,x,source,evidence", "could be the evidence: source and evidence"),
+        ] {
+            let refused = read(&format!("{header}\n{row}"), NOW).expect_err("refused").to_string();
+            assert!(refused.contains(says), "{header}: {refused}");
+        }
     }
 
     #[test]

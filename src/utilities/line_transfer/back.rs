@@ -45,8 +45,13 @@ pub(super) async fn batch(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Resul
         FLIP => {
             let was: Scheduled = serde_json::from_str(&body).map_err(unreadable)?;
             if was.paused {
-                let back = messaging::schedule_again(tx, p.line, &was.blasts).await?;
-                done.saying(format!("Blasts that are scheduled again: {back} of {}.", was.blasts.len()))
+                let (back, over) = messaging::schedule_again(tx, p.line, &was.blasts, work.now.at()).await?;
+                let done = done.saying(format!("Blasts that are scheduled again: {back} of {}.", was.blasts.len()));
+                if over > 0 {
+                    done.saying(format!("Blasts whose time has passed meanwhile, and that stay paused until somebody decides: {over}."))
+                } else {
+                    done
+                }
             } else {
                 done.saying(format!("Blasts that were cancelled, and do not come back: {}.", was.blasts.len()))
             }

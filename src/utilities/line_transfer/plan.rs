@@ -102,7 +102,8 @@ async fn counts(db: &Db, line: LineId) -> Result<Counts, Problem> {
                (select count(*) from intent where line_id = $1) as intents,
                (select count(*) from agent_post where line_id = $1) as agent_posts,
                (select count(*) from blast where line_id = $1) as blasts,
-               (select count(*) from blast where line_id = $1 and state = 'scheduled') as scheduled,
+               (select count(*) from blast
+                where line_id = $1 and (state = 'scheduled' or (state = 'recording' and recorded = 0 and opted_out = 0))) as scheduled,
                (select count(*) from line_user where line_id = $1) as people,
                (select count(*) from responder where line_id = $1) as responders",
             [line],
@@ -151,9 +152,10 @@ async fn obstacles(asking: &Asking<'_>, line: &Line, to: AccountId, to_name: &st
     if let Some(lacks) = crate::directory::accounts::lacking(db, to, line.integration_type).await? {
         found.push(Obstacle::with(lacks, "See the account", format!("/accounts/{to}")));
     }
-    if db.work(async |tx| messaging::half_sent(tx, id).await).await? > 0 {
-        let text = "A blast of this line is half sent. Wait until it is sent, then plan again.";
-        found.push(Obstacle::with(text, "See the line", format!("/lines/{id}")));
+    if let Some((blast, began)) = db.work(async |tx| messaging::half_sent(tx, id).await).await? {
+        let text =
+            format!("The blast of {} UTC is half sent. Wait until it is sent, or cancel the rest of it, then plan again.", began.minute());
+        found.push(Obstacle::with(text, "See the blast", format!("/lines/{id}/blasts/{blast}")));
     }
     for (account, name) in [(line.account_id, line.account.as_str()), (to, to_name)] {
         if db.work(async |tx| beside::is_busy(tx, account, &holds(id), false).await).await? {

@@ -5,6 +5,7 @@ use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::{house, proof};
 use reqwest::Method;
 use std::fmt::Write;
+use std::time::Duration;
 use switchyard::directory::lines;
 use switchyard::types::IntegrationType::Inbox;
 use switchyard::types::{Problem, Retention, RunAct, RunDetail, RunId, RunState, UtilityKind};
@@ -14,6 +15,7 @@ on_both_engines!(
     every_row_has_its_outcome,
     the_same_file_twice_changes_nothing,
     an_older_import_never_undoes_an_opt_out,
+    an_opt_in_of_the_future_is_not_taken,
     an_import_for_an_account_reaches_each_of_its_lines,
     an_import_that_failed_goes_on_behind_its_last_piece,
     a_cancelled_import_leaves_whole_pieces_and_forgets_the_rest,
@@ -173,6 +175,33 @@ async fn an_older_import_never_undoes_an_opt_out(app: &TestApp) {
     assert!(ahead.plan.conflicts[0].contains("the time lies in the future"), "{:?}", ahead.plan.conflicts);
 }
 
+async fn an_opt_in_of_the_future_is_not_taken(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let (at, soon) = (app.now.at(), app.now.at().plus(Duration::from_secs(3_600)));
+    let (now, ahead) = (at.rfc3339(), soon.rfc3339());
+    let [fresh, stored] = [1, 2].map(contact);
+    // One that was taken in before such were refused.
+    let (account, number) = (account_of(app, line.id).await, stored.clone());
+    app.db
+        .work(async |tx| {
+            tx.run(
+                "insert into consent (line_id, number, account_id, state, source, evidence, at)
+                 values ($1, $2, $3, 'opted_in', 'import', 'form', $4)",
+                (line.id, number, account, soon),
+            )
+            .await
+        })
+        .await
+        .unwrap();
+    let file = format!("number,status,at,evidence\n{fresh},opted_in,{ahead},form\n{fresh},opted_out,{now},\n{stored},opted_out,{now},\n");
+    let run = import(app, &line, &file).await;
+    let rows = outcomes(app, run.row.id).await;
+    assert_eq!(of(&rows, 2), ("invalid", "the time lies in the future"));
+    assert_eq!((of(&rows, 3), of(&rows, 4)), (("created", ""), ("updated", "")));
+    let states: Vec<String> = consents(app, &line).await.into_iter().map(|row| row.1).collect();
+    assert_eq!(states, ["opted_out", "opted_out"], "a later opt-out is not beaten by what nobody can have said yet");
+}
+
 async fn an_import_for_an_account_reaches_each_of_its_lines(app: &TestApp) {
     let (first, foreign) = (app.line(Inbox).await, app.line(Inbox).await);
     let account = account_of(app, first.id).await;
@@ -311,6 +340,8 @@ async fn what_cannot_be_taken_is_refused_in_words(app: &TestApp) {
     refused(&for_line(&line), "", "file", "Choose a CSV file").await;
     refused(&for_line(&line), "name,colour\nx,y\n", "file", "name the columns").await;
     refused(&for_line(&line), "number,status\nx\0,in\n", "file", "On line 2").await;
+    let two = format!("number,consent,status\n{},opted_in,opted_out\n", contact(1));
+    refused(&for_line(&line), &two, "file", "consent and status").await;
     let answers = [("line".to_owned(), line.id.to_string())].into();
     let latin = utilities::plan(&app.db, &app.now, &app.staff, KIND, &answers, Some(b"number,status\n\n\xff"), 1);
     assert!(latin.await.unwrap_err().to_string().contains("On line 3"));

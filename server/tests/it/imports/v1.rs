@@ -1,15 +1,20 @@
 //! The v1 Migration.
 
-use super::{account_of, count, finish, outcomes, plan, result, seen, start};
+use super::{account_of, count, finish, outcomes, plan, result, seen, start, worker};
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::{house, proof};
+use sha2::{Digest, Sha256};
 use switchyard::erasure;
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly};
-use switchyard::types::{AccountId, Direction, LineId, MessageState, Origin, PhoneNumber, Problem, RunDetail, UtilityKind};
+use switchyard::types::{
+    AccountId, Direction, LineId, MessageId, MessageState, Origin, PhoneNumber, Problem, RunDetail, RunState, Timestamp, UtilityKind,
+};
+use switchyard::utilities;
 
 on_both_engines!(
     everything_of_an_export_arrives_and_texts_nobody,
     an_export_that_is_taken_twice_adds_nothing,
+    a_line_that_has_moved_since_gets_its_history_once,
     an_export_in_parts_and_in_any_order_is_one,
     bad_rows_are_listed_with_line_and_reason_and_the_good_ones_go_in,
     what_an_account_has_already_stays_as_it_is,
@@ -114,6 +119,52 @@ async fn an_export_that_is_taken_twice_adds_nothing(app: &TestApp) {
     assert_eq!(count(app, "select count(*) from contact where name = 'Admiral'").await, 2);
     assert!(again.events.iter().any(|event| event.text == "Messages: 1 added, 4 there already, 0 could not be taken."));
     assert!(again.plan.conflicts.iter().any(|said| said.contains("before: 7")), "{:?}", again.plan.conflicts);
+}
+
+/// The id of a message as an earlier version of this program made it: of the account.
+fn old_id(account: AccountId, v1_id: &str, at: Timestamp) -> MessageId {
+    let hash = Sha256::new().chain_update(account.0.as_bytes()).chain_update(b" message ").chain_update(v1_id).finalize();
+    let mut tail = [0; 10];
+    tail.copy_from_slice(&hash[..10]);
+    MessageId(uuid::Builder::from_unix_timestamp_millis(at.millis().try_into().unwrap(), &tail).into_uuid())
+}
+
+async fn moves_to(app: &TestApp, line: LineId, to: AccountId) {
+    app.pass(60);
+    let answers = [("line", line.to_string()), ("to", to.to_string())].map(|(name, answer)| (name.to_owned(), answer)).into();
+    let run = utilities::plan(&app.db, &app.now, &app.staff, UtilityKind::LineTransfer, &answers, None, i64::MAX).await.unwrap();
+    start(app, run).await;
+    while worker(app).step().await.unwrap() {}
+    let run = seen(app, run).await;
+    assert_eq!(run.row.state, RunState::Succeeded, "{:?}", run.error);
+}
+
+async fn a_line_that_has_moved_since_gets_its_history_once(app: &TestApp) {
+    let (first, second) = (account(app).await, account(app).await);
+    migrate(app, first, EXPORT).await;
+    let desk = line(app, "+12025550117").await;
+    let messages = async || count(app, "select count(*) from message").await;
+    moves_to(app, desk.id, second).await;
+    migrate(app, second, EXPORT).await;
+    assert_eq!(messages().await, 4, "its ids are the line's");
+    // The same with ids that were made when they were the account's.
+    let rows: Vec<(MessageId, Timestamp, String)> =
+        app.db.all("select id, created_at, body from message where line_id = $1", [desk.id]).await.unwrap();
+    assert_eq!(rows.len(), 3);
+    for (id, at, body) in rows {
+        let v1_id = [("Are you open?", "m1"), ("Until five.", "m2"), ("STOP", "m4")].into_iter().find(|(text, _)| *text == body).unwrap().1;
+        let old = old_id(first, v1_id, at);
+        assert_ne!(id, old);
+        app.db
+            .work(async |tx| tx.run("update message set id = $3 where line_id = $1 and id = $2", (desk.id, id, old)).await)
+            .await
+            .unwrap();
+    }
+    migrate(app, second, EXPORT).await;
+    assert_eq!(messages().await, 4, "it belonged to the account of which they were made");
+    moves_to(app, desk.id, first).await;
+    migrate(app, first, EXPORT).await;
+    assert_eq!(messages().await, 4);
 }
 
 async fn an_export_in_parts_and_in_any_order_is_one(app: &TestApp) {

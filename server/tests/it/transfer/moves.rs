@@ -1,7 +1,8 @@
 //! What arrives, and what comes back.
 
 use super::*;
-use crate::harness::on_both_engines;
+use crate::harness::{keys, on_both_engines};
+use switchyard::erasure;
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
 use switchyard::types::RunStep;
 
@@ -11,13 +12,20 @@ on_both_engines![
     there_and_back_gives_the_same_rows_with_everything_dropped_and_reset,
     later_edits_win_over_what_a_transfer_back_would_restore,
     contacts_are_matched_by_number_and_closed_where_nobody_needs_them,
+    contacts_of_a_blast_only_line_are_still_needed,
+    an_edit_where_a_contact_came_from_survives_the_way_back,
+    what_the_new_account_knew_of_a_contact_stays_there,
+    a_contact_that_was_closed_is_closed_again,
     opt_outs_stay_and_opt_ins_are_reset_when_asked_for,
     what_comes_in_meanwhile_belongs_to_the_new_account,
     a_blast_only_line_moves,
     a_plan_counts_and_changes_nothing,
     a_blast_that_starts_meanwhile_waits_until_the_line_opens,
     scheduled_blasts_are_paused_until_the_new_owner_decides,
+    scheduled_blasts_that_are_not_late_come_back_as_they_were,
+    a_blast_of_which_nothing_is_recorded_waits_for_the_new_owner,
     scheduled_blasts_are_cancelled_when_asked_for,
+    an_erased_contact_is_in_no_record_of_a_transfer,
 ];
 
 const TABLES: [&str; 16] = [
@@ -129,6 +137,129 @@ async fn contacts_are_matched_by_number_and_closed_where_nobody_needs_them(app: 
     assert_eq!(known(app, scene.from, &contact(2)).await, named("Known here", false), "another line texts with them");
 }
 
+/// Writes a contact down, or edits it, whoever did that.
+async fn write(app: &TestApp, account: AccountId, number: &str, name: &str, note: &str) {
+    let (number, name, note, id) = (number.to_owned(), name.to_owned(), note.to_owned(), app.now.id());
+    app.db
+        .work(async |tx| {
+            tx.run(
+                "insert into contact (account_id, number, name, note, search, id) values ($1, $2, $3, $4, lower($3), $5)
+                 on conflict (account_id, number) do update set name = excluded.name, note = excluded.note, search = excluded.search",
+                (account, number, name, note, id),
+            )
+            .await
+        })
+        .await
+        .unwrap();
+}
+
+/// Name and note of a contact that is open.
+async fn open(app: &TestApp, account: AccountId, number: &str) -> (String, String) {
+    let (name, note, is_closed) = known(app, account, number).await.unwrap();
+    assert!(!is_closed, "{name} is open");
+    (name, note)
+}
+
+fn said(name: &str, note: &str) -> (String, String) {
+    (name.to_owned(), note.to_owned())
+}
+
+async fn contacts_of_a_blast_only_line_are_still_needed(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let permit = app.staff.permit().unwrap();
+    let shouts = async |account, number: &str, token: &str| {
+        let id = switchyard::directory::lines::add(&app.db, &app.now, &permit, account, number, "Shouts", NoRoute).await.unwrap();
+        TestLine { id, number: number.to_owned(), token: token.to_owned(), ..scene.line.clone() }
+    };
+    let ours = shouts(scene.from, "+12025550118", &scene.line.token).await;
+    let theirs = shouts(scene.to, "+12025550119", &scene.theirs.token).await;
+    for n in [7, 8, 9] {
+        write(app, scene.from, &contact(n), "Known here", "").await;
+    }
+    app.blast(&ours, &[contact(7)], &app.text("Sale")).await;
+    app.work().await;
+    app.reply(&contact(8), &ours, "STOP").await;
+    app.work().await;
+    // Of that one only what they consented to is left.
+    let gone = "delete from message where line_id = $1 and number = $2";
+    app.db.work(async |tx| tx.run(gone, (ours.id, contact(8))).await).await.unwrap();
+    app.pass(60);
+    let run = scene.transfer(&[]).await;
+    let closed = async |n: usize| known(app, scene.from, &contact(n)).await.unwrap().2;
+    assert_eq!((closed(7).await, closed(8).await, closed(9).await), (false, false, true));
+    // The new account's blasts go to one that was made there.
+    app.blast(&theirs, &[contact(7)], &app.text("Sale")).await;
+    app.work().await;
+    app.pass(60);
+    scene.back(run).await;
+    let knows = async |n: usize| known(app, scene.to, &contact(n)).await.is_some();
+    assert_eq!((knows(7).await, knows(8).await, knows(9).await), (true, false, false));
+}
+
+async fn an_edit_where_a_contact_came_from_survives_the_way_back(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    for n in 7..=10 {
+        write(app, scene.from, &contact(n), "As given", "Old note").await;
+    }
+    let run = scene.transfer(&[]).await;
+    write(app, scene.from, &contact(7), "Edited at home", "Old note").await;
+    write(app, scene.from, &contact(8), "Edited at home", "Old note").await;
+    write(app, scene.to, &contact(8), "As given", "Noted there").await;
+    write(app, scene.from, &contact(9), "Edited at home", "Noted at home").await;
+    write(app, scene.to, &contact(9), "Edited there", "Noted there").await;
+    app.pass(60);
+    let back = scene.back(run).await;
+    assert_eq!(open(app, scene.from, &contact(7)).await, said("Edited at home", "Old note"));
+    assert_eq!(known(app, scene.to, &contact(7)).await, None, "what nobody edited there goes");
+    assert_eq!(open(app, scene.from, &contact(8)).await, said("Edited at home", "Noted there"), "each field by itself");
+    assert_eq!(open(app, scene.from, &contact(9)).await, said("Edited at home", "Noted at home\nNoted there"), "nothing is lost");
+    assert_eq!(open(app, scene.from, &contact(10)).await, said("As given", "Old note"));
+    let texts: Vec<String> = scene.seen(back).await.events.into_iter().map(|event| event.text).collect();
+    assert!(texts.iter().any(|text| text.contains("edited since keep the edit")), "{texts:?}");
+}
+
+async fn what_the_new_account_knew_of_a_contact_stays_there(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    for (n, ours) in [(7, "From here"), (8, "From here"), (9, ""), (10, "From here")] {
+        write(app, scene.from, &contact(n), "Known here", ours).await;
+        write(app, scene.to, &contact(n), "Known there", "Their secret").await;
+    }
+    let run = scene.transfer(&[]).await;
+    assert_eq!(open(app, scene.to, &contact(7)).await, said("Known there", "Their secret\nFrom here"));
+    let edits = [
+        (7, "Known there", "Their secret\nFrom here\nCalls on Mondays"),
+        (8, "Known there", "Their secret, well kept\nFrom here"),
+        (9, "Known there", "Their secret\nCalls on Mondays"),
+        (10, "Edited there", "Their secret\nFrom here"),
+    ];
+    for (n, name, note) in edits {
+        write(app, scene.to, &contact(n), name, note).await;
+    }
+    app.pass(60);
+    scene.back(run).await;
+    assert_eq!(open(app, scene.from, &contact(7)).await, said("Known here", "From here\nCalls on Mondays"));
+    assert_eq!(open(app, scene.from, &contact(8)).await, said("Known here", "From here"), "nobody can tell the two apart");
+    assert_eq!(open(app, scene.from, &contact(9)).await, said("Known here", "Calls on Mondays"));
+    assert_eq!(open(app, scene.from, &contact(10)).await, said("Edited there", "From here"), "a later edit");
+    for (n, name, note) in edits {
+        assert_eq!(open(app, scene.to, &contact(n)).await, said(name, note), "who edited it keeps it");
+    }
+}
+
+async fn a_contact_that_was_closed_is_closed_again(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    write(app, scene.from, &contact(9), "Known here", "").await;
+    write(app, scene.to, &contact(9), "Known there", "").await;
+    let closes = "update contact set closed_at = 5 where account_id = $1 and number = $2";
+    app.db.work(async |tx| tx.run(closes, (scene.to, contact(9))).await).await.unwrap();
+    let before = dump(app, &["contact"]).await;
+    let run = scene.transfer(&[]).await;
+    assert_eq!(open(app, scene.to, &contact(9)).await, said("Known there", ""), "they text with them now");
+    app.pass(60);
+    scene.back(run).await;
+    assert_eq!(dump(app, &["contact"]).await, before);
+}
+
 async fn opt_outs_stay_and_opt_ins_are_reset_when_asked_for(app: &TestApp) {
     let scene = Scene::of(app, Inbox).await;
     scene.transfer(&[("opt_ins", "reset")]).await;
@@ -237,8 +368,12 @@ async fn scheduled_blasts_are_paused_until_the_new_owner_decides(app: &TestApp) 
     app.work().await;
     assert_eq!((heard(app, &contact(11)), app.get(&scene.theirs, &url).await["state"].as_str()), (0, Some("paused")));
     app.pass(60);
-    scene.back(run).await;
-    assert_eq!(app.get(&scene.line, &url).await["state"], "scheduled", "it comes back as it was");
+    let back = scene.back(run).await;
+    assert_eq!(app.get(&scene.line, &url).await["state"], "paused", "its time has passed: whether it goes out is for somebody to decide");
+    app.work().await;
+    assert_eq!(heard(app, &contact(11)), 0);
+    let texts: Vec<String> = scene.seen(back).await.events.into_iter().map(|event| event.text).collect();
+    assert!(texts.iter().any(|text| text.contains("stay paused until somebody decides: 1")), "{texts:?}");
     let run = scene.transfer(&[]).await;
     let resume = |token: &str| app.http.post(format!("{}{url}/resume", app.url)).bearer_auth(token.to_owned()).send();
     assert_eq!(resume(&scene.line.token).await.unwrap().status(), 404, "the old owner decides nothing");
@@ -246,6 +381,36 @@ async fn scheduled_blasts_are_paused_until_the_new_owner_decides(app: &TestApp) 
     app.work().await;
     assert_eq!(heard(app, &contact(11)), 1);
     assert_eq!(scene.state(run).await, RunState::Succeeded);
+}
+
+async fn scheduled_blasts_that_are_not_late_come_back_as_they_were(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let url = scheduled(&scene).await;
+    let before = dump(app, &["blast"]).await;
+    let run = scene.transfer(&[]).await;
+    app.pass(60);
+    scene.back(run).await;
+    assert_eq!(app.get(&scene.line, &url).await["state"], "scheduled");
+    assert_eq!(dump(app, &["blast"]).await, before);
+    app.pass(7_200);
+    app.work().await;
+    assert_eq!(heard(app, &contact(11)), 1);
+}
+
+async fn a_blast_of_which_nothing_is_recorded_waits_for_the_new_owner(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let taken = app.blast(&scene.line, &[contact(11)], &app.text("Planned")).await;
+    let url = taken["url"].as_str().unwrap();
+    let plan = scene.seen(scene.plan().await).await.plan;
+    assert_eq!(plan.counts.iter().find(|count| count.name == "Scheduled blasts").unwrap().rows, 1);
+    assert_eq!(plan.obstacles, []);
+    scene.transfer(&[]).await;
+    app.work().await;
+    assert_eq!((heard(app, &contact(11)), app.get(&scene.theirs, url).await["state"].as_str()), (0, Some("paused")));
+    let resume = app.http.post(format!("{}{url}/resume", app.url)).bearer_auth(scene.theirs.token.clone()).send();
+    assert_eq!(resume.await.unwrap().status(), 200);
+    app.work().await;
+    assert_eq!(heard(app, &contact(11)), 1);
 }
 
 async fn scheduled_blasts_are_cancelled_when_asked_for(app: &TestApp) {
@@ -259,4 +424,31 @@ async fn scheduled_blasts_are_cancelled_when_asked_for(app: &TestApp) {
     assert_eq!(heard(app, &contact(11)), 0);
     let texts: Vec<String> = scene.seen(back).await.events.into_iter().map(|event| event.text).collect();
     assert!(texts.iter().any(|text| text.contains("do not come back: 1")), "{texts:?}");
+}
+
+async fn an_erased_contact_is_in_no_record_of_a_transfer(app: &TestApp) {
+    let s = Scene::of(app, Ringcentral).await;
+    note(app, s.to, &contact(2), "Calls at noon zq9").await;
+    let run = s.transfer(&[]).await;
+    let told = async || {
+        let records: Vec<(String,)> = app.db.all("select body from utility_record", ()).await.unwrap();
+        let keys: Vec<(String,)> = app.db.all("select behind || ' ' || up_to from utility_check", ()).await.unwrap();
+        records.into_iter().chain(keys).map(|(text,)| text).collect::<Vec<_>>().join("\n")
+    };
+    let before = told().await;
+    assert!(before.contains("zq9") && before.contains(&contact(6)), "what was merged, and the last number that consent was counted up to");
+    let permit = app.staff.permit().unwrap();
+    for number in [contact(2), contact(6)] {
+        let id = erasure::ask(&app.db, &app.now, &keys(), &permit, s.to, &number, "Request 7").await.unwrap();
+        let confirm = &number[number.len() - 4..];
+        erasure::erase(&app.db, &app.now, &keys(), &permit, proof(), id, confirm).await.unwrap();
+    }
+    let after = told().await;
+    for gone in ["zq9".to_owned(), contact(2), contact(6)] {
+        assert!(!after.contains(&gone), "{gone} is left in {after}");
+    }
+    // What is left still takes the line back.
+    s.back(run).await;
+    s.belongs_to(s.from).await;
+    assert_eq!(known(app, s.from, &contact(1)).await.map(|(name, ..)| name).as_deref(), Some("Known here"));
 }

@@ -3,10 +3,13 @@
 use super::*;
 use crate::harness::on_both_engines;
 use crate::house::PASSWORD;
+use crate::verdict::received;
+use std::time::Duration;
 use switchyard::directory::{accounts, integration};
+use switchyard::messaging::{blast, outbound};
 use switchyard::staff::{self, approvals};
 use switchyard::types::IntegrationType::Inbox;
-use switchyard::types::{ApprovalId, RunFilter};
+use switchyard::types::{ApprovalId, BlastId, RunFilter};
 
 on_both_engines![
     a_second_request_is_answered_with_the_first,
@@ -17,6 +20,12 @@ on_both_engines![
     a_run_is_paused_and_resumed_at_every_batch,
     a_run_is_cancelled_until_the_line_has_moved,
     what_was_paused_half_way_can_be_taken_back,
+    a_cancel_that_is_clicked_while_the_line_moves_comes_too_late,
+    a_cancel_that_was_taken_all_the_same_leaves_the_run_standing,
+    a_way_back_that_comes_to_nothing_leaves_the_run_as_it_was,
+    a_line_that_a_cancelled_run_left_half_way_is_taken_back,
+    whoever_lost_an_account_since_they_asked_starts_nothing_there,
+    the_rest_of_a_blast_that_is_half_sent_is_cancelled_and_the_line_may_move,
     acts_that_the_state_does_not_allow_are_refused,
     a_line_on_its_way_is_not_changed_otherwise,
     runs_are_found_by_line_number_state_and_account,
@@ -195,6 +204,200 @@ async fn what_was_paused_half_way_can_be_taken_back(app: &TestApp) {
     assert_eq!(scene.state(run).await, RunState::Cancelled);
     scene.belongs_to(scene.from).await;
     assert_eq!(dump(app, &["message", "conversation", "consent", "contact", "line_user"]).await, before);
+}
+
+/// Waits until so many wait for somebody's lock. One engine shows none of them: they come to its one writer in the order in which they ask.
+async fn until_waiting(app: &TestApp, count: i64) {
+    if app.db.engine() == DbEngine::Sqlite {
+        tokio::time::sleep(Duration::from_millis(100 * count.unsigned_abs())).await;
+        return;
+    }
+    while app.db.one::<(i64,)>(super::trouble::WAITING, ()).await.unwrap().0 < count {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn a_cancel_that_is_clicked_while_the_line_moves_comes_too_late(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    let flips = worker(app).hold().await.unwrap().unwrap();
+    // Somebody has the line's row: the flip waits for them, and the click for the flip.
+    let is_held = tokio::sync::Notify::new();
+    let holds = app.db.work(async |tx| {
+        tx.run("update line set label = label where id = $1", [scene.line.id]).await?;
+        is_held.notify_one();
+        until_waiting(app, 2).await;
+        Ok::<_, switchyard::db::Error>(())
+    });
+    let flip = async {
+        is_held.notified().await;
+        flips.wake().await
+    };
+    let click = async {
+        until_waiting(app, 1).await;
+        scene.act(run, RunAct::Cancel).await
+    };
+    let (held, flipped, clicked) = tokio::join!(holds, flip, click);
+    held.unwrap();
+    assert!(flipped.unwrap(), "the line has moved");
+    assert!(matches!(&clicked, Err(Problem::Conflict { text }) if text.contains("let it finish")), "{clicked:?}");
+    assert_eq!(scene.state(run).await, RunState::Running);
+    scene.finish(run).await;
+    assert_eq!(scene.state(run).await, RunState::Succeeded);
+    scene.belongs_to(scene.to).await;
+}
+
+async fn a_cancel_that_was_taken_all_the_same_leaves_the_run_standing(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(1).await;
+    app.db.work(async |tx| tx.run("update utility_run set state = 'cancelling' where id = $1", [run]).await).await.unwrap();
+    scene.steps(1).await;
+    let seen = scene.seen(run).await;
+    assert_eq!(seen.row.state, RunState::Paused);
+    assert!(seen.may_reverse && seen.acts.contains(&RunAct::Resume), "{:?}", seen.acts);
+    assert!(seen.events.iter().any(|event| event.text.contains("is not left half way")), "{:?}", seen.events);
+    scene.act(run, RunAct::Resume).await.unwrap();
+    scene.finish(run).await;
+    assert_eq!(scene.state(run).await, RunState::Succeeded);
+    scene.belongs_to(scene.to).await;
+}
+
+async fn a_way_back_that_comes_to_nothing_leaves_the_run_as_it_was(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(7).await;
+    scene.act(run, RunAct::Pause).await.unwrap();
+    let (first, second) = two(app).await;
+    let ask = async || {
+        let back = utilities::plan_reverse(&app.db, &app.now, &first, run, ALONE).await.unwrap();
+        let started = utilities::start(&app.db, &app.now, &first, proof(), back, &scene.line.number, "It was not sold.").await.unwrap();
+        assert_eq!((started.run, started.was_first), (back, false));
+        // Until it has moved the line, the run that it takes back stands still, and one of the two has the line.
+        assert_eq!(scene.state(run).await, RunState::Paused);
+        let refused = scene.act(run, RunAct::Resume).await;
+        assert!(matches!(&refused, Err(Problem::Conflict { text }) if text.contains("take this one back")), "{refused:?}");
+        assert_eq!(scene.seen(run).await.acts, []);
+        let other = utilities::plan_reverse(&app.db, &app.now, &app.staff, run, ALONE).await.unwrap();
+        assert_eq!(scene.start(other).await, Started { run: back, waits: None, was_first: true });
+        (back, started.waits.expect("a second person has to agree"))
+    };
+    let is_as_it_was = async |back: RunId| {
+        assert_eq!((scene.state(back).await, scene.state(run).await), (RunState::Cancelled, RunState::Paused));
+        let seen = scene.seen(run).await;
+        assert!(seen.may_reverse && seen.acts.contains(&RunAct::Resume), "{:?}", seen.acts);
+        assert_eq!(account_of(app, scene.line.id).await, scene.to);
+        app.pass(1);
+    };
+    let (declined, waits) = ask().await;
+    approvals::decide(&app.db, &app.now, &second, proof(), waits, false, "It was.").await.unwrap();
+    is_as_it_was(declined).await;
+    let (withdrawn, waits) = ask().await;
+    approvals::withdraw(&app.db, &app.now, &first, waits).await.unwrap();
+    is_as_it_was(withdrawn).await;
+    let (cancelled, _) = ask().await;
+    utilities::act(&app.db, &app.now, &first, cancelled, RunAct::Cancel).await.unwrap();
+    is_as_it_was(cancelled).await;
+    let (forgotten, _) = ask().await;
+    app.pass(4 * 24 * 60 * 60);
+    worker(app).step().await.unwrap();
+    is_as_it_was(forgotten).await;
+    scene.act(run, RunAct::Resume).await.unwrap();
+    scene.act(run, RunAct::Pause).await.unwrap();
+    // In the end somebody agrees: with the line the first run goes.
+    let (back, waits) = ask().await;
+    approvals::decide(&app.db, &app.now, &second, proof(), waits, true, "").await.unwrap();
+    assert_eq!(scene.state(run).await, RunState::Paused);
+    scene.steps(1).await;
+    assert_eq!(scene.state(run).await, RunState::Cancelled);
+    scene.finish(back).await;
+    assert_eq!(scene.state(back).await, RunState::Succeeded);
+    scene.belongs_to(scene.from).await;
+}
+
+async fn a_line_that_a_cancelled_run_left_half_way_is_taken_back(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(7).await;
+    // As it could be before this was refused.
+    let stuck = "update utility_run set state = 'cancelled', held = null, due_at = null, lease_until = null where id = $1";
+    app.db.work(async |tx| tx.run(stuck, [run]).await).await.unwrap();
+    assert!(scene.seen(run).await.may_reverse);
+    scene.back(run).await;
+    scene.belongs_to(scene.from).await;
+    let (moving,): (bool,) = app.db.one("select transfer_id is not null from line where id = $1", [scene.line.id]).await.unwrap();
+    assert!(!moving, "the line is open");
+    assert!(!scene.seen(run).await.may_reverse, "once");
+}
+
+async fn whoever_lost_an_account_since_they_asked_starts_nothing_there(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let seller = of_account(app, "seller", scene.from).await;
+    let gives = "insert into role_account (role_id, account_id) select role_id, $2 from role_account where account_id = $1";
+    app.db.work(async |tx| tx.run(gives, (scene.from, scene.to)).await).await.unwrap();
+    let (_, second) = two(app).await;
+    let (run, waits) = asked(app, &scene, &seller).await;
+    app.db.work(async |tx| tx.run("delete from role_account where account_id = $1", [scene.to]).await).await.unwrap();
+    let refused = approvals::decide(&app.db, &app.now, &second, proof(), waits, true, "").await;
+    assert!(matches!(refused, Err(Problem::Forbidden { .. })), "{refused:?}");
+    assert_eq!(scene.state(run).await, RunState::AwaitingApproval, "it waits, or is declined");
+    app.db.work(async |tx| tx.run(gives, (scene.from, scene.to)).await).await.unwrap();
+    approvals::decide(&app.db, &app.now, &second, proof(), waits, true, "").await.unwrap();
+    assert_eq!(scene.state(run).await, RunState::Queued);
+}
+
+async fn the_rest_of_a_blast_that_is_half_sent_is_cancelled_and_the_line_may_move(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let heard = |to: &[String]| {
+        let journal = app.sandbox.journal(0);
+        to.iter().flat_map(|to| received(&journal, to)).filter(|text| text.contains("Half")).count()
+    };
+    // What stands in the way names it, and leads to it.
+    let in_the_way = async || {
+        let obstacles = scene.seen(scene.plan().await).await.plan.obstacles;
+        let (words, link) = obstacles.iter().find(|o| o.text.contains("half sent")).unwrap().offer.clone().unwrap();
+        let id: BlastId = link.strip_prefix(&format!("/lines/{}/blasts/", scene.line.id)).unwrap().parse().unwrap();
+        assert_eq!(words, "See the blast");
+        id
+    };
+    let cancel_rest = async |id: BlastId| blast::cancel_rest(&app.db, &app.now, &app.staff.permit().unwrap(), scene.line.id, id).await;
+    let three = [contact(10), contact(11), contact(12)];
+    app.blast(&scene.line, &three, &app.text("Half")).await;
+    while blast::record_next(&app.db, &app.now).await.unwrap() {}
+    outbound::step(&app.db, &app.now, &app.carrier, 1).await.unwrap();
+    let id = in_the_way().await;
+    assert_eq!(cancel_rest(id).await, Ok(2));
+    let again = cancel_rest(id).await;
+    assert!(matches!(again, Err(Problem::Conflict { .. })), "{again:?}");
+    app.work().await;
+    assert_eq!(heard(&three), 1);
+    let blast = blast::shown(&app.db, &app.staff.permit().unwrap(), scene.line.id, id).await.unwrap();
+    assert_eq!((blast.row.state, blast.sent, blast.failed, blast.waiting), (switchyard::types::BlastState::Cancelled, 1, 2, 0));
+    // One of which not everybody is recorded yet.
+    let many: Vec<String> = (100..700).map(contact).collect();
+    app.blast(&scene.line, &many, &app.text("Half")).await;
+    assert!(blast::record_next(&app.db, &app.now).await.unwrap());
+    assert_eq!(cancel_rest(in_the_way().await).await, Ok(600));
+    app.work().await;
+    assert_eq!(heard(&many), 0);
+    let (audited,): (i64,) = app.db.one("select count(*) from audit_entry where action = 'blast.cancel_rest'", ()).await.unwrap();
+    assert_eq!(audited, 2);
+    let (held,): (i64,) = app
+        .db
+        .one(
+            "select count(*) from sync_entry e
+             join message m on m.line_id = e.line_id and m.id = e.message_id and m.state = 'failed'
+             where e.line_id = $1 and e.state = 'held'",
+            [scene.line.id],
+        )
+        .await
+        .unwrap();
+    assert_eq!(held, 0, "what is not sent is not posted");
+    assert_eq!(scene.seen(scene.plan().await).await.plan.obstacles, []);
 }
 
 async fn acts_that_the_state_does_not_allow_are_refused(app: &TestApp) {

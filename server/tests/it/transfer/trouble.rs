@@ -193,7 +193,7 @@ async fn a_range_that_no_batch_counted_stops_the_run_in_words(app: &TestApp) {
 }
 
 /// How many wait for somebody's lock; one engine has one writer at a time, and none of them shows.
-const WAITING: Sql = Sql {
+pub(super) const WAITING: Sql = Sql {
     sqlite: "select 1",
     postgres: "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
 };
