@@ -2,8 +2,18 @@
 //! in resumable batches; only a complete blast is sent. It costs no RingCentral call.
 
 mod by_staff;
+mod draft;
+mod edit;
+mod recipients;
+mod rest;
 
 pub use by_staff::{decide_as_staff, list, shown};
+pub use draft::{Wanted, draft, drafted, forget_old_drafts, take_draft};
+pub use edit::{Edit, edit};
+pub use recipients::recipients;
+pub use rest::cancel_rest;
+
+pub(crate) use draft::forget_drafts;
 
 use super::consent;
 use super::inbound::{self, json};
@@ -75,11 +85,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// # Errors
 /// `Invalid` for a moment that is over, or too far away.
 pub async fn schedule(tx: &mut Tx, now: &Now, line: LineId, id: BlastId, starts_at: Timestamp) -> Result<(), Problem> {
+    check_start(now, starts_at)?;
+    tx.run("update blast set state = 'scheduled', starts_at = $3 where line_id = $1 and id = $2", (line, id, starts_at)).await?;
+    Ok(())
+}
+
+/// Checks when a blast is to start.
+fn check_start(now: &Now, starts_at: Timestamp) -> Result<(), Problem> {
     let at = now.at();
     if starts_at <= at || starts_at > at.plus(LONGEST_WAIT) {
         return Err(Problem::invalid("starts_at", "Name a moment within the next year, or leave this out to send at once."));
     }
-    tx.run("update blast set state = 'scheduled', starts_at = $3 where line_id = $1 and id = $2", (line, id, starts_at)).await?;
     Ok(())
 }
 
@@ -253,19 +269,24 @@ pub async fn take_as_staff(
     text: &str,
     recipients: &[PhoneNumber],
 ) -> Result<BlastId, Problem> {
-    let scope = permit.scope();
     db.work(async |tx| {
-        let owner: Option<(AccountId,)> = tx
-            .opt(
-                "select account_id from line
-                 where id = $1 and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
-                (line, scope.everywhere, scope.staff, scope.permission),
-            )
-            .await?;
-        let Some((account,)) = owner else { return Err(Problem::not_found("There is no such line.")) };
+        let account = owner(tx, permit, line).await?;
         take(tx, now, permit.actor(), account, line, text, recipients).await
     })
     .await
+}
+
+/// Whose a line is, within the permit's scope.
+async fn owner(tx: &mut Tx, permit: &Permit<may::SendMessages>, line: LineId) -> Result<AccountId, Problem> {
+    let scope = permit.scope();
+    let owner: Option<(AccountId,)> = tx
+        .opt(
+            "select account_id from line
+             where id = $1 and ($2 or account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+            (line, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    owner.map(|(account,)| account).ok_or_else(|| Problem::not_found("There is no such line."))
 }
 
 #[derive(sqlx::FromRow)]

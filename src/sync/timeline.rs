@@ -9,8 +9,8 @@ use crate::db::{Db, Result, one_more};
 use crate::messaging::timeline::{media, others};
 use crate::staff::{Permit, Seen, may};
 use crate::types::{
-    AccountId, AgentOutcome, ConversationId, Cursor, Direction, EntryState, LineId, MessageId, MessageState, Origin, Page, Stretch,
-    TimelineFilter, TimelineFrom, TimelineRow, Timestamp, UnsentPost, Writer, Written,
+    AccountId, AgentOutcome, BlastId, ConversationId, Cursor, Direction, EntryState, LineId, MessageId, MessageState, Origin, Page,
+    Stretch, TimelineFilter, TimelineFrom, TimelineRow, Timestamp, UnsentPost, Writer, Written,
 };
 use uuid::Uuid;
 
@@ -40,6 +40,7 @@ struct TimelineSql {
     edited_at: Option<Timestamp>,
     removed_at: Option<Timestamp>,
     reason: Option<String>,
+    blast_id: Option<BlastId>,
 }
 
 impl From<TimelineSql> for TimelineRow {
@@ -64,6 +65,7 @@ impl From<TimelineSql> for TimelineRow {
             edited_at: row.edited_at,
             removed_at: row.removed_at,
             reason: reason(row.reason, row.sees),
+            blast: row.blast_id,
         }
     }
 }
@@ -73,10 +75,11 @@ macro_rules! list_sql {
         concat!(
             "select m.id, m.direction, m.origin, m.body, m.media, m.others, m.state, m.error, m.created_at, m.accepted_at,
                e.state as entry, e.seq, e.post_id, e.posted_at, i.echoed_at, p.edited_at, p.removed_at, e.reason, l.account_id,
-               m.removed_after,
+               m.removed_after, m.blast_id,
                coalesce($8 or l.account_id in
                  (select account_id from staff_scope where staff_id = $5 and permission = $9), false) as sees
-             from (select line_id, id, direction, origin, body, media, others, state, error, created_at, accepted_at, removed_after
+             from (select line_id, id, direction, origin, body, media, others, state, error, created_at, accepted_at, removed_after,
+                     blast_id
                    from message
                    where line_id = $1 and conversation_id = $2 and ",
             $part,

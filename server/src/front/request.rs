@@ -24,8 +24,10 @@ use switchyard::types::Problem;
 use tower_http::timeout::TimeoutBody;
 use tracing::Instrument;
 
-/// No form of the console is larger.
+/// No form of the console is larger …
 pub const LARGEST_FORM: usize = 256 * 1024;
+/// … but that of a new blast, so that who pastes too many numbers is told what to do with them.
+const LARGEST_BLAST: (&str, usize) = ("/fn/blasts/draft", 1024 * 1024);
 /// The reference, on every answer.
 const REFERENCE: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -102,13 +104,14 @@ pub async fn small(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let (status, text) = match read(body, LARGEST_FORM).await {
+    let most = if parts.uri.path() == LARGEST_BLAST.0 { LARGEST_BLAST.1 } else { LARGEST_FORM };
+    let (status, text) = match read(body, most).await {
         Ok(whole) if whole.contains(&0) || whole.windows(3).any(|signs| signs == b"%00") => {
             (StatusCode::UNPROCESSABLE_ENTITY, "This form holds a sign that no text has (U+0000). Remove it and send it again.".to_owned())
         }
         Ok(whole) => return next.run(Request::from_parts(parts, Body::from(whole))).await,
         Err(refusal) if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            let text = format!("This form is too large: {} kB are the most. Shorten it and send it again.", LARGEST_FORM / 1024);
+            let text = format!("This form is too large: {} kB are the most. Shorten it and send it again.", most / 1024);
             (StatusCode::PAYLOAD_TOO_LARGE, text)
         }
         Err(refusal) => (refusal.status(), "This form did not arrive whole. Send it again.".to_owned()),

@@ -101,7 +101,7 @@ pub async fn list(
     Ok(Page::of(rows, limit, |row| row.id).map(BlastListRow::from))
 }
 
-fn no_such_blast() -> Problem {
+pub(super) fn no_such_blast() -> Problem {
     Problem::not_found("There is no such blast, or its line belongs to an account that you do not look after.")
 }
 
@@ -116,9 +116,9 @@ pub async fn shown(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, id:
         .opt(list_sql!("and b.line_id = $6 and b.id = $7"), (behind, scope.everywhere, scope.staff, scope.permission, 1_i64, line, id))
         .await?;
     let row: BlastListRow = found.ok_or_else(no_such_blast)?.into();
-    let (body, sees): (String, bool) = db
+    let (body, version, sees): (String, i64, bool) = db
         .one(
-            "select b.body,
+            "select b.body, b.version,
                coalesce($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5), false)
              from blast b
              join line l on l.id = b.line_id
@@ -147,6 +147,7 @@ pub async fn shown(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, id:
         waiting: of(&[MessageState::Queued]),
         stopped: of(&[MessageState::OptedOut]),
         counted: counts.iter().map(|(_, count)| count).sum(),
+        version,
     })
 }
 

@@ -1,17 +1,29 @@
-//! Blasts as staff see them, and what they decide about one.
+//! Blasts as staff see them, write them, and decide about one.
 
-use super::{account_of, audited, elsewhere, is_hidden, is_late};
-use crate::harness::{TestApp, contact, on_both_engines};
+use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong};
+use crate::doors::planned;
+use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::house;
+use crate::verdict::received;
+use reqwest::Method;
 use serde_json::json;
-use switchyard::messaging::blast::{self, Decision};
+use std::time::Duration;
+use switchyard::messaging::blast::{self, Decision, Edit, Wanted};
 use switchyard::staff::may;
-use switchyard::types::IntegrationType::Inbox;
-use switchyard::types::{BlastState, Cursor};
+use switchyard::types::IntegrationType::{Inbox, Ringcentral};
+use switchyard::types::{
+    BlastDetail, BlastId, BlastPreview, BlastRecipient, BlastState, Cursor, DraftId, MOST_BY_HAND, MessageState, Page, Problem, Timestamp,
+};
 
 on_both_engines![
     blasts_are_listed_by_account_and_line_and_their_figures_add_up,
     a_scheduled_blast_is_paused_resumed_and_cancelled_by_staff,
+    what_became_of_a_blast_is_seen_for_each_number,
+    a_conversation_leads_to_the_blast_that_a_message_came_from,
+    a_blast_that_staff_write_is_looked_at_first_and_sent_once,
+    a_draft_is_its_writers_own_sealed_and_gone_within_the_hour,
+    what_cannot_be_sent_is_refused_where_it_was_written,
+    a_blast_that_has_not_begun_is_changed_as_it_was_seen,
 ];
 
 async fn blasts_are_listed_by_account_and_line_and_their_figures_add_up(app: &TestApp) {
@@ -64,4 +76,228 @@ async fn a_scheduled_blast_is_paused_resumed_and_cancelled_by_staff(app: &TestAp
     is_late(decide(Decision::Cancel).await);
     let account = account_of(app, &line).await;
     assert_eq!((audited(app, account, "blast.pause").await.len(), audited(app, account, "blast.resume").await.len()), (1, 1));
+}
+
+/// A blast to the second, third and fourth contact, of which the third failed.
+async fn with_a_failure(app: &TestApp) -> (TestLine, BlastId) {
+    let line = app.line(Inbox).await;
+    let id = app.blast(&line, &[contact(2), contact(3), contact(4)], "Sale zq8").await["id"].as_str().unwrap().parse().unwrap();
+    app.work().await;
+    let fails = "update message set state = 'failed', error = '+1 202 555 0123 is a landline (30006)' where number = $1";
+    assert_eq!(contact(3), "+12025550123");
+    app.db.work(async |tx| tx.run(fails, [contact(3)]).await).await.unwrap();
+    (line, id)
+}
+
+async fn what_became_of_a_blast_is_seen_for_each_number(app: &TestApp) {
+    let (line, id) = with_a_failure(app).await;
+    let account = account_of(app, &line).await;
+    let see = app.staff.permit::<may::SeeMessages>().unwrap();
+    let read = async |state, after: Option<&Cursor>, limit| {
+        let page: Result<Page<BlastRecipient>, Problem> = blast::recipients(&app.db, &see, (line.id, id), state, after, limit).await;
+        page.unwrap()
+    };
+    let first = read(None, None, 2).await;
+    let second = read(None, first.next.as_ref(), 2).await;
+    assert_eq!((first.rows.len(), second.rows.len(), second.next), (2, 1, None), "in pages");
+    let all: Vec<_> = first.rows.into_iter().chain(second.rows).collect();
+    let mut numbers: Vec<_> = all.iter().map(|row| row.number.whole().unwrap().expose().to_owned()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [contact(2), contact(3), contact(4)], "each once");
+    for row in &all {
+        let conversation = app.conversation(&line, row.number.whole().unwrap().expose()).await.id;
+        assert_eq!(row.conversation, Some(conversation), "it leads to the conversation");
+    }
+    let failed = read(Some(MessageState::Failed), None, 50).await;
+    let [row] = &failed.rows[..] else { panic!("one failed: {failed:?}") };
+    assert_eq!((row.error.as_deref(), failed.next), (Some("+1 202 555 0123 is a landline (30006)"), None));
+    assert_eq!(read(Some(MessageState::Queued), None, 50).await.rows, []);
+
+    let h = house(app);
+    let viewer = h.member("vera@example.com", h.role("Viewer").await).await;
+    let masked = blast::recipients(&app.db, &viewer.permit().unwrap(), (line.id, id), Some(MessageState::Failed), None, 50).await.unwrap();
+    assert_eq!(masked.rows[0].number.readable(), "•••• 0123");
+    assert_eq!(masked.rows[0].error.as_deref(), Some("•••• is a landline (30006)"));
+    let stranger = elsewhere(app).await;
+    is_hidden(blast::recipients(&app.db, &stranger.permit().unwrap(), (line.id, id), None, None, 50).await);
+    is_hidden(blast::recipients(&app.db, &see, (line.id, BlastId(uuid::Uuid::max())), None, None, 50).await);
+
+    let file = format!("/lines/{}/blasts/{id}/recipients.csv?sms=failed", line.id);
+    let whole = app.ask(&app.staff, Method::GET, &file, &[]).await.text().await.unwrap();
+    assert_eq!((whole.lines().count(), whole.contains("+12025550123,failed,")), (2, true), "{whole}");
+    let masked = app.ask(&viewer, Method::GET, &file, &[]).await.text().await.unwrap();
+    assert!(masked.contains("•••• 0123") && !masked.contains("2025550123") && !masked.contains("202 555 0123"), "{masked}");
+    assert_eq!(audited(app, account, "blast.take_file").await.len(), 1, "who saw none of it whole took none");
+    assert_eq!(audited(app, account, "blast.see").await.len(), 1);
+}
+
+async fn a_conversation_leads_to_the_blast_that_a_message_came_from(app: &TestApp) {
+    let (line, id) = with_a_failure(app).await;
+    app.send(&line, &contact(2), "By itself").await;
+    let blasts: Vec<_> = app.timeline(&line, &contact(2)).await.iter().map(|row| row.blast).collect();
+    assert_eq!(blasts, [Some(id), None]);
+    let page = format!("/lines/{}/conversations/{}", line.id, app.conversation(&line, &contact(2)).await.id);
+    let page = app.ask(&app.staff, Method::GET, &page, &[]).await.text().await.unwrap();
+    assert!(page.contains(&format!("/lines/{}/blasts/{id}\"", line.id)), "{page}");
+}
+
+fn wanted(text: &str, pasted: &str, starts_at: Option<Timestamp>) -> Wanted {
+    Wanted { text: text.to_owned(), pasted: pasted.to_owned(), starts_at }
+}
+
+async fn drafted(app: &TestApp, line: &TestLine, wanted: &Wanted) -> Result<DraftId, Problem> {
+    blast::draft(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), line.id, wanted).await
+}
+
+async fn preview(app: &TestApp, line: &TestLine, id: DraftId) -> Result<BlastPreview, Problem> {
+    blast::drafted(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), (line.id, id), false).await
+}
+
+async fn take(app: &TestApp, line: &TestLine, id: DraftId) -> Result<BlastId, Problem> {
+    blast::take_draft(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), (line.id, id)).await
+}
+
+async fn blasts(app: &TestApp) -> i64 {
+    let (count,): (i64,) = app.db.one("select count(*) from blast", ()).await.unwrap();
+    count
+}
+
+async fn drafts(app: &TestApp) -> i64 {
+    let (count,): (i64,) = app.db.one("select count(*) from blast_draft", ()).await.unwrap();
+    count
+}
+
+async fn a_blast_that_staff_write_is_looked_at_first_and_sent_once(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    app.reply(&contact(4), &line, "STOP").await;
+    app.work().await;
+    let pasted = format!("{}\r\n(202) 555-0199\r\n{}; {},\r\n{}\r\n", contact(1), contact(2), contact(1), contact(4));
+    let id = drafted(app, &line, &wanted(" Doors open\r\nat nine ", &pasted, None)).await.unwrap();
+    let shown = preview(app, &line, id).await.unwrap();
+    assert_eq!((shown.recipients, shown.duplicates, shown.opted_out, shown.unreadable), (2, 1, 1, 1));
+    assert_eq!(shown.first_unreadable, [(2, "(202) 555-0199".to_owned())]);
+    assert_eq!((shown.text.as_str(), shown.starts_at, shown.pasted), ("Doors open\nat nine", None, None));
+    assert_eq!(blasts(app).await, 0, "a look sends nothing");
+
+    let blast = take(app, &line, id).await.unwrap();
+    assert_eq!(take(app, &line, id).await.unwrap(), blast, "a form that is sent twice");
+    assert_eq!((blasts(app).await, drafts(app).await), (1, 0));
+    app.work().await;
+    let journal = app.sandbox.journal(0);
+    assert_eq!(received(&journal, &contact(1)), ["Doors open\nat nine"]);
+    assert!(received(&journal, &contact(4)).iter().all(|text| !text.contains("Doors")), "who has opted out is left out");
+    let whole = blast::shown(&app.db, &app.staff.permit().unwrap(), line.id, blast).await.unwrap();
+    assert_eq!((whole.row.recipients, whole.row.recorded, whole.row.opted_out, whole.row.duplicates), (4, 2, 1, 1));
+    assert_eq!(whole.row.created_by, "Ada Byron");
+    assert_eq!(audited(app, account_of(app, &line).await, "blast.take").await.len(), 1);
+    is_hidden(preview(app, &line, id).await);
+
+    // Two at once are one, too.
+    let id = drafted(app, &line, &wanted("Again", &contact(1), None)).await.unwrap();
+    let (first, second) = tokio::join!(take(app, &line, id), take(app, &line, id));
+    assert_eq!((first.unwrap(), blasts(app).await), (second.unwrap(), 2));
+}
+
+async fn a_draft_is_its_writers_own_sealed_and_gone_within_the_hour(app: &TestApp) {
+    let (line, other) = (app.line(Inbox).await, app.line(Inbox).await);
+    let form = [("line", line.id.to_string()), ("text", "Sale zq7".to_owned()), ("numbers", contact(1)), ("starts_at", String::new())];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let answer = app.ask(&app.staff, Method::POST, "/fn/blasts/draft", &form).await;
+    assert_eq!(answer.status(), 200);
+    let headers = format!("{:?}", answer.headers());
+    assert!(headers.contains("/blasts/new?draft=") && !headers.contains("0121") && !headers.contains("zq7"), "{headers}");
+    let id: DraftId = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    let (sealed,): (String,) = app.db.one("select sealed from blast_draft", ()).await.unwrap();
+    assert!(!sealed.contains("0121") && !sealed.contains("zq7"), "{sealed}");
+
+    let h = house(app);
+    let sam = h.member("sam@example.com", h.role("Support").await).await;
+    let stranger = elsewhere(app).await;
+    for member in [&sam, &stranger] {
+        is_hidden(blast::drafted(&app.db, &app.now, &keys(), &member.permit().unwrap(), (line.id, id), true).await);
+        is_hidden(blast::take_draft(&app.db, &app.now, &keys(), &member.permit().unwrap(), (line.id, id)).await);
+    }
+    is_hidden(preview(app, &other, id).await);
+    is_hidden(take(app, &other, id).await);
+    is_hidden(blast::draft(&app.db, &app.now, &keys(), &stranger.permit().unwrap(), line.id, &wanted("Sale", &contact(1), None)).await);
+    let pasted = blast::drafted(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), (line.id, id), true).await.unwrap().pasted;
+    assert_eq!(pasted, Some(contact(1)), "its writer may change it");
+    app.pass(3_601);
+    is_hidden(preview(app, &line, id).await);
+    is_hidden(take(app, &line, id).await);
+    assert_eq!(blast::forget_old_drafts(&app.db, &app.now).await.unwrap(), 1);
+    assert_eq!(blasts(app).await, 0);
+}
+
+async fn what_cannot_be_sent_is_refused_where_it_was_written(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    is_wrong(drafted(app, &line, &wanted(" ", &contact(1), None)).await, "text");
+    is_wrong(drafted(app, &line, &wanted("Sale", " ;\n,", None)).await, "numbers");
+    is_wrong(drafted(app, &line, &wanted("Sale", "2025550121\nGrace", None)).await, "numbers");
+    is_wrong(drafted(app, &line, &wanted("Sale", &contact(1), Some(app.now.at()))).await, "starts_at");
+    // As many as a form holds, written as people write them, and one more.
+    let line_id = line.id.to_string();
+    let ask = async |count: usize| {
+        let numbers = "+1 (202) 555-0121\r\n".repeat(count);
+        let form = [("line", line_id.as_str()), ("text", "Sale"), ("numbers", numbers.as_str()), ("starts_at", "")];
+        let answer = app.ask(&app.staff, Method::POST, "/fn/blasts/draft", &form).await;
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(ask(MOST_BY_HAND).await.0, 200);
+    let (status, words) = ask(MOST_BY_HAND + 1).await;
+    assert!(status == 422 && words.contains("POST /api/v1/blasts") && words.contains("\"numbers\""), "{status} {words}");
+    // What starts later says so when it is confirmed, too.
+    let soon = app.now.at().plus(Duration::from_secs(60));
+    let late = drafted(app, &line, &wanted("Sale", &contact(1), Some(soon))).await.unwrap();
+    app.pass(61);
+    is_wrong(take(app, &line, late).await, "starts_at");
+    let good = drafted(app, &line, &wanted("Sale", &contact(1), None)).await.unwrap();
+    app.db.work(async |tx| tx.run("update line set closed_at = 1 where id = $1", [line.id]).await).await.unwrap();
+    is_late(drafted(app, &line, &wanted("Sale", &contact(1), None)).await);
+    is_late(take(app, &line, good).await);
+    assert_eq!(blasts(app).await, 0);
+}
+
+async fn whole(app: &TestApp, line: &TestLine, id: BlastId) -> BlastDetail {
+    blast::shown(&app.db, &app.staff.permit().unwrap(), line.id, id).await.unwrap()
+}
+
+async fn a_blast_that_has_not_begun_is_changed_as_it_was_seen(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, &line).await;
+    let hours = |n: u64| app.now.at().plus(Duration::from_secs(n * 3_600));
+    let draft = drafted(app, &line, &wanted("Sale zq8", &contact(1), Some(hours(2)))).await.unwrap();
+    let id = take(app, &line, draft).await.unwrap();
+    assert_eq!(whole(app, &line, id).await.row.state, BlastState::Scheduled);
+    let send = app.staff.permit::<may::SendMessages>().unwrap();
+    let edit = async |version, text: &str, starts_at| {
+        let wish = Edit { version, text: text.to_owned(), starts_at };
+        blast::edit(&app.db, &app.now, &send, (line.id, id), &wish).await
+    };
+    let stranger = elsewhere(app).await;
+    let theirs = Edit { version: 0, text: "Theirs".to_owned(), starts_at: None };
+    is_hidden(blast::edit(&app.db, &app.now, &stranger.permit().unwrap(), (line.id, id), &theirs).await);
+    is_wrong(edit(0, " ", None).await, "text");
+    is_wrong(edit(0, "Sale", Some(app.now.at())).await, "starts_at");
+    edit(0, "Sale zq8 at ten", None).await.unwrap();
+    is_late(edit(0, "Sale zq8 at eleven", None).await);
+    edit(1, "Sale zq8 at ten", Some(hours(1))).await.unwrap();
+    let seen = whole(app, &line, id).await;
+    assert_eq!((seen.body.as_deref(), seen.row.starts_at, seen.version), (Some("Sale zq8 at ten"), Some(hours(1)), 2));
+    edit(2, "Sale zq8 at ten", None).await.unwrap();
+    let entries = audited(app, account, "blast.edit").await;
+    assert_eq!(entries.len(), 2, "what changes nothing is no change");
+    assert!(!format!("{entries:?}").contains("zq8"), "the audit does not hold what it says");
+
+    // Its rows are recounted while the line moves.
+    let run = planned(app, line.id, house(app).account("Next").await).await;
+    app.db.work(async |tx| tx.run("update line set transfer_id = $2 where id = $1", (line.id, run)).await).await.unwrap();
+    is_late(edit(2, "Sale zq8 at noon", None).await);
+    app.db.work(async |tx| tx.run("update line set transfer_id = null where id = $1", [line.id]).await).await.unwrap();
+
+    app.pass(3_600);
+    app.work().await;
+    assert_eq!(received(&app.sandbox.journal(0), &contact(1)), ["Sale zq8 at ten"]);
+    is_late(edit(2, "Sale zq8 at noon", None).await);
+    assert_eq!(whole(app, &line, id).await.body.as_deref(), Some("Sale zq8 at ten"));
 }

@@ -6,6 +6,7 @@ use crate::house::house;
 use serde_json::json;
 use std::time::Duration;
 use switchyard::directory::contacts;
+use switchyard::messaging::blast;
 use switchyard::messaging::consent::{self, SetByHand};
 use switchyard::staff::may;
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
@@ -17,6 +18,7 @@ on_both_engines![
     an_opt_in_by_hand_lifts_an_opt_out_only_when_it_is_later,
     two_who_set_it_the_second_is_told_and_nobody_elsewhere_may,
     a_contact_without_a_conversation_has_consent_too,
+    who_got_a_blast_of_a_line_set_to_none_has_consent_by_the_message,
     without_the_permission_the_number_and_the_evidence_are_masked,
 ];
 
@@ -111,6 +113,32 @@ async fn a_contact_without_a_conversation_has_consent_too(app: &TestApp) {
     // Another account's line knows nothing of this contact.
     is_hidden(consent::of(&app.db, &app.staff.permit().unwrap(), other.id, ConsentOf::Contact(id)).await);
     is_hidden(consent::set(&app.db, &app.now, &manage, other.id, ConsentOf::Contact(id), &wish(None, true, None)).await);
+}
+
+async fn who_got_a_blast_of_a_line_set_to_none_has_consent_by_the_message(app: &TestApp) {
+    let (line, other) = (app.line(NoRoute).await, app.line(NoRoute).await);
+    let id = app.blast(&line, &[contact(1)], "Sale").await["id"].as_str().unwrap().parse().unwrap();
+    app.work().await;
+    let see = app.staff.permit().unwrap();
+    let got = blast::recipients(&app.db, &see, (line.id, id), None, None, 5).await.unwrap().rows.remove(0);
+    assert_eq!(got.conversation, None, "there is neither a conversation nor a contact");
+    let of = ConsentOf::Message(got.message);
+    let told = shown(app, &line, of).await;
+    assert_eq!((told.number.whole(), told.contact, told.conversation), (Some(&number(&contact(1))), None, None));
+    let manage = app.staff.permit::<may::ManageDirectory>().unwrap();
+    consent::set(&app.db, &app.now, &manage, line.id, of, &wish(None, true, None)).await.unwrap();
+    assert_eq!(shown(app, &line, of).await.now.unwrap().state, ConsentState::OptedOut);
+    let message = json!({ "line": line.number, "to": contact(1), "text": "Hello" });
+    assert_eq!(app.post(&line, "messages", &message).await.status(), 409);
+    // By its own line alone, and within the scope.
+    is_hidden(consent::of(&app.db, &app.staff.permit().unwrap(), other.id, of).await);
+    is_hidden(consent::set(&app.db, &app.now, &manage, other.id, of, &wish(None, true, None)).await);
+    let stranger = elsewhere(app).await;
+    is_hidden(consent::of(&app.db, &stranger.permit().unwrap(), line.id, of).await);
+    is_hidden(consent::set(&app.db, &app.now, &stranger.permit().unwrap(), line.id, of, &wish(None, true, None)).await);
+    let page = format!("/lines/{}/consent?message={}", line.id, got.message);
+    let page = app.ask(&app.staff, reqwest::Method::GET, &page, &[]).await.text().await.unwrap();
+    assert!(page.contains("name=\"message\"") && page.contains("Opted out"), "{page}");
 }
 
 async fn without_the_permission_the_number_and_the_evidence_are_masked(app: &TestApp) {

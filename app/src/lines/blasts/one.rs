@@ -1,0 +1,241 @@
+//! One blast: its figures, what can be decided about it, and whom it went to.
+
+use super::edit::{EditBlast, edit_form};
+use super::recipients::{Asked, asked, list_recipients, recipients};
+use super::state_badge;
+use crate::accounts::{look_again, mistyped};
+use crate::fault::{Fault, Reply};
+use crate::frame::{Me, use_me};
+use crate::ui::{
+    Button, ConfirmFold, FaultView, FormFault, Loading, Look, Notice, PageHead, Panel, SendForm, Sending, Stat, Time, fault_of, grouped,
+    load, masked_note, toast_on_success, waits,
+};
+use futures_util::future::try_join;
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use serde::{Deserialize, Serialize};
+use switchyard::types::{BlastDetail, BlastId, BlastListRow, BlastRecipient, BlastState, LineId, Page, Permission};
+
+#[cfg(feature = "ssr")]
+use {
+    crate::context::{permit, services},
+    switchyard::messaging::blast,
+    switchyard::staff::may,
+};
+
+/// What staff decide about a blast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlastAct {
+    /// It starts at its time, or at once if that is over.
+    Resume,
+    /// It does not start before somebody decides.
+    Pause,
+    /// It never starts.
+    Cancel,
+    /// It has begun: whoever was not sent to yet is not.
+    CancelRest,
+}
+
+/// A blast, whole.
+#[server(prefix = "/fn", output = Reply, endpoint = "blasts/get")]
+pub async fn get_blast(line: LineId, id: BlastId) -> Result<BlastDetail, Fault> {
+    let permit = permit::<may::SeeMessages>().await?;
+    Ok(blast::shown(&services()?.db, &permit, line, id).await?)
+}
+
+/// Decides about a blast that has not started, or cancels the rest of one that has.
+#[server(prefix = "/fn", output = Reply, endpoint = "blasts/decide")]
+pub async fn decide_blast(line: LineId, id: BlastId, act: BlastAct) -> Result<(), Fault> {
+    let permit = permit::<may::SendMessages>().await?;
+    let services = services()?;
+    let decision = match act {
+        BlastAct::Resume => blast::Decision::Resume,
+        BlastAct::Pause => blast::Decision::Pause,
+        BlastAct::Cancel => blast::Decision::Cancel,
+        BlastAct::CancelRest => {
+            return Ok(blast::cancel_rest(&services.db, &services.now, &permit, line, id).await.map(|_| ())?);
+        }
+    };
+    Ok(blast::decide_as_staff(&services.db, &services.now, &permit, line, id, decision).await?)
+}
+
+/// One blast.
+#[component]
+pub fn BlastPage() -> impl IntoView {
+    let params = use_params_map();
+    let ids = Memo::new(move |_| {
+        params.with(|params| {
+            let line = params.get_str("id").and_then(|id| id.parse::<LineId>().ok())?;
+            Some((line, params.get_str("blast").and_then(|id| id.parse::<BlastId>().ok())?))
+        })
+    });
+    let (action, edit) = (Sending::to::<DecideBlast>(), Sending::to::<EditBlast>());
+    let looks = RwSignal::new(0_u32);
+    for sending in [action, edit] {
+        sending.on_success(move || looks.update(|looks| *looks += 1));
+    }
+    toast_on_success(action, "Done.");
+    toast_on_success(edit, "The blast was changed.");
+    let wanted = asked();
+    let found = load(
+        move || (ids.get(), wanted.get(), looks.get()),
+        |(ids, asked, _)| async move {
+            let Some((line, id)) = ids else { return Err(mistyped()) };
+            let (blast, page) = try_join(get_blast(line, id), list_recipients(line, id, asked.sms, asked.after.clone())).await?;
+            Ok((blast, asked, page))
+        },
+    );
+    let me = use_me();
+    view! {
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match (me.await, found.await) {
+                    (Ok(me), Ok((blast, asked, page))) => whole(&me, blast, (asked, page), (action, edit), looks).into_any(),
+                    (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Transition>
+    }
+}
+
+fn whole(
+    me: &Me,
+    blast: BlastDetail,
+    (asked, page): (Asked, Page<BlastRecipient>),
+    (action, edit): (Sending, Sending),
+    looks: RwSignal<u32>,
+) -> impl IntoView + use<> {
+    let may_send = me.may(Permission::SendMessages);
+    let form = may_send.then(|| edit_form(&blast, edit, looks));
+    let BlastDetail { row, body, sent, delivered, failed, waiting, stopped, counted, version: _ } = blast;
+    let (line, state) = (row.line_id, row.state);
+    let acts = may_send.then(|| acts(&row, action));
+    let list = recipients(&row, asked, page);
+    let figures = [
+        ("Recipients", row.recipients),
+        ("Left out: opted out", row.opted_out),
+        ("Left out: twice", row.duplicates),
+        ("Recorded", row.recorded),
+        ("Waiting to be sent", waiting),
+        ("Sent", sent),
+        ("Of these, delivered", delivered),
+        ("Failed", failed),
+        ("Opted out meanwhile", stopped),
+    ];
+    let is_part = counted < row.recorded;
+    view! {
+        <PageHead
+            title="Blast"
+            above=vec![
+                ("Lines".to_owned(), "/lines".to_owned()),
+                (row.line.clone(), format!("/lines/{line}")),
+                ("Blasts".to_owned(), format!("/lines/{line}/blasts")),
+            ]
+            beside=move || state_badge(state)
+        >
+            {acts}
+        </PageHead>
+        <Notice words=&[("taken", "The blast was taken.")] />
+        <FormFault fault=fault_of(action) />
+        {look_again(action, looks)}
+        {masked_note(body.is_none())}
+        <div class="grid items-start gap-4 lg:grid-cols-2">
+            <Panel title="Figures">
+                <dl class="grid grid-cols-2 gap-4 sm:grid-cols-3">
+                    {figures.map(|(label, value)| view! { <Stat label=label value=value /> }).collect_view()}
+                </dl>
+                {is_part
+                    .then(|| {
+                        view! {
+                            <p class="muted mt-3 text-xs">
+                                "Waiting, sent and failed are of the first " {grouped(counted)} " messages that were recorded."
+                            </p>
+                        }
+                    })}
+            </Panel>
+            <Panel title="Facts">
+                <dl class="facts">
+                    <dt>"Line"</dt>
+                    <dd>
+                        <a class="text-link" href=format!("/lines/{line}")>{row.line}</a>
+                    </dd>
+                    <dt>"Account"</dt>
+                    <dd>
+                        <a class="text-link" href=format!("/accounts/{}", row.account_id)>{row.account}</a>
+                    </dd>
+                    <dt>"Sent by"</dt>
+                    <dd>{row.created_by}</dd>
+                    <dt>"Taken"</dt>
+                    <dd>
+                        <Time at=row.created_at />
+                    </dd>
+                    {row
+                        .starts_at
+                        .map(|at| {
+                            view! {
+                                <dt>"Starts"</dt>
+                                <dd>
+                                    <Time at=at />
+                                </dd>
+                            }
+                        })}
+                    {body
+                        .map(|body| {
+                            view! {
+                                <dt>"Text"</dt>
+                                <dd class="whitespace-pre-line">{if body.is_empty() { "Removed".to_owned() } else { body }}</dd>
+                            }
+                        })}
+                </dl>
+            </Panel>
+            {form}
+        </div>
+        {list}
+    }
+}
+
+/// What can be decided about it now.
+fn acts(row: &BlastListRow, action: Sending) -> impl IntoView + use<> {
+    let (line, id, state) = (row.line_id, row.id, row.state);
+    let form = move |act: &'static str, words: &'static str, look: Look| {
+        view! {
+            <SendForm action=action>
+                <input type="hidden" name="line" value=line.to_string() />
+                <input type="hidden" name="id" value=id.to_string() />
+                <input type="hidden" name="act" value=act />
+                <Button look=look pending=waits(action)>
+                    {words}
+                </Button>
+            </SendForm>
+        }
+    };
+    let cancel = move || {
+        view! {
+            <ConfirmFold label="Cancel blast" of="this blast">
+                <p>"It is never sent, and its recipients are forgotten. This cannot be taken back."</p>
+                {form("cancel", "Cancel the blast", Look::Danger)}
+            </ConfirmFold>
+        }
+    };
+    match state {
+        BlastState::Scheduled => view! {
+            {form("pause", "Pause", Look::Plain)}
+            {cancel()}
+        }
+        .into_any(),
+        BlastState::Paused => view! {
+            {form("resume", "Resume", Look::Main)}
+            {cancel()}
+        }
+        .into_any(),
+        BlastState::Recording | BlastState::Sending => view! {
+            <ConfirmFold label="Cancel the rest" of="this blast">
+                <p>"What was given to the carrier is left to end; whoever was not sent to yet is not. This cannot be taken back."</p>
+                {form("cancel_rest", "Cancel the rest of it", Look::Danger)}
+            </ConfirmFold>
+        }
+        .into_any(),
+        BlastState::Cancelled | BlastState::Sent => ().into_any(),
+    }
+}
