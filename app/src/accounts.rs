@@ -9,7 +9,7 @@ mod users;
 
 pub use account::AccountPage;
 pub use close::CloseAccountPage;
-pub use contact::ContactPage;
+pub use contact::{ContactPage, NameContact};
 pub use contacts::ContactsPage;
 pub use user::UserPage;
 pub use users::UsersPage;
@@ -17,14 +17,14 @@ pub use users::UsersPage;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, Check, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, Notice, PageHead,
-    Pager, RowLink, Search, SendForm, Sending, Table, Time, Tone, fault_of, field_error, icon, load, query_field, waits,
+    Badge, Button, ButtonLink, Cell, Check, Choice, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, PageHead,
+    Pager, RowLink, Search, Select, SendForm, Sending, Table, Time, Tone, fault_of, field_error, icon, load, query_field, waits,
 };
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::{use_location, use_params_map};
-use switchyard::types::{AccountDetail, AccountId, AccountRow, Cursor, ListKind, Page, Permission, Problem, Timestamp};
+use switchyard::types::{AccountDetail, AccountId, AccountRow, Cursor, ListKind, OpenOrClosed, Page, Permission, Problem, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
@@ -39,9 +39,13 @@ const PAGE: usize = 50;
 
 /// Accounts by name.
 #[server(prefix = "/fn", output = Reply, endpoint = "accounts/list")]
-pub async fn list_accounts(#[server(default)] search: String, after: Option<Cursor>) -> Result<Page<AccountRow>, Fault> {
+pub async fn list_accounts(
+    #[server(default)] search: String,
+    state: Option<OpenOrClosed>,
+    after: Option<Cursor>,
+) -> Result<Page<AccountRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
-    Ok(directory::accounts::list(&services()?.db, &permit, &search, after.as_ref(), PAGE).await?)
+    Ok(directory::accounts::narrowed(&services()?.db, &permit, &search, state, after.as_ref(), PAGE).await?)
 }
 
 /// Adds an account.
@@ -53,8 +57,8 @@ pub async fn add_account(
 ) -> Result<(), Fault> {
     let permit = permit::<may::ManageDirectory>().await?;
     let services = services()?;
-    directory::accounts::add(&services.db, &services.now, &permit, &name, sends_blasts, has_conversations).await?;
-    leptos_axum::redirect("/accounts?done=added");
+    let id = directory::accounts::add(&services.db, &services.now, &permit, &name, sends_blasts, has_conversations).await?;
+    leptos_axum::redirect(&format!("/accounts/{id}?done=added"));
     Ok(())
 }
 
@@ -98,6 +102,17 @@ pub fn above_account(id: AccountId, name: &str) -> Vec<(String, String)> {
 /// A badge for what is closed; nothing for what is open.
 pub fn closed_badge(is_closed: bool) -> impl IntoView {
     is_closed.then(|| view! { <Badge tone=Tone::Warning>"Closed"</Badge> })
+}
+
+/// Narrows a list to what is open, or closed.
+pub fn closed_filter(state: Signal<String>) -> impl IntoView {
+    let each = OpenOrClosed::ALL.iter().map(|state| Choice::new(state.as_str(), state.name()));
+    let choices = [Choice::new("", "Open and closed")].into_iter().chain(each).collect::<Vec<_>>();
+    view! {
+        <div class="w-[calc(50%-0.25rem)] sm:w-40">
+            <Select label="Open or closed" name="state" choices=choices value=state bare=true />
+        </div>
+    }
 }
 
 /// Since when something is closed, among its facts; nothing for what is open.
@@ -147,11 +162,14 @@ pub fn look_again(action: Sending, looks: RwSignal<u32>) -> impl IntoView {
 /// The list of accounts.
 #[component]
 pub fn AccountsPage() -> impl IntoView {
-    let (q, after) = (query_field("q"), query_field("after"));
+    let (q, state, after) = (query_field("q"), query_field("state"), query_field("after"));
     let arranged = Arranged::of(ListKind::Accounts);
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/accounts.csv?{}", search.get()));
-    let page = load(move || (q.get(), after.get()), |(q, after)| list_accounts(q, (!after.is_empty()).then_some(Cursor(after))));
+    let page = load(
+        move || (q.get(), state.get(), after.get()),
+        |(q, state, after)| list_accounts(q, state.parse().ok(), (!after.is_empty()).then_some(Cursor(after))),
+    );
     let me = use_me();
     view! {
         <PageHead title="Accounts">
@@ -172,10 +190,10 @@ pub fn AccountsPage() -> impl IntoView {
                 })}
             </Suspense>
         </PageHead>
-        <Notice words=&[("added", "The account was added.")] />
         <Views of=arranged />
         <FilterBar>
             <Search label="Name of the account" value=q />
+            {closed_filter(state)}
         </FilterBar>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
@@ -185,8 +203,15 @@ pub fn AccountsPage() -> impl IntoView {
                         view! {
                             <div class="panel">
                                 <Show
-                                    when=move || q.get().is_empty()
-                                    fallback=|| view! { <Empty title="No account fits">"Search for less of the name."</Empty> }
+                                    when=move || q.get().is_empty() && state.get().is_empty()
+                                    fallback=|| {
+                                        view! {
+                                            <Empty title="No account fits">
+                                                <span>"Search for less of the name, or for open and closed."</span>
+                                                <ButtonLink href="/accounts">"Show all accounts"</ButtonLink>
+                                            </Empty>
+                                        }
+                                    }
                                 >
                                     <Empty title="No accounts yet">"Add the first account; then give it lines."</Empty>
                                 </Show>

@@ -18,10 +18,10 @@ use uuid::Uuid;
 
 #[cfg(feature = "ssr")]
 use {
-    crate::context::{permit, services},
+    crate::context::{member, permit, services},
     crate::history::{action_name, in_words},
     switchyard::staff::{self, may},
-    switchyard::types::AuditFilter,
+    switchyard::types::{AuditFilter, AuditSubject},
 };
 
 /// How many entries a page shows.
@@ -41,10 +41,12 @@ pub struct AuditShown {
     pub address: Option<String>,
     /// The member who did it.
     pub staff: Option<StaffId>,
-    /// The account it was done to.
-    pub account: Option<(AccountId, String)>,
-    /// The line it was done to.
-    pub line: Option<(LineId, String)>,
+    /// The account it was done to, and whether its reader may open its page.
+    pub account: Option<(AccountId, String, bool)>,
+    /// The line it was done to, and whether its reader may open its page.
+    pub line: Option<(LineId, String, bool)>,
+    /// What else it is about, where that has a page that its reader may open: its address, and what it is called.
+    pub subject: Option<(String, String)>,
 }
 
 /// Entries of the audit, newest first.
@@ -64,15 +66,45 @@ pub async fn list_audit(
     let services = services()?;
     let page = staff::search(&services.db, &permit, &filter, after.as_ref(), PAGE).await?;
     let page = staff::with_numbers(&services.db, &services.keys, &permit, page).await?;
+    let places = staff::places(&services.db, &member().await?, &page.rows).await?;
     Ok(page.map(|entry| AuditShown {
         number: entry.number,
         outcome: entry.outcome,
         address: entry.address,
         staff: entry.staff,
-        account: entry.account,
-        line: entry.line,
+        account: entry.account.map(|(id, name)| (id, name, places.accounts.contains(&id))),
+        line: entry.line.map(|(id, label)| (id, label, places.lines.contains(&id))),
+        subject: entry.subject.and_then(|id| places.subjects.get(&id)).map(page_of),
         row: in_words(entry.row),
     }))
+}
+
+/// Where a subject is looked at, and what it is called; a contact by no name, which is personal data.
+#[cfg(feature = "ssr")]
+fn page_of(subject: &AuditSubject) -> (String, String) {
+    match subject {
+        AuditSubject::User(id, name) => (format!("/users/{id}"), name.clone()),
+        AuditSubject::Contact(id) => (format!("/contacts/{id}"), "The contact".to_owned()),
+        AuditSubject::Conversation(line, id) => (format!("/lines/{line}/conversations/{id}"), "The conversation".to_owned()),
+        AuditSubject::Blast(line, id) => (format!("/lines/{line}/blasts/{id}"), "The blast".to_owned()),
+        AuditSubject::Connection(id) => (format!("/connections/{id}"), "The connection".to_owned()),
+        AuditSubject::Run(id) => (format!("/utilities/runs/{id}"), "The run".to_owned()),
+        AuditSubject::Erasure(id) => (format!("/erasures/{id}"), "The erasure".to_owned()),
+        AuditSubject::Member(id, name) => (format!("/staff/{id}"), name.clone()),
+        AuditSubject::Role(id, name) => (format!("/roles/{id}"), name.clone()),
+    }
+}
+
+/// The audit of what a page shows, among its facts; nothing for who may not see the audit.
+pub fn audit_fact(sees_audit: bool, subject: Uuid, says: &'static str) -> impl IntoView {
+    sees_audit.then(|| {
+        view! {
+            <dt>"Audit"</dt>
+            <dd>
+                <a class="text-link" href=format!("/audit?subject={subject}")>{says}</a>
+            </dd>
+        }
+    })
 }
 
 /// What the audit can be narrowed to, each with its name.
@@ -181,12 +213,12 @@ pub fn AuditPage() -> impl IntoView {
     }
 }
 
-/// What the audit is narrowed to by links alone, in words: a member, a line, and one contact or conversation.
+/// What the audit is narrowed to by links alone, in words: a member, a line, and what else has a page with such a link.
 fn only(by: &[bool; 3]) -> Option<String> {
     let [who, line, subject] = *by;
     let did = if who { "what one member did" } else { "what was done" };
     let to = match (subject, line) {
-        (true, _) => " about one contact or conversation",
+        (true, _) => " about the one thing whose page led here",
         (false, true) => " to one line",
         (false, false) => "",
     };
@@ -199,14 +231,29 @@ fn outcomes() -> Vec<Choice> {
     [Choice::new("", "All outcomes")].into_iter().chain(each).collect()
 }
 
+/// Something that an entry names: a link to its page, or its bare name where there is none for this reader; `else_say` for what has no
+/// name any more.
+fn place(href: Option<String>, name: String, else_say: &'static str) -> impl IntoView {
+    let name = if name.is_empty() { else_say.to_owned() } else { name };
+    match href {
+        Some(href) => view! { <a class="text-link" href=href>{name}</a> }.into_any(),
+        None => name.into_any(),
+    }
+}
+
 fn row(entry: AuditShown, shown: &Shown) -> impl IntoView + use<> {
-    let AuditShown { row, number, outcome, address, staff, account, line } = entry;
+    let AuditShown { row, number, outcome, address, staff, account, line, subject } = entry;
     let who = match staff {
         Some(id) => view! { <a class="text-link" href=format!("/audit?who={id}")>{row.actor}</a> }.into_any(),
         None => row.actor.into_any(),
     };
-    let of_account = account.map(|(id, name)| view! { <a class="text-link" href=format!("/audit?account={id}")>{name}</a> });
-    let of_line = line.map(|(id, label)| view! { <a class="text-link" href=format!("/lines/{id}")>{label}</a> });
+    let only_account = account.as_ref().map(|(id, ..)| {
+        view! { <a class="text-link block text-xs" href=format!("/audit?account={id}")>"Only this account’s entries"</a> }
+    });
+    let of_account = account.map(|(id, name, opens)| place(opens.then(|| format!("/accounts/{id}")), name, "An account"));
+    let of_line = line.map(|(id, label, opens)| place(opens.then(|| format!("/lines/{id}")), label, "A line"));
+    let of_subject = subject.map(|(href, name)| place(Some(href), name, "What it is about"));
+    let dot = |is_needed: bool| is_needed.then_some(" · ");
     let badge = (outcome != AuditOutcome::Done).then(|| {
         let tone = if outcome == AuditOutcome::Denied { Tone::Warning } else { Tone::Plain };
         view! {
@@ -215,7 +262,16 @@ fn row(entry: AuditShown, shown: &Shown) -> impl IntoView + use<> {
         }
     });
     let none = || "–".to_owned();
-    let both = (of_account.is_some() && of_line.is_some()).then_some(" · ");
+    let before_line = dot(of_account.is_some() && of_line.is_some());
+    let before_subject = dot((of_account.is_some() || of_line.is_some()) && of_subject.is_some());
+    let places = view! {
+        {of_account}
+        {before_line}
+        {of_line}
+        {before_subject}
+        {of_subject}
+        {only_account}
+    };
     view! {
         <tr role="row">
             <Cell of="When">
@@ -224,7 +280,7 @@ fn row(entry: AuditShown, shown: &Shown) -> impl IntoView + use<> {
             {shown.has("who").then(|| view! { <Cell of="Who">{who}</Cell> })}
             {shown.has("from").then(|| view! { <Cell of="From">{address.unwrap_or_else(none)}</Cell> })}
             {shown.has("what").then(|| view! { <Cell of="What">{row.text} {badge}</Cell> })}
-            {shown.has("where").then(|| view! { <Cell of="Where">{of_account} {both} {of_line}</Cell> })}
+            {shown.has("where").then(|| view! { <Cell of="Where">{places}</Cell> })}
             {shown.has("before").then(|| view! { <Cell of="Before">{row.before.unwrap_or_else(none)}</Cell> })}
             {shown.has("after").then(|| view! { <Cell of="After">{row.after.unwrap_or_else(none)}</Cell> })}
             {shown.has("number").then(|| view! { <Cell of="No.">{number.map_or_else(|| "being sealed".to_owned(), |number| number.to_string())}</Cell> })}

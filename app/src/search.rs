@@ -20,7 +20,7 @@ use switchyard::types::SearchId;
 use {
     crate::context::{member, services},
     switchyard::search,
-    switchyard::types::{Found, Part},
+    switchyard::types::{Found, OpenOrClosed, Part, Timestamp},
 };
 
 /// How many of each kind the palette shows.
@@ -151,6 +151,12 @@ fn joined<const N: usize>(parts: [&str; N]) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
+/// What is closed says so, first: a narrow palette cuts the rest off.
+#[cfg(feature = "ssr")]
+fn closed(closed_at: Option<Timestamp>) -> &'static str {
+    if closed_at.is_some() { OpenOrClosed::Closed.name() } else { "" }
+}
+
 #[cfg(feature = "ssr")]
 fn group<T>(kind: Kind, part: Part<T>, hit: impl FnMut(T) -> Hit) -> Group {
     Group { kind, is_cut: part.is_cut, hits: part.rows.into_iter().map(hit).collect() }
@@ -163,7 +169,7 @@ fn hits(found: Found) -> Hits {
         group(Kind::Line, found.lines, |line| Hit {
             href: format!("/lines/{}", line.id),
             title: line.number.readable(),
-            detail: joined([&line.label, &line.account, line.integration_type.name()]),
+            detail: joined([closed(line.closed_at), &line.label, &line.account, line.integration_type.name()]),
         }),
         group(Kind::Conversation, found.conversations, |row| {
             let number = row.number.readable();
@@ -177,17 +183,17 @@ fn hits(found: Found) -> Hits {
         group(Kind::Contact, found.contacts, |contact| Hit {
             href: format!("/contacts/{}", contact.id),
             title: contact.name,
-            detail: joined([&contact.number.readable(), &contact.account]),
+            detail: joined([closed(contact.closed_at), &contact.number.readable(), &contact.account]),
         }),
         group(Kind::Account, found.accounts, |account| Hit {
             href: format!("/accounts/{}", account.id),
             title: account.name,
-            detail: String::new(),
+            detail: closed(account.closed_at).to_owned(),
         }),
         group(Kind::User, found.users, |user| Hit {
             href: format!("/users/{}", user.id),
             title: user.name,
-            detail: joined([&user.email, &user.account]),
+            detail: joined([closed(user.closed_at), &user.email, &user.account]),
         }),
         group(Kind::Run, found.runs, |run| Hit {
             href: format!("/utilities/runs/{}", run.id),

@@ -13,7 +13,7 @@ use super::{LONGEST_SEARCH, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx, is_duplicate, one_more};
 use crate::staff::{Entry, Permit, Scope, hash_token, may, record};
-use crate::types::{AccountDetail, AccountId, AccountRow, Cursor, IntegrationType, Page, Problem, Product, Timestamp};
+use crate::types::{AccountDetail, AccountId, AccountRow, Cursor, IntegrationType, OpenOrClosed, Page, Problem, Product, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -41,7 +41,7 @@ impl Row {
     }
 }
 
-/// Accounts by name; `search` is part of it.
+/// Accounts by name, open and closed; `search` is part of it.
 ///
 /// # Errors
 /// What the database says.
@@ -52,7 +52,23 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<AccountRow>> {
+    narrowed(db, permit, search, None, after, limit).await
+}
+
+/// The same, or only those that are open, or closed.
+///
+/// # Errors
+/// What the database says.
+pub async fn narrowed(
+    db: &Db,
+    permit: &Permit<may::SeeDirectory>,
+    search: &str,
+    state: Option<OpenOrClosed>,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<AccountRow>> {
     let scope = permit.scope();
+    let is_open = state.map(OpenOrClosed::is_open);
     let (name, id) = after.and_then(Cursor::key::<(String, AccountId)>).unwrap_or((String::new(), AccountId(uuid::Uuid::nil())));
     let rows: Vec<Row> = db
         .all(
@@ -62,9 +78,10 @@ pub async fn list(
              where (a.name > $1 or (a.name = $1 and a.id > $2))
                and ($3 or a.id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
                and ($6 = '%%' or lower(a.name) like $6)
+               and ((a.closed_at is null) = $8 or $8 is null)
              order by a.name, a.id
              limit $7",
-            (name, id, scope.everywhere, scope.staff, scope.permission, contains(search), one_more(limit)),
+            (name, id, scope.everywhere, scope.staff, scope.permission, contains(search), one_more(limit), is_open),
         )
         .await?;
     let page = Page::of(rows, limit, |row| (row.name.clone(), row.id));

@@ -23,9 +23,14 @@ pub(crate) async fn look_at_lines(
     limit: usize,
 ) -> Result<Page<BulkRow>, Problem> {
     let found = match which {
-        BulkWhich::All(BulkFilter { search, account, integration_type, .. }) => {
-            let filter =
-                LineFilter { search: search.clone(), account: *account, integration_type: *integration_type, ..LineFilter::default() };
+        BulkWhich::All(BulkFilter { search, account, integration_type, state, .. }) => {
+            let filter = LineFilter {
+                search: search.clone(),
+                account: *account,
+                integration_type: *integration_type,
+                state: *state,
+                ..LineFilter::default()
+            };
             lines::rows(db, scope, &filter, after, limit).await?
         }
         BulkWhich::Chosen(keys) => {
@@ -87,7 +92,7 @@ pub(crate) async fn look_at_people(
     match which {
         BulkWhich::All(filter) => {
             let account = filter.account.ok_or_else(|| Problem::invalid("account", "Choose the account whose people are closed."))?;
-            Ok(users::rows(db, scope, account, &filter.search, after, limit).await?.map(|row| person(account, row)))
+            Ok(users::rows(db, scope, account, &filter.search, filter.state, after, limit).await?.map(|row| person(account, row)))
         }
         BulkWhich::Chosen(keys) => {
             let mut rows = Vec::with_capacity(keys.len());

@@ -11,8 +11,8 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx, is_duplicate, one_more};
 use crate::staff::{Entry, Permit, Scope, may, record};
 use crate::types::{
-    AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, LineSort, Page, PhoneNumber, Problem, RunId,
-    Timestamp,
+    AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, LineSort, OpenOrClosed, Page, PhoneNumber,
+    Problem, RunId, Timestamp,
 };
 
 /// A list's row as it is stored.
@@ -61,7 +61,8 @@ macro_rules! list_sql {
              where ($1 or exists (select 1 from mine join role_account s on s.role_id = mine.role_id where s.account_id = l.account_id limit 1 offset 0))
                and ($4 = '%%' or l.search like $4 or l.number like $5)
                and (l.account_id = $6 or $6 is null)
-               and (l.integration_type = $7 or $7 is null) ",
+               and (l.integration_type = $7 or $7 is null)
+               and ((l.closed_at is null) = $9 or $9 is null) ",
             $page
         )
     };
@@ -89,6 +90,7 @@ pub(super) async fn rows(db: &Db, scope: Scope, filter: &LineFilter, after: Opti
     let number = if digits.len() >= 3 { format!("%{digits}%") } else { String::new() };
     let (a, b, c, d, e) = (scope.everywhere, scope.staff, scope.permission, text, number);
     let (f, g, most) = (filter.account, filter.integration_type, one_more(limit));
+    let is_open = filter.state.map(OpenOrClosed::is_open);
     let last = || char::MAX.to_string();
     // One text for each way, so that each walks an index of its own.
     match filter.sort {
@@ -96,10 +98,11 @@ pub(super) async fn rows(db: &Db, scope: Scope, filter: &LineFilter, after: Opti
             let behind = after.and_then(Cursor::key::<String>);
             let rows: Vec<Row> = if filter.sort == LineSort::Number {
                 let behind = behind.unwrap_or_default();
-                db.all(list_sql!("and l.number > $9 order by l.number limit $8"), (a, b, c, d, e, f, g, most, behind)).await?
+                db.all(list_sql!("and l.number > $10 order by l.number limit $8"), (a, b, c, d, e, f, g, most, is_open, behind)).await?
             } else {
                 let behind = behind.unwrap_or_else(last);
-                db.all(list_sql!("and l.number < $9 order by l.number desc limit $8"), (a, b, c, d, e, f, g, most, behind)).await?
+                let args = (a, b, c, d, e, f, g, most, is_open, behind);
+                db.all(list_sql!("and l.number < $10 order by l.number desc limit $8"), args).await?
             };
             Ok(Page::of(rows, limit, |row| row.number.expose().to_owned()))
         }
@@ -107,12 +110,12 @@ pub(super) async fn rows(db: &Db, scope: Scope, filter: &LineFilter, after: Opti
             let behind = after.and_then(Cursor::key::<(String, LineId)>);
             let rows: Vec<Row> = if filter.sort == LineSort::Label {
                 let (label, id) = behind.unwrap_or((String::new(), LineId(uuid::Uuid::nil())));
-                let args = (a, b, c, d, e, f, g, most, label, id);
-                db.all(list_sql!("and (l.folded, l.id) > ($9, $10) order by l.folded, l.id limit $8"), args).await?
+                let args = (a, b, c, d, e, f, g, most, is_open, label, id);
+                db.all(list_sql!("and (l.folded, l.id) > ($10, $11) order by l.folded, l.id limit $8"), args).await?
             } else {
                 let (label, id) = behind.unwrap_or((last(), LineId(uuid::Uuid::max())));
-                let args = (a, b, c, d, e, f, g, most, label, id);
-                db.all(list_sql!("and (l.folded, l.id) < ($9, $10) order by l.folded desc, l.id desc limit $8"), args).await?
+                let args = (a, b, c, d, e, f, g, most, is_open, label, id);
+                db.all(list_sql!("and (l.folded, l.id) < ($10, $11) order by l.folded desc, l.id desc limit $8"), args).await?
             };
             // As the database folds it: letters of ASCII alone.
             Ok(Page::of(rows, limit, |row| (row.label.to_ascii_lowercase(), row.id)))

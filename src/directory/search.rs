@@ -32,7 +32,7 @@ pub(crate) async fn accounts(db: &Db, permit: &Permit<may::SeeDirectory>, name: 
     let scope = permit.scope();
     let rows = db
         .all(
-            "select a.id, a.name
+            "select a.id, a.name, a.closed_at
              from account a
              where a.folded >= $1 and a.folded < $2
                and ($3 or a.id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
@@ -47,7 +47,7 @@ pub(crate) async fn accounts(db: &Db, permit: &Permit<may::SeeDirectory>, name: 
 macro_rules! list_sql {
     ($key:literal) => {
         concat!(
-            "select u.id, u.name, u.email, u.account_id, a.name as account
+            "select u.id, u.name, u.email, u.account_id, a.name as account, u.closed_at
              from account_user u
              join account a on a.id = u.account_id
              where ($3 or u.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5)) ",
@@ -177,7 +177,7 @@ async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[Ac
 macro_rules! row_sql {
     ($key:literal) => {
         concat!(
-            "select k.id, k.account_id, a.name as account, k.number, k.name
+            "select k.id, k.account_id, a.name as account, k.number, k.name, k.closed_at
              from contact k
              join account a on a.id = k.account_id
              where ($3 or k.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))

@@ -7,7 +7,7 @@ use super::{begin_of, lines, past, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx, one_more};
 use crate::staff::{Entry, Permit, Scope, may, record};
-use crate::types::{AccountId, Change, Cursor, LineId, LineRow, Page, Problem, Timestamp, UserDetail, UserId, UserRow};
+use crate::types::{AccountId, Change, Cursor, LineId, LineRow, OpenOrClosed, Page, Problem, Timestamp, UserDetail, UserId, UserRow};
 use crate::undo::{self, Step};
 use serde_json::json;
 
@@ -37,7 +37,8 @@ macro_rules! list_sql {
             "select u.id, u.name, u.email, u.search, u.version, u.closed_at,
                (select count(*) from line_user lu where lu.user_id = u.id) as lines
              from account_user u
-             where u.account_id = $1 and (u.search, u.id) > ($2, $3) ",
+             where u.account_id = $1 and (u.search, u.id) > ($2, $3)
+               and ((u.closed_at is null) = $5 or $5 is null) ",
             $narrow,
             " order by u.search, u.id
              limit $4"
@@ -45,7 +46,7 @@ macro_rules! list_sql {
     };
 }
 
-/// The people of an account by name; `search` is how their name or their e-mail begins.
+/// The people of an account by name, open and closed; `search` is how their name or their e-mail begins.
 ///
 /// # Errors
 /// `NotFound` outside the permit's scope.
@@ -57,7 +58,23 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<UserRow>, Problem> {
-    Ok(rows(db, permit.scope(), account, search, after, limit).await?.map(UserRow::from))
+    narrowed(db, permit, account, search, None, after, limit).await
+}
+
+/// The same, or only those who are open, or closed.
+///
+/// # Errors
+/// `NotFound` outside the permit's scope.
+pub async fn narrowed(
+    db: &Db,
+    permit: &Permit<may::SeeDirectory>,
+    account: AccountId,
+    search: &str,
+    state: Option<OpenOrClosed>,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<UserRow>, Problem> {
+    Ok(rows(db, permit.scope(), account, search, state, after, limit).await?.map(UserRow::from))
 }
 
 /// The same as they are stored.
@@ -66,24 +83,26 @@ pub(super) async fn rows(
     scope: Scope,
     account: AccountId,
     search: &str,
+    state: Option<OpenOrClosed>,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<Row>, Problem> {
     within(db, scope, account).await?;
+    let is_open = state.map(OpenOrClosed::is_open);
     let (name, id) = after.and_then(Cursor::key::<(String, UserId)>).unwrap_or((String::new(), UserId(uuid::Uuid::nil())));
     let most = one_more(limit);
     let begin = begin_of(search);
     let rows: Vec<Row> = if begin.is_empty() {
-        db.all(list_sql!(""), (account, name, id, most)).await?
+        db.all(list_sql!(""), (account, name, id, most, is_open)).await?
     } else {
         let end = past(&begin);
         db.all(
             list_sql!(
-                "and u.id in (select n.id from account_user n where n.account_id = $1 and n.search >= $5 and n.search < $6
+                "and u.id in (select n.id from account_user n where n.account_id = $1 and n.search >= $6 and n.search < $7
                               union
-                              select e.id from account_user e where e.account_id = $1 and e.email >= $5 and e.email < $6)"
+                              select e.id from account_user e where e.account_id = $1 and e.email >= $6 and e.email < $7)"
             ),
-            (account, name, id, most, begin, end),
+            (account, name, id, most, is_open, begin, end),
         )
         .await?
     };

@@ -123,13 +123,15 @@ struct Whole {
     account: Option<String>,
     line_id: Option<LineId>,
     line: Option<String>,
+    subject_id: Option<Uuid>,
 }
 
 macro_rules! audit_sql {
     ($narrow:literal) => {
         concat!(
             "select e.id, e.at, e.actor_name, e.action, e.before, e.after, e.number, e.outcome, e.address,
-               case when e.actor_kind = 'staff' then e.actor_id end as staff, e.account_id, a.name as account, e.line_id, l.label as line
+               case when e.actor_kind = 'staff' then e.actor_id end as staff, e.account_id, a.name as account, e.line_id, l.label as line,
+               e.subject_id
              from audit_entry e
              left join account a on a.id = e.account_id
              left join line l on l.id = e.line_id
@@ -195,6 +197,7 @@ pub async fn search(
         staff: whole.staff,
         account: whole.account_id.map(|id| (id, whole.account.unwrap_or_default())),
         line: whole.line_id.map(|id| (id, whole.line.unwrap_or_default())),
+        subject: whole.subject_id,
     }))
 }
 

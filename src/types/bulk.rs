@@ -1,6 +1,6 @@
 //! Bulk changes as screens know them: one act on many rows of a list.
 
-use crate::types::{AccountId, IntegrationType, LineId, UtilityKind, words};
+use crate::types::{AccountId, IntegrationType, LineId, OpenOrClosed, UtilityKind, words};
 use serde::{Deserialize, Serialize};
 
 words! {
@@ -51,6 +51,9 @@ pub struct BulkFilter {
     /// Only lines of this type.
     #[serde(default)]
     pub integration_type: Option<IntegrationType>,
+    /// Only what is open, or closed.
+    #[serde(default)]
+    pub state: Option<OpenOrClosed>,
 }
 
 /// Which rows a bulk change is about.

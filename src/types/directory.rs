@@ -1,6 +1,6 @@
 //! The directory as screens show it.
 
-use crate::types::{AccountId, LineId, PhoneNumber, ResponderId, RunId, Timestamp, UserId, words};
+use crate::types::{AccountId, LineId, OpenOrClosed, PhoneNumber, ResponderId, RunId, Timestamp, UserId, words};
 use serde::{Deserialize, Serialize};
 
 words! {
@@ -143,6 +143,9 @@ pub struct LineFilter {
     pub account: Option<AccountId>,
     /// Only of this type.
     pub integration_type: Option<IntegrationType>,
+    /// Only those that are open, or closed.
+    #[serde(default)]
+    pub state: Option<OpenOrClosed>,
     /// How they are sorted.
     #[serde(default)]
     pub sort: LineSort,

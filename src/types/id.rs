@@ -39,6 +39,8 @@ ids! {
     MessageId;
     /// One body sent to many recipients of a line.
     BlastId;
+    /// A blast that staff have written and not sent yet.
+    DraftId;
     /// An account's sign-in to RingCentral.
     ConnectionId;
     /// A written-down wish to make one post, committed before the call.

@@ -27,13 +27,38 @@ impl ListKind {
     /// Where it is, and which fields of its URL a saved view keeps; `None` for a list of which there is one for each account.
     pub fn saved(self) -> Option<(&'static str, &'static [&'static str])> {
         match self {
-            Self::Lines => Some(("/lines", &["q", "account", "type", "sort"])),
+            Self::Lines => Some(("/lines", &["q", "account", "type", "state", "sort"])),
             Self::Sync => Some(("/sync", &["account", "line", "state", "sort"])),
-            Self::Accounts => Some(("/accounts", &["q"])),
+            Self::Accounts => Some(("/accounts", &["q", "state"])),
             Self::Runs => Some(("/utilities/history", &["q", "utility", "state", "account", "line", "by"])),
             Self::Audit => Some(("/audit", &["who", "action", "account", "line", "outcome"])),
             Self::Users | Self::Contacts => None,
         }
+    }
+}
+
+words! {
+    /// What a list of what can be closed is narrowed to; without it, both are shown.
+    OpenOrClosed {
+        /// What is open.
+        Open = "open",
+        /// What is closed.
+        Closed = "closed",
+    }
+}
+
+impl OpenOrClosed {
+    /// As staff call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "Open",
+            Self::Closed => "Closed",
+        }
+    }
+
+    /// Whether it is what is open, as a statement compares it.
+    pub fn is_open(self) -> bool {
+        self == Self::Open
     }
 }
 
@@ -100,8 +125,13 @@ const fn further(word: &'static str, head: &'static str) -> ListColumn {
 impl ListKind {
     /// The columns that can be chosen, in their order.
     pub fn columns(self) -> &'static [ListColumn] {
-        const LINES: &[ListColumn] =
-            &[column("label", "Label"), column("account", "Account"), column("type", "Type"), further("added", "Added")];
+        const LINES: &[ListColumn] = &[
+            column("label", "Label"),
+            column("account", "Account"),
+            column("type", "Type"),
+            further("added", "Added"),
+            further("closed", "Closed"),
+        ];
         const SYNC: &[ListColumn] = &[
             column("sync", "Sync"),
             column("line", "Line"),

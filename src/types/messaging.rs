@@ -346,6 +346,8 @@ pub struct TimelineRow {
     pub removed_at: Option<Timestamp>,
     /// Why it was skipped or refused.
     pub reason: Option<String>,
+    /// The blast that it is one message of.
+    pub blast: Option<BlastId>,
 }
 
 words! {
@@ -490,6 +492,8 @@ pub struct BlastDetail {
     pub stopped: i64,
     /// Only so many messages were counted.
     pub counted: i64,
+    /// Grows with each change; a change names the version it was made on.
+    pub version: i64,
 }
 
 impl BlastState {

@@ -1,6 +1,6 @@
 //! People as screens show them: those of an account, its contacts, and what a contact has agreed to.
 
-use crate::types::{AccountId, ContactId, ConversationId, LineId, LineRow, PhoneNumber, ShownNumber, Timestamp, UserId, words};
+use crate::types::{AccountId, ContactId, ConversationId, LineId, LineRow, MessageId, PhoneNumber, ShownNumber, Timestamp, UserId, words};
 use serde::{Deserialize, Serialize};
 
 /// A person of an account in the list.
@@ -112,7 +112,7 @@ impl ConsentSource {
     }
 }
 
-/// Whose consent it is, on a line: a conversation's or a contact's. Their number stands in no address.
+/// Whose consent it is, on a line: a conversation's, a contact's, or whoever a message is from or for. Their number stands in no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentOf {
@@ -120,6 +120,8 @@ pub enum ConsentOf {
     Conversation(ConversationId),
     /// This contact of the line's account.
     Contact(ContactId),
+    /// The contact of this message of the line: of one that is set to None, who got a blast has neither of the others.
+    Message(MessageId),
 }
 
 /// What was said once.

@@ -38,6 +38,8 @@ pub struct FoundAccount {
     pub id: AccountId,
     /// Its name.
     pub name: String,
+    /// Since when it is closed.
+    pub closed_at: Option<Timestamp>,
 }
 
 /// A person of an account who was found.
@@ -54,6 +56,8 @@ pub struct FoundUser {
     pub account_id: AccountId,
     /// The account's name.
     pub account: String,
+    /// Since when they are closed.
+    pub closed_at: Option<Timestamp>,
 }
 
 /// A contact who was found; only who may see them whole finds one.
@@ -70,6 +74,8 @@ pub struct FoundContact {
     pub number: PhoneNumber,
     /// Their name.
     pub name: String,
+    /// Since when they are closed.
+    pub closed_at: Option<Timestamp>,
 }
 
 /// A run of a data utility that was found.

@@ -1,6 +1,8 @@
 //! Staff as the browser knows them: permissions, the signed-in member, invitations.
 
-use crate::types::{AccountId, LineId, RoleId, StaffId, Timestamp, words};
+use crate::types::{
+    AccountId, BlastId, ConnectionId, ContactId, ConversationId, ErasureId, LineId, RoleId, RunId, StaffId, Timestamp, UserId, words,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -278,7 +280,7 @@ pub struct AuditFilter {
     pub account: Option<AccountId>,
     /// Only of this line.
     pub line: Option<LineId>,
-    /// Only about this one thing, such as a contact or a conversation.
+    /// Only about this one thing, such as a contact, a run or a member.
     pub subject: Option<Uuid>,
     /// Only what ended so.
     pub outcome: Option<AuditOutcome>,
@@ -305,4 +307,29 @@ pub struct AuditEntry {
     pub account: Option<(AccountId, String)>,
     /// The line it was done to, and what staff call it.
     pub line: Option<(LineId, String)>,
+    /// The row it was done to, when it is neither; what kind of row follows from the action.
+    pub subject: Option<Uuid>,
+}
+
+/// What an entry of the audit is about, beside its account and its line, where its reader may look at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuditSubject {
+    /// A person of an account, and their name.
+    User(UserId, String),
+    /// A contact; the name is personal data and stands on their page.
+    Contact(ContactId),
+    /// A conversation of a line.
+    Conversation(LineId, ConversationId),
+    /// A blast of a line.
+    Blast(LineId, BlastId),
+    /// A connection to RingCentral.
+    Connection(ConnectionId),
+    /// A run of a data utility.
+    Run(RunId),
+    /// The erasure of a contact.
+    Erasure(ErasureId),
+    /// A member, and their name.
+    Member(StaffId, String),
+    /// A role, and its name.
+    Role(RoleId, String),
 }

@@ -273,6 +273,8 @@ pub struct RunDetail {
     pub version: i64,
     /// What was asked for: the form's labels and what was answered.
     pub parameters: Vec<(String, String)>,
+    /// The accounts that it touches and whose pages the asking member may open, by name.
+    pub accounts: Vec<(AccountId, String)>,
     /// What was planned.
     pub plan: Plan,
     /// How far each step is, in order.

@@ -111,7 +111,7 @@ fn whole(
             {act}
         </PageHead>
         <Tabs label="This account" tabs=account_tabs(id, me.may(Permission::SeeMessages)) />
-        <Notice words=&[("closed", "The account is closed.")] />
+        <Notice words=&[("closed", "The account is closed."), ("added", "The account was added. Add its lines, people and connection.")] />
         <FormFault fault=fault_of(reopen) />
         {is_closed.then(closed_note)}
         <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">

@@ -5,17 +5,18 @@ use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me, who_am_i};
 use crate::lines::consent_badge;
 use crate::ui::{
-    Button, Cell, ConfirmFold, Empty, FaultView, Field, FormFault, Loading, Look, Number, PageHead, Panel, SendForm, Sending, Table,
-    TextArea, Time, contact_number, fault_of, field_error, load, masked_note, waits,
+    Button, Cell, ConfirmFold, EditFold, Empty, FaultView, Field, FormFault, Loading, Look, Number, PageHead, Panel, SendForm, Sending,
+    Table, TextArea, Time, contact_number, fault_of, field_error, load, masked_note, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{ContactDetail, ContactId, ContactLine, Permission};
+use switchyard::types::{AccountId, ContactDetail, ContactId, ContactLine, ConversationId, LineId, Permission};
 
 #[cfg(feature = "ssr")]
 use {
     crate::context::{permit, services},
     switchyard::staff::may,
-    switchyard::{directory, messaging},
+    switchyard::types::{PhoneNumber, Problem},
+    switchyard::{directory, messaging, sync},
 };
 
 /// A contact, whole.
@@ -40,12 +41,91 @@ pub async fn edit_contact(id: ContactId, version: i64, name: String, #[server(de
     Ok(directory::contacts::edit(&services.db, &services.now, &permit, id, version, &name, &note).await?)
 }
 
+/// Makes a number a contact of an account, by giving it a name.
+#[server(prefix = "/fn", output = Reply, endpoint = "contacts/add")]
+pub async fn add_contact(account: AccountId, #[server(default)] number: String, #[server(default)] name: String) -> Result<(), Fault> {
+    let permit = permit::<may::ManageDirectory>().await?;
+    let services = services()?;
+    let number = PhoneNumber::parse(&number)
+        .map_err(|_| Problem::invalid("number", "Write the number with + and the country code, such as +1 202 555 0143."))?;
+    let id = directory::contacts::name_contact(&services.db, &services.now, &permit, account, &number, &name).await?;
+    leptos_axum::redirect(&format!("/contacts/{id}"));
+    Ok(())
+}
+
+/// Gives the contact of a conversation a name.
+#[server(NameContactFn, prefix = "/fn", output = Reply, endpoint = "contacts/name")]
+pub async fn name_contact(line: LineId, conversation: ConversationId, #[server(default)] name: String) -> Result<(), Fault> {
+    let (permit, sees) = (permit::<may::ManageDirectory>().await?, permit::<may::SeeMessages>().await?);
+    let services = services()?;
+    let of = sync::find_conversation(&services.db, &sees, line, conversation).await?;
+    let refused = || Problem::forbidden("Your roles do not let you see contacts’ names and numbers. Ask an administrator for it.");
+    let number = of.number.whole().ok_or_else(refused)?;
+    let id = directory::contacts::name_contact(&services.db, &services.now, &permit, of.account_id, number, &name).await?;
+    leptos_axum::redirect(&format!("/contacts/{id}"));
+    Ok(())
+}
+
 /// Closes a contact, or opens them again.
 #[server(prefix = "/fn", output = Reply, endpoint = "contacts/close")]
 pub async fn close_contact(id: ContactId, version: i64, closed: bool) -> Result<(), Fault> {
     let permit = permit::<may::ManageDirectory>().await?;
     let services = services()?;
     Ok(directory::contacts::set_closed(&services.db, &services.now, &permit, id, version, closed).await?)
+}
+
+/// The form that adds a contact, folded.
+pub fn add_contact_fold(account: AccountId, name: &str, action: Sending) -> impl IntoView + use<> {
+    let fault = fault_of(action);
+    view! {
+        <EditFold label="Add contact" of=format!("to {name}") plain=true>
+            <SendForm action=action>
+                <div class="flex w-72 max-w-full flex-col gap-3">
+                    <FormFault fault=fault fields=&["number", "name"] />
+                    <input type="hidden" name="account" value=account.to_string() />
+                    <Field
+                        label="Number" name="number" kind="tel" inputmode="tel" help="With + and the country code, as in +1 202 555 0143."
+                        error=field_error(fault, "number")
+                    />
+                    <Field label="Name" name="name" error=field_error(fault, "name") />
+                    <div>
+                        <Button look=Look::Main pending=waits(action)>
+                            "Add contact"
+                        </Button>
+                    </div>
+                </div>
+            </SendForm>
+        </EditFold>
+    }
+}
+
+/// The form that gives a conversation's contact a name, folded.
+#[component]
+pub fn NameContact(
+    /// The line.
+    line: LineId,
+    /// The conversation.
+    conversation: ConversationId,
+) -> impl IntoView {
+    let action = Sending::to::<NameContactFn>();
+    let fault = fault_of(action);
+    view! {
+        <EditFold label="Name this contact" of="">
+            <SendForm action=action>
+                <div class="flex w-64 max-w-full flex-col gap-3">
+                    <FormFault fault=fault fields=&["name"] />
+                    <input type="hidden" name="line" value=line.to_string() />
+                    <input type="hidden" name="conversation" value=conversation.to_string() />
+                    <Field label="Name" name="name" id="contact-name" help="As the account knows them." error=field_error(fault, "name") />
+                    <div>
+                        <Button look=Look::Main pending=waits(action)>
+                            "Save"
+                        </Button>
+                    </div>
+                </div>
+            </SendForm>
+        </EditFold>
+    }
 }
 
 /// One contact.
@@ -247,7 +327,7 @@ fn lines_panel(id: ContactId, lines: Vec<ContactLine>) -> impl IntoView {
                 <p class="muted text-xs">"Consent is of each line by itself: it says whether they want its messages."</p>
             </header>
             {if none {
-                view! { <Empty title="Nothing yet">"No line of the account has texted with them."</Empty> }.into_any()
+                view! { <Empty title="No line yet">"The account has no line that could text with them."</Empty> }.into_any()
             } else {
                 view! {
                     <Table label="Lines" head=&["Line", "Conversation", "Consent"]>

@@ -2,17 +2,19 @@
 //!
 //! The rule: what is searched for is a name or a number: it travels in the body of a request and stands in no address.
 
-use super::{account_tabs, closed_badge, get_account, id_of_path, mistyped};
+use super::contact::{AddContact, add_contact_fold};
+use super::{account_tabs, closed_badge, closed_filter, get_account, id_of_path, mistyped};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Button, Cell, CsvLink, Empty, FaultView, FormFault, Loading, PageHead, Pager, RowLink, SendForm, Sending, Table, Tabs, Time,
+    Button, Cell, CsvLink, Empty, FaultView, FilterBar, FormFault, Loading, PageHead, Pager, RowLink, SendForm, Sending, Table, Tabs, Time,
     contact_number, fault_of, field_error, load, masked_note, query_field, waits,
 };
 use crate::views::{Arranged, Shown, Views};
 use futures_util::future::try_join;
 use leptos::prelude::*;
-use switchyard::types::{AccountId, ContactRow, Cursor, ListKind, Page, Permission};
+use leptos_router::hooks::use_location;
+use switchyard::types::{AccountId, ContactRow, Cursor, ListKind, OpenOrClosed, Page, Permission};
 
 #[cfg(feature = "ssr")]
 use {
@@ -28,9 +30,9 @@ const PAGE: usize = 50;
 
 /// The contacts of an account.
 #[server(prefix = "/fn", output = Reply, endpoint = "contacts/list")]
-pub async fn list_contacts(account: AccountId, after: Option<Cursor>) -> Result<Page<ContactRow>, Fault> {
+pub async fn list_contacts(account: AccountId, state: Option<OpenOrClosed>, after: Option<Cursor>) -> Result<Page<ContactRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
-    Ok(directory::contacts::list(&services()?.db, &permit, account, after.as_ref(), PAGE).await?)
+    Ok(directory::contacts::narrowed(&services()?.db, &permit, account, state, after.as_ref(), PAGE).await?)
 }
 
 /// Finds contacts by how their name begins, or by their whole number; leads to the one, if it is one.
@@ -52,38 +54,38 @@ pub async fn find_contacts(account: AccountId, text: String) -> Result<Vec<Conta
 #[component]
 pub fn ContactsPage() -> impl IntoView {
     let id = id_of_path::<AccountId>();
-    let after = query_field("after");
-    let find = Sending::to::<FindContacts>();
+    let (state, after) = (query_field("state"), query_field("after"));
+    let search = use_location().search;
+    let (find, add) = (Sending::to::<FindContacts>(), Sending::to::<AddContact>());
     let found = load(
-        move || (id.get(), after.get()),
-        |(id, after)| async move {
+        move || (id.get(), state.get(), after.get()),
+        |(id, state, after)| async move {
             let Some(id) = id else { return Err(mistyped()) };
-            try_join(get_account(id), list_contacts(id, (!after.is_empty()).then_some(Cursor(after)))).await
+            try_join(get_account(id), list_contacts(id, state.parse().ok(), (!after.is_empty()).then_some(Cursor(after)))).await
         },
     );
     let (me, arranged) = (use_me(), Arranged::of(ListKind::Contacts));
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
-                let shown = arranged.shown().await;
                 match (me.await, found.await) {
                     (Ok(me), Ok((account, page))) => {
                         let id = account.row.id;
                         let is_closed = account.row.closed_at.is_some();
                         let is_masked = page.rows.iter().any(|row| row.name.is_none());
                         let may_find = me.may(Permission::SeePersonalData) && !is_masked;
+                        let may_add = may_find && !is_closed && me.may(Permission::ManageDirectory);
                         view! {
                             <PageHead
                                 title=account.row.name.clone() above=vec![("Accounts".to_owned(), "/accounts".to_owned())]
                                 beside=move || closed_badge(is_closed)
                             >
-                                <CsvLink href=format!("/accounts/{id}/contacts.csv") />
+                                <CsvLink href=Signal::derive(move || format!("/accounts/{id}/contacts.csv?{}", search.get())) />
+                                {may_add.then(|| add_contact_fold(id, &account.row.name, add))}
                             </PageHead>
                             <Tabs label="This account" tabs=account_tabs(id, me.may(Permission::SeeMessages)) />
                             {masked_note(is_masked)}
                             {may_find.then(|| view! { <Find account=id action=find /> })}
-                            <Views of=arranged />
-                            {list(page, &shown)}
                         }
                             .into_any()
                     }
@@ -91,16 +93,34 @@ pub fn ContactsPage() -> impl IntoView {
                 }
             })}
         </Transition>
+        <Views of=arranged />
+        <FilterBar>{closed_filter(state)}</FilterBar>
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                let shown = arranged.shown().await;
+                match found.await {
+                    Ok((_, page)) => list(page, !state.get_untracked().is_empty(), &shown).into_any(),
+                    // The head says it already.
+                    Err(_) => ().into_any(),
+                }
+            })}
+        </Transition>
     }
 }
 
-fn list(page: Page<ContactRow>, shown: &Shown) -> impl IntoView + use<> {
+fn list(page: Page<ContactRow>, is_narrowed: bool, shown: &Shown) -> impl IntoView + use<> {
     if page.rows.is_empty() {
+        let (title, says) = if is_narrowed {
+            ("Nobody fits", "Choose open and closed to see every contact.")
+        } else {
+            (
+                "No contacts yet",
+                "An account knows a contact by name once somebody has added them here, or on their conversation. Conversations are there without it.",
+            )
+        };
         return view! {
             <div class="panel">
-                <Empty title="No contacts yet">
-                    "An account knows a contact by name once somebody has named them. Conversations are there without it."
-                </Empty>
+                <Empty title=title>{says}</Empty>
             </div>
         }
         .into_any();

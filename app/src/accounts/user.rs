@@ -1,8 +1,9 @@
 //! One person of an account: name and e-mail, access to lines, closing and opening again.
 
 use super::{above_account, closed_badge, closed_fact, id_of_path, look_again, mistyped};
+use crate::audit::audit_fact;
 use crate::fault::{Fault, Reply};
-use crate::frame::use_me;
+use crate::frame::{Me, use_me};
 use crate::lines::SetAccess;
 use crate::ui::{
     Badge, Button, ConfirmFold, Empty, FaultView, Field, FormFault, Loading, Look, Notice, Number, PageHead, Panel, SendForm, Sending,
@@ -88,7 +89,7 @@ pub fn UserPage() -> impl IntoView {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, found.await) {
-                    (Ok(me), Ok(user)) => whole(user, me.may(Permission::ManageDirectory), acts, looks).into_any(),
+                    (Ok(me), Ok(user)) => whole(&me, user, acts, looks).into_any(),
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
             })}
@@ -96,7 +97,8 @@ pub fn UserPage() -> impl IntoView {
     }
 }
 
-fn whole(user: UserDetail, may: bool, acts: Acts, looks: RwSignal<u32>) -> impl IntoView {
+fn whole(me: &Me, user: UserDetail, acts: Acts, looks: RwSignal<u32>) -> impl IntoView + use<> {
+    let (may, sees_audit) = (me.may(Permission::ManageDirectory), me.may(Permission::SeeAudit));
     let UserDetail { row, account_id, account, version, created_at, lines } = user;
     let (id, is_closed) = (row.id, row.closed_at.is_some());
     let mut above = above_account(account_id, &account);
@@ -157,6 +159,7 @@ fn whole(user: UserDetail, may: bool, acts: Acts, looks: RwSignal<u32>) -> impl 
                             <Time at=created_at />
                         </dd>
                         {closed_fact(closed_at)}
+                        {audit_fact(sees_audit, id.0, "Audit of this person")}
                     </dl>
                 </Panel>
                 {edit}

@@ -1,6 +1,6 @@
 //! The people of an account: the list, and adding one.
 
-use super::{account_tabs, closed_badge, get_account, id_of_path, mistyped};
+use super::{account_tabs, closed_badge, closed_filter, get_account, id_of_path, mistyped};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
@@ -10,7 +10,7 @@ use crate::ui::{
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use switchyard::types::{AccountDetail, AccountId, BulkAct, Cursor, ListKind, Page, Permission, UserRow};
+use switchyard::types::{AccountDetail, AccountId, BulkAct, Cursor, ListKind, OpenOrClosed, Page, Permission, UserRow};
 
 #[cfg(feature = "ssr")]
 use {
@@ -25,9 +25,14 @@ const PAGE: usize = 50;
 
 /// The people of an account, by name; `search` is how their name or e-mail begins.
 #[server(prefix = "/fn", output = Reply, endpoint = "users/list")]
-pub async fn list_users(account: AccountId, #[server(default)] search: String, after: Option<Cursor>) -> Result<Page<UserRow>, Fault> {
+pub async fn list_users(
+    account: AccountId,
+    #[server(default)] search: String,
+    state: Option<OpenOrClosed>,
+    after: Option<Cursor>,
+) -> Result<Page<UserRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
-    Ok(directory::users::list(&services()?.db, &permit, account, &search, after.as_ref(), PAGE).await?)
+    Ok(directory::users::narrowed(&services()?.db, &permit, account, &search, state, after.as_ref(), PAGE).await?)
 }
 
 /// Adds a person to an account and leads to them.
@@ -44,7 +49,7 @@ pub async fn add_user(account: AccountId, name: String, email: String) -> Result
 #[component]
 pub fn UsersPage() -> impl IntoView {
     let id = id_of_path::<AccountId>();
-    let (q, after) = (query_field("q"), query_field("after"));
+    let (q, state, after) = (query_field("q"), query_field("state"), query_field("after"));
     let add = Sending::to::<AddUser>();
     let search = use_location().search;
     let account = load(
@@ -57,10 +62,10 @@ pub fn UsersPage() -> impl IntoView {
         },
     );
     let page = load(
-        move || (id.get(), q.get(), after.get()),
-        |(id, q, after)| async move {
+        move || (id.get(), q.get(), state.get(), after.get()),
+        |(id, q, state, after)| async move {
             match id {
-                Some(id) => list_users(id, q, (!after.is_empty()).then_some(Cursor(after))).await,
+                Some(id) => list_users(id, q, state.parse().ok(), (!after.is_empty()).then_some(Cursor(after))).await,
                 None => Err(mistyped()),
             }
         },
@@ -95,6 +100,7 @@ pub fn UsersPage() -> impl IntoView {
         <Views of=arranged />
         <FilterBar>
             <Search label="How the name or e-mail begins" value=q />
+            {closed_filter(state)}
         </FilterBar>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
@@ -105,8 +111,14 @@ pub fn UsersPage() -> impl IntoView {
                         view! {
                             <div class="panel">
                                 <Show
-                                    when=move || q.get().is_empty()
-                                    fallback=|| view! { <Empty title="Nobody fits">"Write less of how the name or the e-mail begins."</Empty> }
+                                    when=move || q.get().is_empty() && state.get().is_empty()
+                                    fallback=|| {
+                                        view! {
+                                            <Empty title="Nobody fits">
+                                                "Write less of how the name or the e-mail begins, or choose open and closed."
+                                            </Empty>
+                                        }
+                                    }
                                 >
                                     <Empty title="No people yet">"People of the client are given access to lines. Add the first one."</Empty>
                                 </Show>
@@ -132,7 +144,7 @@ pub fn UsersPage() -> impl IntoView {
                         let list = match may_close {
                             true => {
                                 view! {
-                                    <Picking action="/bulk" filter=&["q"] fixed=fixed rows=count is_part=is_part bar=close>
+                                    <Picking action="/bulk" filter=&["q", "state"] fixed=fixed rows=count is_part=is_part bar=close>
                                         {table()}
                                     </Picking>
                                 }

@@ -5,6 +5,7 @@ use super::graphs::{graphs, verdict};
 use super::stalled::stalled;
 use super::state::{hearing, of_limit, plain, sentence};
 use super::{StateBadge, Whole, connection_of_path, counted, lasted, no_such_connection, read_connection, state_sentence};
+use crate::audit::audit_fact;
 use crate::frame::{Me, use_me};
 use crate::live::{Followed, every, follow};
 use crate::ui::{
@@ -52,7 +53,7 @@ pub fn ConnectionPage() -> impl IntoView {
 #[component]
 fn Page(id: ConnectionId, followed: Followed<Whole>, me: Me) -> impl IntoView {
     let acts = Acts::new(id, followed);
-    let may = me.may(Permission::ManageDirectory);
+    let (may, sees_audit) = (me.may(Permission::ManageDirectory), me.may(Permission::SeeAudit));
     let (account, account_id) = followed.now.with_untracked(|whole| (whole.detail.row.account.clone(), whole.detail.row.account_id));
     let state = move || followed.now.with(|whole| view! { <StateBadge of=whole.detail.row.state.clone() /> });
     view! {
@@ -69,11 +70,11 @@ fn Page(id: ConnectionId, followed: Followed<Whole>, me: Me) -> impl IntoView {
         </div>
         {acts.outcome()}
         // Painted as a whole each time: the nodes stay, and with them what is open or has the focus.
-        {move || followed.now.with(|whole| painted(whole, may.then_some(acts)))}
+        {move || followed.now.with(|whole| painted(whole, may.then_some(acts), sees_audit))}
     }
 }
 
-fn painted(whole: &Whole, acts: Option<Acts>) -> impl IntoView + use<> {
+fn painted(whole: &Whole, acts: Option<Acts>, sees_audit: bool) -> impl IntoView + use<> {
     let (tone, says) = verdict(&whole.detail, &whole.deliveries);
     let alert = match tone {
         Tone::Bad => "alert alert-error alert-soft mb-4 items-start py-2.5 text-sm",
@@ -87,7 +88,7 @@ fn painted(whole: &Whole, acts: Option<Acts>) -> impl IntoView + use<> {
         </p>
         <div class="grid items-start gap-4 lg:grid-cols-2">
             <div class="flex min-w-0 flex-col gap-4">
-                {glance(whole)}
+                {glance(whole, sees_audit)}
                 {lines(&whole.detail)}
             </div>
             <div class="flex min-w-0 flex-col gap-4">
@@ -103,9 +104,9 @@ fn painted(whole: &Whole, acts: Option<Acts>) -> impl IntoView + use<> {
 }
 
 /// How it is, in facts.
-fn glance(whole: &Whole) -> impl IntoView + use<> {
+fn glance(whole: &Whole, sees_audit: bool) -> impl IntoView + use<> {
     let row = &whole.detail.row;
-    let (tone, hears, says) = hearing(row);
+    let ((tone, hears, says), id) = (hearing(row), row.id.0);
     let error = match &whole.detail.last_error {
         Some((at, words)) => view! {
             {sentence(words)}
@@ -149,7 +150,7 @@ fn glance(whole: &Whole) -> impl IntoView + use<> {
         .collect_view();
     view! {
         <Panel title="At a glance">
-            <dl class="facts">{facts}</dl>
+            <dl class="facts">{facts} {audit_fact(sees_audit, id, "Audit of this connection")}</dl>
         </Panel>
     }
 }

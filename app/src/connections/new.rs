@@ -2,13 +2,13 @@
 
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
-use crate::lines::offered_accounts;
+use crate::lines::{AccountSelect, is_part, offered_accounts};
 use crate::ui::{
-    Button, ButtonLink, Choice, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, Select, SendForm, Sending, fault_of,
-    field_error, load, query_field, waits,
+    Button, ButtonLink, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, fault_of, field_error, load,
+    query_field, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{AccountId, Permission, Problem};
+use switchyard::types::{AccountId, AccountRow, Permission, Problem};
 
 #[cfg(feature = "ssr")]
 use {
@@ -55,7 +55,8 @@ fn limit(field: &str, text: &str) -> Result<Option<i64>, Problem> {
 /// The form that connects an account.
 #[component]
 pub fn NewConnectionPage() -> impl IntoView {
-    let accounts = load(|| (), |()| offered_accounts());
+    let account = query_field("account");
+    let accounts = load(move || account.get().parse().ok(), |chosen| offered_accounts(chosen, String::new(), true));
     let me = use_me();
     view! {
         <PageHead title="Add a connection" above=vec![("Connections".to_owned(), "/connections".to_owned())] />
@@ -79,7 +80,7 @@ pub fn NewConnectionPage() -> impl IntoView {
                         }
                             .into_any()
                     }
-                    (Ok(_), Ok(accounts)) if accounts.iter().all(|account| account.connected) => {
+                    (Ok(_), Ok(accounts)) if !is_part(&accounts) && accounts.iter().all(|account| account.connected) => {
                         view! {
                             <div class="panel">
                                 <Empty title="Every account is connected">
@@ -91,9 +92,9 @@ pub fn NewConnectionPage() -> impl IntoView {
                             .into_any()
                     }
                     (Ok(_), Ok(accounts)) => {
-                        let free = accounts.into_iter().filter(|account| !account.connected);
-                        let choices = free.map(|account| Choice::new(account.id, account.name)).collect();
-                        view! { <Form choices=choices /> }.into_any()
+                        let is_part = is_part(&accounts);
+                        let free = accounts.into_iter().filter(|account| !account.connected).collect();
+                        view! { <Form accounts=free is_part=is_part /> }.into_any()
                     }
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
@@ -103,18 +104,16 @@ pub fn NewConnectionPage() -> impl IntoView {
 }
 
 #[component]
-fn Form(choices: Vec<Choice>) -> impl IntoView {
+fn Form(accounts: Vec<AccountRow>, is_part: bool) -> impl IntoView {
     let action = Sending::to::<AddConnection>();
     let fault = fault_of(action);
-    let account = query_field("account");
     view! {
         <div class="panel max-w-xl p-5">
             <SendForm action=action>
                 <div class="flex flex-col gap-4">
                     <FormFault fault=fault fields=&["base_url", "client_id", "client_secret", "jwt", "posts_per_minute", "posts_per_day"] />
-                    <Select
-                        label="Account" name="account" choices=choices value=account
-                        help="Only accounts without a connection are offered: each has one at most."
+                    <AccountSelect
+                        accounts=accounts is_part=is_part help="Only accounts without a connection are offered: each has one at most."
                     />
                     <Field
                         label="RingCentral’s address" name="base_url" kind="url" inputmode="url" value="https://platform.ringcentral.com"

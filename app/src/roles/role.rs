@@ -5,8 +5,8 @@ use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::lines::offered_accounts;
 use crate::ui::{
-    Button, ConfirmFold, FaultView, Field, FormFault, Loading, Look, PageHead, Panel, SendForm, Sending, fault_of, field_error, load,
-    query_field, waits,
+    Button, ButtonLink, ConfirmFold, FaultView, Field, FormFault, Loading, Look, PageHead, Panel, SendForm, Sending, fault_of, field_error,
+    load, query_field, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -75,7 +75,7 @@ pub fn RolePage() -> impl IntoView {
         },
     );
     let find = query_field("find");
-    let offered = load(|| (), |()| offered_accounts());
+    let offered = load(move || find.get(), |find| offered_accounts(None, find, false));
     let me = use_me();
     view! {
         <Transition fallback=Loading>
@@ -83,13 +83,10 @@ pub fn RolePage() -> impl IntoView {
                 match (me.await, found.await) {
                     (Ok(me), Ok(role)) => {
                         let may = me.may(Permission::ManageRoles);
-                        let find = find.get().to_lowercase();
                         let offered = offered.await.unwrap_or_default();
-                        let is_offered = |(id, name): &(AccountId, String)| {
-                            !role.accounts.iter().any(|(known, _)| known == id) && name.to_lowercase().contains(&find)
-                        };
+                        let is_offered = |(id, _): &(AccountId, String)| !role.accounts.iter().any(|(known, _)| known == id);
                         let offered: Vec<_> = offered.into_iter().map(|account| (account.id, account.name)).filter(is_offered).collect();
-                        page(role, offered, may, set, remove).into_any()
+                        page(role, offered, may, me.may(Permission::SeeAudit), set, remove).into_any()
                     }
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
@@ -98,7 +95,7 @@ pub fn RolePage() -> impl IntoView {
     }
 }
 
-fn page(role: RoleDetail, offered: Vec<(AccountId, String)>, may: bool, set: Sending, remove: Sending) -> impl IntoView {
+fn page(role: RoleDetail, offered: Vec<(AccountId, String)>, may: bool, sees_audit: bool, set: Sending, remove: Sending) -> impl IntoView {
     let allows = role.permissions.iter().map(|of| view! { <li>"They may " {of.sentence()} "."</li> }).collect_view();
     let members = role
         .members
@@ -126,8 +123,13 @@ fn page(role: RoleDetail, offered: Vec<(AccountId, String)>, may: bool, set: Sen
             </ConfirmFold>
         }
     });
+    let audit = sees_audit.then(|| {
+        let href = format!("/audit?subject={}", role.row.id);
+        view! { <ButtonLink href=href>"Audit of this role"</ButtonLink> }
+    });
     view! {
         <PageHead title=role.row.name.clone() above=vec![("Roles".to_owned(), "/roles".to_owned())]>
+            {audit}
             {end}
         </PageHead>
         <FormFault fault=fault_of(remove) />

@@ -3,7 +3,7 @@
 use super::new::shown;
 use super::{OneTimeLink, invited_just_now, state};
 use crate::fault::{Fault, Reply};
-use crate::frame::use_me;
+use crate::frame::{Me, use_me};
 use crate::ui::{
     Badge, Button, Check, ConfirmFold, FaultView, FormFault, Loading, Look, PageHead, Panel, SendForm, Sending, Time, Tone, fault_of, load,
     toast_on_success, waits,
@@ -147,7 +147,7 @@ pub fn MemberPage() -> impl IntoView {
                     (Ok(me), Ok(found)) => {
                         let earlier = earlier.await.ok().flatten();
                         let is_own = me.member.id == found.row.id;
-                        page(found, me.may(Permission::ManageStaff), is_own, acts, earlier).into_any()
+                        page(&me, found, is_own, acts, earlier).into_any()
                     }
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
@@ -156,7 +156,8 @@ pub fn MemberPage() -> impl IntoView {
     }
 }
 
-fn page(member: StaffDetail, may: bool, is_own: bool, acts: Acts, earlier: Option<OneTimeLink>) -> impl IntoView {
+fn page(me: &Me, member: StaffDetail, is_own: bool, acts: Acts, earlier: Option<OneTimeLink>) -> impl IntoView + use<> {
+    let (may, sees_audit) = (me.may(Permission::ManageStaff), me.may(Permission::SeeAudit));
     let StaffDetail { row, roles, sessions } = member;
     let (id, name) = (row.id, row.name.clone());
     let back = format!("/staff/{id}");
@@ -190,6 +191,17 @@ fn page(member: StaffDetail, may: bool, is_own: bool, acts: Acts, earlier: Optio
                         <dt>"Disabled"</dt>
                         <dd>
                             <Time at=at />
+                        </dd>
+                    }
+                })}
+            {sees_audit
+                .then(|| {
+                    view! {
+                        <dt>"Audit"</dt>
+                        <dd>
+                            <a class="text-link" href=format!("/audit?subject={id}")>"Audit of this member"</a>
+                            " · "
+                            <a class="text-link" href=format!("/audit?who={id}")>"What this member did"</a>
                         </dd>
                     }
                 })}

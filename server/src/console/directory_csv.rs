@@ -9,13 +9,21 @@ use serde::Deserialize;
 use std::sync::Arc;
 use switchyard::directory::{accounts, contacts, users};
 use switchyard::staff::{Permit, may};
-use switchyard::types::{AccountId, AccountRow, ContactRow, Cursor, Problem, UserRow};
+use switchyard::types::{AccountId, AccountRow, ContactRow, Cursor, OpenOrClosed, Problem, UserRow};
 
-/// The filter as the page's URL has it.
+/// The filter as the page's URL has it; an empty field is none.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Filter {
     #[serde(default)]
     q: String,
+    #[serde(default)]
+    state: String,
+}
+
+impl Filter {
+    fn state(&self) -> Option<OpenOrClosed> {
+        self.state.parse().ok()
+    }
 }
 
 /// `GET /accounts.csv`.
@@ -28,10 +36,10 @@ pub(super) async fn of_accounts(
         Ok(permit) => permit,
         Err(refusal) => return refusal,
     };
-    let asked = Arc::new((services, permit, filter.q));
+    let asked = Arc::new((services, permit, filter));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();
-        async move { accounts::list(&asked.0.db, &asked.1, &asked.2, after.as_ref(), csv::PAGE).await }
+        async move { accounts::narrowed(&asked.0.db, &asked.1, &asked.2.q, asked.2.state(), after.as_ref(), csv::PAGE).await }
     };
     let fields = |row: &AccountRow| {
         let products = csv::quoted(row.products());
@@ -68,10 +76,10 @@ pub(super) async fn of_users(
         Ok(account) => account,
         Err(problem) => return csv::in_words(&problem),
     };
-    let asked = Arc::new((services, permit, filter.q));
+    let asked = Arc::new((services, permit, filter));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();
-        async move { users::list(&asked.0.db, &asked.1, account, &asked.2, after.as_ref(), csv::PAGE).await }
+        async move { users::narrowed(&asked.0.db, &asked.1, account, &asked.2.q, asked.2.state(), after.as_ref(), csv::PAGE).await }
     };
     let fields = |row: &UserRow| {
         vec![row.id.to_string(), csv::quoted(&row.name), csv::quoted(&row.email), row.lines.to_string(), csv::when(row.closed_at)]
@@ -84,6 +92,7 @@ pub(super) async fn of_contacts(
     State(services): State<Services>,
     Extension(Visitor(member)): Extension<Visitor>,
     Path(id): Path<String>,
+    Query(filter): Query<Filter>,
 ) -> Response {
     let permit = match csv::permit::<may::SeeDirectory>(member) {
         Ok(permit) => permit,
@@ -93,14 +102,15 @@ pub(super) async fn of_contacts(
         Ok(account) => account,
         Err(problem) => return csv::in_words(&problem),
     };
+    let state = filter.state();
     // Who sees the first contact whole sees them all: it is written down before the file begins.
-    if let Err(problem) = contacts::list(&services.db, &permit, account, None, 1).await {
+    if let Err(problem) = contacts::narrowed(&services.db, &permit, account, state, None, 1).await {
         return csv::in_words(&problem);
     }
     let asked = Arc::new((services, permit));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();
-        async move { contacts::list(&asked.0.db, &asked.1, account, after.as_ref(), csv::PAGE).await }
+        async move { contacts::narrowed(&asked.0.db, &asked.1, account, state, after.as_ref(), csv::PAGE).await }
     };
     let fields = |row: &ContactRow| {
         let name = csv::quoted(row.name.as_deref().unwrap_or_default());

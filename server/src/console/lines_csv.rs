@@ -21,6 +21,8 @@ pub(super) struct Filters {
     #[serde(default, rename = "type")]
     of_type: String,
     #[serde(default)]
+    state: String,
+    #[serde(default)]
     sort: String,
 }
 
@@ -38,6 +40,7 @@ pub(super) async fn download(
         search: filters.q,
         account: filters.account.parse().ok(),
         integration_type: filters.of_type.parse().ok(),
+        state: filters.state.parse().ok(),
         sort: filters.sort.parse().unwrap_or_default(),
     };
     let asked = Arc::new((services, permit, filter));
@@ -45,7 +48,7 @@ pub(super) async fn download(
         let asked = asked.clone();
         async move { directory::lines::list(&asked.0.db, &asked.1, &asked.2, after.as_ref(), csv::PAGE).await }
     };
-    csv::file("lines.csv", "id,number,label,account,integration_type", read, fields)
+    csv::file("lines.csv", "id,number,label,account,integration_type,created_at,closed_at", read, fields)
 }
 
 fn fields(line: &LineRow) -> Vec<String> {
@@ -55,5 +58,7 @@ fn fields(line: &LineRow) -> Vec<String> {
         csv::quoted(&line.label),
         csv::quoted(&line.account),
         line.integration_type.as_str().to_owned(),
+        line.created_at.rfc3339(),
+        csv::when(line.closed_at),
     ]
 }

@@ -1,5 +1,7 @@
 //! The audit: who changed what, found again, and sealed, so that what somebody does to it afterwards is noticed.
 
+mod places;
+
 use crate::harness::{TestApp, contact, on_both_engines};
 use crate::house::house;
 use reqwest::Method;

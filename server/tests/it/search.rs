@@ -22,6 +22,7 @@ on_both_engines![
     a_kept_search_is_its_searchers_own_and_its_text_stands_nowhere,
     who_found_contacts_is_in_the_audit,
     runs_are_found_by_their_line_and_their_accounts,
+    what_is_closed_says_so,
 ];
 
 const MANY: usize = 10_000;
@@ -334,4 +335,34 @@ async fn runs_are_found_by_their_line_and_their_accounts(app: &TestApp) {
         assert_eq!(found.iter().map(|row| row.id).collect::<Vec<_>>(), [run], "{text}");
         assert!(search::everywhere(&app.db, &elsewhere, text, MANY).await.unwrap().runs.rows.is_empty(), "{text}");
     }
+}
+
+async fn what_is_closed_says_so(app: &TestApp) {
+    let (db, now, permit) = (&app.db, &app.now, app.staff.permit().unwrap());
+    let account = house(app).account("Zephyr Sailing").await;
+    lines::add(db, now, &permit, account, "+12025550171", "Zephyr desk", IntegrationType::Inbox).await.unwrap();
+    people::add_user(db, now, &permit, account, "Zephyr Jones", "zephyr@example.com").await.unwrap();
+    people::name_contact(db, now, &permit, account, &PhoneNumber::parse(&contact(1)).unwrap(), "Zephyr Smith").await.unwrap();
+    // Of each kind, whether its one hit says so; in the palette and on the page.
+    let said = async || {
+        let answer = app.ask(&app.staff, Method::POST, "/fn/search", &[("text", "zephyr")]).await;
+        let found: serde_json::Value = answer.json().await.unwrap();
+        let groups = found["groups"].as_array().unwrap().clone();
+        let kinds = ["Line", "Contact", "Account", "User"];
+        kinds.map(|kind| {
+            let group = groups.iter().find(|group| group["kind"] == kind).unwrap_or_else(|| panic!("{kind} is found: {groups:?}"));
+            group["hits"][0]["detail"].as_str().unwrap().split(" · ").any(|word| word == "Closed")
+        })
+    };
+    assert_eq!(said().await, [false; 4]);
+    let close = async |statement: &'static str| db.work(async |tx| tx.run(statement, [now.at()]).await).await.unwrap();
+    close("update line set closed_at = $1 where label = 'Zephyr desk'").await;
+    assert_eq!(said().await, [true, false, false, false]);
+    close("update contact set closed_at = $1 where name = 'Zephyr Smith'").await;
+    close("update account set closed_at = $1 where name = 'Zephyr Sailing'").await;
+    close("update account_user set closed_at = $1 where name = 'Zephyr Jones'").await;
+    assert_eq!(said().await, [true; 4]);
+    let id = search::keep(db, now, &keys(), &app.staff, "zephyr").await.unwrap();
+    let page = app.ask(&app.staff, Method::GET, &format!("/search?search={id}"), &[]).await.text().await.unwrap();
+    assert!(page.contains("Closed · Zephyr desk"), "the page says so, too");
 }

@@ -9,8 +9,8 @@ use switchyard::directory::{accounts, lines, people, users};
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member};
 use switchyard::types::{
-    AccountId, BulkAct, BulkFilter, BulkWhich, IntegrationType, LineId, Outcome, Permission, Problem, RunDetail, RunId, RunState,
-    Timestamp, UtilityKind,
+    AccountId, BulkAct, BulkFilter, BulkWhich, IntegrationType, LineId, OpenOrClosed, Outcome, Permission, Problem, RunDetail, RunId,
+    RunState, Timestamp, UtilityKind,
 };
 use switchyard::utilities::{self, Worker, WorkerConfig};
 
@@ -21,6 +21,7 @@ on_both_engines![
     stalled_conversations_are_tried_again_and_others_are_left_out,
     a_bulk_change_reaches_no_other_account,
     a_run_over_several_accounts_is_for_who_looks_after_all,
+    all_that_match_are_those_that_the_list_shows_open_or_closed,
 ];
 
 const ALONE: Alone = Alone { lines: 3, rows: 1_000_000, at_once: 20 };
@@ -190,6 +191,39 @@ async fn a_bulk_change_reaches_no_other_account(app: &TestApp) {
     work(app).await;
     assert_eq!(seen_by(app, &member, run).await.row.state, RunState::Succeeded);
     assert_eq!(set_to(app, IntegrationType::None).await, 3);
+}
+
+async fn all_that_match_are_those_that_the_list_shows_open_or_closed(app: &TestApp) {
+    let (account, own) = account(app, 201, true, 3).await;
+    let person = people::add_user(&app.db, &app.now, &app.staff.permit().unwrap(), account, "Open", "open@example.com").await.unwrap();
+    people::add_user(&app.db, &app.now, &app.staff.permit().unwrap(), account, "Shut", "shut@example.com").await.unwrap();
+    app.db
+        .work(async |tx| {
+            tx.run("update line set closed_at = $2 where id = $1", (own[1], app.now.at())).await?;
+            tx.run("update account_user set closed_at = $1 where name = 'Shut'", [app.now.at()]).await
+        })
+        .await
+        .unwrap();
+    let narrowed = |state| BulkWhich::All(BulkFilter { account: Some(account), state, ..BulkFilter::default() });
+    let types = Act::of(&app.staff, BulkAct::SetTypes, Some(IntegrationType::None)).unwrap();
+    let close = Act::of(&app.staff, BulkAct::CloseUsers, None).unwrap();
+    let keys = async |act: &Act, state| {
+        let look = bulk::look(&app.db, act, &narrowed(state), ALONE.at_once).await.unwrap();
+        look.rows.into_iter().map(|row| row.key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&types, None).await.len(), 3);
+    assert_eq!(keys(&types, Some(OpenOrClosed::Open)).await, [own[0].to_string(), own[2].to_string()]);
+    assert_eq!(keys(&types, Some(OpenOrClosed::Closed)).await, [own[1].to_string()]);
+    assert_eq!(keys(&close, None).await.len(), 2);
+    assert_eq!(keys(&close, Some(OpenOrClosed::Open)).await, [person.to_string()]);
+    // As a data utility: a word that is none is an error, not all of them.
+    let run = async |state: &str| {
+        let answers = [("to", "none".to_owned()), ("account", account.to_string()), ("state", state.to_owned())];
+        plan(app, &app.staff, UtilityKind::SetTypes, &answers).await
+    };
+    assert!(matches!(run("shut").await, Err(Problem::Invalid { ref field, .. }) if field == "state"));
+    let open = run("open").await.unwrap();
+    assert_eq!(seen(app, open).await.plan.counts.iter().map(|count| count.rows).collect::<Vec<_>>(), [2], "nothing closed is looked at");
 }
 
 async fn seen_by(app: &TestApp, member: &Member, run: RunId) -> RunDetail {

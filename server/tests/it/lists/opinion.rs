@@ -1,23 +1,25 @@
 //! Lists against a second opinion: a plain scan of the tables, on random data, with random filters, orders, pages, and readers with
 //! different scopes. What a list answers page by page is what the scan finds, in the same order, each row once.
 
-use crate::harness::{TestApp, on_both_engines};
+use crate::harness::{TestApp, contact, on_both_engines};
 use crate::house::house;
 use crate::sights::role;
 use switchyard::clock::Rng;
-use switchyard::directory::{accounts, lines, people, users};
+use switchyard::directory::{accounts, contacts, lines, people, users};
 use switchyard::messaging::inbound::{self, Incoming};
 use switchyard::staff::Member;
 use switchyard::sync;
 use switchyard::types::{
-    AccountId, ConversationId, Cursor, IntegrationType, LineFilter, LineId, LineSort, Page, Permission, PhoneNumber, SyncFilter, Timestamp,
-    Trouble, UserId,
+    AccountId, ContactId, ConversationId, Cursor, IntegrationType, LineFilter, LineId, LineSort, OpenOrClosed, Page, Permission,
+    PhoneNumber, SyncFilter, Timestamp, Trouble, UserId,
 };
+use uuid::Uuid;
 
 on_both_engines![
     lines_are_listed_as_a_plain_scan_finds_them,
     what_is_not_in_sync_is_listed_as_a_plain_scan_finds_it,
     accounts_and_people_are_listed_as_a_plain_scan_finds_them,
+    contacts_are_listed_as_a_plain_scan_finds_them,
 ];
 
 const ROUNDS: usize = 60;
@@ -73,6 +75,10 @@ async fn world(app: &TestApp, rng: &Rng) -> World {
             let email = format!("{}{at}@example.com", pick(rng, &["ada", "bea", "Zoe"]));
             people::add_user(db, now, &permit, account, pick(rng, &WORDS), &email).await.unwrap();
         }
+        for n in 0..12 {
+            let contact = PhoneNumber::parse(&contact(n)).unwrap();
+            contacts::name_contact(db, now, &permit, account, &contact, pick(rng, &WORDS)).await.unwrap();
+        }
     }
     let seeing = [Permission::SeeDirectory, Permission::SeeMessages];
     let two = vec![made[0], made[3]];
@@ -85,6 +91,42 @@ async fn world(app: &TestApp, rng: &Rng) -> World {
         Reader { member: h.member("none@example.com", none).await, own: Some(Vec::new()) },
     ];
     World { accounts: made, readers }
+}
+
+/// Closes a third of all there is.
+async fn some_are_closed(app: &TestApp, rng: &Rng) {
+    type Ids = Vec<(Uuid,)>;
+    let (db, at) = (&app.db, app.now.at());
+    let accounts: Ids = db.all("select id from account", ()).await.unwrap();
+    let lines: Ids = db.all("select id from line", ()).await.unwrap();
+    let users: Ids = db.all("select id from account_user", ()).await.unwrap();
+    let contacts: Ids = db.all("select id from contact", ()).await.unwrap();
+    db.work(async |tx| {
+        for (id,) in accounts.iter().filter(|_| rng.below(3) == 0) {
+            tx.run("update account set closed_at = $2 where id = $1", (*id, at)).await?;
+        }
+        for (id,) in lines.iter().filter(|_| rng.below(3) == 0) {
+            tx.run("update line set closed_at = $2 where id = $1", (*id, at)).await?;
+        }
+        for (id,) in users.iter().filter(|_| rng.below(3) == 0) {
+            tx.run("update account_user set closed_at = $2 where id = $1", (*id, at)).await?;
+        }
+        for (id,) in contacts.iter().filter(|_| rng.below(3) == 0) {
+            tx.run("update contact set closed_at = $2 where id = $1", (*id, at)).await?;
+        }
+        Ok::<_, switchyard::db::Error>(())
+    })
+    .await
+    .unwrap();
+}
+
+/// Whether a list that is narrowed so shows what is closed since then.
+fn shows(state: Option<OpenOrClosed>, closed_at: Option<Timestamp>) -> bool {
+    match state {
+        None => true,
+        Some(OpenOrClosed::Open) => closed_at.is_none(),
+        Some(OpenOrClosed::Closed) => closed_at.is_some(),
+    }
 }
 
 /// All pages of a list, of so many rows each.
@@ -113,11 +155,13 @@ fn wanted(text: &str) -> String {
 async fn lines_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
     let rng = Rng::from_os();
     let world = world(app, &rng).await;
-    type Plain = (LineId, String, String, AccountId, String, IntegrationType);
+    some_are_closed(app, &rng).await;
+    type Plain = (LineId, String, String, AccountId, String, IntegrationType, Option<Timestamp>);
     let plain: Vec<Plain> = app
         .db
         .all(
-            "select l.id, l.number, l.label, l.account_id, a.name, l.integration_type from line l join account a on a.id = l.account_id",
+            "select l.id, l.number, l.label, l.account_id, a.name, l.integration_type, l.closed_at
+             from line l join account a on a.id = l.account_id",
             (),
         )
         .await
@@ -133,6 +177,7 @@ async fn lines_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
             search: search.clone(),
             account: maybe(&rng, &world.accounts),
             integration_type: maybe(&rng, IntegrationType::ALL),
+            state: maybe(&rng, OpenOrClosed::ALL),
             sort: *pick(&rng, LineSort::ALL),
         };
         let permit = reader.member.permit().unwrap();
@@ -141,13 +186,14 @@ async fn lines_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
         let (text, digits) = (wanted(&search), search.chars().filter(char::is_ascii_digit).collect::<String>());
         let mut expected: Vec<&Plain> = plain
             .iter()
-            .filter(|(_, number, label, account, name, kind)| {
+            .filter(|(_, number, label, account, name, kind, closed_at)| {
                 let by_words = format!("{label} {name}").to_lowercase().contains(&text);
                 let by_number = digits.len() >= 3 && number.contains(&digits);
                 reader.sees(*account)
                     && (by_words || by_number)
                     && filter.account.is_none_or(|of| of == *account)
                     && filter.integration_type.is_none_or(|of| of == *kind)
+                    && shows(filter.state, *closed_at)
             })
             .collect();
         expected.sort_by_key(|row| match filter.sort {
@@ -233,24 +279,31 @@ async fn what_is_not_in_sync_is_listed_as_a_plain_scan_finds_it(app: &TestApp) {
 async fn accounts_and_people_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
     let rng = Rng::from_os();
     let world = world(app, &rng).await;
-    let named: Vec<(String, AccountId)> = app.db.all("select name, id from account", ()).await.unwrap();
-    let people: Vec<(String, UserId, String, AccountId)> =
-        app.db.all("select name, id, email, account_id from account_user", ()).await.unwrap();
+    some_are_closed(app, &rng).await;
+    type Account = (String, AccountId, Option<Timestamp>);
+    type Person = (String, UserId, String, AccountId, Option<Timestamp>);
+    let named: Vec<Account> = app.db.all("select name, id, closed_at from account", ()).await.unwrap();
+    let people: Vec<Person> = app.db.all("select name, id, email, account_id, closed_at from account_user", ()).await.unwrap();
     for _ in 0..ROUNDS {
         let reader = pick(&rng, &world.readers);
         let permit = reader.member.permit().unwrap();
         let search = if rng.below(3) == 0 { String::new() } else { part(&rng, &WORDS) };
-        let listed =
-            all(size(&rng), async |after, size| accounts::list(&app.db, &permit, &search, after.as_ref(), size).await.unwrap()).await;
-        let mut expected: Vec<&(String, AccountId)> =
-            named.iter().filter(|(name, id)| reader.sees(*id) && name.to_ascii_lowercase().contains(&wanted(&search))).collect();
+        let state = maybe(&rng, OpenOrClosed::ALL);
+        let read =
+            async |after: Option<Cursor>, size| accounts::narrowed(&app.db, &permit, &search, state, after.as_ref(), size).await.unwrap();
+        let listed = all(size(&rng), read).await;
+        let is_wanted = |(name, id, closed_at): &&Account| {
+            reader.sees(*id) && name.to_ascii_lowercase().contains(&wanted(&search)) && shows(state, *closed_at)
+        };
+        let mut expected: Vec<&Account> = named.iter().filter(is_wanted).collect();
         expected.sort();
         let ids: Vec<AccountId> = listed.iter().map(|row| row.id).collect();
-        assert_eq!(ids, expected.iter().map(|row| row.1).collect::<Vec<_>>(), "accounts with {search:?} of {:?}", reader.own);
+        assert_eq!(ids, expected.iter().map(|row| row.1).collect::<Vec<_>>(), "accounts with {search:?}, {state:?}, of {:?}", reader.own);
 
         let account = *pick(&rng, &world.accounts);
         let begin = search.trim().to_lowercase();
-        let read = async |after: Option<Cursor>, size| users::list(&app.db, &permit, account, &search, after.as_ref(), size).await;
+        let read =
+            async |after: Option<Cursor>, size| users::narrowed(&app.db, &permit, account, &search, state, after.as_ref(), size).await;
         if !reader.sees(account) {
             assert!(read(None, 5).await.is_err(), "another account's people");
             continue;
@@ -258,11 +311,45 @@ async fn accounts_and_people_are_listed_as_a_plain_scan_finds_them(app: &TestApp
         let listed = all(size(&rng), async |after, size| read(after, size).await.unwrap()).await;
         let mut expected: Vec<(String, UserId)> = people
             .iter()
-            .filter(|(name, _, email, of)| *of == account && (name.to_lowercase().starts_with(&begin) || email.starts_with(&begin)))
+            .filter(|(name, _, email, of, closed_at)| {
+                let begins = name.to_lowercase().starts_with(&begin) || email.starts_with(&begin);
+                *of == account && begins && shows(state, *closed_at)
+            })
             .map(|(name, id, ..)| (name.to_lowercase(), *id))
             .collect();
         expected.sort();
         let ids: Vec<UserId> = listed.iter().map(|row| row.id).collect();
-        assert_eq!(ids, expected.iter().map(|row| row.1).collect::<Vec<_>>(), "people with {search:?}");
+        assert_eq!(ids, expected.iter().map(|row| row.1).collect::<Vec<_>>(), "people with {search:?}, {state:?}");
     }
+}
+
+async fn contacts_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
+    let rng = Rng::from_os();
+    let world = world(app, &rng).await;
+    some_are_closed(app, &rng).await;
+    type Plain = (String, String, ContactId, AccountId, Option<Timestamp>);
+    let plain: Vec<Plain> = app.db.all("select search, number, id, account_id, closed_at from contact", ()).await.unwrap();
+    let mut closed = 0;
+    for _ in 0..ROUNDS {
+        let reader = pick(&rng, &world.readers);
+        let permit = reader.member.permit().unwrap();
+        let (account, state) = (*pick(&rng, &world.accounts), maybe(&rng, OpenOrClosed::ALL));
+        let read = async |after: Option<Cursor>, size| contacts::narrowed(&app.db, &permit, account, state, after.as_ref(), size).await;
+        if !reader.sees(account) {
+            assert!(read(None, 5).await.is_err(), "another account's contacts");
+            continue;
+        }
+        let listed = all(size(&rng), async |after, size| read(after, size).await.unwrap()).await;
+        let mut expected: Vec<&Plain> = plain.iter().filter(|row| row.3 == account && shows(state, row.4)).collect();
+        // Who sees no names has them in an order that tells nothing: the readers of some accounts have no sight of personal data.
+        if reader.own.is_none() {
+            expected.sort();
+        } else {
+            expected.sort_by_key(|row| row.2);
+        }
+        let ids: Vec<ContactId> = listed.iter().map(|row| row.id).collect();
+        assert_eq!(ids, expected.iter().map(|row| row.2).collect::<Vec<_>>(), "{state:?} of {:?}", reader.own);
+        closed += listed.iter().filter(|row| row.closed_at.is_some()).count();
+    }
+    assert!(closed > 0, "some are closed");
 }

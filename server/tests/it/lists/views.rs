@@ -55,9 +55,16 @@ async fn a_view_is_its_savers_own_until_it_is_shared_with_a_role(app: &TestApp) 
 
 async fn a_view_keeps_what_its_list_knows_and_no_number(app: &TestApp) {
     let save = async |list, fields: &[ViewField]| views::save(&app.db, &app.now, &app.staff, list, "A view", fields, None).await;
-    let fields = [field("after", "5b5d"), field("type", "inbox"), field("search", "0191"), field("q", "desk"), field("account", "")];
+    let fields = [
+        field("after", "5b5d"),
+        field("type", "inbox"),
+        field("search", "0191"),
+        field("state", "closed"),
+        field("q", "desk"),
+        field("account", ""),
+    ];
     save(ListKind::Lines, &fields).await.unwrap();
-    assert_eq!(seen(app, &app.staff).await[0].fields, [field("q", "desk"), field("type", "inbox")]);
+    assert_eq!(seen(app, &app.staff).await[0].fields, [field("q", "desk"), field("type", "inbox"), field("state", "closed")]);
     assert!(matches!(save(ListKind::Lines, &[field("q", "+1 202 555 0143")]).await, Err(Problem::Invalid { .. })));
     assert!(
         matches!(save(ListKind::Contacts, &[field("q", "vera")]).await, Err(Problem::Invalid { .. })),
