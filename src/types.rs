@@ -3,6 +3,7 @@
 //! Values are parsed at the edge and trusted inside: a [`PhoneNumber`] that exists is one.
 
 mod approval;
+mod blast;
 mod bulk;
 mod change;
 mod conversation;
@@ -27,6 +28,7 @@ mod undo;
 mod utility;
 
 pub use approval::*;
+pub use blast::*;
 pub use bulk::*;
 pub use change::*;
 pub use conversation::*;

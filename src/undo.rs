@@ -36,6 +36,7 @@ pub(crate) enum Step {
     SetType { id: LineId, version: i64, to: IntegrationType, since: Timestamp },
     EditResponder { line: LineId, id: ResponderId, is: (String, String), was: (String, String) },
     AddResponder { line: LineId, id: ResponderId, was: (String, String) },
+    SetAccess { line: LineId, user: UserId, access: bool },
 }
 
 /// A line as it was before it was closed.
@@ -74,6 +75,10 @@ impl Step {
                 people::edit_one_responder(tx, now, &member.permit()?, (line, id), is, was).await.map(|_| ())
             }
             Self::AddResponder { line, id, was } => people::put_responder(tx, now, &member.permit()?, (line, id), was).await,
+            Self::SetAccess { line, user, access } => {
+                let set = people::set_access_one(tx, now, &member.permit()?, (line, user), access).await?;
+                set.map(|_| ()).ok_or_else(|| Problem::conflict("Somebody else changed it back already."))
+            }
         }
     }
 }

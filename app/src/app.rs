@@ -13,7 +13,7 @@ use crate::home::HomePage;
 use crate::invitation::InvitationPage;
 use crate::lines::{
     AccountBlastsPage, BlastPage, CloseLinePage, ConsentPage, ConversationsPage, FindingsPage, LineBlastsPage, LinePage, LinesPage,
-    NewLinePage, TypeChangePage, TypesPage,
+    NewBlastPage, NewLinePage, TypeChangePage, TypesPage,
 };
 use crate::parts::PartsPage;
 use crate::retention::RetentionPage;
@@ -132,6 +132,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/lines/:id/close") view=screen!(directory, CloseLinePage) ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/consent") view=screen!(directory, ConsentPage) ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/blasts") view=screen!(directory, LineBlastsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/blasts/new") view=screen!(directory, NewBlastPage) ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/blasts/:blast") view=screen!(directory, BlastPage) ssr=SsrMode::Async />
                     <Route path=path!("/findings") view=screen!(directory, FindingsPage) ssr=SsrMode::Async />
                     <ParentRoute path=path!("/connections") view=Outlet ssr=SsrMode::Async>

@@ -58,7 +58,7 @@ pub async fn do_bulk(
         return Err(Problem::invalid("confirm", "This is not how many are to be changed.").into());
     }
     let outcome = bulk::change(&services.db, &services.now, &member, &allowed, &seen, services.alone, "").await?;
-    lead(outcome, &list_of(act, &filter, "?done=bulk"));
+    lead(outcome, &list_of(act, &filter, Some("bulk")));
     Ok(outcome)
 }
 
@@ -82,6 +82,7 @@ pub async fn plan_bulk(
         answer("account", filter.account.map(|id| id.to_string()));
         answer("line", filter.line.map(|id| id.to_string()));
         answer("type", filter.integration_type.map(|of| of.as_str().to_owned()));
+        answer("state", filter.state.map(|state| state.as_str().to_owned()));
     } else if rows.is_empty() {
         return Err(Problem::invalid("rows", "Choose at least one row.").into());
     } else {
@@ -122,35 +123,58 @@ impl Asked {
                 account: field("account").parse().ok(),
                 line: if act == BulkAct::RetryLanes { field("line").parse().ok() } else { None },
                 integration_type: field("type").parse().ok(),
+                state: field("state").parse().ok(),
             },
         }
     }
 
     /// The fields of a form that says the same.
     fn fields(&self) -> Vec<(&'static str, String)> {
-        let filter = &self.filter;
         let mut fields = vec![("act", self.act.as_str().to_owned())];
         fields.extend(self.to.map(|to| ("to", to.as_str().to_owned())));
+        fields.extend(self.filter_fields());
+        fields
+    }
+
+    /// Those of them that say what the list is narrowed to.
+    pub fn filter_fields(&self) -> Vec<(&'static str, String)> {
+        let (filter, mut fields) = (&self.filter, Vec::new());
         fields.extend(Some(("filter[search]", filter.search.clone())).filter(|(_, text)| !text.is_empty()));
         fields.extend(filter.account.map(|id| ("filter[account]", id.to_string())));
         fields.extend(filter.line.map(|id| ("filter[line]", id.to_string())));
         fields.extend(filter.integration_type.map(|of| ("filter[integration_type]", of.as_str().to_owned())));
+        fields.extend(filter.state.map(|state| ("filter[state]", state.as_str().to_owned())));
         fields
     }
 }
 
-fn hidden(fields: Vec<(&'static str, String)>) -> impl IntoView {
+/// Fields that nobody sees.
+pub fn hidden(fields: Vec<(&'static str, String)>) -> impl IntoView {
     fields.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view()
 }
 
-/// The list that the rows are of.
-fn list_of(act: BulkAct, filter: &BulkFilter, query: &str) -> String {
-    match (act, filter.account) {
-        (BulkAct::SetTypes, _) => format!("/lines{query}"),
-        (BulkAct::RetryLanes, _) => format!("/sync{query}"),
-        (BulkAct::CloseUsers, Some(account)) => format!("/accounts/{account}/users{query}"),
-        (BulkAct::CloseUsers, None) => "/accounts".to_owned(),
-    }
+/// The list that the rows are of, narrowed as it was; `done` is what it is to say.
+pub fn list_of(act: BulkAct, filter: &BulkFilter, done: Option<&str>) -> String {
+    let mut query = ParamsMap::new();
+    let mut keep = |name: &'static str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            query.insert(name, value);
+        }
+    };
+    keep("done", done.map(ToOwned::to_owned));
+    keep("q", Some(filter.search.clone()));
+    keep("state", filter.state.map(|state| state.as_str().to_owned()));
+    let path = match (act, filter.account) {
+        (BulkAct::CloseUsers, None) => return "/accounts".to_owned(),
+        (BulkAct::CloseUsers, Some(account)) => format!("/accounts/{account}/users"),
+        (BulkAct::SetTypes | BulkAct::RetryLanes, account) => {
+            keep("account", account.map(|id| id.to_string()));
+            keep("type", filter.integration_type.map(|of| of.as_str().to_owned()));
+            keep("line", filter.line.map(|id| id.to_string()));
+            if act == BulkAct::SetTypes { "/lines".to_owned() } else { "/sync".to_owned() }
+        }
+    };
+    format!("{path}{}", query.to_query_string())
 }
 
 fn title(act: BulkAct) -> (&'static str, &'static str) {
@@ -179,7 +203,7 @@ pub fn BulkPage() -> impl IntoView {
     view! {
         {move || {
             let (title, list) = asked.get().map_or(("Bulk change", "Lines"), |asked| title(asked.act));
-            let above = asked.get().map(|asked| vec![(list.to_owned(), list_of(asked.act, &asked.filter, ""))]).unwrap_or_default();
+            let above = asked.get().map(|asked| vec![(list.to_owned(), list_of(asked.act, &asked.filter, None))]).unwrap_or_default();
             view! { <PageHead title=title above=above /> }
         }}
         <Transition fallback=Loading>
@@ -199,7 +223,7 @@ pub fn BulkPage() -> impl IntoView {
 pub fn large(sees_runs: bool, asked: Asked, at_once: usize) -> impl IntoView + use<> {
     let action = Sending::to::<PlanBulk>();
     let fault = fault_of(action);
-    let back = list_of(asked.act, &asked.filter, "");
+    let back = list_of(asked.act, &asked.filter, None);
     let mut fields = asked.fields();
     if asked.all {
         fields.push(("all", "true".to_owned()));
@@ -291,7 +315,7 @@ fn effect(act: BulkAct) -> &'static str {
 fn nothing(asked: &Asked) -> impl IntoView + use<> {
     view! {
         <div>
-            <ButtonLink href=list_of(asked.act, &asked.filter, "")>"Back to the list"</ButtonLink>
+            <ButtonLink href=list_of(asked.act, &asked.filter, None)>"Back to the list"</ButtonLink>
         </div>
     }
 }
@@ -307,7 +331,7 @@ fn confirm(asked: &Asked, count: i64, versions: Vec<(&'static str, String)>) -> 
         BulkAct::RetryLanes => (format!("Retry {counted}"), Look::Main, false),
         BulkAct::CloseUsers => (format!("Close {counted}"), Look::Danger, true),
     };
-    let back = list_of(asked.act, &asked.filter, "");
+    let back = list_of(asked.act, &asked.filter, None);
     view! {
         <FormFault fault=fault fields=&["confirm"] />
         <SendForm action=action>

@@ -17,6 +17,7 @@ pub use list::ConnectionsPage;
 pub use new::NewConnectionPage;
 pub use remove::RemoveConnectionPage;
 pub use secrets::NewSecretsPage;
+pub use stalled::advice;
 pub use state::{StateBadge, state_sentence};
 
 use crate::fault::{Fault, Reply};

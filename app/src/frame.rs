@@ -29,11 +29,16 @@ use {
     switchyard::undo,
 };
 
-/// What every page does without the program: says that the console does not answer, keeps drafts, leads back to the row, and writes times
-/// in the reader's zone.
+/// What every page does without the program: says that the console does not answer, keeps drafts, leads back to the row, writes times
+/// in the reader's zone, and copies times and numbers exactly.
 #[cfg(feature = "ssr")]
-pub const SCRIPTS: [&str; 4] =
-    [include_str!("frame/connection.js"), include_str!("frame/drafts.js"), include_str!("frame/back.js"), include_str!("frame/times.js")];
+pub const SCRIPTS: [&str; 5] = [
+    include_str!("frame/connection.js"),
+    include_str!("frame/drafts.js"),
+    include_str!("frame/back.js"),
+    include_str!("frame/times.js"),
+    include_str!("frame/copy.js"),
+];
 
 /// What every screen knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

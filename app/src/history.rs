@@ -103,7 +103,15 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
             ("Set a contact’s consent by hand".to_owned(), state(before), state(after).map(|state| format!("{state}{why}")))
         }
         "blast.pause" => ("Paused a blast before it started".to_owned(), None, None),
-        "blast.see" => ("Saw what a blast says".to_owned(), None, None),
+        "blast.see" => ("Saw what a blast says, or to whom it went".to_owned(), None, None),
+        "blast.take_file" => ("Took the recipients of a blast as a file, with their numbers".to_owned(), None, None),
+        "blast.edit" => {
+            let starts = |value: &Value| word(value, "starts_at");
+            let is_other_text = after.get("text").and_then(Value::as_bool) == Some(true);
+            let what = if is_other_text { "Changed what a blast says, before it started" } else { "Changed when a blast starts" };
+            let moved = starts(before) != starts(after);
+            (what.to_owned(), starts(before).filter(|_| moved), starts(after).filter(|_| moved))
+        }
         "line.add" => (format!("Added the line as “{}”", word(after, "label").unwrap_or_default()), None, type_name(after)),
         "line.integration_type" => {
             let skipped = after.get("held_now_skipped").and_then(Value::as_i64).filter(|n| *n > 0);
@@ -120,6 +128,7 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "utility.take_result" => ("Took the result of a data utility as a file, with contacts’ numbers".to_owned(), None, None),
         "utility.cancel" => ("Cancelled a data utility".to_owned(), None, word(after, "summary")),
         "blast.cancel" => ("Cancelled a blast before it started".to_owned(), None, None),
+        "blast.cancel_rest" => ("Cancelled the rest of a blast that had begun".to_owned(), None, None),
         "blast.resume" => ("Resumed a blast that was paused".to_owned(), None, None),
         "line.access" => {
             let state = |value: &Value| {

@@ -14,7 +14,7 @@ mod responders;
 mod type_change;
 mod types;
 
-pub use blasts::{AccountBlastsPage, BlastPage, LineBlastsPage};
+pub use blasts::{AccountBlastsPage, BlastPage, LineBlastsPage, NewBlastPage};
 pub use close::CloseLinePage;
 pub use consent::{ConsentPage, consent_badge};
 pub use conversations::{ConversationsPage, tabs};
@@ -27,28 +27,67 @@ pub use parts::SetAccess;
 pub use type_change::TypeChangePage;
 pub use types::TypesPage;
 
+use crate::accounts::closed_filter;
 use crate::fault::{Fault, Reply};
-use crate::ui::{Choice, FilterBar, Search, Select, keep_sort, load};
+use crate::ui::{Choice, FilterBar, Search, Select, keep_sort, load, query_field};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use switchyard::types::{AccountRow, IntegrationType, LineDetail, LineId, Problem};
+use switchyard::types::{AccountId, AccountRow, IntegrationType, LineDetail, LineId, Problem};
 
 #[cfg(feature = "ssr")]
 use {
     crate::context::{permit, services},
     switchyard::directory,
     switchyard::staff::may,
+    switchyard::types::OpenOrClosed,
 };
 
-/// How many accounts a form offers; beyond them the accounts list leads on.
-#[cfg(feature = "ssr")]
+/// How many accounts a form or a filter offers; beyond them an account's own page leads to the form, with the account chosen.
 const OFFERED: usize = 500;
 
-/// The accounts that forms and filters offer, by name.
+/// The accounts that forms and filters offer, by name: those that `search` finds, and the one that is `chosen` already, wherever it
+/// stands in the alphabet. `open` leaves out the closed ones.
 #[server(prefix = "/fn", output = Reply, endpoint = "accounts/offered")]
-pub async fn offered_accounts() -> Result<Vec<AccountRow>, Fault> {
-    let permit = permit::<may::SeeDirectory>().await?;
-    Ok(directory::accounts::list(&services()?.db, &permit, "", None, OFFERED).await?.rows)
+pub async fn offered_accounts(
+    chosen: Option<AccountId>,
+    #[server(default)] search: String,
+    #[server(default)] open: bool,
+) -> Result<Vec<AccountRow>, Fault> {
+    let (permit, services) = (permit::<may::SeeDirectory>().await?, services()?);
+    let state = open.then_some(OpenOrClosed::Open);
+    let mut rows = directory::accounts::narrowed(&services.db, &permit, &search, state, None, OFFERED).await?.rows;
+    if let Some(id) = chosen.filter(|id| rows.iter().all(|row| row.id != *id))
+        && let Ok(account) = directory::accounts::get(&services.db, &permit, id).await
+    {
+        rows.insert(0, account);
+    }
+    Ok(rows)
+}
+
+/// One of the accounts, in a form that needs one.
+#[component]
+pub fn AccountSelect(
+    /// Those that are offered.
+    accounts: Vec<AccountRow>,
+    /// Whether there may be more than these.
+    is_part: bool,
+    /// What else is said of them.
+    #[prop(optional)]
+    help: &'static str,
+) -> impl IntoView {
+    let help = match (is_part, help) {
+        (true, _) => "Only the first accounts are offered. For another one, open its page and begin there.",
+        (false, help) => help,
+    };
+    // Nobody's line lands in the account whose name comes first.
+    let none = (accounts.len() != 1).then(|| Choice::new("", "Choose an account…"));
+    let choices = none.into_iter().chain(accounts.into_iter().map(|account| Choice::new(account.id, account.name))).collect::<Vec<_>>();
+    view! { <Select label="Account" name="account" choices=choices value=query_field("account") help=help required=true /> }
+}
+
+/// Whether there may be more accounts than these.
+pub fn is_part(offered: &[AccountRow]) -> bool {
+    offered.len() >= OFFERED
 }
 
 /// Narrows a list to an account.
@@ -57,7 +96,7 @@ pub fn AccountFilter(
     /// The account that is chosen; empty for all.
     account: Signal<String>,
 ) -> impl IntoView {
-    let accounts = load(|| (), |()| offered_accounts());
+    let accounts = load(move || account.get().parse().ok(), |chosen| offered_accounts(chosen, String::new(), false));
     view! {
         <Suspense>
             {move || Suspend::new(async move {
@@ -86,6 +125,8 @@ fn LineFilters(
     account: Signal<String>,
     /// The type that is chosen.
     of_type: Signal<String>,
+    /// Whether it is narrowed to what is open, or closed.
+    state: Signal<String>,
     /// How the list is sorted; it stays so.
     #[prop(optional, into)]
     sort: Signal<String>,
@@ -100,6 +141,7 @@ fn LineFilters(
             <div class="w-[calc(50%-0.25rem)] sm:w-40">
                 <Select label="Integration type" name="type" choices=choices value=of_type bare=true />
             </div>
+            {closed_filter(state)}
             {keep_sort(sort)}
         </FilterBar>
     }

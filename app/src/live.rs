@@ -28,7 +28,7 @@ pub const SCRIPT: &str = include_str!("live.js");
 struct Live {
     /// The reader holds it still.
     still: RwSignal<bool>,
-    /// The pointer or the focus is on a row: it must not move from under them.
+    /// The pointer or the focus is on a row or a message with something to press: it must not move from under them.
     on_row: RwSignal<bool>,
     /// What has changed while it was held.
     waiting: RwSignal<Vec<Heard>>,
@@ -283,9 +283,10 @@ pub fn is_idle() -> bool {
     matches!(document().query_selector(busy), Ok(None))
 }
 
-/// Whether the pointer or the focus is on a row of a list.
+/// Whether the pointer or the focus is on a row or a message in which something can be pressed. Ways, tiles, cards and groups of buttons
+/// keep their places by themselves.
 fn is_on_row() -> bool {
-    let row = "main :is(tr, li):has([data-row-link]):is(:hover, :focus-within)";
+    let row = "main :is(tr, li:not(.panel)):is(:hover, :focus-within):has(a:not(.tile), button, summary, input):not(nav *, [role=group] *)";
     matches!(document().query_selector(row), Ok(Some(_)))
 }
 
@@ -302,16 +303,21 @@ fn count(of: usize) -> String {
 pub fn Waiting() -> impl IntoView {
     let live = use_context::<Live>()?;
     let waits = Memo::new(move |_| live.waiting.with(Vec::len));
-    Some(view! {
+    Some(waiting(waits.into(), move || live.show()))
+}
+
+/// That so many changes wait, and the button that shows them; nothing for none.
+pub fn waiting(waits: Signal<usize>, show: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
+    view! {
         <div class="waiting" role="status">
             <Show when=move || waits.get() != 0>
                 <span>{move || count(waits.get())}</span>
-                <button type="button" class="btn btn-xs btn-primary" on:click=move |_| live.show()>
+                <button type="button" class="btn btn-xs btn-primary" on:click=move |_| show()>
                     "Show"
                 </button>
             </Show>
         </div>
-    })
+    }
 }
 
 /// Shows whether the page is live, and lets the reader hold it still.

@@ -3,12 +3,16 @@
 //! The rule: a component that is new, or has a new state, stands here, too.
 
 mod forms;
+mod lists;
+mod notes;
 mod shown;
 
 use crate::ui::PageHead;
 use forms::forms;
 use leptos::prelude::*;
 use leptos_meta::Title;
+use lists::lists;
+use notes::notes;
 use shown::{charts, faults, marks, tables};
 
 /// A component's name and what it looks like.
@@ -30,6 +34,9 @@ struct Names {
     search: &'static str,
     filter: &'static str,
     file: &'static str,
+    moment: &'static str,
+    day: &'static str,
+    rows: &'static str,
 }
 
 const LIGHT: Names = Names {
@@ -46,6 +53,9 @@ const LIGHT: Names = Names {
     search: "light-q",
     filter: "light-filter",
     file: "light-file",
+    moment: "light-moment",
+    day: "light-day",
+    rows: "light-rows",
 };
 
 const DARK: Names = Names {
@@ -62,6 +72,9 @@ const DARK: Names = Names {
     search: "dark-q",
     filter: "dark-filter",
     file: "dark-file",
+    moment: "dark-moment",
+    day: "dark-day",
+    rows: "dark-rows",
 };
 
 /// The components.
@@ -77,7 +90,7 @@ pub fn PartsPage() -> impl IntoView {
 }
 
 fn theme(theme: &'static str, name: &'static str, names: Names) -> impl IntoView {
-    let examples = [marks(), forms(names), tables(), charts(), faults()]
+    let examples = [marks(), forms(names), lists(names), tables(), charts(), notes(), faults()]
         .into_iter()
         .flatten()
         .map(|(name, shown)| {

@@ -7,8 +7,8 @@ pub use role::RolePage;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, Button, ConfirmFold, FaultView, Field, FormFault, Loading, Look, Notice, PageHead, SendForm, Sending, Tone, fault_of,
-    field_error, load, waits,
+    Badge, Button, EditFold, FaultView, Field, FormFault, Loading, Look, Notice, PageHead, SendForm, Sending, Tone, fault_of, field_error,
+    load, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{Outcome, Permission, RoleDetail, RoleId, RoleMatrix};
@@ -137,7 +137,7 @@ pub fn RolesPage() -> impl IntoView {
 fn add_fold(action: Sending) -> impl IntoView {
     let fault = fault_of(action);
     view! {
-        <ConfirmFold label="Add a role" of="" plain=true>
+        <EditFold label="Add a role" of="" plain=true>
             <SendForm action=action>
                 <div class="flex flex-col items-start gap-3">
                     <FormFault fault=fault fields=&["name"] />
@@ -147,7 +147,7 @@ fn add_fold(action: Sending) -> impl IntoView {
                     </Button>
                 </div>
             </SendForm>
-        </ConfirmFold>
+        </EditFold>
     }
 }
 

@@ -122,31 +122,41 @@ fn Bar(
         load_again();
         toast("Taken back.");
     });
+    view! { <Show when=move || is_offered.get()>{offer_view(offer, left, held, action, close)}</Show> }
+}
+
+/// What is offered, as it looks: what was done, the way back, and for how many more seconds.
+pub(crate) fn offer_view(
+    offer: RwSignal<Option<UndoOffer>>,
+    left: RwSignal<u64>,
+    held: RwSignal<bool>,
+    action: Sending,
+    close: impl Fn() + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let fault = fault_of(action);
     view! {
-        <Show when=move || is_offered.get()>
-            <div
-                role="group" aria-label="Undo" class="undo" on:pointerenter=move |_| held.set(true) on:pointerleave=move |_| held.set(false)
-                on:focusin=move |_| held.set(true) on:focusout=move |_| held.set(false)
-            >
-                <FormFault fault=fault />
-                <div class="flex items-center gap-3">
-                    <span class="min-w-0 grow">{move || offer.get().map(|offer| offer.what)}</span>
-                    <Show
-                        when=move || fault.with(Option::is_none)
-                        fallback=move || view! { <button type="button" class="btn btn-sm" on:click=move |_| close()>"Close"</button> }
-                    >
-                        <SendForm action=action>
-                            <input type="hidden" name="id" value=move || offer.get().map(|offer| offer.id.to_string()) />
-                            // Not disabled while it is sent: it would lose the focus.
-                            <button type="submit" class="btn btn-sm" data-undo="" aria-keyshortcuts="z Control+Z">
-                                "Undo"
-                            </button>
-                        </SendForm>
-                        <span class="w-8 text-end tabular-nums" aria-hidden="true">{left} " s"</span>
-                    </Show>
-                </div>
+        <div
+            role="group" aria-label="Undo" class="undo" on:pointerenter=move |_| held.set(true) on:pointerleave=move |_| held.set(false)
+            on:focusin=move |_| held.set(true) on:focusout=move |_| held.set(false)
+        >
+            <FormFault fault=fault />
+            <div class="flex items-center gap-3">
+                <span class="min-w-0 grow">{move || offer.get().map(|offer| offer.what)}</span>
+                <Show
+                    when=move || fault.with(Option::is_none)
+                    fallback=move || view! { <button type="button" class="btn btn-sm" on:click=move |_| close()>"Close"</button> }
+                >
+                    <SendForm action=action>
+                        <input type="hidden" name="id" value=move || offer.get().map(|offer| offer.id.to_string()) />
+                        // Not disabled while it is sent: it would lose the focus.
+                        <button type="submit" class="btn btn-sm" data-undo="" aria-keyshortcuts="z Control+Z">
+                            "Undo"
+                        </button>
+                    </SendForm>
+                    <span class="w-8 text-end tabular-nums" aria-hidden="true">{left} " s"</span>
+                </Show>
             </div>
-        </Show>
+        </div>
     }
 }
 

@@ -27,7 +27,7 @@ use switchyard::types::{RunRow, RunState, Timestamp};
 
 /// How far a run is, in a word.
 #[component]
-fn RunBadge(
+pub(crate) fn RunBadge(
     /// How far.
     of: RunState,
 ) -> impl IntoView {

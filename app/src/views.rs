@@ -158,7 +158,8 @@ pub fn Views(
     }
 }
 
-fn columns_form(list: ListKind, shown: &[ListColumn], action: Sending) -> impl IntoView + use<> {
+/// The form, folded, that chooses a list's columns.
+pub(crate) fn columns_form(list: ListKind, shown: &[ListColumn], action: Sending) -> impl IntoView + use<> {
     let boxes = list
         .columns()
         .iter()
@@ -191,7 +192,8 @@ fn columns_form(list: ListKind, shown: &[ListColumn], action: Sending) -> impl I
     }
 }
 
-fn links(list: ListKind, views: Vec<SavedView>, in_use: Memo<Option<SavedView>>) -> impl IntoView {
+/// The saved views of a list; the one in use is marked.
+pub(crate) fn links(list: ListKind, views: Vec<SavedView>, in_use: Memo<Option<SavedView>>) -> impl IntoView {
     let link = |view: SavedView| {
         let (id, href) = (view.id, address(list, &view.fields));
         let is_in_use = move || in_use.with(|of| of.as_ref().is_some_and(|of| of.id == id)).then_some("true");

@@ -262,7 +262,7 @@ const SCREENS: Record<string, Screen> = {
   '/sync/find': { path: '/sync/find', also: { 'on a line': '/sync/find?line={line}' }, acts: { wrong: wrong('Find', { number: '12' }) } },
   '/sync/unknown': { path: '/sync/unknown', also: { nothing: '/sync/unknown?q=%2B12025550177' } },
   '/simulator': { path: '/simulator', also: { chosen: '/simulator?line={line}&contact={conversation}' } },
-  '/accounts': { path: '/accounts', also: { nothing: '/accounts?q=zzzz', added: '/accounts?done=added' } },
+  '/accounts': { path: '/accounts', also: { nothing: '/accounts?q=zzzz' } },
   '/accounts/new': { path: '/accounts/new', acts: { wrong: wrong('Add account', { name: 'Lakeside Dental' }) } },
   '/accounts/:id/erase': { path: '/accounts/{account}/erase', acts: { wrong: wrong('See what there is', { number: '12', reference: 'Request 13' }) } },
   '/erasures/:id': { path: '/erasures/{erasure}', acts: { wrong: wrong('Erase the contact', { confirm: '1' }) } },
@@ -292,7 +292,19 @@ const SCREENS: Record<string, Screen> = {
     acts: { wrong: wrong('Set consent', { reason: '' }) },
   },
   '/lines/:id/blasts': { path: '/lines/{line}/blasts', also: { nothing: '/lines/{unused}/blasts' } },
-  '/lines/:id/blasts/:blast': { path: '/lines/{line}/blasts/{blast}' },
+  '/lines/:id/blasts/new': {
+    path: '/lines/{line}/blasts/new',
+    acts: {
+      wrong: wrong('See what it would do', { text: 'Doors open', numbers: 'Grace' }),
+      seen: async (page) => {
+        await page.getByLabel('Text', { exact: true }).fill('Doors open');
+        await page.getByLabel('Numbers', { exact: true }).fill('+12025550191\nGrace');
+        await page.getByRole('button', { name: 'See what it would do' }).click();
+        await expect(page.getByText('Row 2: Grace')).toBeVisible();
+      },
+    },
+  },
+  '/lines/:id/blasts/:blast': { path: '/lines/{line}/blasts/{blast}', also: { narrowed: '/lines/{line}/blasts/{blast}?sms=failed' } },
   '/findings': { path: '/findings', also: { one: '/findings?kind=not_connected' } },
   '/connections': { path: '/connections', also: { nothing: '/connections?q=zzzz', removed: '/connections?done=removed' } },
   '/connections/new': {

@@ -1,6 +1,6 @@
 // The calm of the frame: which installation it is, drafts, and back to the row one came from.
-import { accessible, as, expect, product, ready, test } from '../product';
-import type { Page } from '@playwright/test';
+import { accessible, as, expect, fromHandset, product, ready, test } from '../product';
+import type { Locator, Page } from '@playwright/test';
 
 /** The link of a line of the demo. */
 async function lineNamed(page: Page, label: string): Promise<string> {
@@ -170,6 +170,29 @@ test('times are in the reader’s zone, and a copied one is exact', async ({ bro
   await accessible(page);
   await page.goto(line);
   await expect(time).toHaveText(`${exact.slice(0, 10)} ${exact.slice(11, 16)} UTC`);
+});
+
+test('a copied phone number is one as machines take it, and a masked one stays masked', async ({ browser }) => {
+  const copied = async (page: Page, what: Locator) => {
+    await what.selectText();
+    await page.keyboard.press('ControlOrMeta+c');
+    return page.evaluate(() => navigator.clipboard.readText());
+  };
+  const permissions = ['clipboard-read', 'clipboard-write'];
+  const page = await as(browser, 'support', { permissions });
+  await page.goto(await lineNamed(page, 'Billing'));
+  await ready(page);
+  expect(await copied(page, page.getByRole('heading', { level: 1 }))).toMatch(/^\+1\d{10}$/);
+  await fromHandset({ from: '+16465550171', to: '+16465550177', text: 'Is this a line?' });
+  const list = '/sync/unknown?q=%2B16465550177';
+  await page.goto(list);
+  await ready(page);
+  expect(await copied(page, page.getByText('+1 646 555 0177', { exact: true }))).toBe('+16465550177');
+  expect(await copied(page, page.getByText('+1 646 555 0171', { exact: true }))).toBe('+16465550171');
+  const viewers = await as(browser, 'viewer', { permissions });
+  await viewers.goto(list);
+  await ready(viewers);
+  expect(await copied(viewers, viewers.getByText('•••• 0171', { exact: true }))).toBe('•••• 0171');
 });
 
 for (const colorScheme of ['light', 'dark'] as const) {

@@ -43,6 +43,31 @@ test('support narrows a conversation, jumps to a date, and replies as the line',
   await expect(messages).toHaveCount(2);
 });
 
+test('a date is a day where the reader is, and says so; without JavaScript it is one in UTC', async ({ browser }) => {
+  const page = await as(browser, 'support', { timezoneId: 'America/New_York' });
+  await conversation(page, 'Front desk', '+16465550171', 'Is it there yet?');
+  await ready(page);
+  const day = page.getByLabel('From this day on, in America/New York');
+  const sent = /date=2020-01-06T05(:|%3A)00(:|%3A)00/;
+  await day.fill('2020-01-06');
+  await expect(page).toHaveURL(sent);
+  await expect(page.locator('[data-conversation] .message').filter({ hasText: 'Is it there yet?' })).toHaveCount(1);
+  await page.reload();
+  await ready(page);
+  await expect(day).toHaveValue('2020-01-06');
+  // With another choice it goes along as it is.
+  await page.getByLabel('Written by').selectOption({ label: 'Contact' });
+  await expect(page).toHaveURL(/writer=contact/);
+  await expect(page).toHaveURL(sent);
+  await accessible(page);
+  const plain = await as(browser, 'support', { timezoneId: 'America/New_York', javaScriptEnabled: false });
+  await plain.goto(new URL(page.url()).pathname);
+  await plain.getByLabel('From this day on, in UTC').fill('2020-01-06');
+  await plain.getByRole('button', { name: 'Apply' }).click();
+  await expect(plain).toHaveURL(/date=2020-01-06(&|$)/);
+  await expect(plain.getByLabel('From this day on, in UTC')).toHaveValue('2020-01-06');
+});
+
 test('without JavaScript a reply is sent, and the page says so', async ({ browser }) => {
   const page = await as(browser, 'support', { javaScriptEnabled: false });
   await conversation(page, 'Front desk', '+16465550172', 'Are you open?');

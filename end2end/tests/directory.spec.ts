@@ -1,5 +1,5 @@
 // The directory: an account, its people and contacts, consent, a line and its blasts, findings; edited, closed and opened again.
-import { accessible, as, expect, product, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, product, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 /** A new account with one line set to Inbox; their addresses. */
@@ -161,6 +161,38 @@ test('consent is seen from the conversation and set by hand with a reason', asyn
   await expect(page.getByRole('cell', { name: 'Staff set it' })).toHaveCount(2);
 });
 
+test('when they said so is written where the reader is, kept as a draft, and kept in UTC', async ({ browser }) => {
+  const page = await as(browser, 'support', { timezoneId: 'America/New_York' });
+  await page.goto('/lines?q=Billing');
+  const line = page.locator('[data-row-link]').first();
+  const [to, path] = [(await line.innerText()).replaceAll(' ', ''), await line.getAttribute('href')];
+  await fromHandset({ from: '+16465550187', to, text: 'Please write no more' });
+  await page.goto(`${path}/conversations`);
+  await page.getByRole('link', { name: '+1 646 555 0187' }).click();
+  await page.getByRole('link', { name: /opted out/i }).click();
+  await expect(page.getByRole('heading', { name: 'Set it by hand' })).toBeVisible();
+  await ready(page);
+  const at = page.getByLabel('When they said so, in America/New York');
+  await at.fill('2020-01-06T09:00');
+  await page.reload();
+  await expect(page.getByText('Draft restored.')).toBeVisible();
+  await expect(at).toHaveValue('2020-01-06T09:00');
+  await page.getByLabel('Why, and where').fill('Ticket 4713');
+  await page.getByRole('button', { name: 'Set consent' }).click();
+  const said = page.getByRole('row').filter({ hasText: 'Ticket 4713' }).locator('time');
+  await expect(said).toHaveAttribute('datetime', '2020-01-06T14:00:00.000Z');
+  await expect(said).toHaveText('2020-01-06 09:00 EST');
+
+  const plain = await as(browser, 'support', { timezoneId: 'America/New_York', javaScriptEnabled: false });
+  await plain.goto(page.url());
+  await plain.locator('#state').selectOption({ label: 'Opted in' });
+  await plain.getByLabel('When they said so, in UTC').fill('2020-02-06T09:00');
+  await plain.getByLabel('Why, and where').fill('Ticket 4714');
+  await plain.getByRole('button', { name: 'Set consent' }).click();
+  const later = plain.getByRole('row').filter({ hasText: 'Ticket 4714' }).locator('time');
+  await expect(later).toHaveAttribute('datetime', '2020-02-06T09:00:00.000Z');
+});
+
 test('a responder is edited in its row', async ({ browser }) => {
   const page = await as(browser, 'support');
   await page.goto('/lines?q=Store 14');
@@ -175,6 +207,30 @@ test('a responder is edited in its row', async ({ browser }) => {
   await responders.getByLabel('Word').first().fill('open');
   await responders.getByRole('button', { name: 'Save' }).click();
   await expect(responders.getByText('open', { exact: true })).toBeVisible();
+});
+
+test('a responder’s edit has a draft, and what is wrong stands at its fields', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await page.goto('/lines?q=Store 14');
+  await page.locator('[data-row-link]').first().click();
+  await expect(page.getByRole('heading', { name: 'Responders' })).toBeVisible();
+  await ready(page);
+  const responders = page.locator('section', { has: page.getByRole('heading', { name: 'Responders' }) });
+  const word = responders.getByLabel('Word').first();
+  const before = await word.inputValue();
+  await responders.getByText('Edit…').first().click();
+  await word.fill('opened');
+  await page.reload();
+  await expect(responders.getByText('Draft restored.')).toBeVisible();
+  await expect(word).toBeVisible();
+  await expect(word).toHaveValue('opened');
+  await word.fill('stop');
+  await responders.getByRole('button', { name: 'Save' }).first().click();
+  await expect(word).toHaveAttribute('aria-invalid', 'true');
+  await expect(word).toHaveAccessibleDescription(/This word sets consent/);
+  await accessible(page);
+  await responders.getByRole('button', { name: 'Discard' }).click();
+  await expect(word).toHaveValue(before);
 });
 
 test('blasts of a line are listed, and one shows what became of it', async ({ browser }) => {

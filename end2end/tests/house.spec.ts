@@ -168,9 +168,48 @@ test('the audit says who changed what, narrowed to one of them, and seals it', a
     await expect(row).not.toContainText('being sealed', { timeout: 500 });
   }).toPass();
   await ready(page);
-  await row.getByRole('link', { name }).click();
+  await row.getByRole('link', { name: 'Only this account’s entries' }).click();
   await expect(page).toHaveURL(/account=/);
   await expect(page.getByRole('row').filter({ hasText: 'Added the account' })).toHaveCount(1);
   const file = await page.request.get(`/audit.csv?${new URL(page.url()).searchParams}`);
   expect(await file.text()).toContain(`account.add`);
+});
+
+test('an entry of the audit leads to what it is about, and its page back to the entries', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  const name = `Traced ${Date.now()}`;
+  await page.goto('/accounts/new');
+  await ready(page);
+  await page.getByLabel('Name').fill(name);
+  await page.getByRole('button', { name: 'Add account' }).click();
+  await expect(page.getByText('The account was added.')).toBeVisible();
+  await page.goto(`/accounts?q=${encodeURIComponent(name)}`);
+  const account = (await page.getByRole('link', { name }).getAttribute('href'))!;
+  await page.goto(`${account}/users`);
+  await ready(page);
+  await page.getByText('Add a person…').click();
+  await page.getByLabel('Name', { exact: true }).fill('Trace Marker');
+  await page.getByRole('textbox', { name: 'E-mail' }).fill('trace@example.com');
+  await page.getByRole('button', { name: 'Add person' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Trace Marker');
+  const person = new URL(page.url()).pathname;
+
+  await page.goto(`/audit?account=${account.split('/').pop()}`);
+  await ready(page);
+  const row = page.getByRole('row').filter({ hasText: 'Added Trace Marker to the account' });
+  await expect(row.getByRole('link', { name, exact: true })).toHaveAttribute('href', account);
+  await accessible(page);
+  await row.getByRole('link', { name: 'Trace Marker', exact: true }).click();
+  await expect(page).toHaveURL(new RegExp(`${person}$`));
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Trace Marker');
+  await page.getByRole('link', { name: 'Audit of this person' }).click();
+  await expect(page).toHaveURL(/\/audit\?subject=/);
+  await expect(page.getByText('about the one thing whose page led here')).toBeVisible();
+  await expect(page.getByRole('table').getByRole('row')).toHaveCount(2);
+  await expect(row).toBeVisible();
+  // A member: what was done about them, and what they did.
+  await page.goto('/staff');
+  await page.getByRole('table').getByRole('link').first().click();
+  await page.getByRole('link', { name: 'What this member did' }).click();
+  await expect(page).toHaveURL(/\/audit\?who=/);
 });

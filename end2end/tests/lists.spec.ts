@@ -68,6 +68,55 @@ test('all that match, on every page, are closed by a data utility', async ({ bro
   await expect(page.getByText('Changed 104, left out 0.')).toBeVisible();
 });
 
+test('a list is narrowed to what is closed, page by page and as a file', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  const path = await accountWithPeople(page, 'Ferry Terminal', 56);
+  const file = async (search: string) => (await (await page.request.get(`${path}/users.csv${search}`)).text()).trim().split('\r\n').slice(1);
+  const ids = (await file('')).map((row) => row.split(',')[0]!);
+  expect(ids).toHaveLength(56);
+  for (const id of ids.slice(0, 53)) {
+    const headers = { accept: 'application/json', 'sec-fetch-site': 'same-origin' };
+    const answer = await page.request.post('/fn/users/close', { form: { id, version: '1' }, headers });
+    expect(answer.ok()).toBe(true);
+  }
+  await page.goto(`${path}/users`);
+  await ready(page);
+  const rows = page.getByRole('table').getByRole('row');
+  const closed = page.getByRole('table').locator('.badge').filter({ hasText: /^Closed$/ });
+  await expect(rows).toHaveCount(51);
+  await page.getByLabel('Open or closed').selectOption('closed');
+  await expect(page).toHaveURL(/state=closed/);
+  await expect(closed).toHaveCount(50);
+  await page.getByRole('link', { name: 'Next page' }).click();
+  await expect(page).toHaveURL(/state=closed.*after=|after=.*state=closed/);
+  await expect(rows).toHaveCount(4);
+  await expect(closed).toHaveCount(3);
+  await expect(page.getByLabel('Open or closed')).toHaveValue('closed');
+  await accessible(page);
+  // The file is of all pages, narrowed as the list is.
+  const href = (await page.getByRole('link', { name: 'CSV' }).getAttribute('href'))!;
+  const narrowed = await file(new URL(href, page.url()).search);
+  expect(narrowed.map((row) => row.split(',')[0])).toEqual(ids.slice(0, 53));
+  await page.getByLabel('Open or closed').selectOption('open');
+  await expect(rows).toHaveCount(4);
+  await expect(closed).toHaveCount(0);
+  await page.getByLabel('Open or closed').selectOption({ label: 'Open and closed' });
+  await expect(rows).toHaveCount(51);
+  await expect(page).not.toHaveURL(/state=/);
+
+  // Without JavaScript, and in the list of accounts; the search everywhere says who is closed.
+  const plain = await as(browser, 'support', { javaScriptEnabled: false });
+  await plain.goto(`/accounts?q=${encodeURIComponent('Ferry Terminal')}`);
+  await plain.getByLabel('Open or closed').selectOption('closed');
+  await plain.getByRole('button', { name: 'Apply' }).click();
+  await expect(plain).toHaveURL(/state=closed/);
+  await expect(plain.getByText('No account fits')).toBeVisible();
+  await plain.goto('/search');
+  await plain.getByRole('searchbox', { name: 'Search everywhere' }).fill('person 000');
+  await plain.getByRole('button', { name: 'Search', exact: true }).click();
+  await expect(plain.getByRole('listitem').filter({ hasText: 'Ferry Terminal' })).toContainText('Closed · person0@example.com');
+});
+
 test('without JavaScript rows are chosen and changed, too', async ({ browser }) => {
   const page = await as(browser, 'support');
   const path = await accountWithPeople(page, 'Mill Lane Bakery', 2);

@@ -137,6 +137,8 @@ test('a refused post is marked, does not block the reply, and can be restored', 
   await expect(message.getByText('Refused', { exact: true })).toBeVisible();
   await message.getByText('Restore…').click();
   await message.getByRole('button', { name: 'Restore the message' }).click();
+  // A message does not change by itself under the pointer.
+  await page.mouse.move(5, 5);
   await expect(message.getByText('Posted', { exact: true })).toBeVisible();
   await accessible(page);
 });

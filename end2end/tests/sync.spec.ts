@@ -77,6 +77,34 @@ test('support retries a stalled lane, skips a message and restores it', async ({
   await accessible(page);
 });
 
+test('an open step of a message stays open while others come and its own state changes', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  const contact = { from: '+16465550186', to: '+12025550110' };
+  await fromHandset({ ...contact, text: 'Are you open on Sunday?' });
+  await page.goto('/lines?q=Bookings');
+  const line = await page.locator('[data-row-link]').first().getAttribute('href');
+  await page.goto(`${line}/conversations`);
+  await page.getByRole('link', { name: '+1 646 555 0186' }).click();
+  await expect(page.getByRole('heading', { name: 'Messages' })).toBeVisible();
+  await ready(page);
+  await page.getByLabel('Message', { exact: true }).fill('From ten on');
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  const message = page.locator('[data-conversation] .message').filter({ hasText: 'From ten on' });
+  await expect(message).toContainText(/SMS (sent|delivered)/);
+  await expect(message).toContainText('Held');
+  await message.getByText('Skip…').click();
+  const step = message.getByRole('button', { name: 'Skip the message' });
+  await expect(step).toBeVisible();
+  await fromHandset({ ...contact, text: 'See you then' });
+  await expect(page.locator('.waiting')).toContainText(/changes? waits?/);
+  await expect(message).toContainText('Held');
+  await expect(page.getByText('See you then')).toHaveCount(0);
+  await page.locator('.waiting').getByRole('button', { name: 'Show' }).click();
+  await expect(page.getByText('See you then')).toBeVisible();
+  await expect(message).toContainText('Queued');
+  await expect(step).toBeVisible();
+});
+
 test('a row that was chosen stays chosen when it changes', async ({ browser }) => {
   const page = await as(browser, 'support');
   await stalled(page);

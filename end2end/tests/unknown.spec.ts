@@ -57,6 +57,22 @@ test('what comes in while a page is being loaded is not missed', async ({ browse
   await expect(page.getByText('Between reading and showing')).toBeVisible();
 });
 
+test('what comes in moves no row whose link is about to be pressed', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await fromHandset({ from: '+16465550171', to: '+16465550175', text: 'The first of two' });
+  await page.goto('/sync/unknown?q=%2B16465550175');
+  await ready(page);
+  const way = page.getByRole('link', { name: 'Add as a line' });
+  await way.hover();
+  const place = await way.boundingBox();
+  await fromHandset({ from: '+16465550171', to: '+16465550175', text: 'The second of two' });
+  await expect(page.locator('.waiting')).toContainText(/changes? waits?/);
+  expect(await way.boundingBox()).toEqual(place);
+  await expect(page.getByText('The second of two')).toHaveCount(0);
+  await page.mouse.move(5, 5);
+  await expect(page.getByText('The second of two')).toBeVisible();
+});
+
 test('messages to unknown lines are read page by page', async ({ browser }) => {
   const page = await as(browser, 'support');
   for (let n = 0; n < 51; n++) await fromHandset({ from: '+16465550171', to: '+16465550173', text: `Page me ${n}` });

@@ -139,6 +139,7 @@ async fn prune(db: Db, now: Now, stop: CancellationToken) {
             undo::forget_old(&db, &now).await,
             erasure::forget_open(&db, &now).await,
             idempotency::forget_old(&db, &now).await,
+            blast::forget_old_drafts(&db, &now).await,
             events::forget_old(&db, &now).await,
         ];
         for error in done.into_iter().filter_map(Result::err) {

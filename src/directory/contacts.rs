@@ -9,7 +9,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Tx, one_more};
 use crate::staff::{Entry, Permit, Seen, may, record};
 use crate::types::{
-    AccountId, ContactDetail, ContactId, ContactRow, Cursor, Page, Permission, PhoneNumber, Problem, ShownNumber, Timestamp,
+    AccountId, ContactDetail, ContactId, ContactRow, Cursor, OpenOrClosed, Page, Permission, PhoneNumber, Problem, ShownNumber, Timestamp,
 };
 use crate::undo::{self, Step};
 use serde_json::json;
@@ -51,7 +51,34 @@ async fn sees(db: &Db, permit: &Permit<may::SeeDirectory>, account: AccountId) -
     found.map(|(sees,)| sees).ok_or_else(no_such_account)
 }
 
-/// The contacts of an account: by name for who sees it, else in no telling order. A page's cursor is a contact, since it stands in an address.
+/// Contacts of an account by name.
+macro_rules! list_sql {
+    ($narrow:literal) => {
+        concat!(
+            "select id, number, name, closed_at from contact
+             where account_id = $1 and (search, number) > ($2, $3) ",
+            $narrow,
+            "order by search, number
+             limit $4"
+        )
+    };
+}
+
+/// The same in no telling order.
+macro_rules! row_sql {
+    ($narrow:literal) => {
+        concat!(
+            "select id, number, name, closed_at from contact
+             where account_id = $1 and id > $2 ",
+            $narrow,
+            "order by id
+             limit $3"
+        )
+    };
+}
+
+/// The contacts of an account, open and closed: by name for who sees it, else in no telling order. A page's cursor is a contact, since it
+/// stands in an address.
 ///
 /// # Errors
 /// `NotFound` when the account is not within the permit's scope.
@@ -59,6 +86,21 @@ pub async fn list(
     db: &Db,
     permit: &Permit<may::SeeDirectory>,
     account: AccountId,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<ContactRow>, Problem> {
+    narrowed(db, permit, account, None, after, limit).await
+}
+
+/// The same, or only those who are open, or closed.
+///
+/// # Errors
+/// `NotFound` when the account is not within the permit's scope.
+pub async fn narrowed(
+    db: &Db,
+    permit: &Permit<may::SeeDirectory>,
+    account: AccountId,
+    state: Option<OpenOrClosed>,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<ContactRow>, Problem> {
@@ -71,23 +113,20 @@ pub async fn list(
             None => None,
         };
         let (search, number) = behind.unwrap_or_default();
-        db.all(
-            "select id, number, name, closed_at from contact
-             where account_id = $1 and (search, number) > ($2, $3)
-             order by search, number
-             limit $4",
-            (account, search, number, most),
-        )
-        .await?
+        // One text for each: of very many contacts the few that are closed have an index of their own.
+        let args = (account, search, number, most);
+        match state {
+            None => db.all(list_sql!(""), args).await?,
+            Some(OpenOrClosed::Open) => db.all(list_sql!("and closed_at is null "), args).await?,
+            Some(OpenOrClosed::Closed) => db.all(list_sql!("and closed_at is not null "), args).await?,
+        }
     } else {
-        db.all(
-            "select id, number, name, closed_at from contact
-             where account_id = $1 and id > $2
-             order by id
-             limit $3",
-            (account, after.unwrap_or(ContactId(uuid::Uuid::nil())), most),
-        )
-        .await?
+        let args = (account, after.unwrap_or(ContactId(uuid::Uuid::nil())), most);
+        match state {
+            None => db.all(row_sql!(""), args).await?,
+            Some(OpenOrClosed::Open) => db.all(row_sql!("and closed_at is null "), args).await?,
+            Some(OpenOrClosed::Closed) => db.all(row_sql!("and closed_at is not null "), args).await?,
+        }
     };
     if sees && !rows.is_empty() {
         permit.saw(Seen::AccountContacts(account));
@@ -241,16 +280,8 @@ pub(crate) async fn edit_one(
     if note.chars().count() > LONGEST_NOTE || note.contains('\0') {
         return Err(Problem::invalid("note", format!("Use at most {LONGEST_NOTE} characters.")));
     }
-    let (scope, sight) = (permit.scope(), permit.sight());
     let was = take(tx, permit, id, version).await?;
-    let (sees,): (bool,) = tx
-        .one(
-            "select coalesce($1 or exists (select 1 from staff_scope s where s.staff_id = $2 and s.permission = $3 and s.account_id = $4),
-               false)",
-            (sight.everywhere, scope.staff, sight.permission, was.account_id),
-        )
-        .await?;
-    if !sees {
+    if !sees_within(tx, permit, was.account_id).await? {
         permit.lacked(Permission::SeePersonalData);
         return Err(Problem::forbidden("Your roles do not show you what you would write over. Ask an administrator for it."));
     }
@@ -305,10 +336,11 @@ pub(crate) async fn set_closed_one(
     Ok(Step::CloseContact { id, version: version + 1, closed: !closed })
 }
 
-/// Gives a contact of an account a name; the last one given stays.
+/// Gives a number a name, which makes it a contact of the account.
 ///
 /// # Errors
-/// `Invalid` for a bad name, `Conflict` while the account is closed, `NotFound` outside the permit's scope.
+/// `Invalid` for a bad name or a number that has one already, `Forbidden` for who may not see contacts there, `Conflict` while the account is
+/// closed, `NotFound` outside the permit's scope.
 pub async fn name_contact(
     db: &Db,
     now: &Now,
@@ -316,20 +348,42 @@ pub async fn name_contact(
     account: AccountId,
     number: &PhoneNumber,
     name: &str,
-) -> Result<(), Problem> {
+) -> Result<ContactId, Problem> {
     let name = short_text("name", name, 80)?;
+    let id = ContactId(now.id());
     db.work(async |tx| {
         standing(tx, permit.scope(), account).await?.is_open()?;
-        tx.run(
-            "insert into contact (account_id, number, name, search, id) values ($1, $2, $3, $4, $5)
-             on conflict (account_id, number) do update
-             set name = excluded.name, search = excluded.search, version = contact.version + 1",
-            (account, number.clone(), name.clone(), name.to_lowercase(), now.id()),
-        )
-        .await?;
-        Ok(())
+        if !sees_within(tx, permit, account).await? {
+            permit.lacked(Permission::SeePersonalData);
+            return Err(Problem::forbidden("Your roles do not let you see contacts’ names and numbers. Ask an administrator for it."));
+        }
+        let made = tx
+            .run(
+                "insert into contact (account_id, number, name, search, id) values ($1, $2, $3, $4, $5)
+                 on conflict (account_id, number) do nothing",
+                (account, number.clone(), name.clone(), name.to_lowercase(), id),
+            )
+            .await?;
+        if made == 0 {
+            return Err(Problem::invalid("number", "The account has a contact with this number already. Find them by it."));
+        }
+        record(tx, now, permit.actor(), entry("contact.add", account, id)).await?;
+        Ok(id)
     })
     .await
+}
+
+/// Whether personal data of the account is seen by who changes something there.
+async fn sees_within(tx: &mut Tx, permit: &Permit<may::ManageDirectory>, account: AccountId) -> Result<bool> {
+    let (scope, sight) = (permit.scope(), permit.sight());
+    let (sees,): (bool,) = tx
+        .one(
+            "select coalesce($1 or exists (select 1 from staff_scope s where s.staff_id = $2 and s.permission = $3 and s.account_id = $4),
+               false)",
+            (sight.everywhere, scope.staff, sight.permission, account),
+        )
+        .await?;
+    Ok(sees)
 }
 
 /// Whether an account knows a contact by name.

@@ -60,36 +60,53 @@ pub async fn set_access(
     access: bool,
 ) -> Result<(), Problem> {
     db.work(async |tx| {
-        let account = within_scope(tx, permit, line).await?;
-        // The row is locked: nobody closes the person meanwhile.
-        let named: Option<(String, bool)> = tx
-            .opt(
-                "update account_user set version = version where id = $1 and account_id = $2 returning name, closed_at is not null",
-                (user, account),
-            )
-            .await?;
-        let Some((name, is_closed)) = named else {
-            return Err(Problem::not_found("This person does not belong to the line's account."));
-        };
-        if access && is_closed {
-            return Err(Problem::conflict(format!("{name} is closed. Reopen them first.")));
-        }
-        let changed = if access {
-            tx.run("insert into line_user (line_id, user_id) values ($1, $2) on conflict do nothing", (line, user)).await?
-        } else {
-            tx.run("delete from line_user where line_id = $1 and user_id = $2", (line, user)).await?
-        };
-        if changed == 0 {
-            return Ok(());
-        }
-        crate::sync::access_changed(tx, now.at(), line).await?;
-        tx.tell(Change::Line { account_id: account, line_id: line });
-        let entry =
-            Entry { action: "line.access", account_id: Some(account), line_id: Some(line), subject_id: Some(user.0), ..Entry::default() };
-        let state = |access: bool| serde_json::json!({ "person": name, "access": access });
-        Ok(record(tx, now, permit.actor(), entry.change(state(!access), state(access))).await?)
+        let Some((name, step)) = set_access_one(tx, now, permit, (line, user), access).await? else { return Ok(()) };
+        let what = format!("{name} {} the line.", if access { "was given access to" } else { "lost access to" });
+        Ok(undo::leave(tx, now, permit, &what, vec![step]).await?)
     })
     .await
+}
+
+/// The same in the caller's transaction; says whose access it is and what takes it back, and nothing where it was so already.
+///
+/// # Errors
+/// As [`set_access`].
+pub(crate) async fn set_access_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    (line, user): (LineId, UserId),
+    access: bool,
+) -> Result<Option<(String, Step)>, Problem> {
+    let account = within_scope(tx, permit, line).await?;
+    // The row is locked: nobody closes the person meanwhile.
+    let named: Option<(String, bool)> = tx
+        .opt(
+            "update account_user set version = version where id = $1 and account_id = $2 returning name, closed_at is not null",
+            (user, account),
+        )
+        .await?;
+    let Some((name, is_closed)) = named else {
+        return Err(Problem::not_found("This person does not belong to the line's account."));
+    };
+    if access && is_closed {
+        return Err(Problem::conflict(format!("{name} is closed. Reopen them first.")));
+    }
+    let changed = if access {
+        tx.run("insert into line_user (line_id, user_id) values ($1, $2) on conflict do nothing", (line, user)).await?
+    } else {
+        tx.run("delete from line_user where line_id = $1 and user_id = $2", (line, user)).await?
+    };
+    if changed == 0 {
+        return Ok(None);
+    }
+    crate::sync::access_changed(tx, now.at(), line).await?;
+    tx.tell(Change::Line { account_id: account, line_id: line });
+    let entry =
+        Entry { action: "line.access", account_id: Some(account), line_id: Some(line), subject_id: Some(user.0), ..Entry::default() };
+    let state = |access: bool| serde_json::json!({ "person": name, "access": access });
+    record(tx, now, permit.actor(), entry.change(state(!access), state(access))).await?;
+    Ok(Some((name, Step::SetAccess { line, user, access: !access })))
 }
 
 /// A responder's word and reply, as they are stored.

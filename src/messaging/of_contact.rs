@@ -15,7 +15,8 @@ struct Row {
     consent: Option<ConsentState>,
 }
 
-/// The lines of a contact's account that have texted with them or hold their consent, by number. It tells no number of the contact.
+/// The lines of a contact's account, first those that have texted with them or hold their consent: consent is of each line by itself, and
+/// may be set before anything was written. It tells no number of the contact.
 ///
 /// # Errors
 /// `NotFound` when the contact is not there or not within the permit's scope.
@@ -29,9 +30,9 @@ pub async fn lines_of_contact(db: &Db, permit: &Permit<may::SeeMessages>, id: Co
              from line l
              left join conversation c on c.line_id = l.id and c.number = $2
              left join consent o on o.line_id = l.id and o.number = $2
-             where l.account_id = $1 and (c.id is not null or o.state is not null)
+             where l.account_id = $1 and (l.closed_at is null or c.id is not null or o.state is not null)
                and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
-             order by l.number
+             order by case when c.id is null and o.state is null then 1 else 0 end, l.number
              limit 500",
             (account, number, scope.everywhere, scope.staff, scope.permission),
         )

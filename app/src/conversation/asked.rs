@@ -2,7 +2,7 @@
 
 use super::{Conversation, read_conversation};
 use crate::fault::Fault;
-use crate::ui::{Choice, FilterBar, Select, query_field};
+use crate::ui::{Choice, FilterBar, MomentField, Select, query_field};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{ConversationId, Cursor, EntryState, LineId, MessageState, TimelineFilter, Writer};
@@ -61,14 +61,17 @@ pub(super) fn asked() -> Memo<Asked> {
     })
 }
 
-/// Where the page begins. A date is a day in UTC; what is none begins at the newest message.
+/// Where the page begins. A date is a moment in UTC, or a day in UTC; what is neither begins at the newest message.
 #[cfg(feature = "ssr")]
 pub(super) fn from_where(older: Option<Cursor>, newer: Option<Cursor>, date: Option<String>) -> TimelineFrom {
-    let day = date.and_then(|date| Timestamp::from_rfc3339(&format!("{date}T00:00:00Z")));
-    match (older, newer, day) {
+    let date = date.and_then(|date| {
+        let moment = Timestamp::from_rfc3339(&format!("{date}Z"));
+        moment.or_else(|| Timestamp::from_rfc3339(&format!("{date}T00:00:00Z")))
+    });
+    match (older, newer, date) {
         (Some(older), ..) => TimelineFrom::Before(older),
         (None, Some(newer), _) => TimelineFrom::After(newer),
-        (None, None, Some(day)) => TimelineFrom::At(day),
+        (None, None, Some(moment)) => TimelineFrom::At(moment),
         (None, None, None) => TimelineFrom::Newest,
     }
 }
@@ -95,10 +98,7 @@ pub(super) fn Filters(
                 <Select label="RingCentral" name="post" choices=entries value=post bare=true />
             </div>
             <div class="w-[calc(50%-0.25rem)] sm:w-44">
-                <label for="date" class="sr-only">"From this day on, in UTC"</label>
-                <input
-                    id="date" name="date" type="date" value=asked.date.unwrap_or_default() title="From this day on, in UTC" class="input w-full"
-                />
+                <MomentField label="From this day on" name="date" day=asked.date.unwrap_or_default() bare=true />
             </div>
         </FilterBar>
     }
@@ -113,8 +113,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_is_a_day_in_utc_and_what_is_none_is_no_error() {
+    fn a_date_is_a_moment_or_a_day_in_utc_and_what_is_neither_is_no_error() {
         let on = |date: &str| from_where(None, None, Some(date.to_owned()));
+        assert_eq!(on("2026-11-21T05:00:00"), TimelineFrom::At(Timestamp::from_rfc3339("2026-11-21T05:00:00Z").expect("a moment")));
         assert_eq!(on("2026-11-21"), TimelineFrom::At(Timestamp::from_rfc3339("2026-11-21T00:00:00Z").expect("a moment")));
         assert_eq!(on("yesterday"), TimelineFrom::Newest);
     }

@@ -1,10 +1,12 @@
 //! What is known of a conversation, and the ways to everything that hangs on it.
 
+use crate::accounts::NameContact;
+use crate::connections::{advice, connection_of};
 use crate::frame::Me;
 use crate::sync::SyncReason;
-use crate::ui::{Panel, Time, contact_number};
+use crate::ui::{Panel, Time, contact_number, load};
 use leptos::prelude::*;
-use switchyard::types::{ConversationDetail, ConversationId, Permission, SyncState};
+use switchyard::types::{AccountId, ConversationDetail, ConversationId, Permission, SyncState};
 
 /// A conversation's facts.
 #[component]
@@ -17,10 +19,17 @@ pub fn Facts(
     me: Me,
 ) -> impl IntoView {
     let ConversationDetail { line_id, line, account_id, account, number, contact_id, .. } = detail.get_untracked();
+    let may_name = contact_id.is_none() && number.whole().is_some() && me.may(Permission::ManageDirectory);
     let contact = match contact_id {
         Some(contact) => view! { <a class="text-link" href=format!("/contacts/{contact}")>{contact_number(&number)}</a> }.into_any(),
         None => contact_number(&number).into_any(),
     };
+    let stalls = Memo::new(move |_| {
+        detail.with(|detail| match &detail.sync {
+            SyncState::Stalled { why, .. } => Some(why.clone()),
+            _ => None,
+        })
+    });
     let ways = [
         (Permission::SeeMessages, "Blasts of the line", format!("/lines/{line_id}/blasts")),
         (Permission::SeeRuns, "Runs of the line", format!("/utilities/history?line={line_id}")),
@@ -38,7 +47,9 @@ pub fn Facts(
         <Panel title="Facts">
             <dl class="facts facts-narrow">
                 <dt>"Contact"</dt>
-                <dd>{contact}</dd>
+                <dd>
+                    {contact} {may_name.then(|| view! { <NameContact line=line_id conversation=id /> })}
+                </dd>
                 <dt>"Line"</dt>
                 <dd>
                     <a class="text-link" href=format!("/lines/{line_id}")>{line}</a>
@@ -55,6 +66,7 @@ pub fn Facts(
                 </dd>
                 <dt>"Sync"</dt>
                 <dd>{move || detail.with(|detail| in_words(&detail.sync))}</dd>
+                {move || stalls.get().map(|why| remedy(account_id, why))}
                 <dt>"Chat"</dt>
                 <dd>{move || detail.with(|detail| detail.chat_id.clone()).unwrap_or_else(|| "None yet".to_owned())}</dd>
                 {move || {
@@ -75,6 +87,29 @@ pub fn Facts(
                 </dd>
             </dl>
         </Panel>
+    }
+}
+
+/// What can be done about a delivery that fails, and where.
+fn remedy(account: AccountId, why: String) -> impl IntoView {
+    let connection = load(move || account, connection_of);
+    view! {
+        <Suspense>
+            {move || {
+                let why = why.clone();
+                Suspend::new(async move {
+                    let connection = connection.await.ok().flatten()?;
+                    let advice = advice(&connection, &why);
+                    Some(view! {
+                        <dt>"What to do"</dt>
+                        <dd>
+                            {advice} " "
+                            <a class="text-link whitespace-nowrap" href=format!("/connections/{}", connection.id)>"Open the connection"</a>
+                        </dd>
+                    })
+                })
+            }}
+        </Suspense>
     }
 }
 

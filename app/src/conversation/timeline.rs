@@ -1,15 +1,17 @@
 //! The messages of a conversation, the newest at the bottom: on one side what was written, on the other whether RingCentral has it.
+//!
+//! The rule: a message keeps its elements while its state changes, so that an open step and the focus stay where they are.
 
 use super::{Asked, Conversation, RestoreMessage, SkipMessage, read_after, written};
 use crate::live::Followed;
 use crate::ui::{Badge, Button, ConfirmFold, Empty, FormFault, Look, SendForm, Sending, Time, Tone, fault_of, toast_on_success, waits};
 use leptos::prelude::*;
-use switchyard::types::{ConversationId, Direction, EntryState, LineId, MessageState, Origin, TimelineRow, Timestamp};
+use switchyard::types::{ConversationId, Direction, EntryState, LineId, MessageId, MessageState, Origin, TimelineRow, Timestamp};
 
 /// A row of the list: a message, or the line below which RingCentral knows of nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Item {
-    Message(Box<TimelineRow>),
+    Message(MessageId),
     /// Whether anything stands above it.
     Border(bool),
 }
@@ -26,7 +28,7 @@ fn items(newest_first: &[TimelineRow], is_older: bool) -> Vec<Item> {
         if border == Some(at) {
             items.push(Item::Border(!items.is_empty()));
         }
-        items.push(Item::Message(Box::new(row.clone())));
+        items.push(Item::Message(row.id));
     }
     items
 }
@@ -75,7 +77,9 @@ pub fn Timeline(
     };
     let item = move |item: Item| match item {
         Item::Border(has_above) => view! { <Border has_above=has_above /> }.into_any(),
-        Item::Message(row) => view! { <Message row=*row line=line skip=skip restore=restore may_manage=may_manage /> }.into_any(),
+        Item::Message(id) => message(followed, id)
+            .map(|row| view! { <Message row=row line=line skip=skip restore=restore may_manage=may_manage /> })
+            .into_any(),
     };
     view! {
         <section class="panel min-w-0">
@@ -94,7 +98,7 @@ pub fn Timeline(
             // Turned over, so that a browser opens it at the newest message and stays there.
             <div class="flex max-h-[calc(100dvh-22rem)] min-h-80 flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="messages">
                 <ol class="flex flex-col gap-3 p-4" data-conversation=id.to_string()>
-                    <For each=move || followed.now.with(|all| items(&all.messages.rows, is_part)) key=Clone::clone children=item />
+                    <For each=move || followed.now.with(|all| items(&all.messages.rows, is_part)) key=|item| *item children=item />
                 </ol>
             </div>
         </section>
@@ -111,28 +115,42 @@ fn Border(has_above: bool) -> impl IntoView {
     }
 }
 
+/// A message as it is now; nothing for one that is not on the page.
+fn message(followed: Followed<Conversation>, id: MessageId) -> Option<Memo<TimelineRow>> {
+    let find = move |all: &Conversation| all.messages.rows.iter().find(|row| row.id == id).cloned();
+    let first = followed.now.with_untracked(find)?;
+    Some(Memo::new(move |before: Option<&TimelineRow>| {
+        // One that leaves the page stays as it was until it is gone.
+        followed.now.with(find).or_else(|| before.cloned()).unwrap_or_else(|| first.clone())
+    }))
+}
+
 #[component]
-fn Message(row: TimelineRow, line: LineId, skip: Sending, restore: Sending, may_manage: bool) -> impl IntoView {
-    let inbound = row.direction == Direction::Inbound;
-    let missing = row.entry.is_some_and(|entry| entry != EntryState::Posted);
-    let who = if inbound { "Contact" } else { row.origin.map_or("Message", Origin::name) };
-    let at = row.accepted_at.unwrap_or(row.created_at);
+fn Message(row: Memo<TimelineRow>, line: LineId, skip: Sending, restore: Sending, may_manage: bool) -> impl IntoView {
+    let (inbound, who) = row.with_untracked(|row| match row.direction {
+        Direction::Inbound => (true, "Contact"),
+        Direction::Outbound => (false, row.origin.map_or("Message", Origin::name)),
+    });
+    let missing = move || row.with(|row| row.entry.is_some_and(|entry| entry != EntryState::Posted));
+    let at = Memo::new(move |_| row.with(|row| row.accepted_at.unwrap_or(row.created_at)));
+    let words = Memo::new(move |_| row.with(|row| row.written.clone()));
     let tone = if inbound { Tone::Info } else { Tone::Plain };
-    let act = may_manage.then(|| acts(&row, line, skip, restore));
+    let blast = row.with_untracked(|row| row.blast);
+    let blast = blast.map(|id| view! { <a class="text-link text-xs" href=format!("/lines/{line}/blasts/{id}")>"The whole blast"</a> });
+    let act = may_manage.then(|| acts(row, line, skip, restore));
     view! {
         <li class="message" class:message-in=inbound class:message-missing=missing>
             <article class="message-text">
                 <header class="mb-1 flex flex-wrap items-center gap-x-2 gap-y-1">
                     <Badge tone=tone>{who}</Badge>
-                    <span class="muted text-xs">
-                        <Time at=at />
-                    </span>
+                    <span class="muted text-xs">{move || view! { <Time at=at.get() /> }}</span>
                     <span class="sr-only">{if inbound { "from the contact" } else { "to the contact" }}</span>
+                    {blast}
                 </header>
-                {written(&row.written)}
-                <p class="mt-1 text-xs">{sms(&row)}</p>
+                {move || words.with(written)}
+                <p class="mt-1 text-xs">{move || row.with(sms)}</p>
             </article>
-            <div class="message-state">{entry(&row)} {act}</div>
+            <div class="message-state">{move || row.with(entry)} {act}</div>
         </li>
     }
 }
@@ -206,41 +224,52 @@ fn posted(row: &TimelineRow) -> impl IntoView + use<> {
 }
 
 /// What staff can do about a message that RingCentral does not have.
-fn acts(row: &TimelineRow, line: LineId, skip: Sending, restore: Sending) -> impl IntoView + use<> {
-    let (message, of) = (row.id, format!("the message of {}", row.accepted_at.unwrap_or(row.created_at).minute()));
-    let skipping = matches!(row.entry, Some(EntryState::Held | EntryState::Queued | EntryState::Failed)).then(|| {
-        view! {
-            <ConfirmFold label="Skip" of=of.clone() quiet=true>
-                <p>"It will not be posted to RingCentral. The SMS is not touched. It can be restored."</p>
-                <SendForm action=skip>
-                    <input type="hidden" name="line" value=line.to_string() />
-                    <input type="hidden" name="message" value=message.to_string() />
-                    <Button look=Look::Danger pending=waits(skip)>
-                        "Skip the message"
-                    </Button>
-                </SendForm>
-            </ConfirmFold>
-        }
-    });
-    let what = if row.seq.is_some() {
-        "It is queued again, at the end of the lane, and posted as soon as its turn comes."
-    } else {
-        "It is held again, and posted with the contact’s next reply."
+fn acts(row: Memo<TimelineRow>, line: LineId, skip: Sending, restore: Sending) -> impl IntoView {
+    let message = row.with_untracked(|row| row.id);
+    let of = move || row.with_untracked(|row| format!("the message of {}", row.accepted_at.unwrap_or(row.created_at).minute()));
+    let may_skip =
+        Memo::new(move |_| row.with(|row| matches!(row.entry, Some(EntryState::Held | EntryState::Queued | EntryState::Failed))));
+    let may_restore = Memo::new(move |_| row.with(|row| matches!(row.entry, Some(EntryState::Skipped | EntryState::Failed))));
+    let has_place = Memo::new(move |_| row.with(|row| row.seq.is_some()));
+    let skipping = move || {
+        may_skip.get().then(|| {
+            view! {
+                <ConfirmFold label="Skip" of=of() quiet=true>
+                    <p>"It will not be posted to RingCentral. The SMS is not touched. It can be restored."</p>
+                    <SendForm action=skip>
+                        <input type="hidden" name="line" value=line.to_string() />
+                        <input type="hidden" name="message" value=message.to_string() />
+                        <Button look=Look::Danger pending=waits(skip)>
+                            "Skip the message"
+                        </Button>
+                    </SendForm>
+                </ConfirmFold>
+            }
+        })
     };
-    let restoring = matches!(row.entry, Some(EntryState::Skipped | EntryState::Failed)).then(|| {
-        view! {
-            <ConfirmFold label="Restore" of=of quiet=true>
-                <p>{what}</p>
-                <SendForm action=restore>
-                    <input type="hidden" name="line" value=line.to_string() />
-                    <input type="hidden" name="message" value=message.to_string() />
-                    <Button look=Look::Main pending=waits(restore)>
-                        "Restore the message"
-                    </Button>
-                </SendForm>
-            </ConfirmFold>
+    let what = move || {
+        if has_place.get() {
+            "It is queued again, at the end of the lane, and posted as soon as its turn comes."
+        } else {
+            "It is held again, and posted with the contact’s next reply."
         }
-    });
+    };
+    let restoring = move || {
+        may_restore.get().then(|| {
+            view! {
+                <ConfirmFold label="Restore" of=of() quiet=true>
+                    <p>{what}</p>
+                    <SendForm action=restore>
+                        <input type="hidden" name="line" value=line.to_string() />
+                        <input type="hidden" name="message" value=message.to_string() />
+                        <Button look=Look::Main pending=waits(restore)>
+                            "Restore the message"
+                        </Button>
+                    </SendForm>
+                </ConfirmFold>
+            }
+        })
+    };
     view! { <div class="message-acts">{restoring} {skipping}</div> }
 }
 
@@ -267,6 +296,7 @@ mod tests {
             edited_at: None,
             removed_at: None,
             reason: None,
+            blast: None,
         }
     }
 

@@ -2,7 +2,8 @@
 // codes, secrets, confirmations and files are never kept; drafts go with success and with sign-out, and nobody else is shown them.
 const STORE = 'switchyard.draft:';
 const LONGEST = 24 * 60 * 60 * 1_000;
-const KINDS = ['text', 'email', 'tel', 'url', 'number', 'date', 'time', 'checkbox', 'radio', 'textarea', 'select-one', 'select-multiple'];
+const TYPED = ['text', 'email', 'tel', 'url', 'number', 'date', 'time', 'datetime-local', 'textarea'];
+const KINDS = [...TYPED, 'checkbox', 'radio', 'select-one', 'select-multiple'];
 const SECRET = /^(typed|confirm|code|token)$|secret|password|jwt/;
 /** Hidden fields that say which state of a thing was seen, and not which thing it is. */
 const SEEN = /^(version|versions\[\]|seen|was_.*)$/;
@@ -36,8 +37,11 @@ function keyOf(form) {
   return `${STORE}${own} ${formsHere().filter((one) => plain(one) === own).indexOf(form)}`;
 }
 
-/** A field's key in its form. */
-const nameOf = (form, field) => `${field.name} ${fieldsOf(form).filter(({ name }) => name === field.name).indexOf(field)}`;
+/** A field's key in its form; what is a time in one zone is another time in the next. */
+const nameOf = (form, field) => {
+  const at = fieldsOf(form).filter(({ name }) => name === field.name).indexOf(field);
+  return `${field.name} ${at}${field.dataset.zoned ? ` ${field.dataset.zoned}` : ''}`;
+};
 
 const isChoice = (field) => field.type === 'checkbox' || field.type === 'radio';
 const valueOf = (field) => {

@@ -1,6 +1,8 @@
 // Times in the reader's zone: the one they chose on their page, else the browser's. The server writes UTC, which is what is read without
-// scripts; the exact moment stands in the title, and is what one gets who copies a time.
+// scripts; the exact moment stands in the title. Fields for a time are filled in in that zone, too, and sent in UTC, however their form
+// is sent.
 const STORE = 'switchyard.zone';
+const DAY = 24 * 60 * 60 * 1_000;
 const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
 let zone = own;
 let minutes;
@@ -49,6 +51,43 @@ function write(time) {
   time.title = `${whole.year}-${whole.month}-${whole.day} ${second} ${zone} (${time.dateTime})`;
 }
 
+/** What a clock in the zone shows at a moment, as if it were UTC. */
+function clockAt(at) {
+  const { year, month, day, hour, minute, second } = parts(exact, new Date(at));
+  return Date.parse(`${year.padStart(4, '0')}-${month}-${day}T${hour}:${minute}:${second}Z`);
+}
+
+/** The moment at which a clock in the zone shows this: the first of two; where the clock leaps over it, as long after the leap. */
+function momentOf(shown) {
+  const clock = Date.parse(`${shown.length > 10 ? shown : `${shown}T00:00`}Z`);
+  if (Number.isNaN(clock)) return '';
+  const found = [clock - DAY, clock + DAY].map((at) => clock - (clockAt(at) - at));
+  return new Date(found.find((at) => clockAt(at) === clock) ?? found[0]).toISOString().slice(0, 19);
+}
+
+/** What a field for a day shows of the moment that its page came with: UTC to the second, or a day of UTC. */
+function shownOf({ dataset: { moment } }) {
+  const at = Date.parse(moment.length > 10 ? `${moment}Z` : moment);
+  return Number.isNaN(at) ? '' : new Date(clockAt(at)).toISOString().slice(0, 10);
+}
+
+function zoned(field) {
+  const name = zone.replaceAll('_', ' ');
+  // A draft of another zone's time is none of this one's.
+  field.dataset.zoned = zone;
+  for (const label of field.labels) {
+    const text = label.querySelector('[data-zone]')?.firstChild;
+    if (text && text.data !== name) text.data = name;
+    if (field.title && field.title !== label.textContent) field.title = label.textContent;
+  }
+  const { moment } = field.dataset;
+  const was = written.get(field);
+  // Nothing is put over what is being typed.
+  if (moment === undefined || field === document.activeElement || (was?.moment === moment && was.zone === zone)) return;
+  written.set(field, { moment, zone });
+  field.value = shownOf(field);
+}
+
 function choice(select) {
   if (select.options.length > 0) return;
   const zones = ['UTC', ...Intl.supportedValuesOf('timeZone').filter((name) => name !== 'UTC')];
@@ -59,6 +98,7 @@ function choice(select) {
 function paint() {
   document.querySelectorAll('time[datetime], title[data-at]').forEach(write);
   document.querySelectorAll('select[data-zones]').forEach(choice);
+  document.querySelectorAll('input[data-zoned]').forEach(zoned);
 }
 
 addEventListener('change', ({ target }) => {
@@ -69,13 +109,14 @@ addEventListener('change', ({ target }) => {
   paint();
 });
 
-addEventListener('copy', (event) => {
-  const chosen = getSelection();
-  const [time, more] = [...document.querySelectorAll('time[datetime]')].filter((time) => chosen.containsNode(time, true));
-  if (!time || more || chosen.toString().trim() !== time.textContent) return;
-  event.clipboardData.setData('text/plain', time.dateTime);
-  event.preventDefault();
+addEventListener('formdata', ({ target, formData }) => {
+  for (const field of target.querySelectorAll('input[data-zoned]')) {
+    const { name, value, dataset } = field;
+    if (!value || field.disabled) continue;
+    // What was not touched is sent as it came, to the second.
+    formData.set(name, dataset.moment && value === shownOf(field) ? dataset.moment : momentOf(value));
+  }
 });
 
-new MutationObserver(paint).observe(document.body, { childList: true, subtree: true, characterData: true });
+new MutationObserver(paint).observe(document.body, { childList: true, subtree: true, characterData: true, attributeFilter: ['data-moment'] });
 paint();

@@ -126,13 +126,13 @@ fn held(held: Held) -> Option<Card> {
         says: "Messages that wait for their contact to write. When nobody will, skip them.".to_owned(),
         count: grouped(old),
         is_mild: true,
-        href: "/sync?state=held".to_owned(),
+        href: "/sync?state=held&sort=oldest".to_owned(),
         all: "All held conversations".to_owned(),
         items: held
             .accounts
             .into_iter()
             .map(|account| Item {
-                href: format!("/sync?state=held&account={}", account.id),
+                href: format!("/sync?state=held&sort=oldest&account={}", account.id),
                 title: account.name,
                 detail: if account.old == 1 { "1 message".to_owned() } else { format!("{} messages", grouped(account.old)) },
                 since: None,

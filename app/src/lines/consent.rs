@@ -1,14 +1,15 @@
 //! One contact's consent on one line: what holds, why, all that was said, and setting it by hand.
 
 use super::{line_of_path, no_such_line};
+use crate::audit::audit_fact;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, Button, Cell, Choice, FaultView, Field, FormFault, Loading, Look, PageHead, Panel, Select, SendForm, Sending, Table, Time, Tone,
-    contact_number, fault_of, field_error, load, masked_note, query_field, toast_on_success, waits,
+    Badge, Button, Cell, Choice, FaultView, Field, FormFault, Loading, Look, MomentField, PageHead, Panel, Select, SendForm, Sending,
+    Table, Time, Tone, contact_number, fault_of, field_error, load, masked_note, query_field, toast_on_success, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{ConsentDetail, ConsentSaid, ConsentState, ContactId, ConversationId, LineId, Permission, Timestamp};
+use switchyard::types::{ConsentDetail, ConsentSaid, ConsentState, ContactId, ConversationId, LineId, MessageId, Permission, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
@@ -31,27 +32,35 @@ pub fn consent_badge(of: Option<ConsentState>) -> impl IntoView {
 
 /// Whose consent is asked for.
 #[cfg(feature = "ssr")]
-fn whose(conversation: Option<ConversationId>, contact: Option<ContactId>) -> Result<ConsentOf, Fault> {
-    match (conversation, contact) {
-        (Some(id), _) => Ok(ConsentOf::Conversation(id)),
-        (None, Some(id)) => Ok(ConsentOf::Contact(id)),
-        (None, None) => Err(Problem::not_found("There is no such contact. The address may be mistyped.").into()),
+fn whose(conversation: Option<ConversationId>, contact: Option<ContactId>, message: Option<MessageId>) -> Result<ConsentOf, Fault> {
+    match (conversation, contact, message) {
+        (Some(id), ..) => Ok(ConsentOf::Conversation(id)),
+        (None, Some(id), _) => Ok(ConsentOf::Contact(id)),
+        (None, None, Some(id)) => Ok(ConsentOf::Message(id)),
+        (None, None, None) => Err(Problem::not_found("There is no such contact. The address may be mistyped.").into()),
     }
 }
 
-/// The consent of a line and a contact.
+/// The consent of a line and a contact, who is named by their conversation, by themselves, or by a message of the line.
 #[server(prefix = "/fn", output = Reply, endpoint = "consent/get")]
-pub async fn read_consent(line: LineId, conversation: Option<ConversationId>, contact: Option<ContactId>) -> Result<ConsentDetail, Fault> {
+pub async fn read_consent(
+    line: LineId,
+    conversation: Option<ConversationId>,
+    contact: Option<ContactId>,
+    message: Option<MessageId>,
+) -> Result<ConsentDetail, Fault> {
     let permit = permit::<may::SeeMessages>().await?;
-    Ok(consent::of(&services()?.db, &permit, line, whose(conversation, contact)?).await?)
+    Ok(consent::of(&services()?.db, &permit, line, whose(conversation, contact, message)?).await?)
 }
 
 /// Sets it by hand. `seen` is when what was seen was said; `at` is a moment in UTC as a form has it, or empty for now.
 #[server(prefix = "/fn", output = Reply, endpoint = "consent/set")]
+#[allow(clippy::too_many_arguments, reason = "they are the fields of a form")]
 pub async fn set_consent(
     line: LineId,
     conversation: Option<ConversationId>,
     contact: Option<ContactId>,
+    message: Option<MessageId>,
     seen: Option<Timestamp>,
     state: ConsentState,
     #[server(default)] at: String,
@@ -67,7 +76,7 @@ pub async fn set_consent(
         }
     };
     let wish = SetByHand { seen, out: state == ConsentState::OptedOut, at, reason };
-    consent::set(&services.db, &services.now, &permit, line, whose(conversation, contact)?, &wish).await?;
+    consent::set(&services.db, &services.now, &permit, line, whose(conversation, contact, message)?, &wish).await?;
     Ok(())
 }
 
@@ -75,17 +84,17 @@ pub async fn set_consent(
 #[component]
 pub fn ConsentPage() -> impl IntoView {
     let id = line_of_path();
-    let (conversation, contact) = (query_field("conversation"), query_field("contact"));
+    let [conversation, contact, message] = ["conversation", "contact", "message"].map(query_field);
     let action = Sending::to::<SetConsent>();
     let looks = RwSignal::new(0_u32);
     action.on_success(move || looks.update(|looks| *looks += 1));
     toast_on_success(action, "Consent was set.");
     let found = load(
-        move || (id.get(), conversation.get(), contact.get(), looks.get()),
-        |(id, conversation, contact, _)| async move {
+        move || (id.get(), conversation.get(), contact.get(), message.get(), looks.get()),
+        |(id, conversation, contact, message, _)| async move {
             let Some(id) = id else { return Err(no_such_line()) };
-            let (conversation, contact) = (conversation.parse().ok(), contact.parse().ok());
-            Ok((conversation, contact, read_consent(id, conversation, contact).await?))
+            let whose = (conversation.parse().ok(), contact.parse().ok(), message.parse().ok());
+            Ok((whose, read_consent(id, whose.0, whose.1, whose.2).await?))
         },
     );
     let me = use_me();
@@ -93,11 +102,11 @@ pub fn ConsentPage() -> impl IntoView {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, found.await) {
-                    (Ok(me), Ok((conversation, contact, consent))) => {
+                    (Ok(me), Ok((whose, consent))) => {
                         let form = me
                             .may(Permission::ManageDirectory)
-                            .then(|| form(conversation, contact, &consent, action, looks));
-                        whole(consent, form).into_any()
+                            .then(|| form(whose, &consent, action, looks));
+                        whole(consent, whose.2, me.may(Permission::SeeAudit), form).into_any()
                     }
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
@@ -106,7 +115,7 @@ pub fn ConsentPage() -> impl IntoView {
     }
 }
 
-fn whole<T: IntoView>(consent: ConsentDetail, form: Option<T>) -> impl IntoView {
+fn whole<T: IntoView>(consent: ConsentDetail, message: Option<MessageId>, sees_audit: bool, form: Option<T>) -> impl IntoView {
     let state = consent.now.as_ref().map(|now| now.state);
     let line = consent.line_id;
     let contact = match consent.contact {
@@ -160,6 +169,10 @@ fn whole<T: IntoView>(consent: ConsentDetail, form: Option<T>) -> impl IntoView 
                     <dt>"Conversation"</dt>
                     <dd>{conversation}</dd>
                     {now}
+                    // An entry is about that by which its writer came to this page.
+                    {consent.contact.map(|id| audit_fact(sees_audit, id.0, "Audit of this contact"))}
+                    {consent.conversation.map(|id| audit_fact(sees_audit, id.0, "Audit of this conversation"))}
+                    {message.map(|id| audit_fact(sees_audit, id.0, "Audit of this message"))}
                 </dl>
                 {erased}
             </Panel>
@@ -198,13 +211,10 @@ fn history(said: Vec<ConsentSaid>) -> impl IntoView {
     .into_any()
 }
 
-fn form(
-    conversation: Option<ConversationId>,
-    contact: Option<ContactId>,
-    consent: &ConsentDetail,
-    action: Sending,
-    looks: RwSignal<u32>,
-) -> impl IntoView + use<> {
+/// Whose consent the page was asked for.
+type Whose = (Option<ConversationId>, Option<ContactId>, Option<MessageId>);
+
+fn form((conversation, contact, message): Whose, consent: &ConsentDetail, action: Sending, looks: RwSignal<u32>) -> impl IntoView + use<> {
     let fault = fault_of(action);
     let line = consent.line_id;
     let is_out = consent.now.as_ref().is_some_and(|now| now.state == ConsentState::OptedOut);
@@ -221,14 +231,13 @@ fn form(
                     <input type="hidden" name="line" value=line.to_string() />
                     {conversation.map(|id| view! { <input type="hidden" name="conversation" value=id.to_string() /> })}
                     {contact.map(|id| view! { <input type="hidden" name="contact" value=id.to_string() /> })}
+                    {message.map(|id| view! { <input type="hidden" name="message" value=id.to_string() /> })}
                     {seen.map(|seen| view! { <input type="hidden" name="seen" value=seen.to_string() /> })}
                     <Select label="Consent" name="state" choices=states />
-                    <Field
-                        label="When they said so, in UTC" name="at" kind="datetime-local" optional=true help="Empty: now." error=field_error(fault, "at")
-                    />
+                    <MomentField label="When they said so" name="at" help="Empty: now." error=field_error(fault, "at") />
                     <Field
                         label="Why, and where it is written down" name="reason"
-                        help="Such as a form or a ticket. No name and no phone number: the audit keeps it." error=field_error(fault, "reason")
+                        help="Such as a form or a ticket. It is kept with what they said, and goes when they are erased." error=field_error(fault, "reason")
                     />
                     <div>
                         <Button look=Look::Main pending=waits(action)>

@@ -11,7 +11,7 @@ use crate::ui::{
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use switchyard::types::{AccountId, Cursor, IntegrationType, LineRow, LineSort, ListKind, Order, Page, Permission};
+use switchyard::types::{AccountId, Cursor, IntegrationType, LineRow, LineSort, ListKind, OpenOrClosed, Order, Page, Permission};
 
 #[cfg(feature = "ssr")]
 use {
@@ -31,11 +31,12 @@ pub async fn list_lines(
     #[server(default)] search: String,
     account: Option<AccountId>,
     integration_type: Option<IntegrationType>,
+    state: Option<OpenOrClosed>,
     sort: Option<LineSort>,
     after: Option<Cursor>,
 ) -> Result<Page<LineRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
-    let filter = LineFilter { search, account, integration_type, sort: sort.unwrap_or_default() };
+    let filter = LineFilter { search, account, integration_type, state, sort: sort.unwrap_or_default() };
     Ok(directory::lines::list(&services()?.db, &permit, &filter, after.as_ref(), PAGE).await?)
 }
 
@@ -43,18 +44,18 @@ pub async fn list_lines(
 #[component]
 pub fn LinesPage() -> impl IntoView {
     let (q, account, of_type, after) = (query_field("q"), query_field("account"), query_field("type"), query_field("after"));
-    let sort = query_field("sort");
+    let (sort, state) = (query_field("sort"), query_field("state"));
     let page = load(
-        move || (q.get(), account.get(), of_type.get(), sort.get(), after.get()),
-        |(q, account, of_type, sort, after)| {
+        move || (q.get(), account.get(), of_type.get(), state.get(), sort.get(), after.get()),
+        |(q, account, of_type, state, sort, after)| {
             let after = (!after.is_empty()).then_some(Cursor(after));
-            list_lines(q, account.parse().ok(), of_type.parse().ok(), sort.parse().ok(), after)
+            list_lines(q, account.parse().ok(), of_type.parse().ok(), state.parse().ok(), sort.parse().ok(), after)
         },
     );
     let (me, arranged) = (use_me(), Arranged::of(ListKind::Lines));
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/lines.csv?{}", search.get()));
-    let is_narrowed = move || !(q.get().is_empty() && account.get().is_empty() && of_type.get().is_empty());
+    let is_narrowed = move || [q, account, of_type, state].iter().any(|field| !field.get().is_empty());
     view! {
         <PageHead title="Lines">
             <CsvLink href=csv />
@@ -83,7 +84,7 @@ pub fn LinesPage() -> impl IntoView {
         </PageHead>
         <Notice words=&[("types", "The integration types are set.")] />
         <Views of=arranged />
-        <LineFilters q=q account=account of_type=of_type sort=sort />
+        <LineFilters q=q account=account of_type=of_type state=state sort=sort />
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 let shown = arranged.shown().await;
@@ -97,7 +98,7 @@ pub fn LinesPage() -> impl IntoView {
                                     fallback=|| view! { <Empty title="No lines yet">"Add the first line to an account to see it here."</Empty> }
                                 >
                                     <Empty title="No line fits">
-                                        <span>"Search for less, or choose another account or type."</span>
+                                        <span>"Search for less, or choose another account or type, or open and closed."</span>
                                         <ButtonLink href="/lines">"Show all lines"</ButtonLink>
                                     </Empty>
                                 </Show>
@@ -122,7 +123,7 @@ pub fn LinesPage() -> impl IntoView {
                         let list = match may_set {
                             true => {
                                 view! {
-                                    <Picking action="/lines/types" filter=&["q", "account", "type"] rows=count is_part=is_part bar=set_types>
+                                    <Picking action="/lines/types" filter=&["q", "account", "type", "state"] rows=count is_part=is_part bar=set_types>
                                         {table()}
                                     </Picking>
                                 }
@@ -204,6 +205,7 @@ fn row(line: LineRow, may_pick: bool, shown: &Shown) -> impl IntoView + use<> {
                         </Cell>
                     }
                 })}
+            {shown.has("closed").then(|| view! { <Cell of="Closed">{line.closed_at.map(|at| view! { <Time at=at /> })}</Cell> })}
         </tr>
     }
 }

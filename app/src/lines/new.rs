@@ -1,6 +1,6 @@
 //! Adding a line to an account.
 
-use super::offered_accounts;
+use super::{AccountSelect, is_part, offered_accounts};
 use crate::fault::{Fault, Reply};
 use crate::ui::{
     Button, ButtonLink, Choice, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, Select, SendForm, Sending, fault_of,
@@ -29,10 +29,10 @@ pub async fn add_line(account: AccountId, number: String, label: String, integra
 /// The form that adds a line.
 #[component]
 pub fn NewLinePage() -> impl IntoView {
-    let accounts = load(|| (), |()| offered_accounts());
+    let (account, number) = (query_field("account"), query_field("number"));
+    let accounts = load(move || account.get().parse().ok(), |chosen| offered_accounts(chosen, String::new(), true));
     let action = Sending::to::<AddLine>();
     let fault = fault_of(action);
-    let (account, number) = (query_field("account"), query_field("number"));
     let types = IntegrationType::ALL.iter().map(|of| Choice::new(of.as_str(), of.name())).collect::<Vec<_>>();
     let types = StoredValue::new(types);
     view! {
@@ -54,13 +54,13 @@ pub fn NewLinePage() -> impl IntoView {
                             .into_any()
                     }
                     Ok(accounts) => {
-                        let accounts = accounts.into_iter().map(|account| Choice::new(account.id, account.name)).collect::<Vec<_>>();
+                        let is_part = is_part(&accounts);
                         view! {
                             <div class="panel max-w-xl p-5">
                                 <SendForm action=action>
                                     <div class="flex flex-col gap-4">
                                         <FormFault fault=fault fields=&["number", "label", "integration_type"] />
-                                        <Select label="Account" name="account" choices=accounts value=account />
+                                        <AccountSelect accounts=accounts is_part=is_part />
                                         <Field
                                             label="Number" name="number" kind="tel" inputmode="tel" value=number.get_untracked()
                                             help="With + and the country code, as in +1 202 555 0143, or a short code." error=field_error(fault, "number")

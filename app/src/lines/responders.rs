@@ -4,7 +4,7 @@ use super::parts::reload_after;
 use crate::fault::{Fault, Reply};
 use crate::frame::Me;
 use crate::ui::{
-    Button, ConfirmFold, Field, FormFault, Look, SendForm, Sending, TextArea, area_text, fault_of, field_error, toast_on_success, waits,
+    Button, ConfirmFold, EditFold, Field, FormFault, Look, SendForm, Sending, TextArea, fault_of, field_error, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{LineId, Permission, ResponderId, ResponderRow};
@@ -49,6 +49,11 @@ pub async fn remove_responder(line: LineId, responder: ResponderId) -> Result<()
     Ok(directory::people::remove_responder(&services.db, &services.now, &permit, line, responder).await?)
 }
 
+/// What a word may be.
+const OF_WORD: &str = "At most 40 characters. Not a word that sets consent, such as STOP, START or HELP.";
+/// What a reply may be.
+const OF_REPLY: &str = "At most 1,000 characters.";
+
 /// The line's automatic replies.
 #[component]
 pub fn Responders(
@@ -64,7 +69,6 @@ pub fn Responders(
     let add = Sending::to::<AddResponder>();
     let (edit, remove) = (Sending::to::<EditResponder>(), Sending::to::<RemoveResponder>());
     reload_after(add, changes);
-    reload_after(edit, changes);
     reload_after(remove, changes);
     toast_on_success(add, "The responder was added.");
     let fault = fault_of(add);
@@ -76,7 +80,7 @@ pub fn Responders(
             let keyword = responder.keyword.clone();
             let control = may.then(|| {
                 view! {
-                    {edit_fold(id, &responder, edit)}
+                    {edit_fold(id, &responder, changes)}
                     <ConfirmFold label="Remove" of=format!("the responder {keyword}")>
                         <p>"From now on the word gets no automatic reply."</p>
                         <SendForm action=remove>
@@ -108,6 +112,7 @@ pub fn Responders(
             </header>
             <div class="has-[.alert]:p-3">
                 <FormFault fault=fault_of(remove) />
+                // A plain form brings its error back, and not which row it stands in.
                 <FormFault fault=fault_of(edit) />
             </div>
             {if none {
@@ -125,11 +130,8 @@ pub fn Responders(
                                     <div class="flex max-w-md flex-col gap-3">
                                         <FormFault fault=fault fields=&["keyword", "reply"] />
                                         <input type="hidden" name="line" value=id.to_string() />
-                                        <Field
-                                            label="Word" name="keyword" help="At most 40 characters. Not a word that sets consent, such as STOP, START or HELP."
-                                            error=field_error(fault, "keyword")
-                                        />
-                                        <TextArea label="Reply" name="reply" help="At most 1,000 characters." error=field_error(fault, "reply") />
+                                        <Field label="Word" name="keyword" help=OF_WORD error=field_error(fault, "keyword") />
+                                        <TextArea label="Reply" name="reply" help=OF_REPLY error=field_error(fault, "reply") />
                                         <div>
                                             <Button look=Look::Main pending=waits(add)>
                                                 "Add responder"
@@ -145,28 +147,31 @@ pub fn Responders(
     }
 }
 
-/// The form that edits a responder, folded. Its fields have no ids: it stands in every row.
-fn edit_fold(line: LineId, responder: &ResponderRow, action: Sending) -> impl IntoView + use<> {
+/// The form that edits a responder, folded. It is sent by itself, so that what is wrong stands at the fields of its row.
+fn edit_fold(line: LineId, responder: &ResponderRow, changes: RwSignal<u32>) -> impl IntoView + use<> {
     let (id, keyword, reply) = (responder.id, responder.keyword.clone(), responder.reply.clone());
     let (was_keyword, was_reply) = (keyword.clone(), reply.clone());
+    let action = Sending::to::<EditResponder>();
+    // What a plain form has brought back may be of another row.
+    action.clear();
+    reload_after(action, changes);
+    toast_on_success(action, "The responder was changed.");
+    let fault = fault_of(action);
     view! {
-        <ConfirmFold label="Edit" of=format!("the responder {keyword}") quiet=true>
+        <EditFold label="Edit" of=format!("the responder {keyword}")>
             <SendForm action=action>
                 <div class="flex w-full flex-col gap-3">
+                    <FormFault fault=fault fields=&["keyword", "reply"] />
                     <input type="hidden" name="line" value=line.to_string() />
                     <input type="hidden" name="responder" value=id.to_string() />
                     <input type="hidden" name="was_keyword" value=was_keyword />
                     <input type="hidden" name="was_reply" value=was_reply />
-                    <label class="flex flex-col gap-1">
-                        <span class="font-medium">"Word"</span>
-                        <input name="keyword" value=keyword required=true maxlength="40" class="input w-full" autocomplete="off" />
-                    </label>
-                    <label class="flex flex-col gap-1">
-                        <span class="font-medium">"Reply"</span>
-                        <textarea name="reply" rows="4" required=true maxlength="1000" class="textarea w-full">
-                            {area_text(reply)}
-                        </textarea>
-                    </label>
+                    <Field
+                        label="Word" name="keyword" id=format!("keyword-{id}") value=keyword help=OF_WORD error=field_error(fault, "keyword")
+                    />
+                    <TextArea
+                        label="Reply" name="reply" id=format!("reply-{id}") rows=4 value=reply help=OF_REPLY error=field_error(fault, "reply")
+                    />
                     <div>
                         <Button look=Look::Main pending=waits(action)>
                             "Save"
@@ -174,6 +179,6 @@ fn edit_fold(line: LineId, responder: &ResponderRow, action: Sending) -> impl In
                     </div>
                 </div>
             </SendForm>
-        </ConfirmFold>
+        </EditFold>
     }
 }

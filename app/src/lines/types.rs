@@ -2,7 +2,7 @@
 //! once need a second person.
 
 use super::{LineFilters, list_lines, no_such_line, types};
-use crate::bulk::{Asked, large, look_bulk};
+use crate::bulk::{Asked, hidden, large, look_bulk};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
@@ -12,11 +12,14 @@ use crate::ui::{
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{BulkAct, Cursor, IntegrationType, LineId, LineRow, Outcome, Page, Permission, Problem, TypeChangePreview};
+use switchyard::types::{
+    BulkAct, BulkFilter, Cursor, IntegrationType, LineId, LineRow, Outcome, Page, Permission, Problem, TypeChangePreview,
+};
 
 #[cfg(feature = "ssr")]
 use {
     crate::approvals::lead,
+    crate::bulk::list_of,
     crate::context::{member, permit, services},
     switchyard::directory::{self, integration},
     switchyard::staff::may,
@@ -57,13 +60,15 @@ pub async fn preview_types(#[server(default)] lines: Vec<LineId>, to: Integratio
     Ok(TypesPreview { lines: previews, needs_second_person: good > services.alone.lines })
 }
 
-/// Sets the type of several lines, each as previewed (`line:version`): all or none. `confirm` is how many.
+/// Sets the type of several lines, each as previewed (`line:version`): all or none. `confirm` is how many; `filter` is that of the list
+/// that it leads back to.
 #[server(prefix = "/fn", output = Reply, endpoint = "lines/types/set")]
 pub async fn set_types(
     #[server(default)] lines: Vec<String>,
     to: IntegrationType,
     #[server(default)] confirm: String,
     #[server(default)] note: String,
+    #[server(default)] filter: BulkFilter,
 ) -> Result<Outcome, Fault> {
     let _permit = permit::<may::SetIntegrationType>().await?;
     let (services, member) = (services()?, member().await?);
@@ -76,7 +81,7 @@ pub async fn set_types(
         return Err(Problem::invalid("confirm", "This is not how many lines are to be set.").into());
     }
     let outcome = integration::set_many(&services.db, &services.now, &member, &lines, to, services.alone.lines, &note).await?;
-    lead(outcome, "/lines?done=types");
+    lead(outcome, &list_of(BulkAct::SetTypes, &filter, Some("types")));
     Ok(outcome)
 }
 
@@ -112,22 +117,23 @@ pub fn TypesPage() -> impl IntoView {
 #[component]
 fn Choose() -> impl IntoView {
     let (q, account, of_type, after) = (query_field("q"), query_field("account"), query_field("type"), query_field("after"));
+    let state = query_field("state");
     let page = load(
-        move || (q.get(), account.get(), of_type.get(), after.get()),
-        |(q, account, of_type, after)| {
+        move || (q.get(), account.get(), of_type.get(), state.get(), after.get()),
+        |(q, account, of_type, state, after)| {
             let after = (!after.is_empty()).then_some(Cursor(after));
-            list_lines(q, account.parse().ok(), of_type.parse().ok(), None, after)
+            list_lines(q, account.parse().ok(), of_type.parse().ok(), state.parse().ok(), None, after)
         },
     );
     view! {
-        <LineFilters q=q account=account of_type=of_type />
+        <LineFilters q=q account=account of_type=of_type state=state />
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match page.await {
                     Ok(page) if page.rows.is_empty() => {
                         view! {
                             <div class="panel">
-                                <Empty title="No line fits">"Search for less, or choose another account or type."</Empty>
+                                <Empty title="No line fits">"Search for less, or choose another account or type, or open and closed."</Empty>
                             </div>
                         }
                             .into_any()
@@ -188,7 +194,7 @@ fn Confirm(asked: Memo<Asked>, sees_runs: bool) -> impl IntoView {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match found.await {
-                    Ok((to, Would::Be(preview))) => confirm(to, &preview, action).into_any(),
+                    Ok((to, Would::Be(preview))) => confirm(to, &preview, &asked.get_untracked(), action).into_any(),
                     Ok((_, Would::BeMoreThan(at_once))) => large(sees_runs, asked.get_untracked(), at_once).into_any(),
                     Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
                 }
@@ -218,7 +224,8 @@ async fn would_do(asked: Asked) -> Result<(IntegrationType, Would), Fault> {
     Ok((to, Would::Be(preview_types(lines, to).await?)))
 }
 
-fn confirm(to: IntegrationType, preview: &TypesPreview, action: Sending) -> impl IntoView + use<> {
+fn confirm(to: IntegrationType, preview: &TypesPreview, asked: &Asked, action: Sending) -> impl IntoView + use<> {
+    let filter = hidden(asked.filter_fields());
     let fault = fault_of(action);
     let good: Vec<_> = preview.lines.iter().filter_map(|(line, preview)| Some((line.id, preview.as_ref().ok()?))).collect();
     let sum = |of: fn(&TypeChangePreview) -> i64| good.iter().map(|(_, preview)| of(preview)).sum::<i64>();
@@ -285,6 +292,7 @@ fn confirm(to: IntegrationType, preview: &TypesPreview, action: Sending) -> impl
             <SendForm action=action>
                 <div class="flex max-w-md flex-col gap-4">
                     {versions}
+                    {filter}
                     <input type="hidden" name="to" value=to.as_str() />
                     {needs_second_person
                         .then(|| {

@@ -3,8 +3,8 @@
 use super::{Example, Names};
 use crate::fault::Fault;
 use crate::ui::{
-    Button, ButtonLink, Check, Choice, ConfirmFold, CopyText, CsvLink, Dialog, Field, FilterBar, FormFault, Look, Search, Select, Sending,
-    TextArea, UploadForm, fault_of, query_field, toast, waits,
+    Button, ButtonLink, Check, Choice, ConfirmFold, CopyText, CsvLink, Dialog, EditFold, Field, FilterBar, FormFault, Look, MomentField,
+    Search, Select, Sending, TextArea, UploadForm, fault_of, query_field, toast, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::Problem;
@@ -34,6 +34,8 @@ pub fn forms(names: Names) -> Vec<Example> {
             <TextArea label="Several lines, wrong" name=names.wrong_area error=wrong("Write at most 1,000 characters.") />
             <Select label="One of a list" name=names.choice choices=choices() value="ringcentral".to_owned() />
             <Select label="One of a list, wrong" name=names.wrong_choice choices=choices() error=wrong("The account has no connection.") />
+            <MomentField label="A moment" name=names.moment help="Empty: now." error=wrong("Write a moment, or nothing for now.") />
+            <MomentField label="A day" name=names.day day="2026-11-21" />
             <Check label="Chosen" name=names.checked checked=true />
             <Check label="Not chosen" name=names.unchecked />
         </div>
@@ -54,6 +56,9 @@ pub fn forms(names: Names) -> Vec<Example> {
             <ConfirmFold label="Close" of="an example" plain=true>
                 "What it does."
             </ConfirmFold>
+            <EditFold label="Edit" of="an example">
+                "Its form."
+            </EditFold>
         </div>
     };
     let filters = view! {
@@ -97,11 +102,11 @@ pub fn forms(names: Names) -> Vec<Example> {
         ("Button, its answer awaited", row(pending.into_any())),
         ("ButtonLink", row(links.into_any())),
         ("CsvLink", row(view! { <CsvLink href="/ui" /> }.into_any())),
-        ("Field, TextArea, Select, Check", fields.into_any()),
+        ("Field, TextArea, Select, MomentField, Check", fields.into_any()),
         ("FilterBar, Search", filters.into_any()),
         ("UploadForm", upload.into_any()),
         ("FormFault", faults.into_any()),
-        ("ConfirmFold", folds.into_any()),
+        ("ConfirmFold, EditFold", folds.into_any()),
         ("Dialog, toast", over.into_any()),
         (
             "CopyText",

@@ -1,13 +1,19 @@
 //! Badges, values, tables, charts, and what stands there when something is empty, on its way or wrong.
 
 use super::Example;
+use crate::connections::StateBadge;
 use crate::fault::Fault;
+use crate::lines::consent_badge;
+use crate::sync::{SyncBadge, SyncReason};
 use crate::ui::{
     Badge, ButtonLink, Cell, Chart, Empty, FaultView, Graph, Help, Icon, Ink, Loading, Notice, Number, Pager, Panel, Progress, RowLink,
     Series, Shape, Share, Stat, Table, Tabs, Time, Tone, TypeBadge, contact_number, icon, masked_note,
 };
+use crate::utilities::RunBadge;
 use leptos::prelude::*;
-use switchyard::types::{Cursor, IntegrationType, PhoneNumber, Problem, ShownNumber, Timestamp};
+use switchyard::types::{
+    ConnectionState, ConsentState, Cursor, IntegrationType, PhoneNumber, Problem, RunState, ShownNumber, SyncState, Timestamp,
+};
 
 const TONES: [(Tone, &str); 5] =
     [(Tone::Plain, "plain"), (Tone::Info, "to know"), (Tone::Good, "as it should be"), (Tone::Warning, "look"), (Tone::Bad, "failed")];
@@ -36,7 +42,7 @@ const ICONS: [Icon; 22] = [
     Icon::Warning,
 ];
 /// 21 November 2026, 05:20 UTC.
-const MOMENT: Timestamp = Timestamp(1_795_238_411_042_000);
+pub(super) const MOMENT: Timestamp = Timestamp(1_795_238_411_042_000);
 
 fn number() -> Option<PhoneNumber> {
     PhoneNumber::parse("+12025550143").ok()
@@ -54,9 +60,27 @@ pub fn marks() -> Vec<Example> {
             <Time at=MOMENT />
         }
     });
+    let stalled = SyncState::Stalled { since: MOMENT, why: "the sign-in was refused".to_owned() };
+    let syncs =
+        [SyncState::NotConnected, SyncState::InSync, SyncState::Held { count: 3 }, SyncState::Delivering { count: 1 }, stalled.clone()];
+    let syncs = syncs.map(|of| view! { <SyncBadge of=of /> }).collect_view();
+    let connections = [
+        ConnectionState::SignedIn,
+        ConnectionState::Idle,
+        ConnectionState::Paused { since: MOMENT },
+        ConnectionState::Waiting { until: MOMENT, why: "the limit of a minute is reached".to_owned() },
+        ConnectionState::Refused { why: "the credential is revoked".to_owned() },
+    ];
+    let connections = connections.map(|of| view! { <StateBadge of=of /> }).collect_view();
+    let runs = RunState::ALL.iter().map(|of| view! { <RunBadge of=*of /> }).collect_view();
+    let consents = [None, Some(ConsentState::Unknown), Some(ConsentState::OptedIn), Some(ConsentState::OptedOut)].map(consent_badge);
     vec![
         ("Badge", row(badges.into_any())),
         ("TypeBadge", row(types.into_any())),
+        ("SyncBadge, SyncReason", row(view! { {syncs} <SyncReason of=stalled /> }.into_any())),
+        ("StateBadge of a connection", row(connections.into_any())),
+        ("RunBadge", row(runs.into_any())),
+        ("Consent", row(consents.collect_view().into_any())),
         ("Icon", row(ICONS.map(icon).collect_view().into_any())),
         ("Number, a masked one, Time", row(values.into_any())),
         ("The word above what is masked", masked_note(true).into_any()),

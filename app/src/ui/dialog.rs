@@ -1,5 +1,5 @@
-//! Dialogs: the browser's own `<dialog>`, which keeps the focus, closes on Esc and gives the focus back; and a confirmation that
-//! unfolds in place and needs no JavaScript.
+//! Dialogs: the browser's own `<dialog>`, which keeps the focus, closes on Esc and gives the focus back; and a confirmation or a form
+//! that unfolds in place and needs no JavaScript.
 
 use leptos::html;
 use leptos::prelude::*;
@@ -62,6 +62,37 @@ pub fn ConfirmFold(
     /// What it does, and the form that does it.
     children: Children,
 ) -> impl IntoView {
+    view! {
+        <Fold label=label of=of quiet=quiet plain=plain mark="fold unfolds confirm">
+            {children()}
+        </Fold>
+    }
+}
+
+/// A form in place: the first press unfolds it. What is typed into it is kept as a draft, unlike what confirms.
+#[component]
+pub fn EditFold(
+    /// The first press, in a verb.
+    label: &'static str,
+    /// Which one, for a screen reader: the label alone says the same in every row.
+    #[prop(into)]
+    of: String,
+    /// It stands among the buttons of a page and looks like one.
+    #[prop(optional)]
+    plain: bool,
+    /// The form.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <Fold label=label of=of quiet=true plain=plain mark="fold unfolds">
+            {children()}
+        </Fold>
+    }
+}
+
+/// What unfolds over what is below it; `mark` are its classes.
+#[component]
+fn Fold(label: &'static str, of: String, quiet: bool, plain: bool, mark: &'static str, children: Children) -> impl IntoView {
     let class = match (plain, quiet) {
         (true, _) => "btn btn-sm h-9 border-base-300 bg-base-100 text-sm font-medium",
         (false, true) => "btn btn-sm btn-ghost text-sm font-medium text-primary",
@@ -79,11 +110,11 @@ pub fn ConfirmFold(
         let _ = fold.set_attribute(OF, &what);
     });
     view! {
-        <details node_ref=node class="fold confirm">
+        <details node_ref=node class=mark>
             <summary class=class>
                 {label} "…" <span class="sr-only">" " {of}</span>
             </summary>
-            <div class="confirm-box">{children()}</div>
+            <div class="unfolded">{children()}</div>
         </details>
     }
 }

@@ -3,29 +3,31 @@
 use leptos::prelude::*;
 
 /// What stands under a field, and the ids by which the field names it.
-fn below(name: &'static str, help: &'static str, error: Signal<Option<String>>) -> impl IntoView {
+fn below(id: &str, help: &'static str, error: Signal<Option<String>>) -> impl IntoView + use<> {
+    let error_id = format!("{id}-error");
     view! {
-        {(!help.is_empty()).then(|| view! { <p id=format!("{name}-help") class="muted text-xs">{help}</p> })}
+        {(!help.is_empty()).then(|| view! { <p id=format!("{id}-help") class="muted text-xs">{help}</p> })}
         <Show when=move || error.with(Option::is_some)>
-            <p id=format!("{name}-error") class="text-error text-xs font-medium">
+            <p id=error_id.clone() class="text-error text-xs font-medium">
                 {move || error.get()}
             </p>
         </Show>
     }
 }
 
-fn described(name: &'static str, help: &'static str, error: Signal<Option<String>>) -> impl Fn() -> Option<String> + Clone {
+fn described(id: &str, help: &'static str, error: Signal<Option<String>>) -> impl Fn() -> Option<String> + Clone + use<> {
+    let id = id.to_owned();
     move || match (help.is_empty(), error.with(Option::is_some)) {
         (true, false) => None,
-        (false, false) => Some(format!("{name}-help")),
-        (true, true) => Some(format!("{name}-error")),
-        (false, true) => Some(format!("{name}-help {name}-error")),
+        (false, false) => Some(format!("{id}-help")),
+        (true, true) => Some(format!("{id}-error")),
+        (false, true) => Some(format!("{id}-help {id}-error")),
     }
 }
 
-fn label_of(name: &'static str, label: &'static str, optional: bool) -> impl IntoView {
+fn label_of(id: &str, label: &'static str, optional: bool) -> impl IntoView + use<> {
     view! {
-        <label for=name class="font-medium">
+        <label for=id.to_owned() class="font-medium">
             {label}
             {optional.then(|| view! { <span class="muted font-normal">" (optional)"</span> })}
         </label>
@@ -39,6 +41,9 @@ pub fn Field(
     label: &'static str,
     /// The name it is sent by, and its id.
     name: &'static str,
+    /// Its id, where the form stands on the page more than once.
+    #[prop(optional, into)]
+    id: Option<String>,
     /// The kind of input.
     #[prop(default = "text")]
     kind: &'static str,
@@ -70,14 +75,53 @@ pub fn Field(
     #[prop(optional)]
     autofocus: bool,
 ) -> impl IntoView {
+    let id = id.unwrap_or_else(|| name.to_owned());
+    let described = described(&id, help, error);
     view! {
         <div class="flex flex-col gap-1">
-            {label_of(name, label, optional)}
+            {label_of(&id, label, optional)}
             <input
-                id=name name=name type=kind value=value required=!optional autocomplete=autocomplete inputmode=inputmode pattern=pattern
+                id=id.clone() name=name type=kind value=value required=!optional autocomplete=autocomplete inputmode=inputmode pattern=pattern
                 title=title autofocus=autofocus class="input w-full" class:input-error=move || error.with(Option::is_some)
-                aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
+                aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described
                 spellcheck="false"
+            />
+            {below(&id, help, error)}
+        </div>
+    }
+}
+
+/// A field for a time. In the reader's zone, which `times.js` names in the label, and sent in UTC; without JavaScript in UTC.
+#[component]
+pub fn MomentField(
+    /// The visible label; the zone comes behind it.
+    label: &'static str,
+    /// The name it is sent by, and its id.
+    name: &'static str,
+    /// It asks for the day alone, and means its beginning; what it holds at first: a moment in UTC to the second, or a day of UTC.
+    #[prop(optional, into)]
+    day: Option<String>,
+    /// What to write.
+    #[prop(optional)]
+    help: &'static str,
+    /// What is wrong with it.
+    #[prop(optional, into)]
+    error: Signal<Option<String>>,
+    /// Its label is for screen readers alone, as in a filter bar.
+    #[prop(optional)]
+    bare: bool,
+) -> impl IntoView {
+    let kind = if day.is_some() { "date" } else { "datetime-local" };
+    let value = day.as_ref().map(|day| day.get(..10).unwrap_or_default().to_owned());
+    view! {
+        <div class="flex min-w-0 flex-col gap-1">
+            <label for=name class=if bare { "sr-only" } else { "font-medium" }>
+                {label} ", in " <span data-zone="">"UTC"</span> {(!bare).then(|| view! { <span class="muted font-normal">" (optional)"</span> })}
+            </label>
+            <input
+                id=name name=name type=kind value=value autocomplete="off" title=bare.then(|| format!("{label}, in UTC")) data-zoned=""
+                data-moment=day class="input w-full" class:input-error=move || error.with(Option::is_some)
+                aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
             />
             {below(name, help, error)}
         </div>
@@ -91,6 +135,9 @@ pub fn TextArea(
     label: &'static str,
     /// The name it is sent by, and its id.
     name: &'static str,
+    /// Its id, where the form stands on the page more than once.
+    #[prop(optional, into)]
+    id: Option<String>,
     /// How many lines it shows.
     #[prop(default = 3)]
     rows: u32,
@@ -107,25 +154,26 @@ pub fn TextArea(
     #[prop(optional, into)]
     error: Signal<Option<String>>,
 ) -> impl IntoView {
+    let id = id.unwrap_or_else(|| name.to_owned());
     let area = view! {
         <textarea
-            id=name name=name rows=rows required=required class="textarea w-full" class:textarea-error=move || error.with(Option::is_some)
-            aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
+            id=id.clone() name=name rows=rows required=required class="textarea w-full" class:textarea-error=move || error.with(Option::is_some)
+            aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(&id, help, error)
         ></textarea>
     };
     // What it holds is its child; an empty one has none, or its placeholder would be what it holds.
     let area = if value.is_empty() { area.into_any() } else { area.into_inner().child(area_text(value)).into_any() };
     view! {
         <div class="flex flex-col gap-1">
-            {label_of(name, label, false)}
+            {label_of(&id, label, false)}
             {area}
-            {below(name, help, error)}
+            {below(&id, help, error)}
         </div>
     }
 }
 
 /// What a text area holds, as the child of its element. Leptos writes that into a page as it is, as it does with scripts.
-pub fn area_text(value: String) -> String {
+fn area_text(value: String) -> String {
     if cfg!(feature = "ssr") { value.replace('&', "&amp;").replace('<', "&lt;") } else { value }
 }
 
@@ -152,6 +200,9 @@ pub fn Select(
     label: &'static str,
     /// The name it is sent by, and its id.
     name: &'static str,
+    /// Its id, where the form stands on the page more than once.
+    #[prop(optional, into)]
+    id: Option<String>,
     /// What it offers.
     choices: Vec<Choice>,
     /// What is chosen; it follows the signal.
@@ -166,6 +217,9 @@ pub fn Select(
     /// Its label is for screen readers alone, as in a filter bar.
     #[prop(optional)]
     bare: bool,
+    /// The browser insists on a choice: the first one is none.
+    #[prop(optional)]
+    required: bool,
 ) -> impl IntoView {
     // A value that is not offered, an empty one too, leaves the first choice chosen.
     let offered: Vec<String> = choices.iter().map(|choice| choice.value.clone()).collect();
@@ -181,16 +235,19 @@ pub fn Select(
             view! { <option value=choice.value selected=selected>{choice.text}</option> }
         })
         .collect_view();
+    let id = id.unwrap_or_else(|| name.to_owned());
+    let described = described(&id, help, error);
     view! {
         <div class="flex min-w-0 flex-col gap-1">
-            <label for=name class=if bare { "sr-only" } else { "font-medium" }>{label}</label>
+            <label for=id.clone() class=if bare { "sr-only" } else { "font-medium" }>{label}</label>
             <select
-                id=name name=name prop:value=move || chosen.get() class="select w-full" class:select-error=move || error.with(Option::is_some)
-                aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
+                id=id.clone() name=name required=required prop:value=move || chosen.get() class="select w-full"
+                class:select-error=move || error.with(Option::is_some)
+                aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described
             >
                 {options}
             </select>
-            {below(name, help, error)}
+            {below(&id, help, error)}
         </div>
     }
 }

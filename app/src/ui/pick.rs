@@ -63,6 +63,9 @@ pub fn Picking(
     rows: usize,
     /// There are further pages, or there were.
     is_part: bool,
+    /// The id of the field that chooses between these and all, where the form stands on the page more than once.
+    #[prop(default = "all")]
+    id: &'static str,
     /// What the choice of all says, where they are not simply all that match.
     #[prop(optional)]
     all: Option<&'static str>,
@@ -97,7 +100,7 @@ pub fn Picking(
                 {hidden}
                 <p class="font-medium empty:hidden" aria-live="polite">{says}</p>
                 <div class="w-full sm:w-56">
-                    <Select label="Which rows" name="all" choices=which bare=true />
+                    <Select label="Which rows" name="all" id=id choices=which bare=true />
                 </div>
                 {bar.run()}
             </div>
@@ -134,6 +137,9 @@ pub fn Pick(
     value: String,
     /// What the row is, for a screen reader.
     label: String,
+    /// It is chosen at first.
+    #[prop(optional)]
+    checked: bool,
 ) -> impl IntoView {
     if let Some(picks) = use_context::<Picks>() {
         // A chosen row that leaves the page is counted no more.
@@ -143,7 +149,7 @@ pub fn Pick(
         <td role="cell" data-label="" class="pick">
             <label class="box above">
                 <input
-                    type="checkbox" name=name value=value aria-label=format!("Choose {label}") data-pick=""
+                    type="checkbox" name=name value=value checked=checked aria-label=format!("Choose {label}") data-pick=""
                     class="checkbox checkbox-sm checkbox-primary"
                 />
             </label>

@@ -18,13 +18,21 @@ pub fn Empty(
     }
 }
 
-/// In place of what is being loaded. It appears late, so that quick answers do not flicker.
+/// How many rows stand in place of those that are on their way.
+const ROWS: usize = 8;
+
+/// In place of what is being loaded: rows as high as a table's, so that nothing jumps when they come. They take their place at once and
+/// are seen late, so that quick answers do not flicker.
 #[component]
 pub fn Loading() -> impl IntoView {
     view! {
-        <div class="flex items-center gap-3 p-6" role="status">
-            <span class="loading loading-spinner loading-sm" aria-hidden="true"></span>
-            <span class="muted">"Loading…"</span>
+        <div class="skeleton-list">
+            <p class="sr-only" role="status">
+                "Loading…"
+            </p>
+            <div class="panel" aria-busy="true">
+                {[(); ROWS].map(|()| view! { <div class="skeleton-row"></div> }).collect_view()}
+            </div>
         </div>
     }
 }

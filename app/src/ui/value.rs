@@ -14,7 +14,7 @@ pub fn Time(
     view! { <time datetime=exact.clone() title=exact class="whitespace-nowrap">{format!("{} UTC", at.minute())}</time> }
 }
 
-/// A phone number in groups. Shown only where the reader's permission has been checked.
+/// A phone number in groups, which `copy.js` takes out of what is copied. Shown only where the reader's permission has been checked.
 #[component]
 pub fn Number(
     /// The number.

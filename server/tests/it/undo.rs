@@ -88,6 +88,17 @@ async fn an_edit_of_each_kind_is_taken_back_by_the_values_before_it(app: &TestAp
     let said: Vec<_> = rows.iter().map(|row| (row.id, row.keyword.as_str(), row.reply.as_str())).collect();
     assert_eq!(said, [(responder, "hours", "9 to 5")]);
 
+    people::set_access(db, now, &manage, line.id, user, true).await.unwrap();
+    people::set_access(db, now, &manage, line.id, user, false).await.unwrap();
+    take_back(app).await.unwrap();
+    assert_eq!(access(app, user).await, [true]);
+    people::set_access(db, now, &manage, line.id, user, false).await.unwrap();
+    let (removed, _) = offered(app).await.unwrap();
+    app.pass(1);
+    people::set_access(db, now, &manage, line.id, user, true).await.unwrap();
+    is_late(undo::take(db, now, &app.staff, removed).await);
+    take_back(app).await.unwrap();
+
     let (left,): (i64,) = db.one("select count(*) from undo_step", ()).await.unwrap();
     assert_eq!(left, 0, "what was taken back is forgotten: it may hold a contact's name");
 }

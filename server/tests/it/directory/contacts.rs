@@ -2,12 +2,14 @@
 
 use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong, number};
 use crate::harness::{TestApp, contact, on_both_engines};
-use crate::house::house;
+use crate::house::{House, house, proof};
+use reqwest::Method;
 use switchyard::directory::contacts;
 use switchyard::messaging::lines_of_contact;
-use switchyard::staff::may;
+use switchyard::staff::roles::{self, Edit, RoleEdit};
+use switchyard::staff::{Member, may};
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
-use switchyard::types::{AccountId, ConsentState, ContactRow, Problem};
+use switchyard::types::{AccountId, ConsentState, ContactRow, Permission, Problem};
 
 on_both_engines![
     contacts_are_found_by_how_the_name_begins_or_by_the_whole_number,
@@ -15,6 +17,7 @@ on_both_engines![
     a_contact_is_edited_once_and_the_audit_says_only_which_fields,
     a_closed_contact_is_put_away_and_stops_nothing,
     a_contact_is_seen_on_each_line,
+    a_number_becomes_a_contact_by_its_name_once,
 ];
 
 async fn named(app: &TestApp, account: AccountId, names: &[&str]) {
@@ -116,13 +119,66 @@ async fn a_contact_is_seen_on_each_line(app: &TestApp) {
     let id = all(app, &app.staff, account).await[0].id;
     let manage = app.staff.permit::<may::ManageDirectory>().unwrap();
     let silent = switchyard::directory::lines::add(&app.db, &app.now, &manage, account, "+12025550119", "News", NoRoute).await.unwrap();
-    switchyard::directory::lines::add(&app.db, &app.now, &manage, account, "+12025550118", "Never", NoRoute).await.unwrap();
+    let never = switchyard::directory::lines::add(&app.db, &app.now, &manage, account, "+12025550118", "Never", NoRoute).await.unwrap();
     app.reply(&contact(0), &line, "Hello").await;
     let on_silent = crate::harness::TestLine { id: silent, number: "+12025550119".to_owned(), ..line.clone() };
     app.reply(&contact(0), &on_silent, "STOP").await;
     let rows = lines_of_contact(&app.db, &app.staff.permit().unwrap(), id).await.unwrap();
     let seen: Vec<_> = rows.iter().map(|row| (row.line_id, row.conversation.is_some(), row.consent)).collect();
-    assert_eq!(seen, [(line.id, true, None), (silent, false, Some(ConsentState::OptedOut))]);
+    let (talked, opted_out) = ((line.id, true, None), (silent, false, Some(ConsentState::OptedOut)));
+    assert_eq!(seen[2], (never, false, None), "where consent can be set before anything is written");
+    assert!(seen[..2].contains(&talked) && seen[..2].contains(&opted_out), "{seen:?}");
     let stranger = elsewhere(app).await;
     assert!(lines_of_contact(&app.db, &stranger.permit().unwrap(), id).await.unwrap().is_empty());
+}
+
+/// Who manages the directory and sees no personal data.
+async fn blind(app: &TestApp, h: &House) -> Member {
+    let id = roles::add(&app.db, &app.now, &h.admin().permit().unwrap(), proof(), "Blind").await.unwrap();
+    let permissions = vec![Permission::SeeDirectory, Permission::SeeMessages, Permission::ManageDirectory];
+    let role = RoleEdit { role: id, version: 1, name: "Blind".to_owned(), accounts: None, permissions };
+    roles::edit(&app.db, &app.now, h.admin(), proof(), Edit { roles: vec![role], second_factor: None }, "").await.unwrap();
+    h.member("blind@example.com", id).await
+}
+
+async fn a_number_becomes_a_contact_by_its_name_once(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, &line).await;
+    let h = house(app);
+    let add = async |member: &Member, form: &[(&str, &str)]| app.ask(member, Method::POST, "/fn/contacts/add", form).await;
+    let form = |number: &'static str, name: &'static str| [("number", number), ("name", name)];
+    let to = account.to_string();
+    let with = |fields: [(&'static str, &'static str); 2]| {
+        [("account", to.as_str()), fields[0], fields[1]].map(|(key, value)| (key, value.to_owned()))
+    };
+    let said = async |member: &Member, fields| {
+        let fields = with(fields);
+        let answer = add(member, &fields.each_ref().map(|(key, value)| (*key, value.as_str()))).await;
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, told) = said(&app.staff, form("202", "Grace")).await;
+    assert!(status == 200 || status == 302, "a short code is a number, too: {told}");
+    for (number, name, field) in [("not one", "Grace", "number"), ("+1 202 555 0120", " ", "name"), ("202", "Again", "number")] {
+        let (status, told) = said(&app.staff, form(number, name)).await;
+        assert!(status == 422 && told.contains(&format!("\"field\":\"{field}\"")), "{status} {told}");
+    }
+    let support = h.member("sam@example.com", h.role("Support").await).await;
+    let (status, told) = said(&support, form("+1 202 555 0120", "Grace Hopper")).await;
+    assert!(status == 200 || status == 302, "{told}");
+    assert_eq!(audited(app, account, "contact.add").await.len(), 2);
+    assert_eq!(said(&elsewhere(app).await, form("+1 202 555 0121", "Mine")).await.0, 404);
+    assert_eq!(said(&h.member("vera@example.com", h.role("Viewer").await).await, form("+1 202 555 0121", "Mine")).await.0, 403);
+    // Who sees no numbers gets to know none by trying.
+    let blind = blind(app, &h).await;
+    assert_eq!(said(&blind, form("+1 202 555 0120", "Is she there?")).await.0, 403);
+    // From a conversation, without typing the number.
+    app.reply(&contact(7), &line, "Hello").await;
+    let conversation = app.conversations(&line).await[0].id;
+    let fields = [("line", line.id.to_string()), ("conversation", conversation.to_string()), ("name", "Rosa".to_owned())];
+    let fields = fields.each_ref().map(|(key, value)| (*key, value.as_str()));
+    assert_eq!(app.ask(&blind, Method::POST, "/fn/contacts/name", &fields).await.status(), 403);
+    assert!(app.ask(&support, Method::POST, "/fn/contacts/name", &fields).await.status().as_u16() < 400);
+    assert_eq!(app.ask(&support, Method::POST, "/fn/contacts/name", &fields).await.status(), 422, "they have a name");
+    let found = contacts::find(&app.db, &app.staff.permit().unwrap(), account, "rosa").await.unwrap();
+    assert_eq!(found[0].number.whole(), Some(&number(&contact(7))));
 }
