@@ -29,10 +29,11 @@ pub use types::TypesPage;
 
 use crate::accounts::closed_filter;
 use crate::fault::{Fault, Reply};
+use crate::frame::who_am_i;
 use crate::ui::{Choice, FilterBar, Search, Select, keep_sort, load, query_field};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use switchyard::types::{AccountId, AccountRow, IntegrationType, LineDetail, LineId, Problem};
+use switchyard::types::{AccountId, AccountRow, IntegrationType, LineDetail, LineId, Permission, Problem};
 
 #[cfg(feature = "ssr")]
 use {
@@ -96,16 +97,25 @@ pub fn AccountFilter(
     /// The account that is chosen; empty for all.
     account: Signal<String>,
 ) -> impl IntoView {
-    let accounts = load(move || account.get().parse().ok(), |chosen| offered_accounts(chosen, String::new(), false));
+    let accounts = load(
+        move || account.get().parse().ok(),
+        |chosen| async move {
+            // Who sees no accounts has the list all the same.
+            match who_am_i().await?.may(Permission::SeeDirectory) {
+                true => offered_accounts(chosen, String::new(), false).await,
+                false => Ok(Vec::new()),
+            }
+        },
+    );
     view! {
         <Suspense>
             {move || Suspend::new(async move {
-                let accounts = accounts.await.unwrap_or_default();
+                let accounts = accounts.await.ok().filter(|accounts| !accounts.is_empty())?;
                 let choices = [Choice::new("", "All accounts")]
                     .into_iter()
                     .chain(accounts.into_iter().map(|account| Choice::new(account.id, account.name)))
                     .collect::<Vec<_>>();
-                view! { <Select label="Account" name="account" choices=choices value=account bare=true /> }
+                Some(view! { <Select label="Account" name="account" choices=choices value=account bare=true /> })
             })}
         </Suspense>
     }

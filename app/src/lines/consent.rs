@@ -9,14 +9,13 @@ use crate::ui::{
     Table, Time, Tone, contact_number, fault_of, field_error, load, masked_note, query_field, toast_on_success, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{ConsentDetail, ConsentSaid, ConsentState, ContactId, ConversationId, LineId, MessageId, Permission, Timestamp};
+use switchyard::types::{ConsentDetail, ConsentOf, ConsentSaid, ConsentState, LineId, Permission, Problem, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
     crate::context::{permit, services},
     switchyard::messaging::consent::{self, SetByHand},
     switchyard::staff::may,
-    switchyard::types::{ConsentOf, Problem},
 };
 
 /// Consent in a word.
@@ -30,37 +29,25 @@ pub fn consent_badge(of: Option<ConsentState>) -> impl IntoView {
     view! { <Badge tone=tone>{word}</Badge> }
 }
 
-/// Whose consent is asked for.
-#[cfg(feature = "ssr")]
-fn whose(conversation: Option<ConversationId>, contact: Option<ContactId>, message: Option<MessageId>) -> Result<ConsentOf, Fault> {
-    match (conversation, contact, message) {
-        (Some(id), ..) => Ok(ConsentOf::Conversation(id)),
-        (None, Some(id), _) => Ok(ConsentOf::Contact(id)),
-        (None, None, Some(id)) => Ok(ConsentOf::Message(id)),
-        (None, None, None) => Err(Problem::not_found("There is no such contact. The address may be mistyped.").into()),
-    }
+/// Whose consent the page's address asks for.
+fn whose(conversation: &str, contact: &str, message: &str) -> Option<ConsentOf> {
+    let of_conversation = conversation.parse().ok().map(ConsentOf::Conversation);
+    let of_contact = || contact.parse().ok().map(ConsentOf::Contact);
+    of_conversation.or_else(of_contact).or_else(|| message.parse().ok().map(ConsentOf::Message))
 }
 
 /// The consent of a line and a contact, who is named by their conversation, by themselves, or by a message of the line.
 #[server(prefix = "/fn", output = Reply, endpoint = "consent/get")]
-pub async fn read_consent(
-    line: LineId,
-    conversation: Option<ConversationId>,
-    contact: Option<ContactId>,
-    message: Option<MessageId>,
-) -> Result<ConsentDetail, Fault> {
+pub async fn read_consent(line: LineId, of: ConsentOf) -> Result<ConsentDetail, Fault> {
     let permit = permit::<may::SeeMessages>().await?;
-    Ok(consent::of(&services()?.db, &permit, line, whose(conversation, contact, message)?).await?)
+    Ok(consent::of(&services()?.db, &permit, line, of).await?)
 }
 
 /// Sets it by hand. `seen` is when what was seen was said; `at` is a moment in UTC as a form has it, or empty for now.
 #[server(prefix = "/fn", output = Reply, endpoint = "consent/set")]
-#[allow(clippy::too_many_arguments, reason = "they are the fields of a form")]
 pub async fn set_consent(
     line: LineId,
-    conversation: Option<ConversationId>,
-    contact: Option<ContactId>,
-    message: Option<MessageId>,
+    of: ConsentOf,
     seen: Option<Timestamp>,
     state: ConsentState,
     #[server(default)] at: String,
@@ -76,7 +63,7 @@ pub async fn set_consent(
         }
     };
     let wish = SetByHand { seen, out: state == ConsentState::OptedOut, at, reason };
-    consent::set(&services.db, &services.now, &permit, line, whose(conversation, contact, message)?, &wish).await?;
+    consent::set(&services.db, &services.now, &permit, line, of, &wish).await?;
     Ok(())
 }
 
@@ -93,8 +80,9 @@ pub fn ConsentPage() -> impl IntoView {
         move || (id.get(), conversation.get(), contact.get(), message.get(), looks.get()),
         |(id, conversation, contact, message, _)| async move {
             let Some(id) = id else { return Err(no_such_line()) };
-            let whose = (conversation.parse().ok(), contact.parse().ok(), message.parse().ok());
-            Ok((whose, read_consent(id, whose.0, whose.1, whose.2).await?))
+            let nobody = || Problem::not_found("There is no such contact. The address may be mistyped.");
+            let of = whose(&conversation, &contact, &message).ok_or_else(nobody)?;
+            Ok((of, read_consent(id, of).await?))
         },
     );
     let me = use_me();
@@ -102,11 +90,9 @@ pub fn ConsentPage() -> impl IntoView {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, found.await) {
-                    (Ok(me), Ok((whose, consent))) => {
-                        let form = me
-                            .may(Permission::ManageDirectory)
-                            .then(|| form(whose, &consent, action, looks));
-                        whole(consent, whose.2, me.may(Permission::SeeAudit), form).into_any()
+                    (Ok(me), Ok((of, consent))) => {
+                        let form = me.may(Permission::ManageDirectory).then(|| form(of, &consent, action, looks));
+                        whole(consent, of, me.may(Permission::SeeAudit), form).into_any()
                     }
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
@@ -115,7 +101,8 @@ pub fn ConsentPage() -> impl IntoView {
     }
 }
 
-fn whole<T: IntoView>(consent: ConsentDetail, message: Option<MessageId>, sees_audit: bool, form: Option<T>) -> impl IntoView {
+fn whole<T: IntoView>(consent: ConsentDetail, of: ConsentOf, sees_audit: bool, form: Option<T>) -> impl IntoView {
+    let message = if let ConsentOf::Message(id) = of { Some(id) } else { None };
     let state = consent.now.as_ref().map(|now| now.state);
     let line = consent.line_id;
     let contact = match consent.contact {
@@ -211,10 +198,12 @@ fn history(said: Vec<ConsentSaid>) -> impl IntoView {
     .into_any()
 }
 
-/// Whose consent the page was asked for.
-type Whose = (Option<ConversationId>, Option<ContactId>, Option<MessageId>);
-
-fn form((conversation, contact, message): Whose, consent: &ConsentDetail, action: Sending, looks: RwSignal<u32>) -> impl IntoView + use<> {
+fn form(of: ConsentOf, consent: &ConsentDetail, action: Sending, looks: RwSignal<u32>) -> impl IntoView + use<> {
+    let (field, id) = match of {
+        ConsentOf::Conversation(id) => ("of[conversation]", id.to_string()),
+        ConsentOf::Contact(id) => ("of[contact]", id.to_string()),
+        ConsentOf::Message(id) => ("of[message]", id.to_string()),
+    };
     let fault = fault_of(action);
     let line = consent.line_id;
     let is_out = consent.now.as_ref().is_some_and(|now| now.state == ConsentState::OptedOut);
@@ -229,9 +218,7 @@ fn form((conversation, contact, message): Whose, consent: &ConsentDetail, action
                     <FormFault fault=fault fields=&["at", "reason"] />
                     {crate::accounts::look_again(action, looks)}
                     <input type="hidden" name="line" value=line.to_string() />
-                    {conversation.map(|id| view! { <input type="hidden" name="conversation" value=id.to_string() /> })}
-                    {contact.map(|id| view! { <input type="hidden" name="contact" value=id.to_string() /> })}
-                    {message.map(|id| view! { <input type="hidden" name="message" value=id.to_string() /> })}
+                    <input type="hidden" name=field value=id />
                     {seen.map(|seen| view! { <input type="hidden" name="seen" value=seen.to_string() /> })}
                     <Select label="Consent" name="state" choices=states />
                     <MomentField label="When they said so" name="at" help="Empty: now." error=field_error(fault, "at") />

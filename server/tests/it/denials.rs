@@ -148,10 +148,12 @@ async fn a_wrong_proof_and_what_another_site_sends_are_in_the_audit(app: &TestAp
         assert_eq!(step.unwrap_err().status(), if n < 10 { 403 } else { 429 });
     }
     assert_eq!(actions().await[..2], ["staff.sign_in_fail", "staff.sign_in_fail"]);
+    app.pass(1);
     let post = app.http.post(format!("{}/fn/sign-out", app.url));
     assert_eq!(post.header("sec-fetch-site", "cross-site").send().await.unwrap().status(), 403);
     let found = denied(app).await;
     assert_eq!((found[0].row.action.as_str(), found[0].address.as_deref()), ("access.other_site", Some("127.0.0.1")));
+    app.pass(1);
     // Without JavaScript the answer is a redirect: here to who would agree with themselves.
     let h = house(app);
     let admin = h.role("Administrator").await;

@@ -9,11 +9,13 @@ mod trouble;
 use crate::harness::{DbEngine, TestApp, TestLine, contact};
 use crate::house::{house, proof};
 use std::collections::BTreeMap;
-use switchyard::directory::people;
+use switchyard::directory::{contacts, people};
 use switchyard::staff::Member;
 use switchyard::staff::roles::{self, Edit, RoleEdit};
 use switchyard::types::IntegrationType::{self, Ringcentral};
-use switchyard::types::{AccountId, LineId, Permission, PhoneNumber, Problem, RunAct, RunDetail, RunId, RunState, Started, UtilityKind};
+use switchyard::types::{
+    AccountId, ContactId, LineId, Permission, PhoneNumber, Problem, RunAct, RunDetail, RunId, RunState, Started, UtilityKind,
+};
 use switchyard::utilities::{self, Worker, WorkerConfig};
 
 /// More rows than a test has.
@@ -170,8 +172,12 @@ impl<'a> Scene<'a> {
 }
 
 async fn name(app: &TestApp, account: AccountId, number: &str, name: &str) {
-    let number = PhoneNumber::parse(number).unwrap();
-    people::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), account, &number, name).await.unwrap();
+    let (number, permit) = (PhoneNumber::parse(number).unwrap(), app.staff.permit().unwrap());
+    if people::name_contact(&app.db, &app.now, &permit, account, &number, name).await.is_err() {
+        let known = "select id, version, note from contact where account_id = $1 and number = $2";
+        let (id, version, note): (ContactId, i64, String) = app.db.one(known, (account, number)).await.unwrap();
+        contacts::edit(&app.db, &app.now, &permit, id, version, name, &note).await.unwrap();
+    }
 }
 
 async fn note(app: &TestApp, account: AccountId, number: &str, note: &str) {

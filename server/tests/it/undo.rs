@@ -89,6 +89,7 @@ async fn an_edit_of_each_kind_is_taken_back_by_the_values_before_it(app: &TestAp
     assert_eq!(said, [(responder, "hours", "9 to 5")]);
 
     people::set_access(db, now, &manage, line.id, user, true).await.unwrap();
+    app.pass(1);
     people::set_access(db, now, &manage, line.id, user, false).await.unwrap();
     take_back(app).await.unwrap();
     assert_eq!(access(app, user).await, [true]);
@@ -115,6 +116,7 @@ async fn who_was_closed_has_their_access_again(app: &TestApp) {
     lines::add(db, now, &manage, account, "+12025550119", "Other desk", Inbox).await.unwrap();
     people::set_access(db, now, &manage, line.id, user, true).await.unwrap();
     let before = access(app, user).await;
+    app.pass(1);
     users::close(db, now, &manage, user, 1).await.unwrap();
     assert_eq!(access(app, user).await, [false, false]);
     take_back(app).await.unwrap();
