@@ -241,6 +241,9 @@ fn place(href: Option<String>, name: String, else_say: &'static str) -> impl Int
     }
 }
 
+/// What the small link beside an account leads to.
+const ONLY: &str = "Only this account’s entries";
+
 fn row(entry: AuditShown, shown: &Shown) -> impl IntoView + use<> {
     let AuditShown { row, number, outcome, address, staff, account, line, subject } = entry;
     let who = match staff {
@@ -248,7 +251,12 @@ fn row(entry: AuditShown, shown: &Shown) -> impl IntoView + use<> {
         None => row.actor.into_any(),
     };
     let only_account = account.as_ref().map(|(id, ..)| {
-        view! { <a class="text-link block text-xs" href=format!("/audit?account={id}")>"Only this account’s entries"</a> }
+        view! {
+            " "
+            <a class="text-link text-xs" href=format!("/audit?account={id}") aria-label=ONLY title=ONLY>
+                "only"
+            </a>
+        }
     });
     let of_account = account.map(|(id, name, opens)| place(opens.then(|| format!("/accounts/{id}")), name, "An account"));
     let of_line = line.map(|(id, label, opens)| place(opens.then(|| format!("/lines/{id}")), label, "A line"));
@@ -266,11 +274,11 @@ fn row(entry: AuditShown, shown: &Shown) -> impl IntoView + use<> {
     let before_subject = dot((of_account.is_some() || of_line.is_some()) && of_subject.is_some());
     let places = view! {
         {of_account}
+        {only_account}
         {before_line}
         {of_line}
         {before_subject}
         {of_subject}
-        {only_account}
     };
     view! {
         <tr role="row">

@@ -89,6 +89,7 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
             (format!("Closed the person {}", word(before, "name").unwrap_or_default()), None, lost)
         }
         "user.reopen" => (format!("Opened the person {} again", word(after, "name").unwrap_or_default()), None, None),
+        "contact.add" => ("Added a contact".to_owned(), None, None),
         "contact.edit" => {
             let changed = after.get("changed").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
             let changed = changed.collect::<Vec<_>>().join(" and ");
@@ -185,6 +186,8 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
             let as_whom = word(after, "name").map_or_else(|| "with an unknown e-mail".to_owned(), |name| format!("as {name}"));
             (format!("Failed to sign in {as_whom}"), None, None)
         }
+        "staff.prove_fail" => ("Gave a wrong password or code".to_owned(), None, None),
+        "access.other_site" => ("A page of another site had a browser send something, and was refused".to_owned(), None, None),
         "access.refuse" => {
             let permission = word(after, "permission").and_then(|permission| permission.parse::<Permission>().ok());
             let wanted = permission.map_or("open what is not theirs", Permission::sentence);

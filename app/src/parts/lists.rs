@@ -47,14 +47,17 @@ pub fn lists(names: Names) -> Vec<Example> {
         }
     };
     let chosen = view! {
-        <Picking action="/ui" filter=&[] rows=2 is_part=true id=names.rows bar=bar>
-            <div class="panel">
-                <Table label="An example with a chosen row" head=heads>
-                    {row("Front desk", true)}
-                    {row("Reminders", false)}
-                </Table>
-            </div>
-        </Picking>
+        // Here the bar stays below its table, instead of over whatever the window shows of it.
+        <div class="[&_.pick-bar]:static">
+            <Picking action="/ui" filter=&[] rows=2 is_part=true id=names.rows bar=bar>
+                <div class="panel">
+                    <Table label="An example with a chosen row" head=heads>
+                        {row("Front desk", true)}
+                        {row("Reminders", false)}
+                    </Table>
+                </div>
+            </Picking>
+        </div>
     };
     let sorted = view! {
         <div class="panel">
