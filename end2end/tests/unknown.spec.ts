@@ -13,7 +13,8 @@ test('a message to an unknown line is shown, found by its number, and over once 
   await tile.click();
   await expect(page.getByRole('heading', { name: 'Messages to unknown lines' })).toBeVisible();
 
-  // It comes while somebody looks.
+  // It comes while somebody looks, and aims at nothing.
+  await page.mouse.move(5, 5);
   await fromHandset({ from: '+16465550171', to: texted, text: 'Is anybody there?', others: ['+16465550172'], media: ['card'] });
   const row = page.getByRole('row').filter({ hasText: shown });
   await expect(row).toContainText('Is anybody there?');

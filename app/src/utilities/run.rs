@@ -249,7 +249,7 @@ fn facts(run: &RunDetail, sees_audit: bool) -> impl IntoView + use<> {
     if !run.accounts.is_empty() {
         let each = run.accounts.iter().map(|(id, name)| {
             view! {
-                <a class="text-link block" href=format!("/accounts/{id}")>{name.clone()}</a>
+                <a class="text-link flex min-h-6 w-fit items-center" href=format!("/accounts/{id}")>{name.clone()}</a>
             }
         });
         facts.push((if run.accounts.len() == 1 { "Account" } else { "Accounts" }, each.collect_view().into_any()));
