@@ -1,5 +1,5 @@
 # The commands a newcomer needs. Everything they need they install themselves: see .ci/setup.
-.PHONY: run test check accessibility release-test screens bench soak kill-test fuzz audit sdk-check build setup
+.PHONY: run test service-test crash-test browser-test check accessibility release-test screens bench soak kill-test fuzz audit sdk-check build setup
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
@@ -24,14 +24,24 @@ check: setup
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --package app --lib --no-default-features --features split --target wasm32-unknown-unknown -- -D warnings
 
-## make test   every test, on SQLite and on a private PostgreSQL, then Playwright in a real Chromium
-test: build
+## make test   every test, on SQLite and on a private PostgreSQL, then Playwright in a real Chromium; or one of the three parts
+test: service-test crash-test browser-test
+
+service-test: build
 	.ci/setup test
 	. .ci/env.sh
 	# Most tests wait for a disk or another process: more of them than cores.
 	.ci/postgres run cargo test --workspace -- --test-threads 6
-	# Real processes and real seconds: by themselves.
+
+# Real processes and real seconds: by themselves.
+crash-test: build
+	.ci/setup test
+	. .ci/env.sh
 	.ci/postgres run cargo test --workspace --test it kill_test:: -- --ignored --skip as_told --test-threads 1
+
+browser-test: build
+	.ci/setup test
+	. .ci/env.sh
 	npx playwright test --config end2end/playwright.config.ts --grep-invert @every-state
 
 ## make accessibility  every screen, in every state and both themes, before axe (WCAG 2.2 AA): a quarter of an hour

@@ -1,4 +1,5 @@
-// Runs the whole product as `make run` does, on free ports and a database of its own, and drives it in a real Chromium.
+// Runs the whole product as `make run` does, on free ports and a database of its own, and drives it in a real Chromium: two of both, as
+// most of a test is waiting.
 import { defineConfig } from '@playwright/test';
 import { existsSync } from 'node:fs';
 
@@ -8,11 +9,11 @@ export default defineConfig({
   testDir: './tests',
   outputDir: './results',
   globalSetup: './setup.ts',
-  // One product, one worker: tests of one file tell a story in order.
-  workers: 1,
+  // Each worker has a product of its own, and tests of one file tell a story in order.
+  workers: 2,
   forbidOnly: !!process.env.CI,
-  timeout: 60_000,
-  expect: { timeout: 10_000 },
+  timeout: 120_000,
+  expect: { timeout: 20_000 },
   reporter: [['list']],
   use: {
     viewport: { width: 1440, height: 900 },

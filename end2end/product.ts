@@ -16,7 +16,9 @@ export interface Product {
 /** Where this run keeps what its tests share; the set-up makes it, and another run has another. */
 export const stateFolder = 'SWITCHYARD_E2E_STATE';
 
-export const stateFile = (role: Role | 'product') => join(process.env[stateFolder]!, `${role}.json`);
+/** What is kept for a worker: this one, unless said otherwise. One that ends with a failed test has a successor of its number. */
+export const stateFile = (role: Role | 'product', worker: number | string = process.env.TEST_PARALLEL_INDEX!) =>
+  join(process.env[stateFolder]!, `${worker}`, `${role}.json`);
 
 export const product = (): Product => JSON.parse(readFileSync(stateFile('product'), 'utf8')) as Product;
 

@@ -124,8 +124,9 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .layer(session)
         .layer(middleware::from_fn_with_state(services.clone(), own_pages_only))
         .layer(middleware::map_response(not_stored))
-        .merge(files)
         .layer(CompressionLayer::new())
+        // A release's are compressed when it is built; for others, compressing them anew for each browser costs more than it saves.
+        .merge(files)
 }
 
 /// The built site's files. In the folder with the version of their content they never change; in that of another version is nothing.
