@@ -5,10 +5,10 @@ import { existsSync } from 'node:fs';
 
 const { CONSOLE, COOKIE, BUSY } = process.env;
 const TRIES = 40;
-const installed = '/usr/bin/chromium';
+const installed = ['/usr/bin/chromium', '/usr/bin/chromium-headless-shell'].find((path) => existsSync(path));
 
 const browser = await chromium.launch({
-  executablePath: existsSync(installed) ? installed : undefined,
+  executablePath: installed,
   args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--no-first-run'],
 });
 const context = await browser.newContext({ baseURL: CONSOLE, viewport: { width: 1440, height: 900 } });

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 
 const { CONSOLE, COOKIE, PATHS } = process.env;
 const CATEGORIES = ['performance', 'accessibility', 'best-practices'];
-const installed = '/usr/bin/chromium';
+const installed = ['/usr/bin/chromium', '/usr/bin/chromium-headless-shell'].find((path) => existsSync(path));
 
 const port = await new Promise((resolve) => {
   const server = createServer().listen(0, '127.0.0.1', () => {
@@ -16,7 +16,7 @@ const port = await new Promise((resolve) => {
   });
 });
 const browser = await chromium.launch({
-  executablePath: existsSync(installed) ? installed : undefined,
+  executablePath: installed,
   args: [`--remote-debugging-port=${port}`, '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
 });
 for (const path of PATHS.split(' ')) {

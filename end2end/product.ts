@@ -59,6 +59,12 @@ export async function violations(page: Page, plain = false): Promise<string[]> {
   return inWords(found.violations);
 }
 
+/** Each theme and each width once; `make accessibility` puts every screen before axe in all four. */
+export const LOOKS = [
+  { colorScheme: 'light', width: 1440 },
+  { colorScheme: 'dark', width: 390 },
+] as const;
+
 /** No accessibility violations that axe can find, in the theme given. */
 export async function accessible(page: Page): Promise<void> {
   expect(await violations(page)).toEqual([]);

@@ -1,5 +1,5 @@
 // The calm of the frame: which installation it is, drafts, and back to the row one came from.
-import { accessible, as, expect, fromHandset, product, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, LOOKS, product, ready, test } from '../product';
 import type { Locator, Page } from '@playwright/test';
 
 /** The link of a line of the demo. */
@@ -195,15 +195,13 @@ test('a copied phone number is one as machines take it, and a masked one stays m
   expect(await copied(viewers, viewers.getByText('•••• 0171', { exact: true }))).toBe('•••• 0171');
 });
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  test(`every component in every state is without accessibility violations, wide or narrow, ${colorScheme}`, async ({ browser }) => {
-    for (const width of [1440, 390]) {
-      const page = await as(browser, 'viewer', { colorScheme, viewport: { width, height: 900 } });
-      await page.goto('/ui');
-      await ready(page);
-      await expect(page).toHaveTitle('[Demo] Components · Switchyard');
-      await accessible(page);
-      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
-    }
+for (const { colorScheme, width } of LOOKS) {
+  test(`every component in every state is without accessibility violations, ${width} wide, ${colorScheme}`, async ({ browser }) => {
+    const page = await as(browser, 'viewer', { colorScheme, viewport: { width, height: 900 } });
+    await page.goto('/ui');
+    await ready(page);
+    await expect(page).toHaveTitle('[Demo] Components · Switchyard');
+    await accessible(page);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
   });
 }

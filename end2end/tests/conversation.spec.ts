@@ -1,5 +1,5 @@
 // A conversation as support needs it: narrowed, from a date on, a reply as the line, beside RingCentral, and as a file.
-import { accessible, as, expect, fromHandset, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, LOOKS, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 /** The conversation of this contact with the demo's line of this name. */
@@ -109,19 +109,16 @@ test('a conversation is taken as a file with the filters of the page', async ({ 
   expect(await (await page.request.get(href)).text()).toContain('"A line for the file"');
 });
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  test(`the conversation has no accessibility violation, wide or narrow, ${colorScheme}`, async ({ browser }) => {
-    for (const width of [1440, 390]) {
-      const page = await as(browser, 'support', { colorScheme, viewport: { width, height: 844 } });
-      await conversation(page, 'Front desk', '+16465550174', 'Once more');
-      const path = new URL(page.url()).pathname;
-      for (const of of [path, `${path}/ringcentral`, `${path}?writer=blast`]) {
-        await page.goto(of);
-        await ready(page);
-        await accessible(page);
-        expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
-      }
-      await page.context().close();
+for (const { colorScheme, width } of LOOKS) {
+  test(`the conversation has no accessibility violation, ${width} wide, ${colorScheme}`, async ({ browser }) => {
+    const page = await as(browser, 'support', { colorScheme, viewport: { width, height: 844 } });
+    await conversation(page, 'Front desk', '+16465550174', 'Once more');
+    const path = new URL(page.url()).pathname;
+    for (const of of [path, `${path}/ringcentral`, `${path}?writer=blast`]) {
+      await page.goto(of);
+      await ready(page);
+      await accessible(page);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
     }
   });
 }

@@ -1,6 +1,6 @@
 // Data utilities, in an installation of its own: a line transferred and taken back, paused and resumed, agreed to by a second person;
 // consent imported with duplicates; a failed run resumed; all found in the history, and launched without JavaScript.
-import { accessible, expect, ready, test } from '../product';
+import { accessible, expect, LOOKS, ready, test } from '../product';
 import { accept, start, type Program } from '../program';
 import type { BrowserContext, Page } from '@playwright/test';
 import { readFileSync } from 'node:fs';
@@ -317,7 +317,7 @@ test('a line is searched as its number is typed, and what is chosen stays chosen
   await page.close();
 });
 
-test('no screen of the utilities has an accessibility violation, wide or narrow, light or dark', async () => {
+test('no screen of the utilities has an accessibility violation, wide and light, narrow and dark', async () => {
   test.slow();
   const page = await ada.newPage();
   await page.goto('/utilities/history?state=succeeded');
@@ -326,26 +326,24 @@ test('no screen of the utilities has an accessibility violation, wide or narrow,
   const planned = new URL(page.url()).pathname;
   await page.goto('/utilities/new/line_transfer');
   await page.getByLabel('Line', { exact: true }).selectOption({ index: 1 });
-  for (const theme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme: theme });
-    for (const width of [1440, 390]) {
-      await page.setViewportSize({ width, height: 900 });
-      for (const [name, path] of [
-        ['catalogue', '/utilities'],
-        ['history', '/utilities/history'],
-        ['nothing', '/utilities/history?state=failed'],
-        ['form', '/utilities/new/line_transfer'],
-        ['import', '/utilities/new/consent_import'],
-        ['plan', planned],
-        ['run', run],
-      ]) {
-        await page.goto(path);
-        await ready(page);
-        await accessible(page);
-        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-        expect(overflow, `${path} at ${width}`).toBe(0);
-        if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${name}-${width}-${theme}.png`, fullPage: true });
-      }
+  for (const { colorScheme, width } of LOOKS) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 900 });
+    for (const [name, path] of [
+      ['catalogue', '/utilities'],
+      ['history', '/utilities/history'],
+      ['nothing', '/utilities/history?state=failed'],
+      ['form', '/utilities/new/line_transfer'],
+      ['import', '/utilities/new/consent_import'],
+      ['plan', planned],
+      ['run', run],
+    ]) {
+      await page.goto(path);
+      await ready(page);
+      await accessible(page);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      expect(overflow, `${path} at ${width}`).toBe(0);
+      if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${name}-${width}-${colorScheme}.png`, fullPage: true });
     }
   }
 });

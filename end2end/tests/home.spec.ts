@@ -78,6 +78,8 @@ test('arrows go through what was found by kind, and a screen and an action are f
   await search(page, 'line tr');
   await expect(option(page, 'Start a Line Transfer')).toHaveAttribute('aria-selected', 'true');
   await field(page).fill('a');
+  // What is found for it: the first of that is chosen when it comes.
+  await expect(option(page, 'Audit')).toBeVisible();
   await page.keyboard.press('ArrowDown');
   await expect(options(page).nth(1)).toHaveAttribute('aria-selected', 'true');
   await page.keyboard.press('ArrowUp');

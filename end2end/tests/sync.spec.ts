@@ -1,5 +1,5 @@
 // Sync: what is not in sync and why, one conversation, and what staff can do about it; live, and without JavaScript.
-import { accessible, as, expect, fromHandset, product, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, LOOKS, product, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 /** The conversation of the demo's account whose sign-in RingCentral refuses, once it is stalled. */
@@ -177,21 +177,18 @@ test('tabs share one stream, a tab can be held still, and the stream ends at sig
   await other.close();
 });
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  test(`no screen of the job has an accessibility violation, wide or narrow, ${colorScheme}`, async ({ browser }) => {
-    for (const width of [1440, 390]) {
-      const page = await as(browser, 'support', { colorScheme, viewport: { width, height: 844 } });
-      await page.goto('/sync');
+for (const { colorScheme, width } of LOOKS) {
+  test(`no screen of the job has an accessibility violation, ${width} wide, ${colorScheme}`, async ({ browser }) => {
+    const page = await as(browser, 'support', { colorScheme, viewport: { width, height: 844 } });
+    await page.goto('/sync');
+    await ready(page);
+    await accessible(page);
+    const conversation = await page.locator('[data-row-link]').first().getAttribute('href');
+    for (const path of [conversation!, conversation!.replace(/\/[^/]*$/, ''), '/sync/unknown', '/simulator']) {
+      await page.goto(path);
       await ready(page);
       await accessible(page);
-      const conversation = await page.locator('[data-row-link]').first().getAttribute('href');
-      for (const path of [conversation!, conversation!.replace(/\/[^/]*$/, ''), '/sync/unknown', '/simulator']) {
-        await page.goto(path);
-        await ready(page);
-        await accessible(page);
-        expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
-      }
-      await page.context().close();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
     }
   });
 }

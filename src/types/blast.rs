@@ -4,7 +4,7 @@ use crate::types::{ConversationId, MessageId, MessageState, ShownNumber, Timesta
 use serde::{Deserialize, Serialize};
 
 /// What became of a blast for one number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BlastRecipient {
     /// Its message.
     pub message: MessageId,

@@ -1,11 +1,13 @@
-//! One blast: its figures, what can be decided about it, and whom it went to.
+//! One blast, live: its figures, what can be decided about it, and whom it went to.
 
 use super::edit::{EditBlast, edit_form};
 use super::recipients::{Asked, asked, list_recipients, recipients};
 use super::state_badge;
 use crate::accounts::{look_again, mistyped};
+use crate::conversation::concerns_line;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
+use crate::live::follow;
 use crate::ui::{
     Button, ConfirmFold, FaultView, FormFault, Loading, Look, Notice, PageHead, Panel, SendForm, Sending, Stat, Time, fault_of, grouped,
     load, masked_note, toast_on_success, waits,
@@ -14,7 +16,7 @@ use futures_util::future::try_join;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{BlastDetail, BlastId, BlastListRow, BlastRecipient, BlastState, LineId, Page, Permission};
+use switchyard::types::{BlastDetail, BlastId, BlastRecipient, BlastState, LineId, Page, Permission};
 
 #[cfg(feature = "ssr")]
 use {
@@ -108,22 +110,15 @@ fn whole(
 ) -> impl IntoView + use<> {
     let may_send = me.may(Permission::SendMessages);
     let form = may_send.then(|| edit_form(&blast, edit, looks));
-    let BlastDetail { row, body, sent, delivered, failed, waiting, stopped, counted, version: _ } = blast;
-    let (line, state) = (row.line_id, row.state);
-    let acts = may_send.then(|| acts(&row, action));
-    let list = recipients(&row, asked, page);
-    let figures = [
-        ("Recipients", row.recipients),
-        ("Left out: opted out", row.opted_out),
-        ("Left out: twice", row.duplicates),
-        ("Recorded", row.recorded),
-        ("Waiting to be sent", waiting),
-        ("Sent", sent),
-        ("Of these, delivered", delivered),
-        ("Failed", failed),
-        ("Opted out meanwhile", stopped),
-    ];
-    let is_part = counted < row.recorded;
+    let BlastDetail { row, body, .. } = blast.clone();
+    let (line, id, sms) = (row.line_id, row.id, asked.sms);
+    let read = move || {
+        let after = asked.after.clone();
+        async move { try_join(get_blast(line, id), list_recipients(line, id, sms, after)).await }
+    };
+    let followed = follow((blast, page), move |change| concerns_line(change, line), read);
+    let state = Memo::new(move |_| followed.now.with(|(blast, _)| blast.row.state));
+    let has_begun = move || !matches!(state.get(), BlastState::Scheduled | BlastState::Paused);
     view! {
         <PageHead
             title="Blast"
@@ -132,9 +127,9 @@ fn whole(
                 (row.line.clone(), format!("/lines/{line}")),
                 ("Blasts".to_owned(), format!("/lines/{line}/blasts")),
             ]
-            beside=move || state_badge(state)
+            beside=move || move || state_badge(state.get())
         >
-            {acts}
+            {may_send.then_some(move || acts((line, id), state.get(), action))}
         </PageHead>
         <Notice words=&[("taken", "The blast was taken.")] />
         <FormFault fault=fault_of(action) />
@@ -142,17 +137,7 @@ fn whole(
         {masked_note(body.is_none())}
         <div class="grid items-start gap-4 lg:grid-cols-2">
             <Panel title="Figures">
-                <dl class="grid grid-cols-2 gap-4 sm:grid-cols-3">
-                    {figures.map(|(label, value)| view! { <Stat label=label value=value /> }).collect_view()}
-                </dl>
-                {is_part
-                    .then(|| {
-                        view! {
-                            <p class="muted mt-3 text-xs">
-                                "Waiting, sent and failed are of the first " {grouped(counted)} " messages that were recorded."
-                            </p>
-                        }
-                    })}
+                {move || followed.now.with(|(blast, _)| figures(blast))}
             </Panel>
             <Panel title="Facts">
                 <dl class="facts">
@@ -189,15 +174,43 @@ fn whole(
                         })}
                 </dl>
             </Panel>
-            {form}
+            <div class:hidden=has_begun>{form}</div>
         </div>
-        {list}
+        {recipients((line, id), sms, followed)}
+    }
+}
+
+fn figures(blast: &BlastDetail) -> impl IntoView + use<> {
+    let BlastDetail { row, sent, delivered, failed, waiting, stopped, counted, .. } = blast;
+    let figures = [
+        ("Recipients", row.recipients),
+        ("Left out: opted out", row.opted_out),
+        ("Left out: twice", row.duplicates),
+        ("Recorded", row.recorded),
+        ("Waiting to be sent", *waiting),
+        ("Sent", *sent),
+        ("Of these, delivered", *delivered),
+        ("Failed", *failed),
+        ("Opted out meanwhile", *stopped),
+    ];
+    let counted = *counted;
+    view! {
+        <dl class="grid grid-cols-2 gap-4 sm:grid-cols-3">
+            {figures.map(|(label, value)| view! { <Stat label=label value=value /> }).collect_view()}
+        </dl>
+        {(counted < row.recorded)
+            .then(|| {
+                view! {
+                    <p class="muted mt-3 text-xs">
+                        "Waiting, sent and failed are of the first " {grouped(counted)} " messages that were recorded."
+                    </p>
+                }
+            })}
     }
 }
 
 /// What can be decided about it now.
-fn acts(row: &BlastListRow, action: Sending) -> impl IntoView + use<> {
-    let (line, id, state) = (row.line_id, row.id, row.state);
+fn acts((line, id): (LineId, BlastId), state: BlastState, action: Sending) -> impl IntoView + use<> {
     let form = move |act: &'static str, words: &'static str, look: Look| {
         view! {
             <SendForm action=action>

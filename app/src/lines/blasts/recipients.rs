@@ -1,12 +1,13 @@
 //! Whom a blast went to: what became of it for each number, narrowed by the state of the SMS.
 
 use crate::fault::{Fault, Reply};
+use crate::live::Followed;
 use crate::ui::{
     Badge, Cell, Choice, CsvLink, Empty, FilterBar, Pager, RowLink, Select, Table, Time, Tone, contact_number, grouped, query_field,
 };
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{BlastId, BlastListRow, BlastRecipient, BlastState, Cursor, LineId, MessageState, Page};
+use switchyard::types::{BlastDetail, BlastId, BlastRecipient, BlastState, Cursor, LineId, MessageState, Page};
 
 #[cfg(feature = "ssr")]
 use {
@@ -50,15 +51,22 @@ pub(super) fn asked() -> Memo<Asked> {
     Memo::new(move |_| Asked { sms: sms.get().parse().ok(), after: Some(after.get()).filter(|after| !after.is_empty()).map(Cursor) })
 }
 
-/// The recipients' list, and what narrows it.
-pub(super) fn recipients(blast: &BlastListRow, asked: Asked, page: Page<BlastRecipient>) -> impl IntoView + use<> {
-    let (line, id) = (blast.line_id, blast.id);
-    let query = asked.sms.map(|sms| format!("?sms={}", sms.as_str())).unwrap_or_default();
+/// The recipients' list, live, and what narrows it.
+pub(super) fn recipients(
+    of: (LineId, BlastId),
+    sms: Option<MessageState>,
+    followed: Followed<(BlastDetail, Page<BlastRecipient>)>,
+) -> impl IntoView {
+    let (line, id) = of;
+    let query = sms.map(|sms| format!("?sms={}", sms.as_str())).unwrap_or_default();
     let choices: Vec<Choice> = std::iter::once(Choice::new("", "Any state of the SMS"))
         .chain(STATES.iter().map(|state| Choice::new(state.as_str(), state.name())))
         .collect();
-    let left_out = blast.opted_out;
-    let list = rows((line, blast.state), (asked.sms.is_some(), page.next.is_some()), page.rows);
+    let left_out = Memo::new(move |_| followed.now.with(|(blast, _)| blast.row.opted_out));
+    let nothing = Memo::new(move |_| {
+        followed.now.with(|(blast, page)| page.rows.is_empty().then(|| nobody(blast.row.state, sms.is_some(), page.next.is_some())))
+    });
+    let next = Memo::new(move |_| followed.now.with(|(_, page)| page.next.clone()));
     view! {
         <section class="mt-6" aria-labelledby="recipients">
             <div class="mb-3 flex flex-wrap items-center justify-between gap-2">
@@ -70,37 +78,43 @@ pub(super) fn recipients(blast: &BlastListRow, asked: Asked, page: Page<BlastRec
                     <Select label="SMS" name="sms" choices=choices value=query_field("sms") bare=true />
                 </div>
             </FilterBar>
-            {(left_out > 0)
-                .then(|| {
-                    view! {
-                        <p class="muted mb-3 text-xs">
-                            "Opted out before it was recorded, and not in this list: " {grouped(left_out)} "."
-                        </p>
+            <Show when=move || left_out.get() != 0>
+                <p class="muted mb-3 text-xs">
+                    "Opted out before it was recorded, and not in this list: " {move || grouped(left_out.get())} "."
+                </p>
+            </Show>
+            <div class="panel">
+                <Show
+                    when=move || nothing.with(Option::is_some)
+                    fallback=move || {
+                        view! {
+                            <Table label="Recipients of the blast" head=&["Number", "SMS", "When", "Consent"]>
+                                <For
+                                    each=move || followed.now.with(|(_, page)| page.rows.clone())
+                                    key=Clone::clone
+                                    children=move |of| row(line, of)
+                                />
+                            </Table>
+                        }
                     }
-                })}
-            <div class="panel">{list}</div>
-            <Pager label="Pages of recipients" next=page.next />
+                >
+                    <Empty title="Nobody">{move || nothing.get()}</Empty>
+                </Show>
+            </div>
+            {move || view! { <Pager label="Pages of recipients" next=next.get() /> }}
         </section>
     }
 }
 
-fn rows((line, state): (LineId, BlastState), (is_narrowed, goes_on): (bool, bool), rows: Vec<BlastRecipient>) -> AnyView {
-    if rows.is_empty() {
-        let why = match (is_narrowed, goes_on, state) {
-            (true, true, _) => "None of the messages that were looked through is in this state. Go on to the next page.",
-            (true, false, _) => "No message of the blast is in this state.",
-            (false, _, BlastState::Scheduled | BlastState::Paused) => "Its messages are recorded when it starts.",
-            (false, _, BlastState::Cancelled) => "It was cancelled before any message of it was recorded.",
-            (false, _, BlastState::Recording | BlastState::Sending | BlastState::Sent) => "No message is recorded.",
-        };
-        return view! { <Empty title="Nobody">{why}</Empty> }.into_any();
+/// Why the list is empty.
+fn nobody(state: BlastState, is_narrowed: bool, goes_on: bool) -> &'static str {
+    match (is_narrowed, goes_on, state) {
+        (true, true, _) => "None of the messages that were looked through is in this state. Go on to the next page.",
+        (true, false, _) => "No message of the blast is in this state.",
+        (false, _, BlastState::Scheduled | BlastState::Paused) => "Its messages are recorded when it starts.",
+        (false, _, BlastState::Cancelled) => "It was cancelled before any message of it was recorded.",
+        (false, _, BlastState::Recording | BlastState::Sending | BlastState::Sent) => "No message is recorded.",
     }
-    view! {
-        <Table label="Recipients of the blast" head=&["Number", "SMS", "When", "Consent"]>
-            {rows.into_iter().map(|of| row(line, of)).collect_view()}
-        </Table>
-    }
-    .into_any()
 }
 
 fn row(line: LineId, row: BlastRecipient) -> impl IntoView {
