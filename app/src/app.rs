@@ -18,7 +18,7 @@ use crate::lines::{
 use crate::parts::PartsPage;
 use crate::retention::RetentionPage;
 use crate::roles::{RolePage, RolesPage};
-use crate::screen::screen;
+use crate::screen::{of_the_path, screen};
 use crate::search::SearchPage;
 use crate::sign_in::{CodePage, SignInPage};
 use crate::simulator::SimulatorPage;
@@ -108,8 +108,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/lines/new") view=NewLinePage ssr=SsrMode::Async />
                     <Route path=path!("/lines/types") view=screen!(types, TypesPage) ssr=SsrMode::Async />
                     <Route path=path!("/bulk") view=screen!(types, BulkPage) ssr=SsrMode::Async />
-                    <Route path=path!("/lines/:id") view=LinePage ssr=SsrMode::Async />
-                    <Route path=path!("/lines/:id/type") view=TypeChangePage ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id") view=|| of_the_path(LinePage) ssr=SsrMode::Async />
+                    <Route path=path!("/lines/:id/type") view=|| of_the_path(TypeChangePage) ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/conversations") view=screen!(conversations, ConversationsPage) ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/conversations/:conversation") view=screen!(conversations, ConversationPage) ssr=SsrMode::Async />
                     <Route path=path!("/lines/:id/conversations/:conversation/ringcentral") view=screen!(conversations, ComparePage) ssr=SsrMode::Async />

@@ -7,6 +7,8 @@
 use leptos::prelude::*;
 use leptos::wasm_split::SplitLoaderError;
 use leptos_router::ChooseView;
+use leptos_router::hooks::use_params_map;
+use leptos_router::params::ParamsMap;
 use std::pin::Pin;
 
 /// What is loaded before it is there.
@@ -30,12 +32,12 @@ macro_rules! screen {
     ($room:ident, $page:ident) => {{
         #[allow(non_snake_case)]
         mod $page {
-            use leptos::prelude::{AnyView, IntoAny};
+            use leptos::prelude::AnyView;
             use leptos::wasm_split::{SplitLoaderError, wasm_split};
 
             #[wasm_split($room, wasm_split_path = leptos::wasm_split, fallible, preload(load))]
             pub fn $page() -> Result<AnyView, SplitLoaderError> {
-                Ok(super::$page().into_any())
+                Ok($crate::screen::of_the_path(super::$page))
             }
         }
         $crate::screen::Screen { room: stringify!($room), load: || Box::pin($page::load()), show: || Box::pin($page::$page()) }
@@ -49,12 +51,20 @@ macro_rules! screen {
         $crate::screen::Screen {
             room: stringify!($room),
             load: || Box::pin(async { Ok(()) }),
-            show: || Box::pin(async { Ok(leptos::prelude::IntoAny::into_any($page())) }),
+            show: || Box::pin(async { Ok($crate::screen::of_the_path($page)) }),
         }
     };
 }
 
 pub(crate) use screen;
+
+/// A screen of what its path names, made anew when it names another: what was typed or answered for the one is not the other's. The
+/// router by itself keeps the elements of a screen while only the names in its path change.
+pub fn of_the_path<V: IntoView + 'static>(page: impl Fn() -> V + Clone + Send + Sync + 'static) -> AnyView {
+    let params = use_params_map();
+    let names = Memo::new(move |_| params.with(ParamsMap::to_query_string));
+    view! { <For each=move || [names.get()] key=Clone::clone children=move |_| page() /> }.into_any()
+}
 
 impl ChooseView for Screen {
     async fn choose(self) -> AnyView {
