@@ -52,6 +52,26 @@ test('what is typed survives a reload, is discarded on request, and goes with su
   expect(await drafts(page)).toEqual([]);
 });
 
+test('what was typed for one account is not in the form of another', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  await page.goto('/accounts?q=Lakeside');
+  await ready(page);
+  await page.getByRole('link', { name: 'Lakeside Dental' }).click();
+  const name = page.getByLabel('Name', { exact: true });
+  await expect(name).toHaveValue('Lakeside Dental');
+  await name.fill('Lakeside and more');
+  await page.keyboard.press('ControlOrMeta+k');
+  await page.getByRole('combobox', { name: 'Search everywhere' }).fill('Northwind');
+  await page.getByRole('option').filter({ hasText: 'Northwind Outfitters' }).first().click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Northwind Outfitters');
+  await expect(name).toHaveValue('Northwind Outfitters');
+  // It is still there for the one that it was typed for.
+  await page.goBack();
+  await expect(name).toHaveValue('Lakeside and more');
+  await page.getByRole('button', { name: 'Discard' }).click();
+  await expect(name).toHaveValue('Lakeside Dental');
+});
+
 test('a draft of what somebody else has changed meanwhile is offered, and not put over it', async ({ browser }) => {
   const [first, second] = [await as(browser, 'support'), await as(browser, 'administrator')];
   const line = await lineNamed(first, 'Club');
