@@ -1,5 +1,5 @@
 # The commands a newcomer needs. Everything they need they install themselves: see .ci/setup.
-.PHONY: run test service-test crash-test browser-test check accessibility release-test screens bench soak kill-test fuzz audit sdk-check build setup
+.PHONY: run test service-test crash-test browser-test check lint browser-lint accessibility release-test screens bench soak kill-test fuzz audit sdk-check build setup
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
@@ -18,10 +18,16 @@ setup:
 	.ci/setup build
 
 ## make check  formatting, lints of server and browser code, warnings denied
-check: setup
+check: lint browser-lint
+
+lint: setup
 	. .ci/env.sh
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+# All but a few lines of it are linted above, too, as the server's: it is for who changes these.
+browser-lint: setup
+	. .ci/env.sh
 	cargo clippy --package app --lib --no-default-features --features split --target wasm32-unknown-unknown -- -D warnings
 
 ## make test   every test, on SQLite and on a private PostgreSQL, then Playwright in a real Chromium; or one of the three parts
