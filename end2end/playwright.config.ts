@@ -1,5 +1,5 @@
-// Runs the whole product as `make run` does, on free ports and a database of its own, and drives it in a real Chromium: two of both, as
-// most of a test is waiting.
+// Runs the whole product as `make run` does, on free ports and a database of its own, and drives it in a real Chromium: two of both,
+// for a machine with two processors.
 import { defineConfig } from '@playwright/test';
 import { existsSync } from 'node:fs';
 
