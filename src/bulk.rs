@@ -19,6 +19,8 @@ pub enum Act {
     SetTypes(Permit<may::SetIntegrationType>, IntegrationType),
     /// Try stalled conversations again at once.
     RetryLanes(Permit<may::ManageSync>),
+    /// Skip what is held in conversations, and what of ours waits to be posted.
+    SkipHeld(Permit<may::ManageSync>),
     /// Close people.
     CloseUsers(Permit<may::ManageDirectory>),
 }
@@ -32,6 +34,7 @@ impl Act {
         Ok(match act {
             BulkAct::SetTypes => Self::SetTypes(member.permit()?, to.ok_or_else(no_type)?),
             BulkAct::RetryLanes => Self::RetryLanes(member.permit()?),
+            BulkAct::SkipHeld => Self::SkipHeld(member.permit()?),
             BulkAct::CloseUsers => Self::CloseUsers(member.permit()?),
         })
     }
@@ -39,7 +42,7 @@ impl Act {
     fn scope(&self) -> Scope {
         match self {
             Self::SetTypes(permit, _) => permit.scope(),
-            Self::RetryLanes(permit) => permit.scope(),
+            Self::RetryLanes(permit) | Self::SkipHeld(permit) => permit.scope(),
             Self::CloseUsers(permit) => permit.scope(),
         }
     }
@@ -47,7 +50,7 @@ impl Act {
     fn to(&self) -> Option<IntegrationType> {
         match self {
             Self::SetTypes(_, to) => Some(*to),
-            Self::RetryLanes(_) | Self::CloseUsers(_) => None,
+            Self::RetryLanes(_) | Self::SkipHeld(_) | Self::CloseUsers(_) => None,
         }
     }
 
@@ -55,6 +58,7 @@ impl Act {
         match self {
             Self::SetTypes(..) => BulkAct::SetTypes,
             Self::RetryLanes(_) => BulkAct::RetryLanes,
+            Self::SkipHeld(_) => BulkAct::SkipHeld,
             Self::CloseUsers(_) => BulkAct::CloseUsers,
         }
     }
@@ -80,6 +84,7 @@ pub(crate) async fn rows(
     match act {
         BulkAct::SetTypes => directory::bulk::look_at_lines(db, scope, to.ok_or_else(no_type)?, which, after, limit).await,
         BulkAct::RetryLanes => sync::look_for_bulk(db, scope, which, after, limit).await,
+        BulkAct::SkipHeld => sync::look_at_held(db, scope, which, after, limit).await,
         BulkAct::CloseUsers => directory::bulk::look_at_people(db, scope, which, after, limit).await,
     }
 }
@@ -121,14 +126,22 @@ pub async fn change(
         let lines = seen.iter().map(|(key, version)| Ok((line_of(key)?, *version))).collect::<Result<Vec<_>, Problem>>()?;
         return integration::set_many(db, now, member, &lines, *to, alone.lines, note).await;
     }
+    let mut seen: Vec<&(String, i64)> = seen.iter().collect();
+    if act.kind().is_of_conversations() {
+        // Lanes are always locked in the order of their keys.
+        seen.sort_unstable();
+    }
     db.work(async |tx| {
         let mut steps = Vec::new();
-        for (key, version) in seen {
+        for (key, version) in &seen {
             steps.extend(change_one(tx, now, act, key, *version).await?);
         }
-        if let (Act::CloseUsers(permit), false) = (act, steps.is_empty()) {
-            let people = BulkAct::CloseUsers.counted(i64::try_from(steps.len()).unwrap_or(i64::MAX));
-            undo::leave(tx, now, permit, &format!("{people} closed."), steps).await?;
+        let counted = act.kind().counted(i64::try_from(steps.len()).unwrap_or(i64::MAX));
+        match act {
+            _ if steps.is_empty() => {}
+            Act::CloseUsers(permit) => undo::leave(tx, now, permit, &format!("{counted} closed."), steps).await?,
+            Act::SkipHeld(permit) => undo::leave(tx, now, permit, &format!("What was held in {counted} is skipped."), steps).await?,
+            Act::SetTypes(..) | Act::RetryLanes(_) => {}
         }
         Ok(Outcome::Done)
     })
@@ -146,6 +159,10 @@ async fn change_one(tx: &mut Tx, now: &Now, act: &Act, key: &str, version: i64) 
         Act::RetryLanes(permit) => {
             let (line, conversation) = sync::lane_of(key).ok_or_else(sync::no_such_conversation)?;
             sync::retry_one(tx, now, permit, line, conversation).await.map(|()| None)
+        }
+        Act::SkipHeld(permit) => {
+            let key = sync::lane_of(key).ok_or_else(sync::no_such_conversation)?;
+            sync::skip_held_of_one(tx, now, permit, key, version).await.map(|skipped| skipped.undo)
         }
         Act::CloseUsers(permit) => {
             let id: UserId = key.parse().map_err(|_| users::no_such_user())?;

@@ -17,8 +17,8 @@ pub(crate) mod v1;
 
 use crate::types::Problem;
 
-/// What a label, name or keyword may be: not empty, not longer than `most` characters, no control characters.
-fn short_text(field: &str, text: &str, most: usize) -> Result<String, Problem> {
+/// What a label, name, keyword or reason may be: not empty, not longer than `most` characters, no control characters.
+pub(crate) fn short_text(field: &str, text: &str, most: usize) -> Result<String, Problem> {
     let text = text.trim();
     if text.is_empty() {
         return Err(Problem::invalid(field, "This must not be empty."));

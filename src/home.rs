@@ -21,6 +21,7 @@ pub async fn needs(db: &Db, now: &Now, member: &Member) -> Result<Needs> {
         needs.stalled = Some(sync::oldest_stalled(db, &permit, NAMED).await?);
         needs.unknown = messaging::unknown::numbers(db, &permit, NAMED).await?;
         needs.held = Some(figures::held(db, now, &permit, NAMED).await?);
+        needs.blasts = Some(messaging::blast::waiting(db, now.at(), &permit).await?);
     }
     if let Some(permit) = member.permit_if_any::<may::SeeDirectory>() {
         needs.connections = Some(ringcentral::in_trouble(db, &permit, NAMED).await?);

@@ -202,6 +202,7 @@ pub async fn work_off(db: &Db, now: &Now) -> Result<()> {
     let platform = read(db, None).await?;
     if let Some(days) = platform.unknown_days {
         while unknown::forget_before(db, before(now, days)).await? > 0 {}
+        while unknown::forget_aside_before(db, before(now, days)).await? > 0 {}
     }
     if let Some(days) = platform.audit_days {
         while staff::cut(db, now, before(now, days), days).await? {}

@@ -3,6 +3,7 @@
 //! Values are parsed at the edge and trusted inside: a [`PhoneNumber`] that exists is one.
 
 mod approval;
+mod aside;
 mod blast;
 mod bulk;
 mod change;
@@ -28,6 +29,7 @@ mod undo;
 mod utility;
 
 pub use approval::*;
+pub use aside::*;
 pub use blast::*;
 pub use bulk::*;
 pub use change::*;

@@ -9,10 +9,15 @@
 
 use crate::clock::Now;
 use crate::db::{Db, Result as Done, Tx};
-use crate::directory::{accounts, contacts, integration, lines, people, users};
+use crate::directory::{accounts, contacts, findings, integration, lines, people, users};
 use crate::messaging::inbound::json;
+use crate::messaging::unknown;
 use crate::staff::{Actor, Member, Permit};
-use crate::types::{AccountId, BlastId, ContactId, IntegrationType, LineId, Problem, ResponderId, Timestamp, UndoId, UndoOffer, UserId};
+use crate::sync;
+use crate::types::{
+    AccountId, BlastId, ContactId, ConversationId, FindingKind, IntegrationType, LineId, PhoneNumber, Problem, ResponderId, Timestamp,
+    UndoId, UndoOffer, UserId,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -37,6 +42,11 @@ pub(crate) enum Step {
     EditResponder { line: LineId, id: ResponderId, is: (String, String), was: (String, String) },
     AddResponder { line: LineId, id: ResponderId, was: (String, String) },
     SetAccess { line: LineId, user: UserId, access: bool },
+    RestoreSkipped { line: LineId, conversation: ConversationId, since: Timestamp },
+    SetNumberAside { number: PhoneNumber, reason: String },
+    BringNumberBack { number: PhoneNumber },
+    SetFindingAside { kind: FindingKind, line: LineId, reason: String },
+    BringFindingBack { kind: FindingKind, line: LineId },
 }
 
 /// A line as it was before it was closed.
@@ -79,6 +89,17 @@ impl Step {
                 let set = people::set_access_one(tx, now, &member.permit()?, (line, user), access).await?;
                 set.map(|_| ()).ok_or_else(|| Problem::conflict("Somebody else changed it back already."))
             }
+            Self::RestoreSkipped { line, conversation, since } => {
+                sync::restore_skipped(tx, now, &member.permit()?, (line, conversation), since).await
+            }
+            Self::SetNumberAside { number, reason } => {
+                unknown::set_one_aside(tx, now, &member.permit()?, &number, &reason).await.map(|_| ())
+            }
+            Self::BringNumberBack { number } => unknown::bring_one_back(tx, now, &member.permit()?, &number).await.map(|_| ()),
+            Self::SetFindingAside { kind, line, reason } => {
+                findings::set_one_aside(tx, now, member, (kind, line), &reason).await.map(|_| ())
+            }
+            Self::BringFindingBack { kind, line } => findings::bring_one_back(tx, now, member, (kind, line)).await.map(|_| ()),
         }
     }
 }

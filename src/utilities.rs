@@ -50,6 +50,7 @@ pub const ALL: &[&dyn Utility] = &[
     &v1_migration::V1Migration,
     &bulk_change::BulkChange(BulkAct::SetTypes),
     &bulk_change::BulkChange(BulkAct::RetryLanes),
+    &bulk_change::BulkChange(BulkAct::SkipHeld),
     &bulk_change::BulkChange(BulkAct::CloseUsers),
 ];
 

@@ -15,7 +15,7 @@ pub use user::UserPage;
 pub use users::UsersPage;
 
 use crate::fault::{Fault, Reply};
-use crate::frame::use_me;
+use crate::frame::{Me, use_me};
 use crate::ui::{
     Badge, Button, ButtonLink, Cell, Check, Choice, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, PageHead,
     Pager, RowLink, Search, Select, SendForm, Sending, Table, Time, Tone, fault_of, field_error, icon, load, query_field, waits,
@@ -115,6 +115,27 @@ pub fn closed_filter(state: Signal<String>) -> impl IntoView {
     }
 }
 
+/// In place of a form that needs an account while there is none; `why` says what it is needed for.
+pub fn no_account(why: &'static str, me: &Me) -> impl IntoView + use<> {
+    let may_add = me.may_everywhere(Permission::ManageDirectory);
+    let first = if may_add { "Add the account first." } else { "Someone whose role holds on all accounts has to add it first." };
+    view! {
+        <div class="panel">
+            <Empty title="No account yet">
+                <span>{why} " " {first}</span>
+                {may_add
+                    .then(|| {
+                        view! {
+                            <ButtonLink href="/accounts/new" look=Look::Main>
+                                "Add an account"
+                            </ButtonLink>
+                        }
+                    })}
+            </Empty>
+        </div>
+    }
+}
+
 /// Since when something is closed, among its facts; nothing for what is open.
 pub fn closed_fact(closed_at: Option<Timestamp>) -> impl IntoView {
     closed_at.map(|at| {
@@ -178,7 +199,7 @@ pub fn AccountsPage() -> impl IntoView {
             <Suspense>
                 {move || Suspend::new(async move {
                     me.await
-                        .is_ok_and(|me| me.may(Permission::ManageDirectory))
+                        .is_ok_and(|me| me.may_everywhere(Permission::ManageDirectory))
                         .then(|| {
                             view! {
                                 <ButtonLink href="/accounts/new" look=Look::Main>
@@ -274,10 +295,33 @@ fn row(account: AccountRow, shown: &Shown) -> impl IntoView + use<> {
 /// The form that adds an account.
 #[component]
 pub fn NewAccountPage() -> impl IntoView {
+    let me = use_me();
+    view! {
+        <PageHead title="Add an account" above=vec![("Accounts".to_owned(), "/accounts".to_owned())] />
+        <Suspense fallback=Loading>
+            {move || Suspend::new(async move {
+                match me.await {
+                    Ok(me) if me.may_everywhere(Permission::ManageDirectory) => view! { <NewAccount /> }.into_any(),
+                    Ok(me) => {
+                        let fault = Problem::forbidden(match me.may(Permission::ManageDirectory) {
+                            true => "Only someone whose role holds on all accounts can add one.",
+                            false => "Your roles do not let you add accounts.",
+                        })
+                        .into();
+                        view! { <FaultView fault=fault /> }.into_any()
+                    }
+                    Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+#[component]
+fn NewAccount() -> impl IntoView {
     let action = Sending::to::<AddAccount>();
     let fault = fault_of(action);
     view! {
-        <PageHead title="Add an account" above=vec![("Accounts".to_owned(), "/accounts".to_owned())] />
         <div class="panel max-w-xl p-5">
             <SendForm action=action>
                 <div class="flex flex-col gap-4">

@@ -22,15 +22,15 @@ use crate::frame::{Me, use_me};
 use crate::live::{Followed, follow};
 use crate::sync::SyncBadge;
 use crate::ui::{
-    Badge, Button, CsvLink, FaultView, FormFault, Loading, Notice, PageHead, Panel, SendForm, Sending, Tabs, Time, Tone, fault_of, load,
-    masked_note, toast_on_success, waits,
+    Badge, Button, ConfirmFold, CsvLink, FaultView, FormFault, Loading, Look, Notice, PageHead, Panel, SendForm, Sending, Tabs, Time, Tone,
+    fault_of, load, masked_note, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{
-    Change, ConversationDetail, ConversationId, Cursor, LineId, MessageId, Permission, Problem, Stretch, SyncState, TimelineFilter,
-    UnsentPost,
+    Change, Closed, ConversationDetail, ConversationId, Cursor, LineId, MessageId, Permission, Problem, Skippable, Stretch, SyncState,
+    TimelineFilter, UnsentPost,
 };
 use timeline::Timeline;
 
@@ -38,6 +38,7 @@ use timeline::Timeline;
 use {
     crate::context::{permit, services},
     asked::from_where,
+    switchyard::messaging,
     switchyard::staff::may,
     switchyard::sync,
 };
@@ -57,6 +58,10 @@ pub struct Conversation {
     pub unsent: Vec<UnsentPost>,
     /// What makes a reply's form one that is sent once.
     pub token: String,
+    /// What is closed, so that no reply is sent.
+    pub closed: Option<Closed>,
+    /// What of it waits for RingCentral.
+    pub waiting: Skippable,
 }
 
 /// A conversation with its newest messages, narrowed; or those before `older`, behind `newer`, or from a `date` on.
@@ -73,9 +78,12 @@ pub async fn read_conversation(
     let services = services()?;
     let db = services.db;
     let detail = sync::find_conversation(&db, &permit, line, id).await?;
+    let closed = messaging::reply::closed(&db, &permit, line).await?;
     let unsent = sync::unsent_posts(&db, &permit, line, id).await?;
     let messages = sync::stretch(&db, &permit, (line, id), &filter, &from_where(older, newer, date), PAGE).await?;
-    Ok(Conversation { detail, messages, unsent, token: services.now.id().to_string() })
+    let waits = matches!(detail.sync, SyncState::Held { .. } | SyncState::Delivering { .. } | SyncState::Stalled { .. });
+    let waiting = if waits { sync::waiting(&db, &permit, line, id).await? } else { Skippable::default() };
+    Ok(Conversation { detail, messages, unsent, token: services.now.id().to_string(), closed, waiting })
 }
 
 /// Has the lane tried at once.
@@ -92,6 +100,14 @@ pub async fn skip_message(line: LineId, message: MessageId) -> Result<(), Fault>
     let permit = permit::<may::ManageSync>().await?;
     let services = services()?;
     Ok(sync::skip(&services.db, &services.now, &permit, line, message).await?)
+}
+
+/// Skips all that is held, and what of ours waits to be posted, as it was `seen`: [`Skippable::version`].
+#[server(prefix = "/fn", output = Reply, endpoint = "conversations/skip-all")]
+pub async fn skip_held(line: LineId, conversation: ConversationId, seen: i64) -> Result<(), Fault> {
+    let permit = permit::<may::ManageSync>().await?;
+    let services = services()?;
+    Ok(sync::skip_held(&services.db, &services.now, &permit, line, conversation, seen).await?)
 }
 
 /// Restores a message that was skipped or refused.
@@ -194,6 +210,11 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, asked: Asked, me:
     let retry = Sending::to::<RetryNow>();
     read_after(retry, followed);
     toast_on_success(retry, "The lane is tried now.");
+    let skip = Sending::to::<SkipHeld>();
+    read_after(skip, followed);
+    toast_on_success(skip, "What was held is skipped.");
+    let waiting = Memo::new(move |_| followed.now.with(|all| all.waiting));
+    let may_skip = Memo::new(move |_| may_manage && waiting.with(|waiting| waiting.messages() > 0));
     let beside = move || {
         view! {
             {move || view! { <SyncBadge of=detail.with(|detail| detail.sync.clone()) /> }}
@@ -210,9 +231,11 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, asked: Asked, me:
                     <Button pending=waits(retry)>"Retry now"</Button>
                 </SendForm>
             </Show>
+            <Show when=move || may_skip.get()>{skip_all(line, id, waiting, skip)}</Show>
             <CsvLink href=csv />
         </PageHead>
         <FormFault fault=fault_of(retry) />
+        <FormFault fault=fault_of(skip) />
         {may_manage.then(|| view! { <Tabs label="This conversation" tabs=tabs(&page) /> })}
         <Notice words=&[("sent", "The reply is on its way to the contact.")] />
         {masked_note(number.whole().is_none())}
@@ -227,6 +250,51 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, asked: Asked, me:
                 {move || followed.now.with(|all| unsent(&all.unsent))}
             </div>
         </div>
+    }
+}
+
+/// Skips at once what waits here.
+fn skip_all(line: LineId, conversation: ConversationId, waiting: Memo<Skippable>, skip: Sending) -> impl IntoView {
+    view! {
+        <ConfirmFold label="Skip all that are held" of="in this conversation" plain=true>
+            <p>{move || waiting.with(what_is_skipped)}</p>
+            <p>"They stay in Switchyard and are not put into RingCentral. The SMS are not touched. Each can be restored."</p>
+            {move || waiting.with(what_is_left_alone).map(|text| view! { <p>{text}</p> })}
+            <SendForm action=skip>
+                <input type="hidden" name="line" value=line.to_string() />
+                <input type="hidden" name="conversation" value=conversation.to_string() />
+                <input type="hidden" name="seen" value=move || waiting.with(|waiting| waiting.version.to_string()) />
+                <Button look=Look::Danger pending=waits(skip)>
+                    "Skip them"
+                </Button>
+            </SendForm>
+        </ConfirmFold>
+    }
+}
+
+/// So many, in words.
+fn counted(count: i64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
+fn what_is_skipped(waiting: &Skippable) -> String {
+    let held = counted(waiting.held, "held message", "held messages");
+    let queued = counted(waiting.queued, "message of ours that waits to be posted", "messages of ours that wait to be posted");
+    match (waiting.held, waiting.queued) {
+        (_, 0) => format!("To be skipped: {held}."),
+        (0, _) => format!("To be skipped: {queued}."),
+        _ => format!("To be skipped: {held}, and {queued}."),
+    }
+}
+
+fn what_is_left_alone(waiting: &Skippable) -> Option<String> {
+    let under_way = counted(waiting.under_way, "message that a call is under way for", "messages that a call is under way for");
+    let inbound = counted(waiting.inbound, "message that the contact wrote", "messages that the contact wrote");
+    match (waiting.under_way, waiting.inbound) {
+        (0, 0) => None,
+        (_, 0) => Some(format!("Left alone: {under_way}.")),
+        (0, _) => Some(format!("Left alone: {inbound}.")),
+        _ => Some(format!("Left alone: {under_way}, and {inbound}.")),
     }
 }
 
@@ -251,4 +319,21 @@ fn unsent(posts: &[UnsentPost]) -> impl IntoView + use<> {
             </Panel>
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_skipped_and_what_is_left_alone_is_said_in_numbers() {
+        let waiting = |held, queued, under_way, inbound| Skippable { held, queued, under_way, inbound, version: 0 };
+        assert_eq!(what_is_skipped(&waiting(3, 0, 0, 0)), "To be skipped: 3 held messages.");
+        assert_eq!(what_is_skipped(&waiting(0, 1, 0, 0)), "To be skipped: 1 message of ours that waits to be posted.");
+        let both = "To be skipped: 1 held message, and 2 messages of ours that wait to be posted.";
+        assert_eq!(what_is_skipped(&waiting(1, 2, 0, 0)), both);
+        assert_eq!(what_is_left_alone(&waiting(3, 0, 0, 0)), None);
+        let both = "Left alone: 1 message that a call is under way for, and 2 messages that the contact wrote.";
+        assert_eq!(what_is_left_alone(&waiting(3, 0, 1, 2)).as_deref(), Some(both));
+    }
 }

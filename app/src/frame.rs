@@ -58,6 +58,11 @@ impl Me {
     pub fn may(&self, permission: Permission) -> bool {
         self.member.may(permission)
     }
+
+    /// Whether a role allows it on all accounts, as what belongs to no account needs it.
+    pub fn may_everywhere(&self, permission: Permission) -> bool {
+        self.member.may_everywhere(permission)
+    }
 }
 
 /// Who is signed in, read once for all screens; see [`use_me`].

@@ -8,7 +8,7 @@ use switchyard::types::Timestamp;
 #[cfg(feature = "ssr")]
 use {
     serde_json::Value,
-    switchyard::types::{AuditRow, ConsentState, EntryState, IntegrationType, Permission},
+    switchyard::types::{AuditRow, ConsentState, EntryState, FindingKind, IntegrationType, Permission},
 };
 
 /// A change in words.
@@ -176,6 +176,10 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "sync.see_contacts" => ("Saw contacts’ numbers in the Sync list".to_owned(), None, None),
         "sync.take_file" => ("Took the Sync list as a file, with contacts’ numbers".to_owned(), None, None),
         "unknown.see" => ("Saw messages to unknown lines".to_owned(), None, None),
+        "unknown.set_aside" => ("Set aside a number that is no line".to_owned(), None, aside_in_words(after)),
+        "unknown.bring_back" => ("Brought back a number that was set aside".to_owned(), aside_in_words(before), None),
+        "finding.set_aside" => ("Set aside what was found about the line".to_owned(), None, aside_in_words(after)),
+        "finding.bring_back" => ("Brought back what was found about the line".to_owned(), aside_in_words(before), None),
         "retention.set" => ("Set how long personal data is kept".to_owned(), days(before), days(after)),
         "audit.cut" => {
             let up_to = after.get("number").and_then(Value::as_i64).unwrap_or_default();
@@ -242,6 +246,10 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
             ("Took a conversation as a file, with the contact’s number and what was written".to_owned(), None, None)
         }
         "conversation.retry" => ("Had a conversation’s deliveries tried at once".to_owned(), None, None),
+        "conversation.skip_held" => {
+            ("Skipped what was held in a conversation: it is not posted to RingCentral".to_owned(), fields(before), fields(after))
+        }
+        "conversation.restore_skipped" => ("Restored what was skipped at once in a conversation".to_owned(), fields(before), fields(after)),
         "message.skip" => ("Skipped a message: it is not posted to RingCentral".to_owned(), state_name(before), state_name(after)),
         "message.restore" => ("Restored a message that was not posted".to_owned(), state_name(before), state_name(after)),
         _ => return None,
@@ -267,6 +275,14 @@ fn account_in_words(account: &Value) -> Option<String> {
     let products = products.into_iter().filter(|(field, _)| has(field)).map(|(_, name)| name).collect::<Vec<_>>().join(", ");
     let products = if products.is_empty() { "no product" } else { &products };
     Some(format!("{}: {products}", word(account, "name")?))
+}
+
+/// What is set aside, and why.
+#[cfg(feature = "ssr")]
+fn aside_in_words(value: &Value) -> Option<String> {
+    let finding = || word(value, "finding")?.parse::<FindingKind>().ok().map(|kind| kind.name().to_owned());
+    let what = word(value, "number").or_else(finding)?;
+    Some(format!("{what}: {}", word(value, "reason")?))
 }
 
 #[cfg(feature = "ssr")]

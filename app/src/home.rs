@@ -48,7 +48,7 @@ pub struct Card {
     pub count: String,
     /// It goes on by itself when somebody has decided; nothing failed.
     pub is_mild: bool,
-    /// All of them.
+    /// All of them; empty where no list has them, and the card names all that are counted.
     pub href: String,
     /// What leads there.
     pub all: String,
@@ -138,6 +138,8 @@ fn card(card: &Card) -> impl IntoView + use<> {
     let Card { title, says, count, is_mild, href, all, items } = card.clone();
     let named = title.clone();
     let badge = if is_mild { "badge badge-soft badge-warning font-semibold" } else { "badge badge-soft badge-error font-semibold" };
+    // Where the card names them all, they may be many.
+    let list = if href.is_empty() { "max-h-96 divide-y divide-base-300 overflow-y-auto" } else { "divide-y divide-base-300" };
     let rows = items
         .into_iter()
         .map(|item| {
@@ -171,10 +173,15 @@ fn card(card: &Card) -> impl IntoView + use<> {
                 </div>
                 <span class=badge>{count}</span>
             </header>
-            <ul class="divide-y divide-base-300">{rows}</ul>
-            <p class="border-t border-base-300 px-4 py-2">
-                <a href=href class="text-link inline-flex min-h-6 items-center text-sm">{all}</a>
-            </p>
+            <ul class=list>{rows}</ul>
+            {(!href.is_empty())
+                .then(|| {
+                    view! {
+                        <p class="border-t border-base-300 px-4 py-2">
+                            <a href=href class="text-link inline-flex min-h-6 items-center text-sm">{all}</a>
+                        </p>
+                    }
+                })}
         </section>
     }
 }

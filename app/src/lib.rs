@@ -18,6 +18,7 @@ pub mod context;
 mod conversation;
 mod erasure;
 mod fault;
+mod find;
 mod frame;
 mod history;
 mod home;

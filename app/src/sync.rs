@@ -108,14 +108,17 @@ pub fn SyncPage() -> impl IntoView {
     let csv = Signal::derive(move || format!("/sync.csv?{}", search.get()));
     let states = || {
         let all = [Choice::new("", "All states")];
-        all.into_iter().chain(Trouble::ALL.iter().map(|of| Choice::new(of.as_str(), name(*of)))).collect::<Vec<_>>()
+        all.into_iter().chain(Trouble::ALL.iter().map(|of| Choice::new(of.as_str(), trouble_name(*of)))).collect::<Vec<_>>()
     };
     view! {
         <PageHead title="Sync">
             <ButtonLink href="/sync/find">"Find by number"</ButtonLink>
             <CsvLink href=csv />
         </PageHead>
-        <Notice words=&[("bulk", "Their deliveries are tried again now.")] />
+        <Notice words=&[
+            ("bulk", "Their deliveries are tried again now."),
+            ("skipped", "What was held there is skipped. Each message can be restored in its conversation."),
+        ] />
         {what_it_means()}
         <Views of=arranged />
         <FilterBar>
@@ -181,7 +184,7 @@ fn what_it_means() -> impl IntoView {
             </p>
             <p>
                 <b>"Stalled: "</b>
-                "RingCentral refuses or does not answer, and the next try is set; the row says why. A refused sign-in is mended on the account’s connection, and all of its conversations go on by themselves. When one message alone is refused, open the conversation and retry or skip it. Nothing is lost meanwhile, and the order is kept."
+                "RingCentral refuses or does not answer, and the next try is set; the row says why. A refused sign-in is mended on the account’s connection, and all of its conversations go on by themselves. When one message alone is refused, or never gets a clear answer while other conversations go on, open the conversation and retry or skip it. Nothing is lost meanwhile, and the order is kept."
             </p>
         </Help>
     }
@@ -192,7 +195,8 @@ fn concerns_sync(change: Change) -> bool {
     matches!(change, Change::Conversation { .. } | Change::Conversations { .. } | Change::Line { .. } | Change::UnknownLine)
 }
 
-fn name(of: Trouble) -> &'static str {
+/// As staff call it.
+pub fn trouble_name(of: Trouble) -> &'static str {
     match of {
         Trouble::Held => "Held",
         Trouble::Delivering => "Delivering",
@@ -221,7 +225,7 @@ fn Tiles(followed: Followed<Board>, chosen: Signal<String>, is_part: Signal<bool
             })
         });
         let href = Signal::derive(move || if is_chosen.get() { "/sync".to_owned() } else { format!("/sync?state={}", of.as_str()) });
-        tile(name(of), means, tone, href, is_chosen, shown(followed, count))
+        tile(trouble_name(of), means, tone, href, is_chosen, shown(followed, count))
     };
     let sees_unknown = Memo::new(move |_| followed.now.with(|board| board.unknown.is_some()));
     let unknown = Signal::derive(move || followed.now.with(|board| board.unknown.unwrap_or_default()));
@@ -303,9 +307,8 @@ fn List(followed: Followed<Board>, is_narrowed: Signal<bool>, may_retry: bool, s
                     }
                     let rows = followed.now.with_untracked(|board| board.rows.len());
                     let is_part = is_later || next.get_untracked().is_some();
-                    let fixed = vec![("act", BulkAct::RetryLanes.as_str().to_owned())];
                     view! {
-                        <Picking action="/bulk" filter=&["account", "line"] fixed=fixed rows=rows is_part=is_part all="All stalled that match" bar=retry>
+                        <Picking action="/bulk" filter=&["account", "line", "state"] rows=rows is_part=is_part all="All that match" bar=acts>
                             {table()}
                         </Picking>
                     }
@@ -352,8 +355,15 @@ fn sorted(heads: Heads) -> Heads {
 }
 
 /// What can be done with chosen conversations.
-fn retry() -> impl IntoView {
-    view! { <Button>"Retry now…"</Button> }
+fn acts() -> impl IntoView {
+    view! {
+        <Button name="act" value=BulkAct::RetryLanes.as_str()>
+            "Retry now…"
+        </Button>
+        <Button name="act" value=BulkAct::SkipHeld.as_str()>
+            "Skip what is held…"
+        </Button>
+    }
 }
 
 /// What a row is about: it stays the same row, however it changes.

@@ -32,7 +32,7 @@ pub use help::Help;
 pub use icon::{Icon, icon};
 pub use load::{Loaded, load, load_again, provide_again};
 pub use page::{Notice, PageHead, Panel, Stat, Tabs, grouped};
-pub use pick::{Pick, Picking};
+pub use pick::{Pick, Picking, back_field, list_at};
 pub use send::{SendForm, Sending, UploadForm, fault_of, waits};
 pub use state::{Empty, Loading, Progress};
 pub use table::{Cell, Heads, Pager, RowLink, Table, keep_sort, page_url, sort_url};

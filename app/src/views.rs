@@ -114,6 +114,13 @@ impl Shown {
         self.0.iter().any(|column| column.word == word)
     }
 
+    /// The same with this column or without it, whatever was chosen: for one that the list is sorted by, or that can hold nothing.
+    #[must_use]
+    pub fn set(self, list: ListKind, word: &str, is_shown: bool) -> Self {
+        let is_kept = |column: &&ListColumn| if column.word == word { is_shown } else { self.has(column.word) };
+        Self(list.columns().iter().filter(is_kept).copied().collect())
+    }
+
     /// The heads, with that of the first column.
     pub fn heads(&self, first: &'static str) -> Heads {
         Heads::of(first, &self.0)

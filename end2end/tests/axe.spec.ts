@@ -234,7 +234,10 @@ const SCREENS: Record<string, Screen> = {
     acts: { wrong: wrong('Save', { label: '' }), 'a responder is wrong': wrong('Add responder', { keyword: '', reply: '' }) },
   },
   '/lines/:id/type': { path: '/lines/{line}/type?to=none', also: { 'the same': '/lines/{line}/type?to=ringcentral' } },
-  '/lines/:id/conversations': { path: '/lines/{line}/conversations', also: { nothing: '/lines/{unused}/conversations' } },
+  '/lines/:id/conversations': {
+    path: '/lines/{line}/conversations',
+    also: { nothing: '/lines/{unused}/conversations', narrowed: '/lines/{line}/conversations?state=held' },
+  },
   '/lines/:id/conversations/:conversation': {
     path: '/lines/{line}/conversations/{conversation}',
     also: { narrowed: '/lines/{line}/conversations/{conversation}?post=failed', 'from a day on': '/lines/{line}/conversations/{conversation}?date=2020-01-01' },
@@ -260,7 +263,7 @@ const SCREENS: Record<string, Screen> = {
     },
   },
   '/sync/find': { path: '/sync/find', also: { 'on a line': '/sync/find?line={line}' }, acts: { wrong: wrong('Find', { number: '12' }) } },
-  '/sync/unknown': { path: '/sync/unknown', also: { nothing: '/sync/unknown?q=%2B12025550177' } },
+  '/sync/unknown': { path: '/sync/unknown', also: { nothing: '/sync/unknown?q=%2B12025550177', 'set aside': '/sync/unknown?show=aside' } },
   '/simulator': { path: '/simulator', also: { chosen: '/simulator?line={line}&contact={conversation}' } },
   '/accounts': { path: '/accounts', also: { nothing: '/accounts?q=zzzz' } },
   '/accounts/new': { path: '/accounts/new', acts: { wrong: wrong('Add account', { name: 'Lakeside Dental' }) } },
@@ -305,8 +308,8 @@ const SCREENS: Record<string, Screen> = {
     },
   },
   '/lines/:id/blasts/:blast': { path: '/lines/{line}/blasts/{blast}', also: { narrowed: '/lines/{line}/blasts/{blast}?sms=failed' } },
-  '/findings': { path: '/findings', also: { one: '/findings?kind=not_connected' } },
-  '/connections': { path: '/connections', also: { nothing: '/connections?q=zzzz', removed: '/connections?done=removed' } },
+  '/findings': { path: '/findings', also: { one: '/findings?kind=not_connected', chosen: '/findings?kind=looks_blast_only', 'set aside': '/findings?show=aside' } },
+  '/connections': { path: '/connections', also: { nothing: '/connections?q=zzzz', trouble: '/connections?state=trouble', removed: '/connections?done=removed' } },
   '/connections/new': {
     path: '/connections/new?account={bare}',
     acts: { wrong: wrong('Add connection', { base_url: 'no address', client_id: 'a', client_secret: 'b', jwt: 'c' }) },

@@ -2,17 +2,20 @@
 import { accessible, as, expect, product, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
+/** Sends a form; what it is answered. */
+async function send(page: Page, path: string, form: Record<string, string>): Promise<string> {
+  const headers = { origin: product().url, 'sec-fetch-site': 'same-origin', accept: 'application/json' };
+  const answer = await page.request.post(path, { form, headers });
+  expect(answer.ok(), await answer.text()).toBe(true);
+  return answer.text();
+}
+
 /** A line of an account of its own; its address. */
 async function line(page: Page, name: string, number: string): Promise<string> {
-  const send = async (path: string, form: Record<string, string>) => {
-    const headers = { origin: product().url, 'sec-fetch-site': 'same-origin', accept: 'application/json' };
-    const answer = await page.request.post(path, { form, headers });
-    expect(answer.ok(), await answer.text()).toBe(true);
-  };
   const first = async (file: string) => (await (await page.request.get(file)).text()).split('\r\n')[1].split(',')[0];
-  await send('/fn/accounts/add', { name, sends_blasts: 'true', has_conversations: 'true' });
+  await send(page, '/fn/accounts/add', { name, sends_blasts: 'true', has_conversations: 'true' });
   const account = await first(`/accounts.csv?q=${encodeURIComponent(name)}`);
-  await send('/fn/lines/add', { account, number, label: 'Offers', integration_type: 'inbox' });
+  await send(page, '/fn/lines/add', { account, number, label: 'Offers', integration_type: 'inbox' });
   return `/lines/${await first(`/lines.csv?q=${encodeURIComponent(number)}`)}`;
 }
 
@@ -81,4 +84,47 @@ test('without scripts a blast is written for later and changed before it starts'
   await page.getByLabel('Text', { exact: true }).fill('Doors open at ten');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.locator('dd').filter({ hasText: 'Doors open at ten' })).toBeVisible();
+});
+
+test('a blast is decided on with the text that was read: another one is shown at once, and is read first', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  const path = await line(page, 'Grove Cinemas', '+17195550103');
+  const form = {
+    line: path.split('/').pop()!,
+    text: 'Doors open at nine',
+    numbers: '+17195550132',
+    starts_at: new Date(Date.now() + 24 * 60 * 60 * 1_000).toISOString().slice(0, 16),
+  };
+  const draft = JSON.parse(await send(page, '/fn/blasts/draft', form)) as string;
+  const id = JSON.parse(await send(page, '/fn/blasts/take', { line: form.line, draft })) as string;
+  await page.goto(`${path}/blasts/${id}`);
+  await ready(page);
+  const state = page.locator('main .badge').first();
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  await expect(state).toHaveText('Paused');
+  await expect(page.getByRole('link', { name: 'Audit of this blast' })).toHaveCount(0);
+
+  const other = await as(browser, 'administrator');
+  await other.goto(`${path}/blasts/${id}`);
+  await ready(other);
+  await other.getByLabel('Text', { exact: true }).fill('Doors open at ten');
+  await other.getByRole('button', { name: 'Save' }).click();
+
+  // Nobody reloads anything.
+  await expect(page.locator('dd').filter({ hasText: 'Doors open at ten' })).toBeVisible();
+  await expect(page.getByText('Its text or its start was changed meanwhile.')).toBeVisible();
+  await page.getByRole('button', { name: 'Resume', exact: true }).click();
+  await expect(page.getByText('Nothing was decided: look again, then decide.')).toBeVisible();
+  await expect(state).toHaveText('Paused');
+  await accessible(page);
+  await page.getByRole('link', { name: 'Look again' }).click();
+  await expect(page.getByText('Its text or its start was changed meanwhile.')).toHaveCount(0);
+  await expect(page.getByLabel('Text', { exact: true })).toHaveValue('Doors open at ten');
+  await page.getByRole('button', { name: 'Resume', exact: true }).click();
+  await expect(state).toHaveText('Scheduled');
+  // The other's page has heard of it, too.
+  await expect(other.locator('main .badge').first()).toHaveText('Scheduled');
+  await other.getByRole('link', { name: 'Audit of this blast' }).click();
+  await expect(other).toHaveURL(`/audit?subject=${id}`);
+  await expect(other.getByRole('heading', { level: 1 })).toHaveText('Audit');
 });

@@ -292,3 +292,53 @@ for (const theme of ['light', 'dark'] as const) {
     }
   });
 }
+
+test('an account beyond those that are offered is found by its name, and what is typed and chosen stays', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  // As a platform of many accounts answers: the first by name, and those that a search finds.
+  const row = (n: number, name: string) => ({
+    id: `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`,
+    name,
+    sends_blasts: true,
+    has_conversations: true,
+    lines: 0,
+    connected: false,
+    closed_at: null,
+  });
+  const zebra = row(60, 'Zebra Foods');
+  const all = [...Array.from({ length: 60 }, (_, n) => row(n, `Able ${String(n).padStart(3, '0')}`)), zebra];
+  await page.goto('/lines');
+  await ready(page);
+  await page.route('**/fn/accounts/offered', async (route) => {
+    const asked = new URLSearchParams(route.request().postData() ?? '');
+    const found = all.filter(({ name }) => name.toLowerCase().includes(asked.get('search') ?? ''));
+    const rows = found.slice(0, 50);
+    const kept = all.find(({ id }) => id === asked.get('chosen') && !rows.some((one) => one.id === id)) ?? null;
+    await route.fulfill({ json: { rows, is_part: found.length > rows.length, kept } });
+  });
+  await page.getByRole('link', { name: 'Add line' }).click();
+  const [find, account] = [page.getByRole('searchbox', { name: 'Find an account' }), page.getByLabel('Account', { exact: true })];
+  await expect(page.getByText('The first 50 accounts; search to see the others')).toBeVisible();
+  await page.getByLabel('Number').fill('+1 712 555 0119');
+  await page.getByLabel('Label').fill('Night desk');
+  await find.fill('zeb');
+  await expect(page.getByText('1 account', { exact: true })).toBeVisible();
+  // By keyboard alone; Enter sends nothing.
+  await find.press('Enter');
+  await find.press('Tab');
+  await page.keyboard.press('Tab');
+  await expect(account).toBeFocused();
+  await page.keyboard.type('Zebra');
+  await expect(account).toHaveValue(zebra.id);
+  await find.fill('able 01');
+  await expect(page.getByText('10 accounts', { exact: true })).toBeVisible();
+  await expect(find).toBeFocused();
+  await expect(account).toHaveValue(zebra.id);
+  await expect(account.locator('option:checked')).toHaveText('Zebra Foods');
+  await accessible(page);
+  await find.fill('');
+  await expect(page.getByText('The first 50 accounts; search to see the others')).toBeVisible();
+  await expect(account).toHaveValue(zebra.id);
+  await expect(page.getByLabel('Label')).toHaveValue('Night desk');
+  await expect(page).toHaveURL(/\/lines\/new$/);
+});

@@ -1,5 +1,5 @@
 // Lists: many rows chosen and changed together, saved views that are shared with a role, columns that are kept, and order.
-import { accessible, as, expect, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 /** A new account with so many people; its address. */
@@ -218,3 +218,73 @@ test('lines are sorted by number and by label, and the order stays while one nar
   await expect(page).toHaveURL(/sort=label_down/);
   await are((labels) => [...labels].sort().reverse());
 });
+
+test('who wants other lines, or none, is back in the list as they left it', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  const list = '?type=inbox&sort=label_down';
+  await page.goto(`/lines${list}`);
+  await ready(page);
+  await page.locator('input[data-pick]').first().check();
+  await page.getByLabel('Set to').selectOption('none');
+  await page.getByRole('button', { name: 'Set type…' }).click();
+  await ready(page);
+  await expect(page.getByText('They become')).toBeVisible();
+  await page.getByRole('link', { name: 'Choose others' }).click();
+  await expect(page).toHaveURL(`/lines${list}`);
+  // On the page where lines are chosen, too, and without scripts.
+  await page.getByRole('link', { name: 'Set types' }).click();
+  await expect(page).toHaveURL(`/lines/types${list}`);
+  const plain = await as(browser, 'support', { javaScriptEnabled: false });
+  await plain.goto(`/lines/types${list}`);
+  await plain.getByRole('table').getByRole('checkbox').first().check();
+  await plain.getByLabel('Set to').selectOption('none');
+  await plain.getByRole('button', { name: 'Look at what it would do' }).click();
+  await plain.getByRole('link', { name: 'Choose others' }).click();
+  await expect(plain).toHaveURL(`/lines/types${list}`);
+  await plain.getByRole('link', { name: 'Cancel' }).click();
+  await expect(plain).toHaveURL(`/lines${list}`);
+});
+
+for (const javaScriptEnabled of [true, false]) {
+  const from = javaScriptEnabled ? '+16465550141' : '+16465550142';
+  const shown = from.replace(/(\+1)(...)(...)(....)/, '$1 $2 $3 $4');
+  test(`a line’s conversations are narrowed, sorted and found, ${javaScriptEnabled ? 'with' : 'without'} JavaScript`, async ({ browser }) => {
+    const page = await as(browser, 'support', { javaScriptEnabled });
+    await page.goto('/lines?q=Store+14');
+    const line = page.locator('[data-row-link]').first();
+    const [to, path] = [(await line.innerText()).replaceAll(' ', ''), await line.getAttribute('href')];
+    await fromHandset({ from, to, text: 'Do you deliver?' });
+    await page.goto(`${path}/conversations`);
+    if (javaScriptEnabled) await ready(page);
+    const table = page.getByRole('table', { name: 'Conversations of the line' });
+    const last = page.getByRole('columnheader', { name: 'Last message' });
+    await expect(last).toHaveAttribute('aria-sort', 'descending');
+    await expect(page.getByRole('link', { name: shown })).toBeVisible();
+    if (javaScriptEnabled) await accessible(page);
+    await last.getByRole('link').click();
+    await expect(page).toHaveURL(/\/conversations\?sort=oldest$/);
+    await expect(last).toHaveAttribute('aria-sort', 'ascending');
+    // A state keeps the order, and is sorted by its changes.
+    await page.getByLabel('State', { exact: true }).selectOption({ label: 'Held' });
+    if (!javaScriptEnabled) await page.getByRole('button', { name: 'Apply' }).click();
+    await expect(page).toHaveURL(/state=held&sort=oldest$/);
+    await expect(page.getByRole('columnheader', { name: 'Changed' }).or(page.getByText('No conversation fits'))).toBeVisible();
+    await expect(page.getByRole('link', { name: shown })).toHaveCount(0);
+    // What is searched for stands in no address, and the file is narrowed as the page is.
+    const sought = page.getByLabel('How the contact’s name begins, or part of their number');
+    await sought.fill('%%%');
+    await page.getByRole('button', { name: 'Find', exact: true }).click();
+    await expect(page.getByText('Write at least three digits').first()).toBeVisible();
+    await sought.fill(shown.slice(-8));
+    await page.getByRole('button', { name: 'Find', exact: true }).click();
+    await expect(page).toHaveURL(/\/conversations\?found=[0-9a-f-]{36}$/);
+    await expect(page.getByText('Only what was found.')).toBeVisible();
+    await expect(table.locator('[data-row-link]')).toHaveCount(1);
+    await expect(page.getByRole('link', { name: shown })).toBeVisible();
+    if (javaScriptEnabled) await accessible(page);
+    const file = await (await page.request.get((await page.getByRole('link', { name: 'CSV' }).getAttribute('href'))!)).text();
+    expect(file.trim().split('\r\n')).toHaveLength(2);
+    await page.getByRole('link', { name: 'Show all' }).click();
+    await expect(page).toHaveURL(/\/conversations$/);
+  });
+}

@@ -105,6 +105,44 @@ test('an open step of a message stays open while others come and its own state c
   await expect(step).toBeVisible();
 });
 
+test('all that is held in a conversation is skipped at once, taken back, and skipped from the list', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await fromHandset({ from: '+16465550189', to: '+12025550110', text: 'Are you open on Monday?' });
+  await page.goto('/lines?q=Bookings');
+  const line = await page.locator('[data-row-link]').first().getAttribute('href');
+  await page.goto(`${line}/conversations`);
+  await page.getByRole('link', { name: '+1 646 555 0189' }).click();
+  await expect(page.getByRole('heading', { name: 'Messages' })).toBeVisible();
+  await ready(page);
+  const ours = page.locator('[data-conversation] .message').filter({ hasText: 'Never mind' });
+  for (const n of [1, 2]) {
+    await page.getByLabel('Message', { exact: true }).fill(`Never mind ${n}`);
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await expect(ours).toHaveCount(n);
+    await expect(ours.last()).toContainText('Held');
+  }
+  await page.getByText('Skip all that are held…').click();
+  await expect(page.getByText('To be skipped: 2 held messages.')).toBeVisible();
+  await accessible(page);
+  await page.getByRole('button', { name: 'Skip them' }).click();
+  await expect(ours.filter({ hasText: 'skipped by Sam Support' })).toHaveCount(2);
+  await expect(page.getByText('Skip all that are held…')).toHaveCount(0);
+  const undo = page.getByRole('group', { name: 'Undo' });
+  await expect(undo).toContainText('2 messages skipped.');
+  await undo.getByRole('button', { name: 'Undo' }).click();
+  await expect(page.getByText('Taken back.')).toBeVisible();
+  await expect(ours.filter({ hasText: 'Held' })).toHaveCount(2);
+
+  const key = new URL(page.url()).pathname.split('/');
+  await page.goto(`/bulk?act=skip_held&row=${key[2]}:${key[4]}`);
+  await ready(page);
+  await expect(page.getByRole('cell', { name: '2 messages are skipped' })).toBeVisible();
+  await page.getByLabel('Type how many are changed').fill('1');
+  await page.getByRole('button', { name: 'Skip what is held in 1 conversation' }).click();
+  await expect(page).toHaveURL(/\/sync\?done=skipped/);
+  await expect(page.getByText('What was held there is skipped.')).toBeVisible();
+});
+
 test('a row that was chosen stays chosen when it changes', async ({ browser }) => {
   const page = await as(browser, 'support');
   await stalled(page);

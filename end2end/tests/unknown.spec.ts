@@ -1,5 +1,5 @@
-// Messages to unknown lines: shown as they come in, found by the number that was texted, and over once the number is a line.
-import { as, expect, fromHandset, ready, test } from '../product';
+// Messages to unknown lines: shown as they come in, found by the number that was texted, and over once the number is a line, or set aside.
+import { accessible, as, expect, fromHandset, ready, test } from '../product';
 
 const texted = '+16465550170';
 const shown = '+1 646 555 0170';
@@ -91,4 +91,45 @@ test('messages to unknown lines are read page by page', async ({ browser }) => {
   await expect(viewers.getByText('•••• 0171').first()).toBeVisible();
   await expect(viewers.getByText('Page me')).toHaveCount(0);
   await expect(viewers.getByRole('link', { name: 'Add as a line' }), 'a viewer adds no lines').toHaveCount(0);
+});
+
+test('a number that is no line on purpose is set aside with a reason, and brought back', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  const number = '+1 646 555 0179';
+  await fromHandset({ from: '+16465550171', to: '+16465550179', text: 'Is the flyer right?' });
+  await page.goto('/sync/unknown');
+  await ready(page);
+  const row = page.getByRole('row').filter({ hasText: number });
+  await row.getByRole('link', { name: 'Set aside…' }).click();
+  await expect(page).toHaveURL(/q=%2B16465550179$/);
+
+  await page.getByText('Set this number aside…').click();
+  const why = page.getByLabel('Why');
+  await why.fill('x'.repeat(201));
+  await page.getByRole('button', { name: 'Set it aside' }).click();
+  await expect(page.getByText('Use at most 200 characters, on one line.')).toBeVisible();
+  await why.fill('A misprint on a flyer');
+  await page.getByRole('button', { name: 'Set it aside' }).click();
+  await expect(page.getByText('The number is set aside.')).toBeVisible();
+  await expect(page.getByText('Set aside: A misprint on a flyer')).toBeVisible();
+  // What came in for it is read there, and nowhere else.
+  await expect(page.getByText('Is the flyer right?')).toBeVisible();
+  await accessible(page);
+  await page.goto('/');
+  await ready(page);
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Home');
+  await expect(page.getByRole('link', { name: number })).toHaveCount(0);
+
+  await page.goto('/sync/unknown');
+  await ready(page);
+  await expect(row).toHaveCount(0);
+  await page.getByLabel('Show', { exact: true }).selectOption({ label: 'Set aside' });
+  await expect(page).toHaveURL(/show=aside$/);
+  await expect(row).toContainText('A misprint on a flyer');
+  await accessible(page);
+  await row.getByRole('button', { name: /^Bring back/ }).click();
+  await expect(page.getByText('The number is brought back.')).toBeVisible();
+  await expect(row).toHaveCount(0);
+  await page.getByLabel('Show', { exact: true }).selectOption({ label: 'Messages' });
+  await expect(row).toContainText('Is the flyer right?');
 });

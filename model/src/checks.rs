@@ -9,17 +9,19 @@ const KEPT: &str = "at rest everything is posted or kept";
 const QUIET: &str = "a blast alone makes no call";
 const NO_ECHO: &str = "no post of ours goes to the contact";
 const ANSWERED: &str = "what the agent wrote goes to the contact once";
+const SKIPPED: &str = "what was skipped never stands in the chat";
 const REACHED: &str = "all is delivered after everything went wrong that may";
 
+/// What goes wrong in each of them.
+const FAULTS: Faults = Faults { crashes: 1, dozes: 1, calls: 1, repeats: 0, retries: 1, skips: 0 };
 /// Two replies, which may overtake each other.
-const REPLIES: Delivery =
-    Delivery { without: None, replies: 2, agents: false, faults: Faults { crashes: 1, dozes: 1, calls: 1, repeats: 0, retries: 1 } };
+const REPLIES: Delivery = Delivery { without: None, replies: 2, agents: false, faults: FAULTS };
 /// One reply, and more goes wrong.
-const TROUBLE: Delivery =
-    Delivery { without: None, replies: 1, agents: false, faults: Faults { crashes: 1, dozes: 1, calls: 2, repeats: 1, retries: 1 } };
+const TROUBLE: Delivery = Delivery { without: None, replies: 1, agents: false, faults: Faults { calls: 2, repeats: 1, ..FAULTS } };
 /// One reply, an agent's answer, and events that come twice and in any order.
-const AGENTS: Delivery =
-    Delivery { without: None, replies: 1, agents: true, faults: Faults { crashes: 1, dozes: 1, calls: 1, repeats: 1, retries: 1 } };
+const AGENTS: Delivery = Delivery { without: None, replies: 1, agents: true, faults: Faults { repeats: 1, ..FAULTS } };
+/// One reply, and staff who skip what was called in vain.
+const SKIPS: Delivery = Delivery { without: None, replies: 1, agents: false, faults: Faults { calls: 2, skips: 1, ..FAULTS } };
 
 impl Model for Delivery {
     type State = State;
@@ -42,6 +44,9 @@ impl Model for Delivery {
             Property::always(IN_SEQUENCE, |_, s: &State| places(s).is_sorted()),
             Property::always(ONCE, |_, s: &State| s.lane.iter().all(|place| accepted(s, place.message) <= 1)),
             Property::always(KEPT, |model, s| !model.possible(s).is_empty() || is_kept(s)),
+            Property::always(SKIPPED, |_, s: &State| {
+                s.lane.iter().all(|place| place.entry != Entry::Skipped || accepted(s, place.message) == 0)
+            }),
             Property::always(QUIET, |_, s: &State| {
                 let quiet = s.workers.iter().all(|worker| *worker == Worker::Idle) && s.posts.is_empty() && s.late.is_empty();
                 (quiet || !s.lane.is_empty()) && s.lane.last().is_none_or(|place| place.message != BLAST)
@@ -49,7 +54,7 @@ impl Model for Delivery {
             Property::always(NO_ECHO, |_, s: &State| !s.echoed),
             Property::always(ANSWERED, |_, s: &State| s.answers <= u8::from(s.agent_wrote)),
             Property::sometimes(REACHED, |model, s: &State| {
-                let none = Faults { crashes: 0, dozes: 0, calls: 0, repeats: 0, retries: 0 };
+                let none = Faults { crashes: 0, dozes: 0, calls: 0, repeats: 0, retries: 0, skips: 0 };
                 s.faults == none && model.possible(s).is_empty() && is_kept(s)
             }),
         ]
@@ -66,13 +71,14 @@ fn accepted(s: &State, message: u8) -> usize {
     s.posts.iter().chain(&s.late).filter(|post| post.messages.contains(&message)).count()
 }
 
-/// Every reply is in the lane, the blast there or held; each is posted, or kept as failed because RingCentral refuses it; and the
-/// agent's answer has gone out.
+/// Every reply is in the lane, the blast there or held; each is posted, or kept as failed because RingCentral refuses it, or as skipped;
+/// and the agent's answer has gone out.
 fn is_kept(s: &State) -> bool {
     let has_place = |message| s.lane.iter().any(|place| place.message == message);
     let ended = s.lane.iter().all(|place| match place.entry {
         Entry::Posted => accepted(s, place.message) == 1,
         Entry::Failed => s.unwanted == Some(place.message) && accepted(s, place.message) == 0,
+        Entry::Skipped => accepted(s, place.message) == 0,
         Entry::Queued => false,
     });
     let came = s.webhooks.is_empty() && has_place(1) && has_place(BLAST) == (s.blast == Blast::Released);
@@ -102,6 +108,11 @@ fn every_history_with_agents_and_events_keeps_the_promises() {
     keeps_the_promises(AGENTS, 250_000);
 }
 
+#[test]
+fn every_history_in_which_staff_skip_keeps_the_promises() {
+    keeps_the_promises(SKIPS, 20_000);
+}
+
 /// Finds the shortest history that breaks the promise.
 fn is_broken(model: Delivery, promise: &'static str) {
     let checker = model.checker().finish_when(HasDiscoveries::AnyOf([promise].into())).spawn_bfs().join();
@@ -124,5 +135,7 @@ breaks! {
     without_the_fence_a_message_is_accepted_twice: Fence, REPLIES, ONCE;
     without_the_fence_posts_are_out_of_sequence: Fence, REPLIES, IN_SEQUENCE;
     without_the_lanes_lock_a_message_is_accepted_twice: LaneLock, REPLIES, ONCE;
+    without_the_look_up_what_was_skipped_stands_in_the_chat: LookUp, SKIPS, SKIPPED;
+    without_the_settle_time_what_was_skipped_stands_in_the_chat: Settle, SKIPS, SKIPPED;
     without_the_echo_guard_a_post_of_ours_goes_to_the_contact: Echo, AGENTS, NO_ECHO;
 }

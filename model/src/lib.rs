@@ -10,6 +10,7 @@
 //! | [`Action::Prepare`], [`Action::LookUp`], [`Guard::Settle`], [`Guard::LookUp`] | `sync::engine::look`, `settle` |
 //! | [`Action::Write`], [`Guard::Intent`] | `write_intents`, and `post_again` for an intent that stands |
 //! | [`Action::Call`], [`End`] | `ringcentral::Client::create_post` and its `Outcome` |
+//! | [`Action::GiveUp`], [`Action::Skip`] | `called_in_vain`, and `sync::staff_acts::skip` of what rests |
 //! | [`Action::Record`], [`Guard::Fence`] | `sync::engine::record`; each write asks `holds` first |
 //! | [`Action::Event`], [`Guard::Echo`] | `sync::agents`: `apply`, `is_echo` |
 //!
@@ -76,6 +77,8 @@ pub enum Entry {
     Posted,
     /// RingCentral refuses it; it is kept and shown.
     Failed,
+    /// Staff gave it up; it is kept and shown.
+    Skipped,
 }
 
 /// A message's place in the lane.
@@ -87,7 +90,7 @@ pub struct Place {
     pub entry: Entry,
     /// The intent that it goes with.
     pub intent: Option<Reference>,
-    /// A post that held it and others was refused: it goes alone.
+    /// A post that held it and others was refused, or given up: it goes alone.
     pub alone: bool,
 }
 
@@ -107,6 +110,8 @@ pub struct Intent {
     pub post: Post,
     /// The call's deadline and the settle time are over.
     pub settled: bool,
+    /// It was looked up since and is not there: it rests, and staff may skip what it holds.
+    pub absent: bool,
 }
 
 /// How a call ended, and whether the caller knows.
@@ -165,6 +170,8 @@ pub struct Faults {
     pub repeats: u8,
     /// Times that staff retry at once.
     pub retries: u8,
+    /// Messages that staff skip when their post rests.
+    pub skips: u8,
 }
 
 /// Everything there is, at one moment.
@@ -223,6 +230,8 @@ pub enum Action {
     LookUp(usize),
     /// It commits what it is about to do.
     Write(usize),
+    /// It has looked in vain and does not call again: what was together goes in smaller posts, a message by itself rests.
+    GiveUp(usize),
     /// It calls, and the call ends.
     Call(usize, End),
     /// It writes down how the call ended.
@@ -237,6 +246,8 @@ pub enum Action {
     PauseEnds,
     /// Staff are impatient.
     Retry,
+    /// Staff skip a message whose post rests.
+    Skip(Message),
     /// What was accepted late shows.
     Appears,
     /// The agent writes.

@@ -54,7 +54,13 @@ impl Delivery {
                     let most = if queued.first().is_some_and(|place| place.alone) { 1 } else { queued.len().min(1 + together) };
                     (queued.len().min(1)..=most).for_each(|count| when(true, Action::Prepare(n, count)));
                 }
-                Worker::Prepared(..) | Worker::Absent(..) => when(true, Action::Write(n)),
+                Worker::Prepared(..) => when(true, Action::Write(n)),
+                Worker::Absent(..) => {
+                    when(true, Action::Write(n));
+                    // It rests only for staff's sake, and once after each call.
+                    let rests = |open: &Intent| s.faults.skips > 0 && !open.absent;
+                    when(s.intent.as_ref().is_some_and(|open| open.post.messages.len() > 1 || rests(open)), Action::GiveUp(n));
+                }
                 Worker::Calling(_, post) => {
                     let refused = s.unwanted.is_some_and(|unwanted| post.messages.contains(&unwanted));
                     when(!refused, Action::Call(n, End::Accepted));
@@ -75,6 +81,9 @@ impl Delivery {
         when(unsettled && !calling && s.late.is_empty(), Action::Settles);
         when(!s.due && !queued.is_empty() && !unsettled, Action::PauseEnds);
         when(!s.due && !queued.is_empty() && unsettled && s.faults.retries > 0, Action::Retry);
+        for message in s.intent.iter().filter(|open| open.absent).flat_map(|open| &open.post.messages) {
+            when(s.faults.skips > 0, Action::Skip(*message));
+        }
         when(!s.late.is_empty(), Action::Appears);
         when(self.agents && !s.agent_wrote && !s.posts.is_empty(), Action::AgentWrites);
         for event in &s.events {
@@ -125,6 +134,10 @@ impl Delivery {
                 }
             }
             Action::Write(n) => self.write(&mut s, n),
+            Action::GiveUp(n) => {
+                let worker = std::mem::replace(&mut s.workers[n], Worker::Idle);
+                self.give_up(&mut s, &worker);
+            }
             Action::Call(n, end) => {
                 let Worker::Calling(newest, post) = s.workers[n].clone() else { return s };
                 s.faults.calls -= u8::from(!matches!(end, End::Accepted | End::Refused));
@@ -156,6 +169,18 @@ impl Delivery {
             Action::Retry => {
                 s.faults.retries -= 1;
                 s.due = true;
+            }
+            Action::Skip(message) => {
+                s.faults.skips -= 1;
+                s.workers.iter_mut().for_each(Worker::outdate);
+                let Some(open) = s.intent.take() else { return s };
+                for place in s.lane.iter_mut().filter(|place| place.intent == Some(open.post.reference)) {
+                    place.intent = None;
+                    if place.message == message {
+                        place.entry = Entry::Skipped;
+                    }
+                }
+                (s.lease, s.due) = (false, true);
             }
             Action::Appears => {
                 let post = s.late.remove(0);
@@ -215,13 +240,31 @@ impl Delivery {
             Worker::Called(_, ref post, _) if holds && s.open(post) => worker,
             Worker::Absent(newest, reference) if holds => match &mut s.intent {
                 Some(open) if open.post.reference == reference => {
-                    open.settled = false;
+                    (open.settled, open.absent) = (false, false);
                     Worker::Calling(newest, open.post.clone())
                 }
                 _ => return,
             },
             _ => return,
         };
+    }
+
+    /// Ends an open intent that is not there and holds several messages like one that is refused; one message rests.
+    fn give_up(&self, s: &mut State, worker: &Worker) {
+        let Worker::Absent(newest, reference) = worker else { return };
+        let holds = self.holds(worker);
+        match &mut s.intent {
+            Some(open) if holds && open.post.reference == *reference => {
+                if open.post.messages.len() > 1 {
+                    let called = Worker::Called(*newest, open.post.clone(), End::Refused);
+                    self.record(s, &called);
+                } else {
+                    open.absent = true;
+                    self.let_go(s, worker, false);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn record(&self, s: &mut State, worker: &Worker) {
@@ -267,7 +310,7 @@ impl State {
         if self.intent.is_some() {
             return false;
         }
-        self.intent = Some(Intent { post: post.clone(), settled: false });
+        self.intent = Some(Intent { post: post.clone(), settled: false, absent: false });
         self.written |= 1 << post.reference;
         for place in self.lane.iter_mut().filter(|place| post.messages.contains(&place.message)) {
             place.intent = Some(post.reference);

@@ -66,6 +66,7 @@ pub(crate) async fn look_at_lines(
             about: row.account,
             href: format!("/lines/{}", row.id),
             refused,
+            messages: None,
         }
     }))
 }
@@ -115,5 +116,6 @@ fn person(account_id: AccountId, row: users::Row) -> BulkRow {
         name: row.name,
         about: row.email,
         href: format!("/users/{}", row.id),
+        messages: None,
     }
 }

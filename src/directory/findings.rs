@@ -1,24 +1,42 @@
 //! Findings: what contradicts itself in the directory, or looks like a mistake. Each is a line, with what mends it one link away.
+//!
+//! The rule: what staff have set aside is listed apart, until it is brought back, or the line has another owner or another type.
 
-use super::lines::Row;
+mod aside;
+
+pub use aside::{bring_back, set_aside};
+pub(crate) use aside::{bring_one_back, set_one_aside};
+
 use crate::db::{Db, Result, one_more};
 use crate::staff::{Permit, may};
-use crate::types::{Cursor, FindingKind, LineId, LineRow, Page, PhoneNumber};
+use crate::types::{Cursor, FindingKind, FindingRow, LineId, LineRow, Page, PhoneNumber, SetAside, Timestamp};
 use std::collections::HashSet;
 
 /// So many lines are looked at in one statement, and so many times for one page.
 const CHUNK: i64 = 500;
 const CHUNKS: usize = 20;
 
+/// A line that a finding is about, and how it was set aside, if it was.
+#[derive(sqlx::FromRow)]
+struct Found {
+    #[sqlx(flatten)]
+    line: LineRow,
+    reason: Option<String>,
+    set_by: Option<String>,
+    set_at: Option<Timestamp>,
+}
+
 macro_rules! list_sql {
     ($narrow:literal) => {
         concat!(
             "with mine as materialized (select role_id from staff_scope_role where staff_id = $3 and permission = $4)
-             select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at, l.closed_at,
-               l.transfer_id is not null as is_moving
+             select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.created_at, l.closed_at,
+               s.reason, s.set_by, s.set_at
              from line l
              join account a on a.id = l.account_id
-             where l.number > $1 and l.closed_at is null
+             left join finding_aside s
+               on s.line_id = l.id and s.kind = $6 and s.owner_id = l.account_id and s.integration_type = l.integration_type
+             where l.number > $1 and l.closed_at is null and (s.line_id is not null) = $7
                and ($2 or exists (select 1 from mine join role_account s on s.role_id = mine.role_id where s.account_id = l.account_id limit 1 offset 0))
                and ",
             $narrow,
@@ -28,7 +46,7 @@ macro_rules! list_sql {
     };
 }
 
-/// The lines that a finding is about, by number.
+/// The lines that a finding is about, by number, without those that it is set aside for.
 ///
 /// # Errors
 /// What the database says.
@@ -39,13 +57,41 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<LineRow>> {
+    Ok(found(db, permit, kind, false, after, limit).await?.map(|found| found.line))
+}
+
+/// The lines that a finding is about and is set aside for, by number.
+///
+/// # Errors
+/// What the database says.
+pub async fn list_aside(
+    db: &Db,
+    permit: &Permit<may::SeeDirectory>,
+    kind: FindingKind,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<FindingRow>> {
+    Ok(found(db, permit, kind, true, after, limit).await?.map(|found| FindingRow {
+        line: found.line,
+        aside: found.reason.zip(found.set_by).zip(found.set_at).map(|((reason, by), at)| SetAside { reason, by, at }),
+    }))
+}
+
+async fn found(
+    db: &Db,
+    permit: &Permit<may::SeeDirectory>,
+    kind: FindingKind,
+    is_aside: bool,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Found>> {
     let scope = permit.scope();
     let after = after.and_then(Cursor::key::<String>).unwrap_or_default();
     if kind == FindingKind::LooksBlastOnly {
-        return look_blast_only(db, permit, after, limit).await;
+        return look_blast_only(db, permit, is_aside, after, limit).await;
     }
-    let args = (after, scope.everywhere, scope.staff, scope.permission, one_more(limit));
-    let rows: Vec<Row> = match kind {
+    let args = (after, scope.everywhere, scope.staff, scope.permission, one_more(limit), kind, is_aside);
+    let rows: Vec<Found> = match kind {
         FindingKind::ProductMissing => {
             db.all(
                 list_sql!(
@@ -69,28 +115,27 @@ pub async fn list(
     Ok(page(rows, limit))
 }
 
-fn page(rows: Vec<Row>, limit: usize) -> Page<LineRow> {
-    Page::of(rows, limit, |row| row.number.expose().to_owned()).map(LineRow::from)
+fn page(rows: Vec<Found>, limit: usize) -> Page<Found> {
+    Page::of(rows, limit, |found| found.line.number.expose().to_owned())
 }
 
 /// Lines by number, a chunk at a time, and of each chunk those that look blast-only. After many chunks without enough of them the page ends
 /// early, and the next one goes on from there.
-async fn look_blast_only(db: &Db, permit: &Permit<may::SeeDirectory>, after: String, limit: usize) -> Result<Page<LineRow>> {
-    let scope = permit.scope();
-    let (mut behind, mut found): (String, Vec<Row>) = (after, Vec::new());
+async fn look_blast_only(db: &Db, permit: &Permit<may::SeeDirectory>, is_aside: bool, after: String, limit: usize) -> Result<Page<Found>> {
+    let (scope, kind) = (permit.scope(), FindingKind::LooksBlastOnly);
+    let (mut behind, mut rows): (String, Vec<Found>) = (after, Vec::new());
     for _ in 0..CHUNKS {
-        let chunk: Vec<Row> = db
-            .all(list_sql!("l.integration_type <> 'none'"), (behind.clone(), scope.everywhere, scope.staff, scope.permission, CHUNK))
-            .await?;
-        let Some(last) = chunk.last().map(|row| row.number.clone()) else { return Ok(page(found, limit)) };
-        let ids: Vec<LineId> = chunk.iter().map(|row| row.id).collect();
+        let args = (behind.clone(), scope.everywhere, scope.staff, scope.permission, CHUNK, kind, is_aside);
+        let chunk: Vec<Found> = db.all(list_sql!("l.integration_type <> 'none'"), args).await?;
+        let Some(last) = chunk.last().map(|found| found.line.number.clone()) else { return Ok(page(rows, limit)) };
+        let ids: Vec<LineId> = chunk.iter().map(|found| found.line.id).collect();
         let such: HashSet<LineId> = crate::messaging::look_blast_only(db, permit, &ids).await?.into_iter().collect();
         let is_end = chunk.len() < usize::try_from(CHUNK).unwrap_or(usize::MAX);
-        found.extend(chunk.into_iter().filter(|row| such.contains(&row.id)));
-        if is_end || found.len() > limit {
-            return Ok(page(found, limit));
+        rows.extend(chunk.into_iter().filter(|found| such.contains(&found.line.id)));
+        if is_end || rows.len() > limit {
+            return Ok(page(rows, limit));
         }
         behind = PhoneNumber::expose(&last).to_owned();
     }
-    Ok(Page { rows: found.into_iter().map(LineRow::from).collect(), next: Some(Cursor::at(&behind)) })
+    Ok(Page { rows, next: Some(Cursor::at(&behind)) })
 }

@@ -32,7 +32,7 @@ pub struct Edge {
 
 const TO_NONE: &str = "From now on a reply is recorded and STOP, START and HELP are honoured; it is not routed and makes no conversation.";
 const TO_INBOX: &str = "From now on a reply becomes a conversation in the inbox.";
-const TO_RINGCENTRAL: &str = "From now on a reply is posted into RingCentral, with the messages that were sent since this change ahead of it. Earlier history is not posted.";
+const TO_RINGCENTRAL: &str = "From now on a reply is posted into RingCentral, with the messages that were recorded since this change ahead of it. Earlier history is not posted.";
 const CHATS_STAY: &str = "The RingCentral chats stay as they are; nothing further is posted into them once the queue is empty.";
 const CHATS_COME: &str = "A chat is made, or the earlier one used again, when a contact next writes.";
 const NO_CHATS: &str = "No RingCentral chat is touched.";
@@ -100,6 +100,12 @@ pub async fn preview(
         });
     } else if sync.skipped > 0 && edge.needs_connection {
         effects.push(format!("Skipped messages stay skipped, and each can be restored: {}.", sync.skipped));
+    }
+    if edge.needs_connection {
+        match crate::messaging::outbound::unsent_of_line(db, line).await? {
+            0 => {}
+            n => effects.push(format!("Messages on their way, recorded before this change, are sent and not shown in RingCentral: {n}.")),
+        }
     }
     effects.push(edge.chat.to_owned());
     let obstacle = if current.is_closed {

@@ -12,7 +12,7 @@ use crate::db::{Db, Result, Sql, Tx, is_duplicate, one_more};
 use crate::staff::{Entry, Permit, Scope, may, record};
 use crate::types::{
     AccountId, Change, Cursor, IntegrationType, LineDetail, LineFilter, LineId, LineRow, LineSort, OpenOrClosed, Page, PhoneNumber,
-    Problem, RunId, Timestamp,
+    Problem, RunId, Timestamp, UserId,
 };
 
 /// A list's row as it is stored.
@@ -123,23 +123,43 @@ pub(super) async fn rows(db: &Db, scope: Scope, filter: &LineFilter, after: Opti
     }
 }
 
-/// The lines of an account, by number.
+#[derive(sqlx::FromRow)]
+struct Offered {
+    #[sqlx(flatten)]
+    row: Row,
+    has_access: bool,
+}
+
+/// The lines of a person's account by number, up to `most`, each with whether they have access, and how many there are. Those with access
+/// are there before any other, and what is open before what is closed.
 ///
 /// # Errors
 /// What the database says.
-pub(super) async fn of_account(db: &Db, account: AccountId, most: i64) -> Result<Vec<LineRow>> {
-    let rows: Vec<Row> = db
+pub(super) async fn of_person(db: &Db, account: AccountId, user: UserId, most: i64) -> Result<(Vec<(LineRow, bool)>, i64)> {
+    let rows: Vec<Offered> = db
         .all(
-            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at, l.closed_at, l.transfer_id is not null as is_moving
-             from line l
+            "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.version, l.created_at, l.closed_at,
+               l.transfer_id is not null as is_moving, n.has_access
+             from (select k.id, u.line_id is not null as has_access
+                   from line k
+                   left join line_user u on u.line_id = k.id and u.user_id = $2
+                   where k.account_id = $1
+                   order by u.line_id is null, k.closed_at is not null, k.number
+                   limit $3) n
+             join line l on l.id = n.id
              join account a on a.id = l.account_id
-             where l.account_id = $1
-             order by l.number
-             limit $2",
-            (account, most),
+             order by l.number",
+            (account, user, most),
         )
         .await?;
-    Ok(rows.into_iter().map(LineRow::from).collect())
+    let found = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let all = if found < most {
+        found
+    } else {
+        let (all,): (i64,) = db.one("select count(*) from line where account_id = $1", [account]).await?;
+        all
+    };
+    Ok((rows.into_iter().map(|Offered { row, has_access }| (row.into(), has_access)).collect(), all))
 }
 
 /// A line, whole.
@@ -149,12 +169,14 @@ pub(super) async fn of_account(db: &Db, account: AccountId, most: i64) -> Result
 pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, line: LineId) -> Result<LineDetail, Problem> {
     let row = row(db, permit.scope(), line).await?.ok_or_else(no_such_line)?;
     let (transfer,): (Option<RunId>,) = db.one("select transfer_id from line where id = $1", [line]).await?;
+    let (users, users_of_account) = people::users_of(db, line, row.account_id).await?;
     Ok(LineDetail {
         version: row.version,
         created_at: row.created_at,
         connected: !crate::ringcentral::connected(db, [row.account_id]).await?.is_empty(),
         transfer,
-        users: people::users_of(db, line, row.account_id).await?,
+        users,
+        users_of_account,
         responders: people::responders_of(db, line).await?,
         line: row.into(),
     })
@@ -242,6 +264,7 @@ pub async fn add(
             other => other?,
         };
         super::search::write_digits(tx, &[(id, &number)]).await?;
+        crate::messaging::unknown::are_lines_now(tx, &[[&number]]).await?;
         tx.tell(Change::Line { account_id: account, line_id: id });
         let entry = Entry { action: "line.add", account_id: Some(account), line_id: Some(id), ..Entry::default() };
         let after = serde_json::json!({ "label": label, "integration_type": integration_type });

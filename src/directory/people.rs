@@ -12,19 +12,61 @@ pub use super::contacts::name_contact;
 pub(crate) use super::contacts::{erase_contact, knows_contact};
 pub use super::users::add as add_user;
 
-pub(super) async fn users_of(db: &Db, line: LineId, account: AccountId) -> Result<Vec<LineUser>> {
-    let rows: Vec<(UserId, String, String, bool)> = db
+/// So many people of the account a line's page offers.
+const PEOPLE: i64 = 500;
+
+/// The open people of the line's account by name, up to [`PEOPLE`], and how many there are. Those with access are there before anybody
+/// else is.
+pub(super) async fn users_of(db: &Db, line: LineId, account: AccountId) -> Result<(Vec<LineUser>, i64)> {
+    // Two statements: who has access is found by the line, and the others are read off the index by name, however many they are.
+    let mut rows: Vec<(String, UserId, String, String, bool)> = db
         .all(
-            "select u.id, u.name, u.email, lu.line_id is not null
-             from account_user u
-             left join line_user lu on lu.user_id = u.id and lu.line_id = $1
-             where u.account_id = $2 and u.closed_at is null
+            "select u.search, u.id, u.name, u.email, true
+             from line_user lu
+             join account_user u on u.id = lu.user_id
+             where lu.line_id = $1 and u.account_id = $2 and u.closed_at is null
              order by u.search, u.id
-             limit 500",
+             limit $3",
+            (line, account, PEOPLE),
+        )
+        .await?;
+    let left = PEOPLE - i64::try_from(rows.len()).unwrap_or(PEOPLE);
+    let others: Vec<(String, UserId, String, String, bool)> = db
+        .all(
+            "select u.search, u.id, u.name, u.email, false
+             from account_user u
+             where u.account_id = $2 and u.closed_at is null
+               and not exists (select 1 from line_user lu where lu.line_id = $1 and lu.user_id = u.id)
+             order by u.search, u.id
+             limit $3",
+            (line, account, left),
+        )
+        .await?;
+    rows.extend(others);
+    rows.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+    // Whose access went between the two is in both.
+    rows.dedup_by_key(|row| row.1);
+    let found = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let all = if found < PEOPLE {
+        found
+    } else {
+        let (all,): (i64,) = db.one("select count(*) from account_user where account_id = $1 and closed_at is null", [account]).await?;
+        all
+    };
+    Ok((rows.into_iter().map(|(_, id, name, email, access)| LineUser { id, name, email, access }).collect(), all))
+}
+
+/// How many open people of the line's account have access to it.
+pub(super) async fn count_with_access(db: &Db, line: LineId, account: AccountId) -> Result<i64> {
+    let (count,): (i64,) = db
+        .one(
+            "select count(*) from line_user lu
+             join account_user u on u.id = lu.user_id
+             where lu.line_id = $1 and u.account_id = $2 and u.closed_at is null",
             (line, account),
         )
         .await?;
-    Ok(rows.into_iter().map(|(id, name, email, access)| LineUser { id, name, email, access }).collect())
+    Ok(count)
 }
 
 pub(super) async fn responders_of(db: &Db, line: LineId) -> Result<Vec<ResponderRow>> {

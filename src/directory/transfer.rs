@@ -111,6 +111,7 @@ pub const TABLES: &[LineTable] = &[
     LineTable { table: "line_user", fate: Fate::Settles, how: "dropped, or kept for people whom the new account knows by e-mail address" },
     LineTable { table: "responder", fate: Fate::Settles, how: "moved along, or dropped" },
     LineTable { table: "line_digits", fate: Fate::Follows, how: "what the line's number is found by is the line's" },
+    LineTable { table: "finding_aside", fate: Fate::Follows, how: "what was set aside of the line comes back with another owner" },
     LineTable { table: "retention_mark", fate: Fate::Follows, how: "how far a line is worked off is the line's" },
 ];
 

@@ -7,7 +7,7 @@ use super::{begin_of, lines, past, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx, one_more};
 use crate::staff::{Entry, Permit, Scope, may, record};
-use crate::types::{AccountId, Change, Cursor, LineId, LineRow, OpenOrClosed, Page, Problem, Timestamp, UserDetail, UserId, UserRow};
+use crate::types::{AccountId, Change, Cursor, LineId, OpenOrClosed, Page, Problem, Timestamp, UserDetail, UserId, UserRow};
 use crate::undo::{self, Step};
 use serde_json::json;
 
@@ -140,16 +140,8 @@ pub(super) struct Whole {
 /// `NotFound` when they are not there or not within the permit's scope.
 pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, id: UserId) -> Result<UserDetail, Problem> {
     let Whole { row, account_id, account, created_at } = whole(db, permit.scope(), id).await?;
-    let access: Vec<(LineId,)> = db.all("select line_id from line_user where user_id = $1", [id]).await?;
-    let lines = lines::of_account(db, account_id, LINES).await?;
-    let lines: Vec<(LineRow, bool)> = lines
-        .into_iter()
-        .map(|line| {
-            let has = access.contains(&(line.id,));
-            (line, has)
-        })
-        .collect();
-    Ok(UserDetail { version: row.version, row: row.into(), account_id, account, created_at, lines })
+    let (lines, lines_of_account) = lines::of_person(db, account_id, id, LINES).await?;
+    Ok(UserDetail { version: row.version, row: row.into(), account_id, account, created_at, lines, lines_of_account })
 }
 
 /// A person as they are stored.

@@ -4,6 +4,7 @@
 mod by_staff;
 mod draft;
 mod edit;
+mod needs;
 mod recipients;
 mod rest;
 
@@ -14,6 +15,7 @@ pub use recipients::recipients;
 pub use rest::cancel_rest;
 
 pub(crate) use draft::forget_drafts;
+pub(crate) use needs::waiting;
 
 use super::consent;
 use super::inbound::{self, json};
@@ -145,37 +147,54 @@ pub async fn decide(
     now: &Now,
     actor: &Actor,
     account: AccountId,
-    (line, id): (LineId, BlastId),
+    blast: (LineId, BlastId),
     decision: Decision,
 ) -> Result<(), Problem> {
-    let found: Option<(BlastState,)> = tx
+    decide_as_seen(tx, now, actor, account, blast, None, decision).await
+}
+
+/// The same, of a blast that was `seen` on this version; `None`: whatever it says by now.
+async fn decide_as_seen(
+    tx: &mut Tx,
+    now: &Now,
+    actor: &Actor,
+    account: AccountId,
+    (line, id): (LineId, BlastId),
+    seen: Option<i64>,
+    decision: Decision,
+) -> Result<(), Problem> {
+    let found: Option<(BlastState, i64)> = tx
         .opt(
             "update blast set state = state
              where line_id = $1 and id = $2 and exists (select 1 from line l where l.id = $1 and l.account_id = $3)
-             returning state",
+             returning state, version",
             (line, id, account),
         )
         .await?;
-    let (state,) = found.ok_or_else(|| Problem::not_found("This account has no such blast."))?;
-    let after = match (decision, state) {
-        (Decision::Resume, BlastState::Paused) => BlastState::Scheduled,
-        (Decision::Pause, BlastState::Scheduled) => BlastState::Paused,
-        (Decision::Cancel, BlastState::Paused | BlastState::Scheduled) => BlastState::Cancelled,
-        (Decision::Resume, BlastState::Scheduled) | (Decision::Pause, BlastState::Paused) | (Decision::Cancel, BlastState::Cancelled) => {
-            return Ok(());
-        }
-        _ => return Err(Problem::conflict("This blast has started already, or was cancelled.")),
+    let (state, version) = found.ok_or_else(|| Problem::not_found("This account has no such blast."))?;
+    let (after, action) = match decision {
+        Decision::Resume => (BlastState::Scheduled, "blast.resume"),
+        Decision::Pause => (BlastState::Paused, "blast.pause"),
+        Decision::Cancel => (BlastState::Cancelled, "blast.cancel"),
     };
-    tx.run("update blast set state = $3 where line_id = $1 and id = $2", (line, id, after)).await?;
+    let is_decided = state == after;
+    if !is_decided && !matches!(state, BlastState::Scheduled | BlastState::Paused) {
+        return Err(Problem::conflict("This blast has started already, or was cancelled."));
+    }
+    // The same press again finds nothing but its own change since.
+    let is_as_seen = seen.is_none_or(|seen| seen == version || is_decided && seen == version - 1);
+    if !is_as_seen {
+        return Err(Problem::conflict("Somebody has just changed this blast. Nothing was decided: look again, then decide."));
+    }
+    if is_decided {
+        return Ok(());
+    }
+    tx.run("update blast set state = $3, version = version + 1 where line_id = $1 and id = $2", (line, id, after)).await?;
     if after == BlastState::Cancelled {
         tx.run("delete from blast_chunk where line_id = $1 and blast_id = $2", (line, id)).await?;
     }
     tx.tell(Change::OutboxDue);
-    let action = match decision {
-        Decision::Resume => "blast.resume",
-        Decision::Pause => "blast.pause",
-        Decision::Cancel => "blast.cancel",
-    };
+    tx.tell(Change::Line { account_id: account, line_id: line });
     let entry = Entry { action, account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..Entry::default() };
     Ok(record(tx, now, actor, entry.change(serde_json::json!({ "state": state }), serde_json::json!({ "state": after }))).await?)
 }

@@ -26,7 +26,7 @@ pub struct Incoming {
     pub body: String,
     /// Its attachments.
     pub media: Vec<Media>,
-    /// The carrier's time, for display.
+    /// The carrier's time: for display, and for which of two keywords was written later.
     pub sent_at: Option<Timestamp>,
 }
 
@@ -72,6 +72,8 @@ struct New<'a> {
     id: MessageId,
     conversation: Option<ConversationId>,
     keyword: Option<Keyword>,
+    /// It is a START, and the contact stays opted out: they wrote STOP later, which came in first.
+    stays_out: bool,
 }
 
 /// Records a batch; answers one by one, in order. All or nothing: after an error nothing is recorded.
@@ -108,7 +110,7 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
             };
             if *answer == Received::Recorded {
                 let keyword = consent::keyword(&incoming.body);
-                new.push(New { incoming, route: *route, id: MessageId(now.id_at(at)), conversation: None, keyword });
+                new.push(New { incoming, route: *route, id: MessageId(now.id_at(at)), conversation: None, keyword, stays_out: false });
             }
         }
         // Ids of one millisecond are in no order; arrival order is.
@@ -117,8 +119,7 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
         new.iter_mut().zip(ids).for_each(|(m, id)| m.id = id);
 
         super::unknown::keep(tx, now, at, &strays).await?;
-        let given: Vec<consent::Given> = last_word(&new, at);
-        consent::write(tx, now, &given).await?;
+        let stay_out = consent::write(tx, now, at, &given(&new, at)).await?;
         let routed: Vec<(LineId, AccountId, &PhoneNumber)> = new
             .iter()
             .filter(|m| m.route.integration_type != IntegrationType::None)
@@ -126,7 +127,9 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
             .collect();
         let conversations = conversations(tx, now, at, &routed).await?;
         for m in &mut new {
-            m.conversation = conversations.get(&(m.route.id, m.incoming.from.clone())).copied();
+            let key = (m.route.id, m.incoming.from.clone());
+            m.conversation = conversations.get(&key).copied();
+            m.stays_out = m.keyword == Some(Keyword::Start) && stay_out.contains(&key);
         }
         record(tx, at, &new).await?;
         let replies = reply(tx, now, at, &new).await?;
@@ -171,19 +174,24 @@ async fn known_already(tx: &mut Tx, batch: &[Incoming], routes: &HashMap<PhoneNu
     Ok(rows.into_iter().collect())
 }
 
-/// The consent that the batch's keywords give: for each line and number the last word counts.
-fn last_word(new: &[New<'_>], at: Timestamp) -> Vec<consent::Given> {
-    let mut last: HashMap<(LineId, &PhoneNumber), consent::Given> = HashMap::new();
-    for m in new {
-        let state = match m.keyword {
-            Some(Keyword::Stop) => "opted_out",
-            Some(Keyword::Start) => "opted_in",
-            Some(Keyword::Help) | None => continue,
+/// The consent that the batch's keywords give, in order. It counts from when the carrier says that it was written, and from no later than
+/// when it came in: a webhook may be late, and a carrier's clock wrong.
+fn given(new: &[New<'_>], at: Timestamp) -> Vec<consent::Given> {
+    let given = new.iter().filter_map(|m| {
+        let out = match m.keyword? {
+            Keyword::Stop => true,
+            Keyword::Start => false,
+            Keyword::Help => return None,
         };
-        let given = consent::Given(m.route.id, m.incoming.from.clone(), m.route.account_id, state, at);
-        last.insert((m.route.id, &m.incoming.from), given);
-    }
-    last.into_values().collect()
+        Some(consent::Given {
+            line_id: m.route.id,
+            number: m.incoming.from.clone(),
+            account_id: m.route.account_id,
+            out,
+            at: m.incoming.sent_at.map_or(at, |sent| sent.min(at)),
+        })
+    });
+    given.collect()
 }
 
 /// Finds or makes the conversation of each line and number.
@@ -277,6 +285,8 @@ async fn reply(tx: &mut Tx, now: &Now, at: Timestamp, new: &[New<'_>]) -> Result
     let mut rows = Vec::new();
     for m in new {
         let (origin, text) = match m.keyword {
+            // Nobody is told that they are subscribed who is not.
+            Some(_) if m.stays_out => continue,
             Some(keyword) => (Origin::Confirmation, keyword.answer().to_owned()),
             None => match responders.get(&(m.route.id, m.incoming.body.trim().to_lowercase())) {
                 Some(reply) if m.route.integration_type != IntegrationType::None => (Origin::Responder, reply.clone()),

@@ -1,6 +1,6 @@
 //! Outgoing messages: recorded with their held row in one transaction, sent by a paced worker, never sent twice: the carrier
 //! knows the reference. Consent is checked at the moment of sending. On a RingCentral line the SMS is never delayed; only its
-//! post is held.
+//! post is held. What was tried without a clear answer is not known to be unsent: the carrier's word on it counts, however late it comes.
 
 use super::carrier::{Carrier, Sent, Sms, from_reference};
 use super::inbound::json;
@@ -8,13 +8,15 @@ use super::{consent, inbound};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx};
 use crate::figures::{self, Counter};
-use crate::sync;
+use crate::sync::{self, NotReached};
 use crate::types::{
     AccountId, BlastId, Change, ConversationId, IntegrationType, LineId, MessageId, MessageState, Origin, PhoneNumber, Problem, Timestamp,
 };
 use crate::work::{Batcher, backoff, wait_for};
 use futures_util::stream::{self, StreamExt};
+use std::collections::HashSet;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -26,6 +28,10 @@ const CLAIM: Duration = Duration::from_secs(60);
 const CALL: Duration = Duration::from_secs(20);
 /// After so many tries a message fails.
 const TRIES: i64 = 12;
+/// So many calls are under way at once, at most: some that hang leave room for others.
+const CALLS: usize = 128;
+/// At most every so often something is claimed, so that not every call that ends makes a transaction.
+const BETWEEN_CLAIMS: Duration = Duration::from_millis(10);
 
 /// A message to be queued.
 #[derive(Debug, Clone)]
@@ -353,6 +359,32 @@ struct Attempt {
     sent: Option<Sent>,
 }
 
+impl Attempt {
+    /// Why the message did not come to the contact, when it ends with this.
+    fn not_reached(&self) -> NotReached {
+        match self.sent {
+            None if self.due.attempts > 1 => NotReached::OptedOutSince,
+            None => NotReached::OptedOut,
+            Some(Sent::Refused(_)) => NotReached::Refused,
+            Some(_) => NotReached::Unanswered,
+        }
+    }
+}
+
+/// Which of these messages still wait to be sent; they do until the transaction ends.
+const STILL_QUEUED: Sql = Sql {
+    sqlite: "select m.line_id, m.id
+             from json_each($1) j
+             join message m on m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
+             where m.state = 'queued'",
+    postgres: "select m.line_id, m.id
+               from json_each($1) j
+               join message m on m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
+               where m.state = 'queued'
+               order by m.line_id, m.id
+               for update of m",
+};
+
 /// Writes results set-wise.
 async fn record(db: &Db, now: &Now, results: Vec<Attempt>) -> Result<Vec<Result<(), String>>> {
     let count = results.len();
@@ -365,6 +397,9 @@ async fn record(db: &Db, now: &Now, results: Vec<Attempt>) -> Result<Vec<Result<
             let key = (due.line_id, due.id);
             let (state, carrier_id, accepted, error, next): (_, Option<&str>, Option<Timestamp>, Option<&str>, Option<Timestamp>) =
                 match sent {
+                    None if due.attempts > 1 => {
+                        ("opted_out", None, None, Some("the contact has opted out; an earlier try may have reached them"), None)
+                    }
                     None => ("opted_out", None, None, Some("the contact has opted out"), None),
                     Some(Sent::Accepted(id)) => ("accepted", Some(id), Some(at), None, None),
                     Some(Sent::Refused(why)) => ("failed", None, None, Some(why), None),
@@ -389,6 +424,13 @@ async fn record(db: &Db, now: &Now, results: Vec<Attempt>) -> Result<Vec<Result<
                 });
             }
         }
+        // A delivery status may have been first: such a message was sent, and neither its post nor its agent is told otherwise.
+        let dropped: Vec<(LineId, MessageId)> = if dropped.is_empty() { dropped } else { tx.all(STILL_QUEUED, [json(&dropped)]).await? };
+        let replies: Vec<_> = results
+            .iter()
+            .filter(|attempt| attempt.due.origin == Origin::Agent && dropped.contains(&(attempt.due.line_id, attempt.due.id)))
+            .map(|attempt| (attempt.due.line_id, attempt.due.id, attempt.not_reached()))
+            .collect();
         tx.run(
             "update message as m
              set state = case when m.state = 'queued' then j.value->>2 else m.state end,
@@ -401,8 +443,10 @@ async fn record(db: &Db, now: &Now, results: Vec<Attempt>) -> Result<Vec<Result<
             [json(&rows)],
         )
         .await?;
-        sync::releasable(tx, at, &releasable).await?;
+        // It takes the lanes' locks, which come before those of their messages.
         sync::not_sent(tx, now, &dropped).await?;
+        sync::releasable(tx, at, &releasable).await?;
+        sync::reply_did_not_arrive(tx, now, &replies).await?;
         let taken = results.iter().filter(|attempt| matches!(attempt.sent, Some(Sent::Accepted(_))));
         figures::count(tx, at, taken.map(|attempt| (attempt.due.account_id, Counter::Outbound))).await?;
         Ok(vec![Ok(()); count])
@@ -424,59 +468,99 @@ fn recorder(db: &Db, now: &Now) -> Recorder {
     )
 }
 
-/// Sends what is due now, at most `most`, and says how many messages it took. For tests, which move the clock themselves.
+/// Sends what is due now, at most `most`, waits until all of it has ended, and says how many messages it took. For tests, which move the
+/// clock themselves.
 ///
 /// # Errors
 /// What the database says.
 pub async fn step(db: &Db, now: &Now, carrier: &Carrier, most: u32) -> Result<usize> {
-    send_due(db, now, carrier, &recorder(db, now), most).await
-}
-
-async fn send_due(db: &Db, now: &Now, carrier: &Carrier, recorder: &Recorder, most: u32) -> Result<usize> {
-    let due = db.work(async |tx| claim(tx, now.at(), i64::from(most)).await).await?;
+    let recorder = recorder(db, now);
+    let due = claim_due(db, now, most as usize).await?;
     let count = due.len();
-    stream::iter(due)
-        .for_each_concurrent(32, async |due| {
-            let sms = Sms {
-                line_id: due.line_id,
-                message_id: due.id,
-                from: due.line_number.clone(),
-                to: due.number.clone(),
-                text: due.body.clone(),
-            };
-            let sent = if due.opted_out && due.origin != Origin::Confirmation { None } else { Some(carrier.send(&sms, CALL).await) };
-            match recorder.submit(Attempt { due, sent }).await {
-                Ok(Ok(())) => {}
-                // Not recorded: it is claimed until the claim runs out, then sent again under the same reference.
-                Ok(Err(error)) => tracing::error!(%error, "a sent message could not be recorded; it will be tried again"),
-                Err(stopped) => tracing::warn!(%stopped, "a sent message is not recorded yet; it will be tried again"),
-            }
-        })
-        .await;
+    stream::iter(due).for_each_concurrent(32, |due| send_one(carrier.clone(), recorder.clone(), due)).await;
     Ok(count)
 }
 
-/// Sends what is due, a batch at a time, until told to stop; then finishes the calls under way. `per_second` paces all of it.
+/// Claims what is due now, at most `most`.
+async fn claim_due(db: &Db, now: &Now, most: usize) -> Result<Vec<Due>> {
+    db.work(async |tx| claim(tx, now.at(), i64::try_from(most).unwrap_or(i64::MAX)).await).await
+}
+
+/// Sends one message, and has it written down how that ended.
+async fn send_one(carrier: Carrier, recorder: Recorder, due: Due) {
+    let sms =
+        Sms { line_id: due.line_id, message_id: due.id, from: due.line_number.clone(), to: due.number.clone(), text: due.body.clone() };
+    let sent = if due.opted_out && due.origin != Origin::Confirmation { None } else { Some(carrier.send(&sms, CALL).await) };
+    match recorder.submit(Attempt { due, sent }).await {
+        Ok(Ok(())) => {}
+        // Not recorded: it is claimed until the claim runs out, then sent again under the same reference.
+        Ok(Err(error)) => tracing::error!(%error, "a sent message could not be recorded; it will be tried again"),
+        Err(stopped) => tracing::warn!(%stopped, "a sent message is not recorded yet; it will be tried again"),
+    }
+}
+
+/// Sends what is due until told to stop; then finishes the calls under way. `per_second` paces all of it: so many are claimed, and only
+/// while there is room for their calls, so that one that hangs holds up nobody and a claim does not run out before its call begins.
 pub async fn run(db: Db, now: Now, carrier: Carrier, per_second: u32, stop: CancellationToken) {
     let db = db.in_background();
     let mut bell = db.changes();
     let recorder = recorder(&db, &now);
+    let per_second = per_second.max(1);
     // A tenth of a second's worth at a time keeps the pace even.
-    let share = (per_second / 10).max(1);
+    let share = (per_second / 10).max(1) as usize;
+    let mut under_way = JoinSet::new();
     while !stop.is_cancelled() {
-        let began = tokio::time::Instant::now();
-        let count = send_due(&db, &now, &carrier, &recorder, share).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "the outbox could not be read");
-            0
-        });
-        if count == 0 {
-            let idle = wait_for(&mut bell, Change::OutboxDue, Duration::from_secs(1));
-            tokio::select! { () = idle => {}, () = stop.cancelled() => {} }
+        let room = CALLS.saturating_sub(under_way.len());
+        if room == 0 {
+            tokio::select! { _ = under_way.join_next() => {}, () = stop.cancelled() => {} }
+            while under_way.try_join_next().is_some() {}
             continue;
         }
-        let pace = Duration::from_secs_f64(count as f64 / f64::from(per_second.max(1)));
+        let began = tokio::time::Instant::now();
+        let due = claim_due(&db, &now, share.min(room)).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the outbox could not be read");
+            Vec::new()
+        });
+        let count = due.len();
+        for due in due {
+            under_way.spawn(send_one(carrier.clone(), recorder.clone(), due));
+        }
+        if count == 0 {
+            // What an agent wrote next is due when a call has ended.
+            tokio::select! {
+                () = wait_for(&mut bell, Change::OutboxDue, Duration::from_secs(1)) => {}
+                Some(_) = under_way.join_next() => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        while under_way.try_join_next().is_some() {}
+        let pace = Duration::from_secs_f64(count as f64 / f64::from(per_second)).max(BETWEEN_CLAIMS);
         tokio::time::sleep_until(began + pace).await;
     }
+    while under_way.join_next().await.is_some() {}
+}
+
+/// How many messages of a line are recorded and not sent yet; for a preview, so it may take its time.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn unsent_of_line(db: &Db, line: LineId) -> Result<i64> {
+    let (count,): (i64,) = db
+        .one(
+            // What is due is little, and read whole; a line's messages are many.
+            "with due as materialized (
+               select line_id from message where due_at > 0 and blast_id is null
+               union all
+               select line_id from message where due_at > 0 and blast_id is not null)
+             select (select count(*) from due where line_id = $1) + (
+               select count(*)
+               from blast b
+               join message m on m.line_id = b.line_id and m.blast_id = b.id and m.state = 'queued' and m.due_at is null
+               where b.line_id = $1 and b.state = 'recording')",
+            [line],
+        )
+        .await?;
+    Ok(count)
 }
 
 /// Whether the contact has, or will have, this message: it came in, waits, or was taken by the carrier, even if it did not arrive.
@@ -487,6 +571,23 @@ pub async fn counts_as_sent(tx: &mut Tx, line: LineId, message: MessageId) -> Re
     let found: Option<(MessageState, bool)> =
         tx.opt("select state, accepted_at is not null from message where line_id = $1 and id = $2", (line, message)).await?;
     Ok(found.is_some_and(|(state, accepted)| accepted || !matches!(state, MessageState::Failed | MessageState::OptedOut)))
+}
+
+/// Those of a line's messages that [`counts_as_sent`] holds for and whose text is kept: they can be shown in RingCentral.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn can_be_shown(tx: &mut Tx, line: LineId, messages: &[MessageId]) -> Result<HashSet<MessageId>> {
+    let rows: Vec<(MessageId,)> = tx
+        .all(
+            "select m.id
+             from json_each($2) j
+             join message m on m.line_id = $1 and m.id = unhex(j.value->>0, '-')
+             where m.removed_after is null and (m.accepted_at is not null or m.state not in ('failed', 'opted_out'))",
+            (line, json(&messages.iter().map(|id| [id]).collect::<Vec<_>>())),
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// A delivery status as the carrier tells it.
@@ -503,7 +604,8 @@ pub struct Delivery {
 }
 
 /// Writes delivery statuses set-wise; unknown ones and repeated ones change nothing. A status may overtake the answer to the
-/// call it belongs to: it says that the carrier took the message, so the message counts as accepted.
+/// call it belongs to: it says that the carrier took the message, so the message counts as accepted. It corrects one that was given up
+/// after a try without a clear answer too.
 ///
 /// # Errors
 /// What the database says.
@@ -520,7 +622,7 @@ pub async fn delivered(db: &Db, now: &Now, batch: &[Delivery]) -> Result<()> {
     }
     db.work(async |tx| {
         let at = now.at();
-        let changed: Vec<(LineId, MessageId, AccountId, Option<ConversationId>)> = tx
+        let mut changed: Vec<(LineId, MessageId, AccountId, Option<ConversationId>, bool)> = tx
             .all(
                 "update message as m
                  set state = j.value->>2, error = j.value->>4, carrier_id = coalesce(m.carrier_id, j.value->>3),
@@ -528,13 +630,38 @@ pub async fn delivered(db: &Db, now: &Now, batch: &[Delivery]) -> Result<()> {
                  from json_each($1) j
                  where m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
                    and m.direction = 'outbound' and m.state in ('queued', 'accepted')
-                 returning line_id, id, (select l.account_id from line l where l.id = line_id), conversation_id",
+                 returning line_id, id, (select l.account_id from line l where l.id = line_id), conversation_id,
+                   coalesce(origin = 'agent' and state = 'failed', false)",
                 (json(&rows), at),
             )
             .await?;
+        let undelivered: Vec<_> =
+            changed.iter().filter(|(.., failed)| *failed).map(|(line, id, ..)| (*line, *id, NotReached::Undelivered)).collect();
+        let known: HashSet<(LineId, MessageId)> = changed.iter().map(|(line, id, ..)| (*line, *id)).collect();
+        let left: Vec<_> = rows.iter().filter(|(line, id, ..)| !known.contains(&(*line, *id))).collect();
+        if !left.is_empty() {
+            // Nobody has taken it yet and somebody tried: so this was that try. Its agent was told already that it may not have come.
+            let given_up: Vec<(LineId, MessageId, AccountId, Option<ConversationId>, bool)> = tx
+                .all(
+                    "update message as m
+                     set state = j.value->>2, error = j.value->>4, carrier_id = j.value->>3, accepted_at = $2
+                     from json_each($1) j
+                     where m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
+                       and m.direction = 'outbound' and m.state in ('failed', 'opted_out') and m.attempts > 0 and m.accepted_at is null
+                     returning line_id, id, (select l.account_id from line l where l.id = line_id), conversation_id,
+                       removed_after is null",
+                    (json(&left), at),
+                )
+                .await?;
+            let back: Vec<(LineId, MessageId)> =
+                given_up.iter().filter(|(.., has_text)| *has_text).map(|(line, id, ..)| (*line, *id)).collect();
+            sync::sent_after_all(tx, now, &back).await?;
+            changed.extend(given_up);
+        }
         let keys: Vec<(LineId, MessageId)> = changed.iter().map(|(line, id, ..)| (*line, *id)).collect();
         sync::releasable(tx, at, &keys).await?;
-        for (line_id, _, account_id, conversation) in changed {
+        sync::reply_did_not_arrive(tx, now, &undelivered).await?;
+        for (line_id, _, account_id, conversation, _) in changed {
             if let Some(conversation_id) = conversation {
                 tx.tell(Change::Conversation { account_id, line_id, conversation_id });
             }

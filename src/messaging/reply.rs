@@ -7,7 +7,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::staff::{Entry, Permit, may, record};
 use crate::sync;
-use crate::types::{AccountId, ConversationId, IntegrationType, LineId, Origin, PhoneNumber, Problem};
+use crate::types::{AccountId, Closed, ConversationId, IntegrationType, LineId, Origin, PhoneNumber, Problem};
 use uuid::Uuid;
 
 /// Sends `text` to the contact of a conversation, as its line; `token` is the form's.
@@ -62,6 +62,26 @@ pub async fn as_line(
         }
         other => other.map(|_| ()),
     }
+}
+
+/// What is closed, so that a reply from this line would be refused; nothing for a line that is open.
+///
+/// # Errors
+/// `NotFound` when it is not there or not within the permit's scope.
+pub async fn closed(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId) -> Result<Option<Closed>, Problem> {
+    let scope = permit.scope();
+    let found: Option<(bool, bool)> = db
+        .opt(
+            "select l.closed_at is not null, a.closed_at is not null
+             from line l
+             join account a on a.id = l.account_id
+             where l.id = $1
+               and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))",
+            (line, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    let (line, account) = found.ok_or_else(sync::no_such_conversation)?;
+    Ok(Closed::of(line, account))
 }
 
 fn refuse_none(route: &inbound::Route) -> Result<(), Problem> {

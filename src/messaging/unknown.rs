@@ -2,7 +2,12 @@
 //! the line.
 //!
 //! The rule: they belong to no account, so only who looks after all accounts sees them, and who texted and what only who sees personal
-//! data on all accounts.
+//! data on all accounts. Of a number that is set aside nobody is told: its messages are marked, and read by whoever asks for the number.
+
+mod aside;
+
+pub(crate) use aside::{are_lines_now, bring_one_back, forget_aside_before, set_one_aside};
+pub use aside::{bring_back, list_aside, set_aside};
 
 use super::inbound::{Incoming, json, list_as_stored};
 use super::timeline::{media, others};
@@ -17,25 +22,30 @@ use uuid::Uuid;
 
 /// Counting looks at so many, the newest ones: a number that has become a line is no trouble any more.
 pub const COUNTED: i64 = 1_000;
+const ELSE_SAY: &str = "Messages to unknown lines belong to no account, so only who looks after all accounts sees them.";
 
 /// Keeps messages that no line takes, each once.
 pub(super) async fn keep(tx: &mut Tx, now: &Now, at: Timestamp, strays: &[&Incoming]) -> Result<()> {
     if strays.is_empty() {
         return Ok(());
     }
+    let aside = aside::of(tx, strays).await?;
     // Ids of one millisecond are in no order; arrival order is.
     let mut ids: Vec<Uuid> = strays.iter().map(|_| now.id_at(at)).collect();
     ids.sort_unstable();
     let rows: Vec<_> = strays
         .iter()
         .zip(ids)
-        .map(|(m, id)| (id, &m.carrier_id, &m.from, &m.to, list_as_stored(&m.others), &m.body, list_as_stored(&m.media), m.sent_at, at))
+        .map(|(m, id)| {
+            let aside_at = aside.contains(&m.to).then_some(at);
+            (id, &m.carrier_id, &m.from, &m.to, list_as_stored(&m.others), &m.body, list_as_stored(&m.media), m.sent_at, at, aside_at)
+        })
         .collect();
     let kept = tx
         .run(
-            "insert into unknown_inbound (id, carrier_id, from_number, to_number, others, body, media, carrier_at, received_at)
+            "insert into unknown_inbound (id, carrier_id, from_number, to_number, others, body, media, carrier_at, received_at, aside_at)
              select unhex(j.value->>0, '-'), j.value->>1, j.value->>2, j.value->>3, j.value->>4, j.value->>5, j.value->>6,
-               cast(j.value->>7 as bigint), cast(j.value->>8 as bigint)
+               cast(j.value->>7 as bigint), cast(j.value->>8 as bigint), cast(j.value->>9 as bigint)
              from json_each($1) j
              where true
              on conflict do nothing",
@@ -75,7 +85,8 @@ macro_rules! list_sql {
     };
 }
 
-/// Messages to unknown lines, the newest first; `to` narrows them to one number.
+/// Messages to unknown lines, the newest first, without those to numbers that are set aside; `to` narrows them to one number, set aside or
+/// not.
 ///
 /// # Errors
 /// `Forbidden` for who does not look after all accounts; what the database says.
@@ -86,13 +97,22 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<UnknownRow>, Problem> {
-    permit.on_all_accounts("Messages to unknown lines belong to no account, so only who looks after all accounts sees them.")?;
+    permit.on_all_accounts(ELSE_SAY)?;
     let before = after.and_then(Cursor::key::<Uuid>).unwrap_or(Uuid::max());
     let most = one_more(limit);
     // One text for each way of narrowing, so that each walks an index of its own.
     let rows: Vec<Row> = match to {
         Some(to) => db.all(list_sql!("and u.to_number = $3 "), (before, most, to.clone())).await?,
-        None => db.all(list_sql!(""), (before, most)).await?,
+        // While a number is being set aside, what comes in for it may be not marked yet.
+        None => {
+            db.all(
+                list_sql!(
+                    "and u.aside_at is null and not exists (select 1 from unknown_aside s where s.number = u.to_number limit 1 offset 0) "
+                ),
+                (before, most),
+            )
+            .await?
+        }
     };
     let sees = permit.sight().everywhere;
     if sees && !rows.is_empty() {
@@ -136,7 +156,8 @@ pub(crate) async fn count_before(db: &Db, before: Timestamp, cap: i64) -> Result
     Ok(count)
 }
 
-/// How many of the newest [`COUNTED`] went to a number that still is no line; `None` for who may not see them.
+/// How many of the newest [`COUNTED`] to numbers that are not set aside went to one that still is no line; `None` for who may not see
+/// them.
 ///
 /// # Errors
 /// What the database says.
@@ -147,16 +168,17 @@ pub async fn count(db: &Db, permit: &Permit<may::SeeMessages>) -> Result<Option<
     let (count,): (i64,) = db
         .one(
             "select count(*)
-             from (select to_number from unknown_inbound order by id desc limit $1) u
-             where not exists (select 1 from line l where l.number = u.to_number)",
+             from (select to_number from unknown_inbound where aside_at is null order by id desc limit $1) u
+             where not exists (select 1 from line l where l.number = u.to_number)
+               and not exists (select 1 from unknown_aside s where s.number = u.to_number)",
             [COUNTED],
         )
         .await?;
     Ok(Some(count))
 }
 
-/// Numbers that were texted and still are no line, counted up to a cap, and those that have waited longest, of the newest [`COUNTED`]
-/// messages; `None` for who may not see them.
+/// Numbers that were texted, still are no line and are not set aside, counted up to a cap, and those that have waited longest, of the newest
+/// [`COUNTED`] messages; `None` for who may not see them.
 ///
 /// # Errors
 /// What the database says.
@@ -167,8 +189,9 @@ pub(crate) async fn numbers(db: &Db, permit: &Permit<may::SeeMessages>, named: u
     let rows = db
         .all(
             "select u.to_number as number, count(*) as messages, min(u.received_at) as since
-             from (select to_number, received_at from unknown_inbound order by id desc limit $1) u
+             from (select to_number, received_at from unknown_inbound where aside_at is null order by id desc limit $1) u
              where not exists (select 1 from line l where l.number = u.to_number)
+               and not exists (select 1 from unknown_aside s where s.number = u.to_number)
              group by u.to_number
              order by min(u.received_at), u.to_number
              limit $2",

@@ -5,7 +5,7 @@
 
 use super::Connection;
 use super::answer::{Answer, Outcome, Refusal, Sorted};
-use super::budget::{self, Group, park};
+use super::budget::{self, Call, Group, Leave, ask_leave, park};
 use super::events::PostBody;
 use super::token::Token;
 use crate::clock::Now;
@@ -25,6 +25,8 @@ const PAGE: usize = 250;
 const SAME_ERROR: Duration = Duration::from_secs(30);
 /// Pages that a look-up reads at most.
 const MOST_PAGES: usize = 40;
+/// The teams in which something happened lately, the latest first, without pages (API description: at most 250).
+const RECENT_TEAMS: &str = "/team-messaging/v1/recent/chats?type=Team&recordCount=250";
 
 #[derive(Deserialize)]
 struct Chat {
@@ -80,6 +82,12 @@ pub(super) fn maybe_text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result
     Ok(Option::<Wrapped>::deserialize(from)?.map(|Wrapped(text)| text))
 }
 
+impl Chat {
+    fn carries(&self, reference: &str) -> bool {
+        self.description.as_deref().is_some_and(|text| text.contains(reference))
+    }
+}
+
 type Slot<T> = Arc<Mutex<Option<T>>>;
 type Limits = HashMap<(ConnectionId, Group), (i64, Duration)>;
 
@@ -93,6 +101,8 @@ pub struct Client {
     pub(super) tokens: Arc<Mutex<HashMap<ConnectionId, Slot<Token>>>>,
     /// What the rate limits were last said to be.
     limits: Arc<Mutex<Limits>>,
+    /// Where the look for a team goes on, by its reference: the token of the page that is next.
+    places: Arc<Mutex<HashMap<(ConnectionId, String), String>>>,
     /// What went wrong last.
     errors: Arc<Mutex<HashMap<ConnectionId, (Timestamp, String)>>>,
 }
@@ -146,7 +156,7 @@ impl<'a> Request<'a> {
 impl Client {
     /// A client on this HTTP stack, which shares tokens and rate limits with other processes through the database.
     pub fn new(http: reqwest::Client, db: Db, now: Now, keys: Keyring) -> Self {
-        Self { http, db, now, keys, tokens: Arc::default(), limits: Arc::default(), errors: Arc::default() }
+        Self { http, db, now, keys, tokens: Arc::default(), limits: Arc::default(), places: Arc::default(), errors: Arc::default() }
     }
 
     /// Makes a team with this name; `description` carries our reference, by which [`Client::find_team`] knows it again.
@@ -270,28 +280,66 @@ impl Client {
 
     /// The chats in which something happened lately, with when.
     pub async fn recent_chats(&self, at: &Connection, limit: Duration) -> Outcome<Vec<(String, Option<String>)>> {
-        let request = Request::get(Group::Light, "/team-messaging/v1/recent/chats?type=Team&recordCount=250");
-        match self.call::<List<Chat>>(at, request, limit).await {
-            Outcome::Accepted(list) => Outcome::Accepted(list.records.into_iter().map(|chat| (chat.id, chat.last_modified_time)).collect()),
-            other => other.drop_value().cast(),
+        self.change(at, Request::get(Group::Light, RECENT_TEAMS), limit, |list: List<Chat>| {
+            list.records.into_iter().map(|chat| (chat.id, chat.last_modified_time)).collect()
+        })
+        .await
+    }
+
+    /// The team whose description carries `reference`, if there is one. It asks for leave for each of its calls: it looks among the teams
+    /// with news, where a new one is, and only then through all of them, which are sorted with the oldest first (API description). With
+    /// `Parked` it has not seen all of them yet, and goes on there when it is asked again.
+    pub async fn find_team(&self, at: &Connection, reference: &str, limit: Duration) -> Outcome<Option<String>> {
+        if self.leave(at, Group::Light).await.is_ok() {
+            let request = Request::get(Group::Light, RECENT_TEAMS);
+            let team = |list: List<Chat>| list.records.into_iter().find(|chat| chat.carries(reference));
+            if let Outcome::Accepted(Some(team)) = self.change(at, request, limit, team).await {
+                return Outcome::Accepted(Some(team.id));
+            }
+        }
+        let path = format!("/team-messaging/v1/chats?type=Team&recordCount={PAGE}");
+        let key = (at.id, reference.to_owned());
+        let mut token = self.places.lock().await.remove(&key);
+        for _ in 0..MOST_PAGES {
+            let page = match self.leave(at, Group::Medium).await {
+                Ok(()) => self.page::<Chat>(at, &path, token.as_deref(), limit).await,
+                Err(wait) => Err(wait),
+            };
+            match page {
+                Ok((teams, next)) => {
+                    let team = teams.into_iter().find(|chat| chat.carries(reference));
+                    if team.is_some() || next.is_none() {
+                        return Outcome::Accepted(team.map(|team| team.id));
+                    }
+                    token = next;
+                }
+                // It may be the place that is refused: the next look begins anew.
+                Err(refused @ Outcome::Refused(_)) => return refused.cast(),
+                Err(outcome) => {
+                    self.look_on_from(key, token).await;
+                    return outcome.cast();
+                }
+            }
+        }
+        self.look_on_from(key, token).await;
+        Outcome::Parked { until: self.now.at(), reason: "there are many teams to look through".to_owned() }
+    }
+
+    async fn look_on_from(&self, key: (ConnectionId, String), place: Option<String>) {
+        if let Some(place) = place {
+            self.places.lock().await.insert(key, place);
         }
     }
 
-    /// The team whose description carries `reference`, if there is one.
-    pub async fn find_team(&self, at: &Connection, reference: &str, limit: Duration) -> Outcome<Option<String>> {
-        let mut found = None;
-        let path = format!("/team-messaging/v1/chats?type=Team&recordCount={PAGE}");
-        let done = self
-            .pages(at, &path, limit, |chat: Chat| {
-                if chat.description.as_deref().is_some_and(|text| text.contains(reference)) {
-                    found = Some(chat.id);
-                }
-                found.is_none()
-            })
-            .await;
-        match done {
-            Ok(()) => Outcome::Accepted(found),
-            Err(outcome) => outcome.cast(),
+    /// Leave for one call of a group.
+    async fn leave(&self, at: &Connection, group: Group) -> Result<(), Outcome<()>> {
+        match ask_leave(&self.db, &self.now, at, Call::Other(group)).await {
+            Ok(Leave::Granted { .. }) => Ok(()),
+            Ok(Leave::Wait { until }) => Err(Outcome::Parked { until, reason: "the rate limit is reached".to_owned() }),
+            Err(error) => {
+                tracing::error!(%error, "the budget of a connection could not be read");
+                Err(Outcome::Unreachable("the budget of calls could not be read".to_owned()))
+            }
         }
     }
 
@@ -305,23 +353,35 @@ impl Client {
     ) -> Result<(), Outcome<()>> {
         let mut token: Option<String> = None;
         for _ in 0..MOST_PAGES {
-            let path = token.as_ref().map_or_else(|| path.to_owned(), |token| format!("{path}&pageToken={token}"));
-            let answer = self.send(at, Request::get(Group::Medium, &path), limit).await?;
-            if !answer.status.is_success() {
-                return Err(self.sort(at, Group::Medium, &answer).await);
-            }
-            let list: List<T> = serde_json::from_slice(&answer.body).map_err(|e| Outcome::Unknown(format!("unreadable list: {e}")))?;
-            for record in list.records {
+            let (records, next) = self.page(at, path, token.as_deref(), limit).await?;
+            for record in records {
                 if !keep(record) {
                     return Ok(());
                 }
             }
-            token = list.navigation.and_then(|n| n.next_page_token).filter(|t| !t.is_empty());
+            token = next;
             if token.is_none() {
                 return Ok(());
             }
         }
         Err(Outcome::Unknown(format!("more than {MOST_PAGES} pages")))
+    }
+
+    /// The page of a list that a token names, or the first one, and the token of the next.
+    async fn page<T: DeserializeOwned>(
+        &self,
+        at: &Connection,
+        path: &str,
+        token: Option<&str>,
+        limit: Duration,
+    ) -> Result<(Vec<T>, Option<String>), Outcome<()>> {
+        let path = token.map_or_else(|| path.to_owned(), |token| format!("{path}&pageToken={token}"));
+        let answer = self.send(at, Request::get(Group::Medium, &path), limit).await?;
+        if !answer.status.is_success() {
+            return Err(self.sort(at, Group::Medium, &answer).await);
+        }
+        let list: List<T> = serde_json::from_slice(&answer.body).map_err(|e| Outcome::Unknown(format!("unreadable list: {e}")))?;
+        Ok((list.records, list.navigation.and_then(|n| n.next_page_token).filter(|token| !token.is_empty())))
     }
 
     /// One call, and what it answered.

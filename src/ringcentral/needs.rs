@@ -27,7 +27,8 @@ impl From<Row> for TroubledConnection {
     }
 }
 
-/// Connections in trouble, counted up to a cap, and the oldest of them. A limit that is reached is none: it goes on by itself.
+/// Connections in trouble, counted up to a cap, and the oldest of them. A limit that is reached is none: it goes on by itself. The
+/// list is narrowed to the same ones: see [`crate::types::ConnectionFilter::Trouble`].
 ///
 /// # Errors
 /// What the database says.

@@ -7,8 +7,8 @@ use crate::directory::accounts::contains;
 use crate::figures;
 use crate::staff::{Permit, may};
 use crate::types::{
-    AccountId, ConnectedLine, ConnectionDetail, ConnectionId, ConnectionRow, ConnectionState, Cursor, Deliveries, LineId, Page,
-    PhoneNumber, Problem, RateBudget, Span, Timestamp, UnknownPerson, UserId,
+    AccountId, ConnectedLine, ConnectionDetail, ConnectionFilter, ConnectionId, ConnectionRow, ConnectionState, Cursor, Deliveries, LineId,
+    Page, PhoneNumber, Problem, RateBudget, Span, Timestamp, UnknownPerson, UserId,
 };
 use std::time::Duration;
 
@@ -103,10 +103,10 @@ pub async fn list(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<ConnectionRow>> {
-    search(db, now, permit, "", after, limit).await
+    search(db, now, permit, "", None, after, limit).await
 }
 
-/// Connections whose account's name contains `text`.
+/// Connections whose account's name contains `text`, or those of them that are in trouble, paused, or refused.
 ///
 /// # Errors
 /// What the database says.
@@ -115,22 +115,71 @@ pub async fn search(
     now: &Now,
     permit: &Permit<may::SeeDirectory>,
     text: &str,
+    state: Option<ConnectionFilter>,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<ConnectionRow>> {
     let scope = permit.scope();
     let at = now.at();
     let (name, id) = after.and_then(Cursor::key::<(String, ConnectionId)>).unwrap_or((String::new(), ConnectionId(uuid::Uuid::nil())));
-    let rows: Vec<Row> = db
-        .all(
-            row_sql!(
-                "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or lower(a.name) like $9)
-                 order by a.name, c.id
-                 limit $8"
-            ),
-            (at.minus(MINUTE), at.minus(DAY), scope.everywhere, scope.staff, scope.permission, name, id, one_more(limit), contains(text)),
-        )
-        .await?;
+    let most = one_more(limit);
+    // One text for each: of many connections the few that need somebody are found by the index of their own kind.
+    let args = (at.minus(MINUTE), at.minus(DAY), scope.everywhere, scope.staff, scope.permission, name, id, most, contains(text));
+    let rows: Vec<Row> = match state {
+        None => {
+            db.all(
+                row_sql!(
+                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or lower(a.name) like $9)
+                     order by a.name, c.id
+                     limit $8"
+                ),
+                args,
+            )
+            .await?
+        }
+        // Those that `in_trouble` counts.
+        Some(ConnectionFilter::Trouble) => {
+            db.all(
+                row_sql!(
+                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or lower(a.name) like $9)
+                       and c.id in (select id from connection where paused_at is not null
+                                    union
+                                    select connection_id from connection_token where refused_until is not null
+                                    union
+                                    select connection_id from subscription where last_error is not null)
+                     order by a.name, c.id
+                     limit $8"
+                ),
+                args,
+            )
+            .await?
+        }
+        Some(ConnectionFilter::Paused) => {
+            db.all(
+                row_sql!(
+                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or lower(a.name) like $9)
+                       and c.paused_at is not null
+                     order by a.name, c.id
+                     limit $8"
+                ),
+                args,
+            )
+            .await?
+        }
+        Some(ConnectionFilter::Refused) => {
+            db.all(
+                row_sql!(
+                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or lower(a.name) like $9)
+                       and c.paused_at is null
+                       and c.id in (select connection_id from connection_token where refused_until is not null)
+                     order by a.name, c.id
+                     limit $8"
+                ),
+                args,
+            )
+            .await?
+        }
+    };
     let page = Page::of(rows, limit, |row| (row.account.clone(), row.id));
     Ok(page.map(|row| row.shown(at)))
 }
@@ -239,11 +288,11 @@ async fn budgets(db: &Db, at: Timestamp, row: &ConnectionRow) -> Result<Vec<Rate
     Ok(Group::ALL.iter().copied().map(budget).collect())
 }
 
-/// What keeps a connection: lines set to RingCentral, messages on their way, a call whose end is not known.
+/// What keeps a connection: lines set to RingCentral, messages on their way, a call whose end is not known, also one for a line that has
+/// another owner since: while it is there, it can be asked.
 pub(super) const KEEPS: &str = "select exists (select 1 from line where account_id = $1 and integration_type = 'ringcentral'),
        exists (select 1 from lane where account_id = $1 and trouble > 0 and trouble >= 2)
-         or exists (select 1 from intent i join line l on l.id = i.line_id
-                    where l.account_id = $1 and i.connection_id = $2 and i.state = 'open')";
+         or exists (select 1 from intent where connection_id = $2 and state = 'open')";
 
 /// What [`KEEPS`] found, and what to do about it; `None` when nothing keeps it.
 pub(super) fn stays_because((is_set, waits): (bool, bool)) -> Option<&'static str> {

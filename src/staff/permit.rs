@@ -206,6 +206,7 @@ impl Member {
             id: self.id,
             name: self.name.clone(),
             permissions: self.permissions.iter().map(|(p, _)| *p).collect(),
+            everywhere: self.permissions.iter().filter(|(_, all)| *all).map(|(p, _)| *p).collect(),
             withheld: self.withheld.clone(),
         }
     }

@@ -1,6 +1,7 @@
 //! What a post says. A customer's text is never interpreted; every post carries a short reference, by which it is found again.
 
 use crate::types::{Media, MessageState, Origin, PhoneNumber, Timestamp};
+use std::time::Duration;
 
 /// RingCentral takes 10,000 characters a post (API description, TMCreatePostRequest.text).
 pub const LONGEST_POST: usize = 10_000;
@@ -10,8 +11,8 @@ const LONGEST_BODY: usize = 7_000;
 const NEW_LINE: usize = 3;
 /// So many attachments, and numbers of a group text, are named.
 const MOST_NAMED: usize = 10;
-/// How late the carrier may hand over a message before the post says when it was sent.
-const LATE_AFTER: i64 = 120_000_000;
+/// How late what a contact wrote may stand in its chat before the post says when it was sent.
+pub const LATE_AFTER: Duration = Duration::from_secs(120);
 
 /// A message as a post shows it.
 #[derive(Debug, Clone)]
@@ -107,8 +108,8 @@ pub fn history_line(line: &Line) -> String {
     format!("> **{origin}** · {} UTC{failed}\n> {}", line.at.minute(), quoted(&shown(line)))
 }
 
-/// What the contact wrote.
-pub fn inbound_line(line: &Line) -> String {
+/// What the contact wrote, as it is posted `at` that time.
+pub fn inbound_line(line: &Line, at: Timestamp) -> String {
     let mut text = shown(line);
     if text.is_empty() {
         text.push_str("(an empty message)");
@@ -119,14 +120,16 @@ pub fn inbound_line(line: &Line) -> String {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         text.push_str(&format!("\n*Group text, also to {}{more}*", others.join(", ")));
     }
-    if let Some(sent) = line.carrier_at.filter(|sent| line.at.0 - sent.0 > LATE_AFTER) {
+    // The carrier was late, or we were: the connection was paused, or at its limit, or RingCentral was not there.
+    let sent = line.carrier_at.map_or(line.at, |sent| sent.min(line.at));
+    if at.since(sent) > LATE_AFTER {
         text.push_str(&format!("\n*Sent {} UTC, arrived late*", sent.minute()));
     }
     text
 }
 
-/// A whole post: the messages in sequence, what is left out, and the reference.
-pub fn post(lines: &[Line], left_out: i64, reference: &str) -> String {
+/// A whole post, as it is made `at` that time: the messages in sequence, what is left out, and the reference.
+pub fn post(lines: &[Line], left_out: i64, reference: &str, at: Timestamp) -> String {
     let mut parts = Vec::with_capacity(lines.len() + 2);
     if left_out > 0 {
         parts.push(format!("*{left_out} older messages are not shown here; they are in Switchyard.*"));
@@ -134,7 +137,7 @@ pub fn post(lines: &[Line], left_out: i64, reference: &str) -> String {
     let mut in_history = false;
     for line in lines {
         if line.inbound {
-            parts.push(inbound_line(line));
+            parts.push(inbound_line(line, at));
         } else {
             if !in_history {
                 parts.push("*Sent outside RingCentral:*".to_owned());
@@ -154,13 +157,13 @@ pub fn reference_in(text: &str) -> Option<&str> {
 
 /// How many of these messages, from the first on, go into one post. A post holds history, or incoming messages, or, when calls
 /// are few (`join`), both.
-pub fn fitting(lines: &[Line], alone: &[bool], join: bool, left_out: i64, reference: &str) -> usize {
+pub fn fitting(lines: &[Line], alone: &[bool], join: bool, left_out: i64, reference: &str, at: Timestamp) -> usize {
     let mut count = 0;
     for end in 1..=lines.len() {
         let first = &lines[0];
         let last = &lines[end - 1];
         let together = end == 1 || (!alone[0] && !alone[end - 1] && (join || (!first.inbound && !last.inbound)));
-        if !together || (end > 1 && post(&lines[..end], left_out, reference).chars().count() > LONGEST_POST) {
+        if !together || (end > 1 && post(&lines[..end], left_out, reference, at).chars().count() > LONGEST_POST) {
             break;
         }
         count = end;
@@ -172,6 +175,9 @@ pub fn fitting(lines: &[Line], alone: &[bool], join: bool, left_out: i64, refere
 mod tests {
     use super::*;
 
+    /// When the messages came.
+    const AT: Timestamp = Timestamp(1_795_238_411_000_000);
+
     fn out(body: &str) -> Line {
         Line {
             inbound: false,
@@ -180,7 +186,7 @@ mod tests {
             media: Vec::new(),
             others: Vec::new(),
             state: MessageState::Accepted,
-            at: Timestamp(1_795_238_411_000_000),
+            at: AT,
             carrier_at: None,
             console: "http://127.0.0.1/c".to_owned(),
         }
@@ -202,33 +208,52 @@ mod tests {
     #[test]
     fn history_travels_together_and_the_reply_follows_by_itself() {
         let lines = [out("a"), out("b"), inbound("c"), out("d")];
-        assert_eq!(fitting(&lines, &[false; 4], false, 0, "x"), 2);
-        assert_eq!(fitting(&lines[2..], &[false; 2], false, 0, "x"), 1);
-        assert_eq!(fitting(&lines, &[false; 4], true, 0, "x"), 4, "joined when calls are few");
-        assert_eq!(fitting(&lines, &[false, true, false, false], false, 0, "x"), 1, "a refused one travels alone");
+        assert_eq!(fitting(&lines, &[false; 4], false, 0, "x", AT), 2);
+        assert_eq!(fitting(&lines[2..], &[false; 2], false, 0, "x", AT), 1);
+        assert_eq!(fitting(&lines, &[false; 4], true, 0, "x", AT), 4, "joined when calls are few");
+        assert_eq!(fitting(&lines, &[false, true, false, false], false, 0, "x", AT), 1, "a refused one travels alone");
     }
 
     #[test]
     fn a_post_is_never_longer_than_ringcentral_takes() {
         let lines: Vec<Line> = (0..200).map(|n| out(&format!("{n} {}", "long ".repeat(60)))).collect();
-        let count = fitting(&lines, &[false; 200], false, 7, "sw-1");
+        let count = fitting(&lines, &[false; 200], false, 7, "sw-1", AT);
         assert!(count > 10);
-        assert!(post(&lines[..count], 7, "sw-1").chars().count() <= LONGEST_POST);
+        assert!(post(&lines[..count], 7, "sw-1", AT).chars().count() <= LONGEST_POST);
         for body in ["x".repeat(50_000), "\n.".repeat(5_000)] {
             let one = [Line { media: vec![Media { url: body.clone(), content_type: body.clone() }; 50], ..out(&body) }];
-            assert!(post(&one, 0, "sw-1").chars().count() <= LONGEST_POST);
+            assert!(post(&one, 0, "sw-1", AT).chars().count() <= LONGEST_POST);
         }
         let mut group = inbound("Hello all");
         group.others = vec![PhoneNumber::parse("+12025550143").unwrap_or_else(|error| unreachable!("{error}")); 900];
-        assert!(post(&[group], 0, "sw-1").chars().count() <= LONGEST_POST);
+        assert!(post(&[group], 0, "sw-1", AT.plus(LATE_AFTER * 2)).chars().count() <= LONGEST_POST);
     }
 
     #[test]
     fn a_post_says_what_sent_each_message_and_when() {
-        let text = post(&[out("Sale!"), inbound("Yes")], 3, "sw-1");
+        let text = post(&[out("Sale!"), inbound("Yes")], 3, "sw-1", AT);
         assert!(text.contains("**Blast** · 2026-11-21 05:20 UTC"), "{text}");
         assert!(text.starts_with("*3 older messages"), "{text}");
         assert_eq!(reference_in(&text), Some("sw-1"), "{text}");
         assert_eq!(reference_in("I saw *ref sw-1* above"), None);
+    }
+
+    #[test]
+    fn what_a_contact_wrote_says_when_if_anybody_made_it_late() {
+        let line = inbound("Yes");
+        let sent_before = |by| Line { carrier_at: Some(AT.minus(by)), ..line.clone() };
+        let minute = Duration::from_secs(60);
+        for (line, at, says) in [
+            (&line, AT.plus(LATE_AFTER), None),
+            (&line, AT.plus(LATE_AFTER + minute), Some("2026-11-21 05:20")),
+            (&sent_before(minute), AT.plus(minute), None),
+            (&sent_before(minute * 60), AT, Some("2026-11-21 04:20")),
+            (&sent_before(minute), AT.plus(minute * 60), Some("2026-11-21 05:19")),
+        ] {
+            let text = post(std::slice::from_ref(line), 0, "sw-1", at);
+            let late = says.map(|sent| format!("*Sent {sent} UTC, arrived late*"));
+            assert_eq!(text.lines().find(|line| line.contains("late")), late.as_deref(), "{text}");
+            assert_eq!(reference_in(&text), Some("sw-1"), "{text}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! One lease covers one post. It is short, and renewed by a heartbeat while its holder lives, so that the lanes of a dead worker
 //! go on within seconds. The intent, with the call's deadline, is committed before the call. After an ambiguous end the next
-//! holder waits until that deadline and the settle time have passed, looks the reference up, and only then posts again.
+//! holder waits until that deadline and the settle time have passed, looks the reference up, and only then posts again. What was called
+//! often and is never there goes in smaller posts; a message by itself rests between the tries, and staff may skip it then.
 
 mod chat;
 mod heartbeat;
@@ -18,6 +19,7 @@ use crate::types::{AccountId, Change, ConnectionId, ConversationId, IntentId, Li
 use crate::work::faults::{self, Guard};
 use crate::work::{Batcher, wait_for};
 use heartbeat::{Held, InHand};
+pub(super) use record::give_up;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -29,13 +31,23 @@ const LOOK_AHEAD: i64 = 100;
 pub(super) const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 /// After a second call a double may turn up late; it is looked for once more after this time.
 const WATCH: Duration = Duration::from_secs(600);
+/// So many doubles are looked for at a time.
+const WATCHED: i64 = 4;
+/// What was called through the connection of an account that the line has left is looked for no longer than this: the new account's
+/// conversations wait for it.
+const ELSEWHERE: Duration = Duration::from_secs(2 * 60);
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// So many tries in a row without success make a lane stalled.
 const STALLED_AFTER: i64 = 3;
+/// A post that was called so often without a clear answer, and is not there, may be what RingCentral fails on.
+const CALLED_IN_VAIN: i64 = 3;
 /// What no repetition mends makes it stalled with the first.
 const STALLED_AT_ONCE: i64 = 1;
 
 /// Chats are made and posts looked up and deleted in this group.
 const OTHER: Call = Call::Other(Group::Medium);
+/// The same when no conversation waits for it.
+const UNHURRIED: Call = Call::Unhurried(Group::Medium);
 
 /// How the engine works; times are configurable, since RingCentral documents none of them.
 #[derive(Debug, Clone)]
@@ -126,6 +138,9 @@ struct OpenIntent {
     body: Option<String>,
     made_at: Timestamp,
     deadline_at: Timestamp,
+    calls: i64,
+    /// After its last call it was looked for and was not there.
+    settled_at: Option<Timestamp>,
 }
 
 /// A lane that needs something else before anything can be posted: an open intent settled, a chat, a connection.
@@ -194,6 +209,8 @@ impl Engine {
     async fn work(&self, stop: CancellationToken) {
         let mut bell = self.db.changes();
         let mut under_way = JoinSet::new();
+        // Beside the lanes, which do not wait for it; nor does whoever stops.
+        let mut doubles = JoinSet::new();
         loop {
             let free = self.config.lanes - under_way.len();
             let claims = if stop.is_cancelled() || free == 0 {
@@ -213,8 +230,14 @@ impl Engine {
                 return;
             }
             if idle {
-                if let Err(error) = self.look_for_doubles().await {
-                    tracing::error!(%error, "doubles could not be looked for");
+                while doubles.try_join_next().is_some() {}
+                if doubles.is_empty() {
+                    let engine = self.clone();
+                    doubles.spawn(async move {
+                        if let Err(error) = engine.look_for_doubles().await {
+                            tracing::error!(%error, "doubles could not be looked for");
+                        }
+                    });
                 }
                 tokio::select! {
                     () = wait_for(&mut bell, Change::LaneDue, Duration::from_secs(1)) => {}

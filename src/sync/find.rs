@@ -1,11 +1,12 @@
-//! Finding a conversation by its contact's number.
+//! Finding a conversation by its contact's number or, on one line, by how their name begins.
 //!
-//! The rule: a number that is searched for is neither in a URL nor kept: the search leaves only what it found, for the page that shows
+//! The rule: what is searched for is neither in a URL nor kept: the search leaves only what it found, for the page that shows
 //! it. Who may not see numbers finds by a whole one alone, so many times in a while, and each of those searches is in the audit.
 
 use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::messaging::inbound::json;
+use crate::search::Prefix;
 use crate::secret::Keyring;
 use crate::staff::throttle::{Subject, take};
 use crate::staff::{Entry, Permit, Seen, may, record, sealed_number};
@@ -23,8 +24,16 @@ const WINDOW: Duration = Duration::from_secs(10 * 60);
 const KEPT: Duration = Duration::from_secs(60 * 60);
 /// Fewer digits say nothing.
 const FEWEST_DIGITS: usize = 3;
+/// More of a name is not looked at.
+const LONGEST_NAME: usize = 200;
 
-/// Looks for conversations with this contact. Within a line that its searcher sees personal data of, part of the number is enough.
+/// How the name of a contact begins, as the column that is searched has it.
+fn begin_of(name: &str) -> Prefix {
+    Prefix::of(&name.trim().to_lowercase().chars().take(LONGEST_NAME).collect::<String>())
+}
+
+/// Looks for conversations with this contact. Within a line that its searcher sees personal data of, part of the number is enough, or the
+/// beginning of the name that the account knows them by.
 ///
 /// # Errors
 /// `Invalid` for what is no number, `TooMany` for who may not see numbers and has searched too often.
@@ -52,15 +61,31 @@ pub async fn find(
         _ => sight.everywhere,
     };
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    let name = line.filter(|_| sees && number.chars().any(char::is_alphabetic)).map(|line| (line, begin_of(number)));
     let (whole, part) = match (PhoneNumber::parse(number), line) {
+        _ if name.is_some() => (None, None),
         (_, Some(_)) if sees && digits.len() >= FEWEST_DIGITS => (None, Some(format!("%{digits}%"))),
         (Ok(number), _) => (Some(number), None),
         (Err(_), Some(_)) if sees => return Err(Problem::invalid("number", "Write at least three digits of the number.")),
         (Err(_), _) => return Err(Problem::invalid("number", "Write the whole number, as in +1 202 555 0143.")),
     };
     let most = MOST_FOUND;
-    let found: Vec<(LineId, ConversationId, AccountId)> = match (whole.clone(), part) {
-        (Some(number), _) => {
+    let found: Vec<(LineId, ConversationId, AccountId)> = match (name, whole.clone(), part) {
+        (Some((line, name)), ..) => {
+            db.all(
+                "select c.line_id, c.id, l.account_id
+                 from line l
+                 join contact k on k.account_id = l.account_id
+                 join conversation c on c.line_id = l.id and c.number = k.number
+                 where l.id = $1 and k.search >= $2 and k.search < $3
+                   and ($4 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
+                 order by k.search, k.number
+                 limit $7",
+                (line, name.from, name.to, scope.everywhere, scope.staff, scope.permission, most),
+            )
+            .await?
+        }
+        (None, Some(number), _) => {
             db.all(
                 "select c.line_id, c.id, l.account_id
                  from conversation c
@@ -73,7 +98,7 @@ pub async fn find(
             )
             .await?
         }
-        (None, part) => {
+        (None, None, part) => {
             db.all(
                 "select c.line_id, c.id, l.account_id
                  from conversation c
@@ -133,16 +158,21 @@ struct Row {
     last_at: Timestamp,
 }
 
+/// What a search of one's own found, as JSON: line and conversation of each.
+pub(super) async fn kept(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search: SearchId) -> Result<String, Problem> {
+    let since = now.at().minus(KEPT);
+    let kept: Option<(String,)> = db
+        .opt("select found from number_search where staff_id = $1 and id = $2 and at > $3", (permit.scope().staff, search, since))
+        .await?;
+    kept.map(|(list,)| list).ok_or_else(|| Problem::not_found("This search was too long ago. Search again."))
+}
+
 /// What a search of one's own found, the newest first.
 ///
 /// # Errors
 /// `NotFound` when it was an hour ago, or somebody else's.
 pub async fn found(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search: SearchId) -> Result<Vec<FoundRow>, Problem> {
-    let scope = permit.scope();
-    let kept: Option<(String,)> = db
-        .opt("select found from number_search where staff_id = $1 and id = $2 and at > $3", (scope.staff, search, now.at().minus(KEPT)))
-        .await?;
-    let (list,) = kept.ok_or_else(|| Problem::not_found("This search was too long ago. Search again."))?;
+    let (scope, list) = (permit.scope(), kept(db, now, permit, search).await?);
     let rows: Vec<Row> = db
         .all(
             "select c.line_id, c.id as conversation_id, l.account_id, a.name as account, l.label as line, c.number, k.name as contact, c.last_at,

@@ -1,7 +1,7 @@
 //! The lane's rows: holding, releasing in order, skipping. Every function runs in the transaction of what caused it.
 
 use crate::clock::Now;
-use crate::db::{Result, Tx};
+use crate::db::{Result, Sql, Tx};
 use crate::messaging::inbound::json;
 use crate::types::{AccountId, Change, ConversationId, IntegrationType, LineId, MessageId, Timestamp};
 use std::collections::BTreeMap;
@@ -11,6 +11,9 @@ use std::time::Duration;
 const WINDOW: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// … and takes at most the newest so many.
 const MOST_RELEASED: i64 = 200;
+
+/// Why what was not sent is skipped; what was sent after all is found by it.
+const NOT_SENT: &str = "the message was not sent";
 
 /// A message that RingCentral does not know of yet.
 #[derive(Debug, Clone, Copy)]
@@ -113,27 +116,110 @@ pub async fn not_sent(tx: &mut Tx, now: &Now, messages: &[(LineId, MessageId)]) 
     if messages.is_empty() {
         return Ok(());
     }
+    // The lanes' locks first, as whoever releases or skips takes them.
+    tx.run(
+        "update lane as l set held = l.held
+         from (select distinct e.line_id as its_line, e.conversation_id as its_conversation
+               from json_each($1) j
+               join sync_entry e on e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-')
+               where e.state in ('held', 'queued')) d
+         where l.line_id = d.its_line and l.conversation_id = d.its_conversation",
+        [json(&messages)],
+    )
+    .await?;
     let held: Vec<Key> = tx
         .all(
-            "update sync_entry as e set state = 'skipped', reason = 'the message was not sent'
+            "update sync_entry as e set state = 'skipped', reason = $2
              from json_each($1) j
              where e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-') and e.state = 'held'
              returning line_id, conversation_id",
-            [json(&messages)],
+            (json(&messages), NOT_SENT.to_owned()),
         )
         .await?;
     let queued: Vec<Key> = tx
         .all(
-            "update sync_entry as e set state = 'skipped', reason = 'the message was not sent'
+            "update sync_entry as e set state = 'skipped', reason = $2
              from json_each($1) j
              where e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-')
                and e.state = 'queued' and e.intent_id is null
              returning line_id, conversation_id",
-            [json(&messages)],
+            (json(&messages), NOT_SENT.to_owned()),
         )
         .await?;
     let moves = held.into_iter().map(|key| (key, -1, 0)).chain(queued.into_iter().map(|key| (key, 0, -1)));
     shift(tx, now.at(), moves).await
+}
+
+/// What was taken for not sent, on lines that are set to RingCentral; they keep that type until the transaction ends.
+const TAKEN_FOR_NOT_SENT: Sql = Sql {
+    sqlite: "select e.line_id, e.message_id, e.conversation_id, l.account_id, e.seq is not null
+             from json_each($1) j
+             join sync_entry e on e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-')
+             join line l on l.id = e.line_id
+             where e.state = 'skipped' and e.reason = $2 and l.integration_type = 'ringcentral'
+             order by e.line_id, e.conversation_id, e.message_id",
+    postgres: "select e.line_id, e.message_id, e.conversation_id, l.account_id, e.seq is not null
+               from json_each($1) j
+               join sync_entry e on e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-')
+               join line l on l.id = e.line_id
+               where e.state = 'skipped' and e.reason = $2 and l.integration_type = 'ringcentral'
+               order by e.line_id, e.conversation_id, e.message_id
+               for share of l",
+};
+
+/// The carrier had these messages after all: what [`not_sent`] skipped of them comes back. What never had a place is held for the next
+/// reply; what had one is queued at the end of its lane. On a line of another type it stays skipped, and can be restored by hand.
+///
+/// # Errors
+/// What the database says.
+pub async fn sent_after_all(tx: &mut Tx, now: &Now, messages: &[(LineId, MessageId)]) -> Result<()> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let at = now.at();
+    let skipped: Vec<(LineId, MessageId, ConversationId, AccountId, bool)> =
+        tx.all(TAKEN_FOR_NOT_SENT, (json(&messages), NOT_SENT.to_owned())).await?;
+    if skipped.is_empty() {
+        return Ok(());
+    }
+    // The lanes' locks first: places are given under them.
+    let lanes: BTreeMap<Key, AccountId> =
+        skipped.iter().map(|(line, _, conversation, account, _)| ((*line, *conversation), *account)).collect();
+    let list: Vec<_> = lanes.iter().map(|((line, conversation), account)| (line, conversation, account, 0, at)).collect();
+    let locked: Vec<(LineId, ConversationId, i64, i64)> = tx.all(LOCK_LANES, [json(&list)]).await?;
+    let mut next: BTreeMap<Key, i64> = locked.iter().map(|(line, conversation, seq, _)| ((*line, *conversation), *seq)).collect();
+    let mut entries: Vec<(LineId, MessageId, Option<i64>)> = Vec::with_capacity(skipped.len());
+    for (line, message, conversation, _, had_place) in skipped {
+        let mut place = None;
+        if had_place {
+            let next = next.entry((line, conversation)).or_insert(1);
+            place = Some(*next);
+            *next += 1;
+        }
+        entries.push((line, message, place));
+    }
+    let back: Vec<(LineId, ConversationId, bool)> = tx
+        .all(
+            "update sync_entry as e
+             set state = case when j.value->>2 is null then 'held' else 'queued' end, seq = cast(j.value->>2 as bigint), reason = null
+             from json_each($1) j
+             where e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-') and e.state = 'skipped'
+             returning line_id, conversation_id, seq is not null",
+            [json(&entries)],
+        )
+        .await?;
+    let places: Vec<_> = next.iter().map(|((line, conversation), seq)| (line, conversation, seq)).collect();
+    tx.run(
+        "update lane as l set next_seq = cast(j.value->>2 as bigint)
+         from json_each($1) j
+         where l.line_id = unhex(j.value->>0, '-') and l.conversation_id = unhex(j.value->>1, '-')",
+        [json(&places)],
+    )
+    .await?;
+    let moves = back.into_iter().map(|(line, conversation, is_queued)| ((line, conversation), i64::from(!is_queued), i64::from(is_queued)));
+    shift(tx, at, moves).await?;
+    tx.tell(Change::LaneDue);
+    Ok(())
 }
 
 /// Adds to the counts of lanes and derives from them what the Sync list sorts by and whether a worker is needed.
@@ -276,24 +362,125 @@ async fn release(tx: &mut Tx, lanes: &[(LineId, ConversationId, i64)]) -> Result
     .await
 }
 
+/// What staff skip of a lane at once: all that is held, and what of ours is queued without a call under way. What the contact wrote keeps its
+/// place: agents would never see it. Says which were held, and which were queued.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn skip_waiting(tx: &mut Tx, at: Timestamp, key: Key, why: String) -> Result<(Vec<MessageId>, Vec<MessageId>)> {
+    let (line, conversation) = key;
+    lock(tx, key).await?;
+    let held: Vec<(MessageId,)> = tx
+        .all(
+            "update sync_entry set state = 'skipped', reason = $3, skipped_at = $4
+             where line_id = $1 and conversation_id = $2 and state = 'held'
+             returning message_id",
+            (line, conversation, why.clone(), at),
+        )
+        .await?;
+    let queued: Vec<(MessageId,)> = tx
+        .all(
+            "update sync_entry set state = 'skipped', reason = $3, skipped_at = $4
+             where line_id = $1 and conversation_id = $2 and state = 'queued' and not inbound and intent_id is null
+             returning message_id",
+            (line, conversation, why, at),
+        )
+        .await?;
+    if !(held.is_empty() && queued.is_empty()) {
+        shift(tx, at, [(key, -counted(&held), -counted(&queued))]).await?;
+    }
+    let ids = |rows: Vec<(MessageId,)>| rows.into_iter().map(|(id,)| id).collect();
+    Ok((ids(held), ids(queued)))
+}
+
+/// What [`skip_waiting`] skipped at this moment and nobody has restored since, in its order, each with whether it had a place. The lane's
+/// lock is held until the transaction ends.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn skipped_together(tx: &mut Tx, key: Key, since: Timestamp) -> Result<Vec<(MessageId, bool)>> {
+    lock(tx, key).await?;
+    tx.all(
+        "select message_id, seq is not null
+         from sync_entry
+         where line_id = $1 and conversation_id = $2 and skipped_at = $3 and state = 'skipped' and intent_id is null
+         order by seq, message_id",
+        (key.0, key.1, since),
+    )
+    .await
+}
+
+/// Skipped messages come back: what never had a place is held for the next reply; what had one is queued at the end of its lane, in the
+/// order given. Says how many are held, and how many queued. The lane's lock is held already.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn bring_back(
+    tx: &mut Tx,
+    at: Timestamp,
+    key: Key,
+    account: AccountId,
+    messages: &[(MessageId, bool)],
+) -> Result<(i64, i64)> {
+    let (line, conversation) = key;
+    let places = messages.iter().filter(|(_, had_place)| *had_place).count();
+    let (mut next,): (i64,) = tx
+        .one(
+            "update lane set next_seq = next_seq + $3, account_id = $4
+             where line_id = $1 and conversation_id = $2
+             returning next_seq - $3",
+            (line, conversation, i64::try_from(places).unwrap_or(i64::MAX), account),
+        )
+        .await?;
+    let mut entries: Vec<(MessageId, Option<i64>)> = Vec::with_capacity(messages.len());
+    for (message, had_place) in messages {
+        entries.push((*message, had_place.then_some(next)));
+        next += i64::from(*had_place);
+    }
+    let back: Vec<(bool,)> = tx
+        .all(
+            "update sync_entry as e
+             set state = case when j.value->>1 is null then 'held' else 'queued' end, seq = cast(j.value->>1 as bigint), reason = null,
+               skipped_at = null
+             from json_each($2) j
+             where e.line_id = $1 and e.message_id = unhex(j.value->>0, '-') and e.state = 'skipped' and e.intent_id is null
+             returning seq is not null",
+            (line, json(&entries)),
+        )
+        .await?;
+    let queued = i64::try_from(back.iter().filter(|(is_queued,)| *is_queued).count()).unwrap_or(i64::MAX);
+    let held = counted(&back) - queued;
+    shift(tx, at, [(key, held, queued)]).await?;
+    tx.tell(Change::LaneDue);
+    Ok((held, queued))
+}
+
+/// Takes a lane's lock: places are given, and intents are written, under it.
+async fn lock(tx: &mut Tx, (line, conversation): Key) -> Result<()> {
+    tx.run("update lane set held = held where line_id = $1 and conversation_id = $2", (line, conversation)).await.map(|_| ())
+}
+
+fn counted<T>(rows: &[T]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
+}
+
 /// The line leaves RingCentral: held messages become skipped, in the transaction that changes its type. Says how many.
 ///
 /// # Errors
 /// What the database says.
 pub async fn skip_held_of_line(tx: &mut Tx, at: Timestamp, line: LineId, to: IntegrationType) -> Result<u64> {
-    let skipped = tx
-        .run(
-            "update sync_entry set state = 'skipped', reason = $2, skipped_at = $3 where line_id = $1 and state = 'held'",
-            (line, format!("the line's type was set to {}", to.name()), at),
-        )
-        .await?;
+    // The lanes' locks come before those of their messages; the line's own keeps anything more from being held.
     tx.run(
         "update lane set held = 0, held_since = null, trouble = case when trouble = 1 then 0 else trouble end, changed_at = $2
          where line_id = $1 and held > 0",
         (line, at),
     )
     .await?;
-    Ok(skipped)
+    tx.run(
+        "update sync_entry set state = 'skipped', reason = $2, skipped_at = $3 where line_id = $1 and state = 'held'",
+        (line, format!("the line's type was set to {}", to.name()), at),
+    )
+    .await
 }
 
 /// The line's leaving at `since` is taken back: what it skipped is held again. Says how many.

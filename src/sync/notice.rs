@@ -1,4 +1,4 @@
-//! A short word of ours to the agent, in the chat: why nothing was sent.
+//! A short word of ours to the agent, in the chat: why nothing was sent, or did not come to the contact.
 //!
 //! The rule: it is written down with what it is about, and posted once; after a lost answer its reference is looked up first.
 

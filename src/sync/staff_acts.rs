@@ -1,17 +1,35 @@
 //! What staff do about trouble: retry a stalled lane now, skip a message, restore one. Each is audited.
 
+use super::engine;
 use super::lane::shift;
 use crate::clock::Now;
-use crate::db::{Db, Tx};
+use crate::db::{Db, Sql, Tx};
 use crate::messaging::{outbound, retention};
 use crate::staff::{Entry, Permit, may, record};
-use crate::types::{AccountId, Change, ConversationId, EntryState, IntegrationType, LineId, MessageId, Problem};
+use crate::types::{AccountId, Change, ConversationId, EntryState, IntegrationType, IntentId, LineId, MessageId, Problem, Timestamp};
 use serde_json::json;
 
 pub(super) const NOTHING_WAITS: &str = "Nothing waits to be delivered here any more.";
 
+/// On PostgreSQL the line keeps its type and its owner until the transaction ends: what comes back must not come back elsewhere.
+const KEEP_LINE: Sql = Sql { sqlite: "select id from line where id = $1", postgres: "select id from line where id = $1 for share" };
+
+/// The same as [`within_scope`], for what puts messages back into a lane.
+pub(super) async fn within_scope_kept(
+    tx: &mut Tx,
+    permit: &Permit<may::ManageSync>,
+    line: LineId,
+) -> Result<(AccountId, IntegrationType), Problem> {
+    let _: Option<(LineId,)> = tx.opt(KEEP_LINE, [line]).await?;
+    within_scope(tx, permit, line).await
+}
+
 /// The line's account and type, if the permit holds there.
-async fn within_scope(tx: &mut Tx, permit: &Permit<may::ManageSync>, line: LineId) -> Result<(AccountId, IntegrationType), Problem> {
+pub(super) async fn within_scope(
+    tx: &mut Tx,
+    permit: &Permit<may::ManageSync>,
+    line: LineId,
+) -> Result<(AccountId, IntegrationType), Problem> {
     let scope = permit.scope();
     let found: Option<(AccountId, IntegrationType)> = tx
         .opt(
@@ -70,10 +88,9 @@ pub(crate) async fn retry_one(
     Ok(record(tx, now, permit.actor(), entry).await?)
 }
 
-async fn entry_of(tx: &mut Tx, line: LineId, message: MessageId) -> Result<(EntryState, ConversationId, bool), Problem> {
-    let found: Option<(EntryState, ConversationId, bool)> = tx
-        .opt("select state, conversation_id, intent_id is not null from sync_entry where line_id = $1 and message_id = $2", (line, message))
-        .await?;
+async fn entry_of(tx: &mut Tx, line: LineId, message: MessageId) -> Result<(EntryState, ConversationId), Problem> {
+    let found: Option<(EntryState, ConversationId)> =
+        tx.opt("select state, conversation_id from sync_entry where line_id = $1 and message_id = $2", (line, message)).await?;
     found.ok_or_else(|| Problem::not_found("This message has nothing to do with RingCentral."))
 }
 
@@ -94,24 +111,64 @@ async fn audit(
     Ok(record(tx, now, permit.actor(), entry.change(before, json!({ "state": after, "message": message }))).await?)
 }
 
-/// Skips a held, queued or failed message: it will not be posted, and stays as skipped.
+/// A queued message that was called, looked for and not there is taken out of its intent. Whoever works the lane at this moment loses it,
+/// and what waits behind the message goes on at once.
+async fn take_from_intent(
+    tx: &mut Tx,
+    at: Timestamp,
+    (line, conversation): (LineId, ConversationId),
+    message: MessageId,
+) -> Result<(), Problem> {
+    let open: Option<(IntentId, Option<Timestamp>)> = tx
+        .opt(
+            "select i.id, i.settled_at
+             from sync_entry e
+             join intent i on i.line_id = e.line_id and i.id = e.intent_id
+             where e.line_id = $1 and e.message_id = $2 and e.state = 'queued' and i.state = 'open'",
+            (line, message),
+        )
+        .await?;
+    match open {
+        None => Ok(()),
+        // It may stand in RingCentral.
+        Some((_, None)) => Err(Problem::conflict(
+            "A call for this message is under way. It is looked for first; if RingCentral has not taken it after three tries, it can be \
+             skipped. Look again in two minutes.",
+        )),
+        Some((intent, Some(_))) => {
+            engine::give_up(tx, line, intent, at).await?;
+            tx.run(
+                "update lane set fence = fence + 1, lease_until = null, due_at = $3 where line_id = $1 and conversation_id = $2",
+                (line, conversation, at),
+            )
+            .await?;
+            tx.tell(Change::LaneDue);
+            Ok(())
+        }
+    }
+}
+
+/// Skips a held, queued or failed message: it will not be posted, and stays as skipped. One that was called may be skipped between the
+/// tries, when it was looked for and is not there.
 ///
 /// # Errors
 /// `NotFound` outside the permit's scope, `Conflict` when it is posted already or a call for it is under way.
 pub async fn skip(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line: LineId, message: MessageId) -> Result<(), Problem> {
     db.work(async |tx| {
         let (account, _) = within_scope(tx, permit, line).await?;
-        let (before, conversation, under_way) = entry_of(tx, line, message).await?;
+        let (before, conversation) = entry_of(tx, line, message).await?;
         let (held, queued) = match before {
             EntryState::Held => (-1, 0),
-            EntryState::Queued if under_way => {
-                return Err(Problem::conflict("A call for this message is under way. Wait until it has settled, then look again."));
-            }
             EntryState::Queued => (0, -1),
             EntryState::Failed => (0, 0),
             EntryState::Posted => return Err(Problem::conflict("This message stands in RingCentral already.")),
             EntryState::Skipped => return Err(Problem::conflict("This message is skipped already.")),
         };
+        // The lane's lock first, as whoever writes an intent takes them.
+        tx.run("update lane set held = held where line_id = $1 and conversation_id = $2", (line, conversation)).await?;
+        if before == EntryState::Queued {
+            take_from_intent(tx, now.at(), (line, conversation), message).await?;
+        }
         let changed = tx
             .run(
                 "update sync_entry set state = 'skipped', reason = $4
@@ -136,11 +193,11 @@ pub async fn skip(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line: Li
 /// connected to RingCentral.
 pub async fn restore(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line: LineId, message: MessageId) -> Result<(), Problem> {
     db.work(async |tx| {
-        let (account, kind) = within_scope(tx, permit, line).await?;
+        let (account, kind) = within_scope_kept(tx, permit, line).await?;
         if kind != IntegrationType::Ringcentral {
             return Err(Problem::invalid("", "The line is not set to RingCentral, so nothing can be posted. Set its type first."));
         }
-        let (before, conversation, _) = entry_of(tx, line, message).await?;
+        let (before, conversation) = entry_of(tx, line, message).await?;
         if !matches!(before, EntryState::Skipped | EntryState::Failed) {
             return Err(Problem::conflict("Only a skipped or failed message can be restored; this one has changed meanwhile."));
         }

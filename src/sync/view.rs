@@ -1,12 +1,12 @@
-//! What staff see: the Sync list, a line's conversations, one conversation's head. Only the columns that are shown, no counts over a
+//! What staff see: the Sync list, one conversation's head. Only the columns that are shown, no counts over a
 //! table, every page by keyset.
 
 use crate::db::{Db, Result, one_more};
 use crate::messaging::inbound::json;
 use crate::staff::{Permit, Scope, Seen, may};
 use crate::types::{
-    AccountId, ContactId, ConversationDetail, ConversationId, ConversationRow, Cursor, IntegrationType, LineId, Page, PhoneNumber, Problem,
-    ShownNumber, SyncCounts, SyncFilter, SyncRow, SyncState, Timestamp, Trouble, without_numbers,
+    AccountId, ContactId, ConversationDetail, ConversationId, Cursor, IntegrationType, LineId, Page, PhoneNumber, Problem, ShownNumber,
+    SyncCounts, SyncFilter, SyncRow, SyncState, Timestamp, Trouble, without_numbers,
 };
 use uuid::Uuid;
 
@@ -282,76 +282,6 @@ pub async fn backlog(db: &Db) -> Result<Backlog> {
         (),
     )
     .await
-}
-
-#[derive(sqlx::FromRow)]
-struct ConversationListRow {
-    id: ConversationId,
-    account_id: AccountId,
-    number: PhoneNumber,
-    sees: bool,
-    contact: Option<String>,
-    last_at: Timestamp,
-    integration_type: IntegrationType,
-    held: Option<i64>,
-    queued: Option<i64>,
-    stalled_since: Option<Timestamp>,
-    stalled_reason: Option<String>,
-    chat_id: Option<String>,
-}
-
-/// A line's conversations, the newest first.
-///
-/// # Errors
-/// What the database says.
-pub async fn conversations_of_line(
-    db: &Db,
-    permit: &Permit<may::SeeMessages>,
-    line: LineId,
-    after: Option<&Cursor>,
-    limit: usize,
-) -> Result<Page<ConversationRow>> {
-    let scope = permit.scope();
-    let (last_at, id) =
-        after.and_then(Cursor::key::<(Timestamp, ConversationId)>).unwrap_or((Timestamp(i64::MAX), ConversationId(Uuid::max())));
-    let rows: Vec<ConversationListRow> = db
-        .all(
-            "select c.id, l.account_id, c.number, k.name as contact, c.last_at, l.integration_type, n.held, n.queued, n.stalled_since,
-               n.stalled_reason, n.chat_id,
-               coalesce($8 or l.account_id in
-                 (select account_id from staff_scope where staff_id = $5 and permission = $9), false) as sees
-             from conversation c
-             join line l on l.id = c.line_id
-             left join lane n on n.line_id = c.line_id and n.conversation_id = c.id
-             left join contact k on k.account_id = l.account_id and k.number = c.number
-             where c.line_id = $1 and (c.last_at, c.id) < ($2, $3)
-               and ($4 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
-             order by c.last_at desc, c.id desc
-             limit $7",
-            (
-                line,
-                last_at,
-                id,
-                scope.everywhere,
-                scope.staff,
-                scope.permission,
-                one_more(limit),
-                permit.sight().everywhere,
-                permit.sight().permission,
-            ),
-        )
-        .await?;
-    if let Some(row) = rows.first().filter(|row| row.sees) {
-        permit.saw(Seen::Contacts(row.account_id, line));
-    }
-    Ok(Page::of(rows, limit, |row| (row.last_at, row.id)).map(|row| ConversationRow {
-        id: row.id,
-        number: ShownNumber::of(row.number, row.sees),
-        contact: row.contact.filter(|_| row.sees),
-        last_at: row.last_at,
-        sync: state(row.integration_type, row.held, row.queued, row.stalled_since, reason(row.stalled_reason, row.sees)),
-        chat_id: row.chat_id,
-    }))
 }
 
 #[derive(sqlx::FromRow)]

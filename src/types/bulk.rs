@@ -1,6 +1,6 @@
 //! Bulk changes as screens know them: one act on many rows of a list.
 
-use crate::types::{AccountId, IntegrationType, LineId, OpenOrClosed, UtilityKind, words};
+use crate::types::{AccountId, IntegrationType, LineId, OpenOrClosed, Trouble, UtilityKind, words};
 use serde::{Deserialize, Serialize};
 
 words! {
@@ -10,6 +10,8 @@ words! {
         SetTypes = "set_types",
         /// Try stalled conversations again at once.
         RetryLanes = "retry_lanes",
+        /// Skip what is held in conversations, and what of ours waits to be posted.
+        SkipHeld = "skip_held",
         /// Close people of an account.
         CloseUsers = "close_users",
     }
@@ -21,6 +23,7 @@ impl BulkAct {
         match self {
             Self::SetTypes => UtilityKind::SetTypes,
             Self::RetryLanes => UtilityKind::RetryLanes,
+            Self::SkipHeld => UtilityKind::SkipHeld,
             Self::CloseUsers => UtilityKind::CloseUsers,
         }
     }
@@ -29,10 +32,15 @@ impl BulkAct {
     pub fn counted(self, count: i64) -> String {
         let (one, many) = match self {
             Self::SetTypes => ("line", "lines"),
-            Self::RetryLanes => ("conversation", "conversations"),
+            Self::RetryLanes | Self::SkipHeld => ("conversation", "conversations"),
             Self::CloseUsers => ("person", "people"),
         };
         format!("{count} {}", if count == 1 { one } else { many })
+    }
+
+    /// It is done to conversations, which are chosen in the Sync list.
+    pub fn is_of_conversations(self) -> bool {
+        matches!(self, Self::RetryLanes | Self::SkipHeld)
     }
 }
 
@@ -54,6 +62,9 @@ pub struct BulkFilter {
     /// Only what is open, or closed.
     #[serde(default)]
     pub state: Option<OpenOrClosed>,
+    /// Only conversations in this kind of trouble.
+    #[serde(default)]
+    pub trouble: Option<Trouble>,
 }
 
 /// Which rows a bulk change is about.
@@ -82,6 +93,9 @@ pub struct BulkRow {
     pub href: String,
     /// Why it is left out, if it is.
     pub refused: Option<String>,
+    /// How many messages of it are changed, where it is messages.
+    #[serde(default)]
+    pub messages: Option<i64>,
 }
 
 /// What a bulk change would do; nothing is changed by asking.

@@ -30,7 +30,7 @@ pub enum Change {
         /// The line.
         line_id: LineId,
     },
-    /// A message came in for a number that is no line of ours.
+    /// A message came in for a number that is no line of ours, or such a number was set aside or brought back.
     UnknownLine,
     /// A run of a data utility has come on.
     Run {

@@ -56,6 +56,36 @@ impl TimelineFilter {
     }
 }
 
+/// What of a conversation waits for RingCentral, counted for who would skip it at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skippable {
+    /// Held until the contact's next reply.
+    pub held: i64,
+    /// Ours, queued, and no call for them is under way.
+    pub queued: i64,
+    /// Ours, queued, and a call for them is under way: they are left alone.
+    pub under_way: i64,
+    /// What the contact wrote, queued: it is left alone, since agents would never see it.
+    pub inbound: i64,
+    /// What would be skipped, as it was looked at; whoever skips it names it.
+    pub version: i64,
+}
+
+impl Skippable {
+    /// So many would be skipped.
+    pub fn messages(&self) -> i64 {
+        self.held + self.queued
+    }
+
+    /// The version of so many messages of which this is the newest: one that comes, and one that goes, makes it another, and so does a
+    /// reply of the contact, by which what was held is queued.
+    pub fn version_of(held: i64, queued: i64, newest: MessageId) -> i64 {
+        // The half of an id that begins with the time that it was made.
+        let newest = i64::try_from(newest.0.as_u128() >> 64).unwrap_or(i64::MAX);
+        newest.wrapping_add(held).wrapping_add(queued.wrapping_mul(1_000_003))
+    }
+}
+
 /// Where a page of a conversation begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -202,8 +202,10 @@ pub struct LineDetail {
     pub connected: bool,
     /// The run that is moving it to this account now.
     pub transfer: Option<RunId>,
-    /// Who has access.
+    /// The account's people who are open; where not all fit, those with access come before the others.
     pub users: Vec<LineUser>,
+    /// How many people of the account are open.
+    pub users_of_account: i64,
     /// Its automatic replies.
     pub responders: Vec<ResponderRow>,
 }

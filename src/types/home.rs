@@ -1,6 +1,8 @@
 //! What needs a person now, as Home shows it.
 
-use crate::types::{AccountId, Age, ApprovalRow, ConnectionId, ConnectionState, PhoneNumber, RunRow, Span, SyncRow, Timestamp};
+use crate::types::{
+    AccountId, Age, ApprovalRow, BlastId, ConnectionId, ConnectionState, LineId, PhoneNumber, RunRow, Span, SyncRow, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// How many there are, and the oldest of them.
@@ -40,6 +42,23 @@ pub struct TroubledConnection {
     pub subscription_error: Option<String>,
     /// Since when, where that is known.
     pub since: Option<Timestamp>,
+}
+
+/// A blast that is paused: nothing of it is sent before somebody decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingBlast {
+    /// The blast.
+    pub id: BlastId,
+    /// Its line.
+    pub line_id: LineId,
+    /// What staff call the line.
+    pub line: String,
+    /// The account that owns the line now.
+    pub account: String,
+    /// Recipients as given.
+    pub recipients: i64,
+    /// When it would have started; `None` while that is still to come.
+    pub late_since: Option<Timestamp>,
 }
 
 /// A number that is no line, and that was texted.
@@ -94,6 +113,8 @@ pub struct Needs {
     pub to_decide: Option<Counted<ApprovalRow>>,
     /// Connections in trouble.
     pub connections: Option<Counted<TroubledConnection>>,
+    /// Blasts that are paused, all that are counted.
+    pub blasts: Option<Counted<WaitingBlast>>,
     /// Numbers that were texted and are no line.
     pub unknown: Option<Counted<UnknownNumber>>,
     /// What is held.

@@ -16,6 +16,8 @@ words! {
         Users = "users",
         /// Contacts of an account.
         Contacts = "contacts",
+        /// Conversations of a line.
+        Conversations = "conversations",
         /// Runs of data utilities.
         Runs = "runs",
         /// The audit.
@@ -24,15 +26,16 @@ words! {
 }
 
 impl ListKind {
-    /// Where it is, and which fields of its URL a saved view keeps; `None` for a list of which there is one for each account.
+    /// Where it is, and which fields of its URL a saved view keeps; `None` for a list of which there is one for each account
+    /// or line.
     pub fn saved(self) -> Option<(&'static str, &'static [&'static str])> {
         match self {
             Self::Lines => Some(("/lines", &["q", "account", "type", "state", "sort"])),
             Self::Sync => Some(("/sync", &["account", "line", "state", "sort"])),
             Self::Accounts => Some(("/accounts", &["q", "state"])),
             Self::Runs => Some(("/utilities/history", &["q", "utility", "state", "account", "line", "by"])),
-            Self::Audit => Some(("/audit", &["who", "action", "account", "line", "outcome"])),
-            Self::Users | Self::Contacts => None,
+            Self::Audit => Some(("/audit", &["who", "action", "account", "line", "subject", "outcome"])),
+            Self::Users | Self::Contacts | Self::Conversations => None,
         }
     }
 }
@@ -143,6 +146,8 @@ impl ListKind {
             &[column("products", "Products"), column("lines", "Lines"), column("ringcentral", "RingCentral"), further("closed", "Closed")];
         const USERS: &[ListColumn] = &[column("email", "E-mail"), column("lines", "Lines"), further("closed", "Closed")];
         const CONTACTS: &[ListColumn] = &[column("number", "Number"), further("closed", "Closed")];
+        const CONVERSATIONS: &[ListColumn] =
+            &[column("sync", "Sync"), column("chat", "Chat"), column("last", "Last message"), further("changed", "Changed")];
         const RUNS: &[ListColumn] = &[
             column("state", "State"),
             column("by", "Asked by"),
@@ -167,6 +172,7 @@ impl ListKind {
             Self::Accounts => ACCOUNTS,
             Self::Users => USERS,
             Self::Contacts => CONTACTS,
+            Self::Conversations => CONVERSATIONS,
             Self::Runs => RUNS,
             Self::Audit => AUDIT,
         }

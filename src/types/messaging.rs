@@ -1,7 +1,8 @@
 //! Messages, conversations and their sync state as screens show them.
 
 use crate::types::{
-    AccountId, BlastId, ContactId, ConversationId, IntegrationType, LineId, MessageId, PhoneNumber, ShownNumber, Timestamp, Written, words,
+    AccountId, BlastId, ContactId, ConversationId, IntegrationType, LineId, MessageId, PhoneNumber, SearchId, ShownNumber, Timestamp,
+    Written, words,
 };
 use serde::{Deserialize, Serialize};
 
@@ -203,7 +204,7 @@ pub struct SyncFilter {
     pub oldest_first: bool,
 }
 
-/// The word in a URL for [`SyncFilter::oldest_first`].
+/// The word in a URL for [`SyncFilter::oldest_first`] and [`ConversationFilter::oldest_first`].
 pub const OLDEST: &str = "oldest";
 
 /// A conversation in the Sync list.
@@ -257,6 +258,26 @@ pub struct ConversationRow {
     pub sync: SyncState,
     /// Its chat in RingCentral, if there is one.
     pub chat_id: Option<String>,
+    /// When its delivery into RingCentral changed last; `None` while nothing was ever to be delivered.
+    pub changed_at: Option<Timestamp>,
+}
+
+/// What a line's list of conversations is narrowed to; it stands in the URL.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationFilter {
+    /// Only this kind; they are sorted by when that changed.
+    pub trouble: Option<Trouble>,
+    /// The other way round: what has waited longest comes first.
+    pub oldest_first: bool,
+    /// Only what this search of the reader's own found.
+    pub found: Option<SearchId>,
+}
+
+impl ConversationFilter {
+    /// Whether it is sorted by the last change in the delivery; otherwise it is by the newest message.
+    pub fn is_by_change(&self) -> bool {
+        self.trouble.is_some() && self.found.is_none()
+    }
 }
 
 /// A conversation that was found by its contact's number.
@@ -309,6 +330,34 @@ pub struct ConversationDetail {
     pub chat_id: Option<String>,
     /// The next try of a lane that has something to deliver.
     pub due_at: Option<Timestamp>,
+}
+
+/// What is closed, so that nothing new is sent from a line; where both are, the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Closed {
+    /// The line.
+    Line,
+    /// Its account.
+    Account,
+}
+
+impl Closed {
+    /// What is closed of a line and its account; `None` where both are open.
+    pub fn of(line: bool, account: bool) -> Option<Self> {
+        match (line, account) {
+            (_, true) => Some(Self::Account),
+            (true, false) => Some(Self::Line),
+            (false, false) => None,
+        }
+    }
+
+    /// Why nothing is sent, and until when.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Line => "The line is closed: nothing is sent from it until it is opened again.",
+            Self::Account => "The account is closed: nothing is sent from its lines until it is opened again.",
+        }
+    }
 }
 
 /// A message in a conversation's timeline.
@@ -494,6 +543,8 @@ pub struct BlastDetail {
     pub counted: i64,
     /// Grows with each change; a change names the version it was made on.
     pub version: i64,
+    /// What of its line and account is closed: it does not start before that is open again.
+    pub closed: Option<Closed>,
 }
 
 impl BlastState {

@@ -1,6 +1,8 @@
 //! People as screens show them: those of an account, its contacts, and what a contact has agreed to.
 
-use crate::types::{AccountId, ContactId, ConversationId, LineId, LineRow, MessageId, PhoneNumber, ShownNumber, Timestamp, UserId, words};
+use crate::types::{
+    AccountId, ContactId, ConversationId, LineId, LineRow, MessageId, Permission, PhoneNumber, ShownNumber, Timestamp, UserId, words,
+};
 use serde::{Deserialize, Serialize};
 
 /// A person of an account in the list.
@@ -31,8 +33,10 @@ pub struct UserDetail {
     pub version: i64,
     /// When they were added.
     pub created_at: Timestamp,
-    /// The account's lines, and whether they have access to each.
+    /// The account's lines, and whether they have access to each; where not all fit, those with access come before the others.
     pub lines: Vec<(LineRow, bool)>,
+    /// How many lines the account has.
+    pub lines_of_account: i64,
 }
 
 /// A contact in an account's list.
@@ -217,6 +221,14 @@ impl FindingKind {
             Self::OpenInClosedAccount => {
                 "What comes in for them still flows by their type. Close the line, transfer it, or reopen the account."
             }
+        }
+    }
+
+    /// What one must be allowed to mend it, and to set it aside.
+    pub fn mended_with(self) -> Permission {
+        match self {
+            Self::LooksBlastOnly => Permission::SetIntegrationType,
+            Self::ProductMissing | Self::NotConnected | Self::OpenInClosedAccount => Permission::ManageDirectory,
         }
     }
 }

@@ -29,6 +29,29 @@ pub enum ConnectionState {
     Idle,
 }
 
+words! {
+    /// What the list of connections is narrowed to; without it, all are shown.
+    ConnectionFilter {
+        /// What Home counts: paused, refused, or not told of what agents write.
+        Trouble = "trouble",
+        /// Paused by staff.
+        Paused = "paused",
+        /// RingCentral refuses the sign-in, and nobody paused it.
+        Refused = "refused",
+    }
+}
+
+impl ConnectionFilter {
+    /// As staff call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trouble => "In trouble",
+            Self::Paused => "Paused",
+            Self::Refused => "Sign-in refused",
+        }
+    }
+}
+
 /// A connection in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionRow {

@@ -114,6 +114,8 @@ pub struct SignedIn {
     pub name: String,
     /// What their roles allow, anywhere.
     pub permissions: Vec<Permission>,
+    /// What their roles allow on all accounts.
+    pub everywhere: Vec<Permission>,
     /// What their roles would allow if they had a second factor.
     pub withheld: Vec<Permission>,
 }
@@ -122,6 +124,11 @@ impl SignedIn {
     /// Whether any role allows it somewhere. Screens ask this to show or hide; the verb asks again.
     pub fn may(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
+    }
+
+    /// Whether a role allows it on all accounts. Screens ask this to show or hide; the verb asks again.
+    pub fn may_everywhere(&self, permission: Permission) -> bool {
+        self.everywhere.contains(&permission)
     }
 }
 

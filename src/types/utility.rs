@@ -16,6 +16,8 @@ words! {
         SetTypes = "set_types",
         /// Tries the deliveries of many stalled conversations again at once.
         RetryLanes = "retry_lanes",
+        /// Skips what is held in many conversations, and what of ours waits to be posted.
+        SkipHeld = "skip_held",
         /// Closes many people of an account.
         CloseUsers = "close_users",
     }
@@ -54,7 +56,7 @@ impl UtilityKind {
     pub fn names_contacts(self) -> bool {
         match self {
             Self::LineTransfer | Self::ConsentImport | Self::V1Migration => true,
-            Self::SetTypes | Self::RetryLanes | Self::CloseUsers => false,
+            Self::SetTypes | Self::RetryLanes | Self::SkipHeld | Self::CloseUsers => false,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::messaging::inbound::json;
 use crate::staff::{Actor, Member, may};
 use crate::types::{
     AccountId, BulkAct, BulkFilter, BulkRow, BulkWhich, FieldKind, FormField, IntegrationType, LineId, Obstacle, OpenOrClosed, Permission,
-    Plan, PlanCount, Problem, UtilityAbout,
+    Plan, PlanCount, Problem, Trouble, UtilityAbout,
 };
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,16 @@ impl Utility for BulkChange {
                 Permission::ManageSync,
                 vec![narrowed()],
             ),
+            BulkAct::SkipHeld => (
+                "Skip Held Messages",
+                "Skips what is held, and what of ours waits to be posted, in many conversations: all that match, or those chosen under Sync.",
+                Permission::ManageSync,
+                vec![
+                    FormField::new("account", "Account", "The account whose conversations they are.", FieldKind::Account),
+                    FormField::new("line", "Line", "Only of this line.", FieldKind::Line).optional(),
+                    trouble_field(),
+                ],
+            ),
             BulkAct::CloseUsers => (
                 "Close People",
                 "Closes all people of an account, or those chosen in their list: each loses access to every line.",
@@ -95,7 +105,7 @@ impl Utility for BulkChange {
         member.permit::<may::SeeRuns>()?;
         Ok(match self.0 {
             BulkAct::SetTypes => Leave::of(&member.permit::<may::SetIntegrationType>()?),
-            BulkAct::RetryLanes => Leave::of(&member.permit::<may::ManageSync>()?),
+            BulkAct::RetryLanes | BulkAct::SkipHeld => Leave::of(&member.permit::<may::ManageSync>()?),
             BulkAct::CloseUsers => Leave::of(&member.permit::<may::ManageDirectory>()?),
         })
     }
@@ -147,6 +157,11 @@ fn from_field() -> FormField {
     FormField::new("type", "Type now", "Only lines that are set to this.", FieldKind::choice(&choices)).optional()
 }
 
+fn trouble_field() -> FormField {
+    let choices = [("", "Any state"), ("held", "Held"), ("delivering", "Delivering"), ("stalled", "Stalled")];
+    FormField::new("trouble", "State", "Only conversations that are in this state.", FieldKind::choice(&choices)).optional()
+}
+
 fn to_field() -> FormField {
     let choices: Vec<_> = IntegrationType::ALL.iter().map(|of| (of.as_str(), of.name())).collect();
     FormField::new("to", "Set to", "What their incoming messages flow into from then on.", FieldKind::choice(&choices))
@@ -180,6 +195,7 @@ fn which(asking: &Asking<'_>) -> Result<BulkWhich, Problem> {
         line: optional::<LineId>(asking, "line")?,
         integration_type: optional::<IntegrationType>(asking, "type")?,
         state: optional::<OpenOrClosed>(asking, "state")?,
+        trouble: optional::<Trouble>(asking, "trouble")?,
     }))
 }
 
@@ -213,7 +229,12 @@ fn one_account(asking: &Asking<'_>, rows: &[BulkRow]) -> Result<Option<AccountId
 async fn plan(act: BulkAct, asking: &Asking<'_>) -> Result<Proposal, Problem> {
     let to = if act == BulkAct::SetTypes { Some(asking.answer::<IntegrationType>("to")?) } else { None };
     let which = which(asking)?;
-    let rows = all(asking, act, to, &which).await?;
+    let mut rows = all(asking, act, to, &which).await?;
+    if act == BulkAct::SkipHeld {
+        // Lanes are always locked in the order of their keys.
+        rows.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    }
+    let rows = rows;
     let account = one_account(asking, &rows)?;
     let good = super::count(rows.iter().filter(|row| row.refused.is_none()).count());
     let does = says(act, to, good);
@@ -225,9 +246,14 @@ async fn plan(act: BulkAct, asking: &Asking<'_>) -> Result<Proposal, Problem> {
     let (name, fate) = match act {
         BulkAct::SetTypes => ("Lines", format!("set to {}", to.map(IntegrationType::name).unwrap_or_default())),
         BulkAct::RetryLanes => ("Conversations", "their deliveries are tried again at once".to_owned()),
+        BulkAct::SkipHeld => ("Conversations", "what waits in them is skipped".to_owned()),
         BulkAct::CloseUsers => ("People", "closed: each loses access to every line".to_owned()),
     };
     let mut counts = vec![counted(name, good, fate)];
+    if act == BulkAct::SkipHeld {
+        let messages: i64 = rows.iter().filter_map(|row| row.messages).sum();
+        counts.push(counted("Messages", messages, "skipped: they stay in Switchyard and are not put into RingCentral".to_owned()));
+    }
     counts.extend(reasons.into_iter().map(|(why, rows)| counted("Left out", rows, why.to_owned())));
     let whom = match &which {
         BulkWhich::Chosen(keys) => format!("{} chosen rows", keys.len()),
@@ -272,6 +298,7 @@ fn says(act: BulkAct, to: Option<IntegrationType>, good: i64) -> String {
     match act {
         BulkAct::SetTypes => format!("Set the integration type of {counted} to {}", to.map(IntegrationType::name).unwrap_or_default()),
         BulkAct::RetryLanes => format!("Retry {counted} at once"),
+        BulkAct::SkipHeld => format!("Skip what is held in {counted}"),
         BulkAct::CloseUsers => format!("Close {counted}"),
     }
 }
@@ -282,6 +309,10 @@ async fn effects(asking: &Asking<'_>, act: BulkAct, to: Option<IntegrationType>,
         BulkAct::RetryLanes => {
             vec!["A conversation whose last call is not settled still waits for that: posting earlier could post twice.".to_owned()]
         }
+        BulkAct::SkipHeld => vec![
+            "The SMS are not touched. Each message can be restored on its conversation’s page.".to_owned(),
+            "What the contacts wrote is still posted, and a message that a call is under way for is left alone.".to_owned(),
+        ],
         BulkAct::CloseUsers => vec!["RingCentral’s chats follow: closed people are taken out of them.".to_owned()],
         BulkAct::SetTypes if to == Some(IntegrationType::Ringcentral) => {
             vec!["From then on replies are posted into RingCentral. Earlier history is not posted.".to_owned()]

@@ -116,10 +116,10 @@ fn whole(
         {is_closed.then(closed_note)}
         <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
             <div class="flex min-w-0 flex-col gap-4">
-                {facts(&account, connection)}
+                {facts(&account, connection, may)}
                 {may.then(|| edit_panel(&account, edit, looks))}
             </div>
-            {ways(id, me)}
+            {ways(id, is_closed, me)}
         </div>
     }
 }
@@ -136,8 +136,10 @@ fn closed_note() -> impl IntoView {
     }
 }
 
-fn facts(account: &AccountDetail, connection: Option<ConnectionRow>) -> impl IntoView + use<> {
+fn facts(account: &AccountDetail, connection: Option<ConnectionRow>, may: bool) -> impl IntoView + use<> {
     let id = account.row.id;
+    // A closed account takes none.
+    let may_add = may && account.row.closed_at.is_none();
     let connection = match connection {
         Some(row) => view! {
             <span class="flex flex-wrap items-center gap-x-3 gap-y-1">
@@ -149,7 +151,7 @@ fn facts(account: &AccountDetail, connection: Option<ConnectionRow>) -> impl Int
         .into_any(),
         None => view! {
             "Not connected. "
-            <a class="text-link" href=format!("/connections/new?account={id}")>"Add a connection"</a>
+            {may_add.then(|| view! { <a class="text-link" href=format!("/connections/new?account={id}")>"Add a connection"</a> })}
         }
         .into_any(),
     };
@@ -225,11 +227,11 @@ fn edit_panel(account: &AccountDetail, action: Sending, looks: RwSignal<u32>) ->
     }
 }
 
-/// Where everything of the account is.
-fn ways(id: AccountId, me: &Me) -> impl IntoView + use<> {
-    let ways = [
+/// Where everything of the account is; a closed one takes no line.
+fn ways(id: AccountId, is_closed: bool, me: &Me) -> impl IntoView + use<> {
+    let add = (Permission::ManageDirectory, "Add a line", "", format!("/lines/new?account={id}"));
+    let mut ways = vec![
         (Permission::SeeDirectory, "Its lines", "What each is connected to", format!("/lines?account={id}")),
-        (Permission::ManageDirectory, "Add a line", "", format!("/lines/new?account={id}")),
         (Permission::SeeDirectory, "Its people", "Who may be given access to lines", format!("/accounts/{id}/users")),
         (Permission::SeeDirectory, "Its contacts", "Whom it knows by name", format!("/accounts/{id}/contacts")),
         (Permission::SeeMessages, "Its conversations that are not in sync", "", format!("/sync?account={id}")),
@@ -239,6 +241,9 @@ fn ways(id: AccountId, me: &Me) -> impl IntoView + use<> {
         (Permission::SeeDirectory, "Retention", "How long its data is kept", format!("/accounts/{id}/retention")),
         (Permission::ManagePersonalData, "Erase a contact", "On request", format!("/accounts/{id}/erase")),
     ];
+    if !is_closed {
+        ways.insert(1, add);
+    }
     let ways = ways.into_iter().filter(|(permission, ..)| me.may(*permission)).map(|(_, name, what, href)| {
         view! {
             <li class="px-4 py-2">

@@ -4,13 +4,13 @@ use super::{above_account, closed_badge, closed_fact, id_of_path, look_again, mi
 use crate::audit::audit_fact;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
-use crate::lines::SetAccess;
+use crate::lines::{SetAccess, only_first};
 use crate::ui::{
     Badge, Button, ConfirmFold, Empty, FaultView, Field, FormFault, Loading, Look, Notice, Number, PageHead, Panel, SendForm, Sending,
-    Time, Tone, TypeBadge, fault_of, field_error, load, toast_on_success, waits,
+    Time, Tone, TypeBadge, fault_of, field_error, grouped, load, toast_on_success, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{LineRow, Permission, UserDetail, UserId};
+use switchyard::types::{LineRow, Permission, UserDetail, UserId, UserRow};
 
 #[cfg(feature = "ssr")]
 use {
@@ -99,7 +99,7 @@ pub fn UserPage() -> impl IntoView {
 
 fn whole(me: &Me, user: UserDetail, acts: Acts, looks: RwSignal<u32>) -> impl IntoView + use<> {
     let (may, sees_audit) = (me.may(Permission::ManageDirectory), me.may(Permission::SeeAudit));
-    let UserDetail { row, account_id, account, version, created_at, lines } = user;
+    let UserDetail { row, account_id, account, version, created_at, lines, lines_of_account } = user;
     let (id, is_closed) = (row.id, row.closed_at.is_some());
     let mut above = above_account(account_id, &account);
     above.push(("People".to_owned(), format!("/accounts/{account_id}/users")));
@@ -108,7 +108,7 @@ fn whole(me: &Me, user: UserDetail, acts: Acts, looks: RwSignal<u32>) -> impl In
         if is_closed {
             reopen_fold(id, version, &row.name, acts.reopen).into_any()
         } else {
-            close_fold(id, version, &row.name, &with_access, acts.close).into_any()
+            close_fold(id, version, &row, &with_access, acts.close).into_any()
         }
     });
     let fault = fault_of(acts.edit);
@@ -164,16 +164,18 @@ fn whole(me: &Me, user: UserDetail, acts: Acts, looks: RwSignal<u32>) -> impl In
                 </Panel>
                 {edit}
             </div>
-            {access_panel(id, lines, may && !is_closed, acts.access)}
+            {access_panel(id, lines, lines_of_account, may && !is_closed, acts.access)}
         </div>
     }
 }
 
-fn close_fold(id: UserId, version: i64, name: &str, lines: &[LineRow], action: Sending) -> impl IntoView + use<> {
-    let name = name.to_owned();
-    let named = lines.iter().take(10).map(|line| view! { <li>{line.label.clone()} " · " {line.number.readable()}</li> }).collect_view();
-    let more = lines.len().saturating_sub(10);
-    let none = lines.is_empty();
+/// Closing takes all their access: how much that is says the person's row, and these are the first of the lines.
+fn close_fold(id: UserId, version: i64, row: &UserRow, lines: &[LineRow], action: Sending) -> impl IntoView + use<> {
+    let name = row.name.clone();
+    let first = &lines[..lines.len().min(10)];
+    let named = first.iter().map(|line| view! { <li>{line.label.clone()} " · " {line.number.readable()}</li> }).collect_view();
+    let more = row.lines.saturating_sub(i64::try_from(first.len()).unwrap_or(i64::MAX));
+    let none = row.lines == 0;
     view! {
         <ConfirmFold label="Close" of=name.clone()>
             {if none {
@@ -182,7 +184,7 @@ fn close_fold(id: UserId, version: i64, name: &str, lines: &[LineRow], action: S
                 view! {
                     <p>{name} " loses access to these lines at once, and leaves their RingCentral chats:"</p>
                     <ul class="list-disc ps-5">{named}</ul>
-                    {(more > 0).then(|| view! { <p>{format!("and {more} more.")}</p> })}
+                    {(more > 0).then(|| view! { <p>{format!("and {} more.", grouped(more))}</p> })}
                     <p>"They can be reopened; access is then given anew."</p>
                 }
                     .into_any()
@@ -213,8 +215,9 @@ fn reopen_fold(id: UserId, version: i64, name: &str, action: Sending) -> impl In
     }
 }
 
-fn access_panel(id: UserId, lines: Vec<(LineRow, bool)>, may: bool, action: Sending) -> impl IntoView {
+fn access_panel(id: UserId, lines: Vec<(LineRow, bool)>, of_account: i64, may: bool, action: Sending) -> impl IntoView {
     let none = lines.is_empty();
+    let cut = only_first(lines.len(), of_account, "lines", "Access to another line is given on the line’s page.");
     let row = move |(line, has): (LineRow, bool)| {
         let (id_of_line, number, label, of_type) = (line.id, line.number, line.label.clone(), line.integration_type);
         let control = may.then(|| {
@@ -252,6 +255,7 @@ fn access_panel(id: UserId, lines: Vec<(LineRow, bool)>, may: bool, action: Send
             <header class="border-b border-base-300 px-4 py-3">
                 <h2 class="font-semibold">"Access to lines"</h2>
                 <p class="muted text-xs">"The account’s lines. The RingCentral chats of a line follow who has access."</p>
+                {cut}
             </header>
             <div class="has-[.alert]:p-3">
                 <FormFault fault=fault_of(action) />

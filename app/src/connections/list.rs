@@ -5,12 +5,12 @@ use super::{StateBadge, state_sentence};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, ButtonLink, Cell, CsvLink, Empty, FaultView, FilterBar, Icon, Loading, Look, Notice, PageHead, Pager, RowLink, Search, Table,
-    Time, Tone, icon, load, query_field,
+    Badge, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Icon, Loading, Look, Notice, PageHead, Pager, RowLink, Search,
+    Select, Table, Time, Tone, icon, load, query_field,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use switchyard::types::{ConnectionRow, ConnectionState, Cursor, Page, Permission};
+use switchyard::types::{ConnectionFilter, ConnectionRow, ConnectionState, Cursor, Page, Permission};
 
 #[cfg(feature = "ssr")]
 use {
@@ -25,17 +25,24 @@ const PAGE: usize = 50;
 
 /// Connections by their account's name.
 #[server(prefix = "/fn", output = Reply, endpoint = "connections/list")]
-pub async fn list_connections(#[server(default)] search: String, after: Option<Cursor>) -> Result<Page<ConnectionRow>, Fault> {
+pub async fn list_connections(
+    #[server(default)] search: String,
+    state: Option<ConnectionFilter>,
+    after: Option<Cursor>,
+) -> Result<Page<ConnectionRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
     let services = services()?;
-    Ok(ringcentral::search(&services.db, &services.now, &permit, &search, after.as_ref(), PAGE).await?)
+    Ok(ringcentral::search(&services.db, &services.now, &permit, &search, state, after.as_ref(), PAGE).await?)
 }
 
 /// The list of connections.
 #[component]
 pub fn ConnectionsPage() -> impl IntoView {
-    let (q, after) = (query_field("q"), query_field("after"));
-    let page = load(move || (q.get(), after.get()), |(q, after)| list_connections(q, (!after.is_empty()).then_some(Cursor(after))));
+    let (q, state, after) = (query_field("q"), query_field("state"), query_field("after"));
+    let page = load(
+        move || (q.get(), state.get(), after.get()),
+        |(q, state, after)| list_connections(q, state.parse().ok(), (!after.is_empty()).then_some(Cursor(after))),
+    );
     let me = use_me();
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/connections.csv?{}", search.get()));
@@ -60,6 +67,9 @@ pub fn ConnectionsPage() -> impl IntoView {
         <Notice words=&[("removed", "The connection was removed.")] />
         <FilterBar>
             <Search label="Name of the account" value=q />
+            <div class="w-[calc(50%-0.25rem)] sm:w-44">
+                <Select label="State" name="state" choices=states() value=state bare=true />
+            </div>
         </FilterBar>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
@@ -68,8 +78,15 @@ pub fn ConnectionsPage() -> impl IntoView {
                         view! {
                             <div class="panel">
                                 <Show
-                                    when=move || q.get().is_empty()
-                                    fallback=|| view! { <Empty title="No connection fits">"Search for less of the account’s name."</Empty> }
+                                    when=move || q.get().is_empty() && state.get().is_empty()
+                                    fallback=|| {
+                                        view! {
+                                            <Empty title="No connection fits">
+                                                <span>"Search for less of the account’s name, or for every state."</span>
+                                                <ButtonLink href="/connections">"Show all connections"</ButtonLink>
+                                            </Empty>
+                                        }
+                                    }
                                 >
                                     <Empty title="No connections yet">
                                         "A connection lets an account’s lines write into RingCentral. Add one; then set a line to RingCentral."
@@ -95,6 +112,12 @@ pub fn ConnectionsPage() -> impl IntoView {
             })}
         </Transition>
     }
+}
+
+/// What the list can be narrowed to.
+fn states() -> Vec<Choice> {
+    let each = ConnectionFilter::ALL.iter().map(|state| Choice::new(state.as_str(), state.name()));
+    [Choice::new("", "Every state")].into_iter().chain(each).collect()
 }
 
 fn row(row: ConnectionRow) -> impl IntoView {

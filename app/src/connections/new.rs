@@ -1,14 +1,14 @@
 //! Connecting an account to RingCentral.
 
+use crate::accounts::no_account;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
-use crate::lines::{AccountSelect, is_part, offered_accounts};
+use crate::lines::{AccountSelect, Choosing, Offered};
 use crate::ui::{
-    Button, ButtonLink, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, fault_of, field_error, load,
-    query_field, waits,
+    Button, ButtonLink, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, fault_of, field_error, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{AccountId, AccountRow, Permission, Problem};
+use switchyard::types::{AccountId, Permission, Problem};
 
 #[cfg(feature = "ssr")]
 use {
@@ -55,8 +55,8 @@ fn limit(field: &str, text: &str) -> Result<Option<i64>, Problem> {
 /// The form that connects an account.
 #[component]
 pub fn NewConnectionPage() -> impl IntoView {
-    let account = query_field("account");
-    let accounts = load(move || account.get().parse().ok(), |chosen| offered_accounts(chosen, String::new(), true));
+    let choosing = Choosing::of("account", true);
+    let accounts = choosing.offered();
     let me = use_me();
     view! {
         <PageHead title="Add a connection" above=vec![("Connections".to_owned(), "/connections".to_owned())] />
@@ -67,20 +67,10 @@ pub fn NewConnectionPage() -> impl IntoView {
                         let fault = Problem::forbidden("Your roles do not let you add connections.").into();
                         view! { <FaultView fault=fault /> }.into_any()
                     }
-                    (Ok(_), Ok(accounts)) if accounts.is_empty() => {
-                        view! {
-                            <div class="panel">
-                                <Empty title="No account yet">
-                                    <span>"A connection belongs to an account. Add the account first."</span>
-                                    <ButtonLink href="/accounts/new" look=Look::Main>
-                                        "Add an account"
-                                    </ButtonLink>
-                                </Empty>
-                            </div>
-                        }
-                            .into_any()
+                    (Ok(me), Ok(first)) if choosing.are_all(&first) && first.each().next().is_none() => {
+                        no_account("A connection belongs to an account.", &me).into_any()
                     }
-                    (Ok(_), Ok(accounts)) if !is_part(&accounts) && accounts.iter().all(|account| account.connected) => {
+                    (Ok(_), Ok(first)) if choosing.are_all(&first) && first.each().all(|account| account.connected) => {
                         view! {
                             <div class="panel">
                                 <Empty title="Every account is connected">
@@ -91,11 +81,7 @@ pub fn NewConnectionPage() -> impl IntoView {
                         }
                             .into_any()
                     }
-                    (Ok(_), Ok(accounts)) => {
-                        let is_part = is_part(&accounts);
-                        let free = accounts.into_iter().filter(|account| !account.connected).collect();
-                        view! { <Form accounts=free is_part=is_part /> }.into_any()
-                    }
+                    (Ok(_), Ok(first)) => view! { <Form choosing=choosing first=first /> }.into_any(),
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
             })}
@@ -103,8 +89,11 @@ pub fn NewConnectionPage() -> impl IntoView {
     }
 }
 
+/// A search for an account without JavaScript is sent by itself: no secret that is typed goes into an address.
+const FIND_FORM: &str = "find-account-form";
+
 #[component]
-fn Form(accounts: Vec<AccountRow>, is_part: bool) -> impl IntoView {
+fn Form(choosing: Choosing, first: Offered) -> impl IntoView {
     let action = Sending::to::<AddConnection>();
     let fault = fault_of(action);
     view! {
@@ -113,7 +102,8 @@ fn Form(accounts: Vec<AccountRow>, is_part: bool) -> impl IntoView {
                 <div class="flex flex-col gap-4">
                     <FormFault fault=fault fields=&["base_url", "client_id", "client_secret", "jwt", "posts_per_minute", "posts_per_day"] />
                     <AccountSelect
-                        accounts=accounts is_part=is_part help="Only accounts without a connection are offered: each has one at most."
+                        choosing=choosing first=first to="/connections/new" form=Some(FIND_FORM) unconnected=true
+                        help="Only accounts without a connection are offered: each has one at most."
                     />
                     <Field
                         label="RingCentral’s address" name="base_url" kind="url" inputmode="url" value="https://platform.ringcentral.com"
@@ -148,6 +138,9 @@ fn Form(accounts: Vec<AccountRow>, is_part: bool) -> impl IntoView {
                     </div>
                 </div>
             </SendForm>
+            <form id=FIND_FORM method="get">
+                <input type="hidden" name="account" value=choosing.now() />
+            </form>
         </div>
     }
 }

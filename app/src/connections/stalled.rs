@@ -17,6 +17,8 @@ pub fn advice(connection: &ConnectionRow, why: &str) -> &'static str {
         "In RingCentral, check the app’s permissions and that its user may post in the chat. Then retry in the conversation."
     } else if why.starts_with("the post was refused") {
         "Open the conversation and skip the message that is refused."
+    } else if why.starts_with("no clear answer") {
+        "It is looked for and tried again by itself, in smaller posts. If other conversations go on, RingCentral fails on the first queued message of this one: open it and skip that message; those behind it follow at once."
     } else if why.starts_with("the chat is gone") {
         "Nothing: a new chat is made by itself."
     } else {
@@ -102,8 +104,9 @@ mod tests {
             .map(|r| r.to_string());
         let signed_in = connection(ConnectionState::SignedIn);
         let mut told: BTreeSet<_> = refusals.iter().map(|why| advice(&signed_in, why)).collect();
-        told.insert(advice(&signed_in, "the answer was lost"));
+        told.insert(advice(&signed_in, "no clear answer: the answer was lost"));
+        told.insert(advice(&signed_in, "RingCentral was not reached"));
         told.insert(advice(&connection(ConnectionState::Paused { since: Timestamp(0) }), &refusals[0]));
-        assert_eq!(told.len(), 6);
+        assert_eq!(told.len(), 7);
     }
 }

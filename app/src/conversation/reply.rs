@@ -59,9 +59,11 @@ pub(super) fn ReplyPanel(
     });
     let line = followed.now.with_untracked(|all| all.detail.line_id);
     let hindrance = Memo::new(move |_| {
-        followed.now.with(|all| match (all.detail.opted_out, all.detail.integration_type) {
-            (true, _) => Some("The contact has opted out of this line. Nothing is sent until they write START."),
-            (_, IntegrationType::None) => Some(
+        followed.now.with(|all| match (all.detail.opted_out, all.closed, all.detail.integration_type) {
+            (true, ..) => Some("The contact has opted out of this line. Nothing is sent until they write START."),
+            // No type can be set before it is open.
+            (_, Some(closed), _) => Some(closed.sentence()),
+            (_, _, IntegrationType::None) => Some(
                 "The line is set to None: it sends blasts and has no conversations. To reply from here, set it to Inbox or RingCentral.",
             ),
             _ => None,

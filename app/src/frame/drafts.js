@@ -38,12 +38,15 @@ function keyOf(form) {
 }
 
 /** A field's key in its form; what is a time in one zone is another time in the next. */
+const isChoice = (field) => field.type === 'checkbox' || field.type === 'radio';
+
 const nameOf = (form, field) => {
+  // What is chosen of a list stays itself when the list has other rows.
+  if (isChoice(field)) return `${field.name} =${field.value}`;
   const at = fieldsOf(form).filter(({ name }) => name === field.name).indexOf(field);
   return `${field.name} ${at}${field.dataset.zoned ? ` ${field.dataset.zoned}` : ''}`;
 };
 
-const isChoice = (field) => field.type === 'checkbox' || field.type === 'radio';
 const valueOf = (field) => {
   if (isChoice(field)) return field.checked;
   return field.type === 'select-multiple' ? [...field.selectedOptions].map(({ value }) => value) : field.value;

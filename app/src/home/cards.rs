@@ -4,6 +4,7 @@ use super::{Card, Item};
 use crate::ui::grouped;
 use switchyard::types::{
     ApprovalRow, ConnectionState, Counted, Held, Needs, RunRow, RunState, SyncRow, SyncState, TroubledConnection, UnknownNumber,
+    WaitingBlast,
 };
 
 /// The cards; a kind that needs nobody has none.
@@ -14,6 +15,7 @@ pub(super) fn cards(needs: Needs) -> Vec<Card> {
         needs.connections.and_then(connections),
         needs.to_decide.and_then(to_decide),
         needs.standing.and_then(standing),
+        needs.blasts.and_then(blasts),
         needs.unknown.and_then(unknown),
         needs.held.and_then(held),
     ];
@@ -96,7 +98,7 @@ fn to_decide(counted: Counted<ApprovalRow>) -> Option<Card> {
 
 fn connections(counted: Counted<TroubledConnection>) -> Option<Card> {
     let says = "Nothing is posted through them, or agents’ answers are not heard.";
-    card(counted, false, ["Connections in trouble", says], ("/connections", "All connections"), |row| {
+    card(counted, false, ["Connections in trouble", says], ("/connections?state=trouble", "All connections in trouble"), |row| {
         let what = match row.state {
             ConnectionState::Paused { .. } => "Paused by staff: nothing is posted".to_owned(),
             ConnectionState::Refused { why } if why.is_empty() => "RingCentral refuses the sign-in".to_owned(),
@@ -108,8 +110,22 @@ fn connections(counted: Counted<TroubledConnection>) -> Option<Card> {
     })
 }
 
+fn blasts(counted: Counted<WaitingBlast>) -> Option<Card> {
+    let says = "They are paused, and nothing of them is sent before somebody decides. Resume or cancel each on its page.";
+    card(counted, true, ["Blasts that wait for a decision", says], ("", ""), |row| {
+        let to = if row.recipients == 1 { "1 recipient".to_owned() } else { format!("{} recipients", grouped(row.recipients)) };
+        let start = if row.late_since.is_some() { "its start has passed" } else { "its start is still to come" };
+        Item {
+            href: format!("/lines/{}/blasts/{}", row.line_id, row.id),
+            title: row.line,
+            detail: joined([&row.account, &to, start]),
+            since: row.late_since,
+        }
+    })
+}
+
 fn unknown(counted: Counted<UnknownNumber>) -> Option<Card> {
-    let says = "Somebody texted numbers that are no line of ours; nobody was told. Add the number as a line.";
+    let says = "Somebody texted numbers that are no line of ours; nobody was told. Add the number as a line, or set it aside.";
     card(counted, true, ["Messages to unknown lines", says], ("/sync/unknown", "All messages to unknown lines"), |row| Item {
         // Only digits stand behind the sign.
         href: format!("/sync/unknown?q={}", row.number.expose().replace('+', "%2B")),

@@ -8,7 +8,7 @@ mod recipients;
 pub use new::NewBlastPage;
 pub use one::BlastPage;
 
-use super::{line, line_of_path, no_such_line, tabs};
+use super::{line_of_path, no_such_line, tabs};
 use crate::accounts::{account_tabs, closed_badge, get_account, id_of_path, mistyped};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
@@ -18,7 +18,7 @@ use crate::ui::{
 };
 use futures_util::future::try_join;
 use leptos::prelude::*;
-use switchyard::types::{AccountId, BlastListRow, BlastState, Cursor, LineDetail, LineId, Page, Permission};
+use switchyard::types::{AccountId, BlastListRow, BlastState, Closed, Cursor, LineId, LineRow, Page, Permission};
 
 #[cfg(feature = "ssr")]
 use {
@@ -49,6 +49,14 @@ fn start_of(text: &str) -> Result<Option<Timestamp>, Problem> {
             moment.map(Some).ok_or_else(|| Problem::invalid("starts_at", "Write a moment, such as 2026-11-21T09:00, or nothing."))
         }
     }
+}
+
+/// A line, and what of it and its account is closed, so that no blast of it is taken.
+async fn line(id: LineId) -> Result<(LineRow, Option<Closed>), Fault> {
+    let line = super::line(id).await?.line;
+    let account = get_account(line.account_id).await?.row;
+    let closed = Closed::of(line.closed_at.is_some(), account.closed_at.is_some());
+    Ok((line, closed))
 }
 
 fn state_badge(of: BlastState) -> impl IntoView {
@@ -115,9 +123,9 @@ pub fn LineBlastsPage() -> impl IntoView {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, found.await) {
-                    (Ok(me), Ok((LineDetail { line, .. }, page))) => {
+                    (Ok(me), Ok(((line, closed), page))) => {
                         let of_type = line.integration_type;
-                        let may_write = me.may(Permission::SendMessages) && line.closed_at.is_none();
+                        let may_write = me.may(Permission::SendMessages) && closed.is_none();
                         let new = format!("/lines/{}/blasts/new", line.id);
                         view! {
                             <PageHead

@@ -120,7 +120,7 @@ fn whole(
     history: Loaded<Result<Page<HistoryRow>, Fault>>,
     changes: RwSignal<u32>,
 ) -> impl IntoView {
-    let LineDetail { line, version, created_at, connected, transfer, users, responders } = detail;
+    let LineDetail { line, version, created_at, connected, transfer, users, users_of_account, responders } = detail;
     let me_again = me.clone();
     let (id, of_type, label, account) = (line.id, line.integration_type, line.label.clone(), line.account_id);
     let is_closed = line.closed_at.is_some();
@@ -154,7 +154,7 @@ fn whole(
             <div class="flex min-w-0 flex-col gap-4">
                 <Facts line=line version=version created_at=created_at me=me.clone() changes=changes />
                 <Connection of=connection account=account of_type=of_type may=me.may(Permission::ManageDirectory) />
-                <Access id=id account=account users=users me=me changes=changes />
+                <Access id=id account=account users=users of_account=users_of_account me=me changes=changes />
             </div>
             <div class="flex min-w-0 flex-col gap-4 lg:col-span-2">
                 {line_runs(id, account, &me_again)}

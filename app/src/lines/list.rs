@@ -6,7 +6,7 @@ use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Button, ButtonLink, Cell, CsvLink, Empty, FaultView, Heads, Icon, Loading, Look, Notice, Number, PageHead, Pager, Pick, Picking,
-    RowLink, Select, Table, Time, TypeBadge, icon, load, query_field, sort_url,
+    RowLink, Select, Table, Time, TypeBadge, icon, list_at, load, query_field, sort_url,
 };
 use crate::views::{Arranged, Shown, Views};
 use leptos::prelude::*;
@@ -55,6 +55,7 @@ pub fn LinesPage() -> impl IntoView {
     let (me, arranged) = (use_me(), Arranged::of(ListKind::Lines));
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/lines.csv?{}", search.get()));
+    let set_some = Signal::derive(move || search.with(|search| list_at("/lines/types", search)));
     let is_narrowed = move || [q, account, of_type, state].iter().any(|field| !field.get().is_empty());
     view! {
         <PageHead title="Lines">
@@ -64,7 +65,7 @@ pub fn LinesPage() -> impl IntoView {
                     let me = me.await.ok()?;
                     let types = me
                         .may(Permission::SetIntegrationType)
-                        .then(|| view! { <ButtonLink href="/lines/types">"Set types"</ButtonLink> });
+                        .then(|| view! { <ButtonLink href=set_some>"Set types"</ButtonLink> });
                     let add = me
                         .may(Permission::ManageDirectory)
                         .then(|| {

@@ -6,7 +6,7 @@ use crate::frame::Me;
 use crate::history::HistoryRow;
 use crate::ui::{
     Badge, Button, ButtonLink, Cell, Empty, FaultView, FormFault, Loaded, Loading, Look, Panel, SendForm, Sending, Table, Time, Tone,
-    fault_of, toast_on_success,
+    fault_of, grouped, toast_on_success,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -134,8 +134,10 @@ pub fn Access(
     id: LineId,
     /// The line's account.
     account: AccountId,
-    /// The account's people.
+    /// The account's people; of very many the first, and all who have access before anybody else.
     users: Vec<LineUser>,
+    /// How many people the account has.
+    of_account: i64,
     /// Who looks at it.
     me: Me,
     /// Grows with each change.
@@ -146,6 +148,7 @@ pub fn Access(
     toast_on_success(action, "Access was changed.");
     let may = me.may(Permission::ManageDirectory);
     let nobody = users.is_empty();
+    let cut = only_first(users.len(), of_account, "people", "Others are given access on their own page.");
     let rows = users
         .into_iter()
         .map(|user| {
@@ -191,6 +194,7 @@ pub fn Access(
                 <p class="muted text-xs">
                     "Which of " <a class="text-link" href=format!("/accounts/{account}/users")>"the account’s people"</a> " see this line."
                 </p>
+                {cut}
             </header>
             <div class="has-[.alert]:p-3">
                 <FormFault fault=fault_of(action) />
@@ -202,6 +206,20 @@ pub fn Access(
             }}
         </section>
     }
+}
+
+/// Says that a list of access is cut, and where the rest is; nothing where all are shown.
+pub fn only_first(shown: usize, all: i64, what: &'static str, elsewhere: &'static str) -> impl IntoView + use<> {
+    let shown = i64::try_from(shown).unwrap_or(i64::MAX);
+    (shown < all).then(|| {
+        let count = format!("The first {} of {} {what}, those with access before any other. ", grouped(shown), grouped(all));
+        view! {
+            <p class="text-xs font-medium">
+                {count}
+                {elsewhere}
+            </p>
+        }
+    })
 }
 
 /// What was changed by whom.

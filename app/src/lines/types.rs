@@ -2,15 +2,15 @@
 //! once need a second person.
 
 use super::{LineFilters, list_lines, no_such_line, types};
-use crate::bulk::{Asked, hidden, large, look_bulk};
+use crate::bulk::{Asked, above_chooser, hidden, large, look_bulk};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Badge, Button, ButtonLink, Cell, Empty, FaultView, Field, FormFault, Loading, Look, Number, PageHead, Pager, Select, SendForm, Sending,
-    Stat, Table, Tone, TypeBadge, fault_of, field_error, load, query_field, waits,
+    Stat, Table, Tone, TypeBadge, back_field, fault_of, field_error, list_at, load, query_field, waits,
 };
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
+use leptos_router::hooks::{use_location, use_query_map};
 use serde::{Deserialize, Serialize};
 use switchyard::types::{
     BulkAct, BulkFilter, Cursor, IntegrationType, LineId, LineRow, Outcome, Page, Permission, Problem, TypeChangePreview,
@@ -19,7 +19,7 @@ use switchyard::types::{
 #[cfg(feature = "ssr")]
 use {
     crate::approvals::lead,
-    crate::bulk::list_of,
+    crate::bulk::list_done,
     crate::context::{member, permit, services},
     switchyard::directory::{self, integration},
     switchyard::staff::may,
@@ -61,7 +61,7 @@ pub async fn preview_types(#[server(default)] lines: Vec<LineId>, to: Integratio
 }
 
 /// Sets the type of several lines, each as previewed (`line:version`): all or none. `confirm` is how many; `filter` is that of the list
-/// that it leads back to.
+/// that it leads back to, and `back` its address.
 #[server(prefix = "/fn", output = Reply, endpoint = "lines/types/set")]
 pub async fn set_types(
     #[server(default)] lines: Vec<String>,
@@ -69,6 +69,7 @@ pub async fn set_types(
     #[server(default)] confirm: String,
     #[server(default)] note: String,
     #[server(default)] filter: BulkFilter,
+    #[server(default)] back: String,
 ) -> Result<Outcome, Fault> {
     let _permit = permit::<may::SetIntegrationType>().await?;
     let (services, member) = (services()?, member().await?);
@@ -81,19 +82,28 @@ pub async fn set_types(
         return Err(Problem::invalid("confirm", "This is not how many lines are to be set.").into());
     }
     let outcome = integration::set_many(&services.db, &services.now, &member, &lines, to, services.alone.lines, &note).await?;
-    lead(outcome, &list_of(BulkAct::SetTypes, &filter, Some("types")));
+    lead(outcome, &list_done(BulkAct::SetTypes, &filter, &back, "types"));
     Ok(outcome)
 }
 
 /// The page: first the lines to choose from, then what it would do.
 #[component]
 pub fn TypesPage() -> impl IntoView {
-    let query = use_query_map();
-    let asked = Memo::new(move |_| query.with(|query| Asked::of(BulkAct::SetTypes, "line", query)));
+    let (query, search) = (use_query_map(), use_location().search);
+    let asked = Memo::new(move |_| query.with(|query| search.with(|search| Asked::of(BulkAct::SetTypes, "line", query, search))));
     let me = use_me();
     let is_chosen = move || asked.with(|asked| (asked.all || !asked.rows.is_empty()) && asked.to.is_some());
+    let list = move || match is_chosen() {
+        true => asked.with(|asked| above_chooser(&asked.back)),
+        false => search.with(|search| list_at("/lines", search)),
+    };
     view! {
-        <PageHead title="Set the type of several lines" above=vec![("Lines".to_owned(), "/lines".to_owned())] />
+        {move || {
+            let list = list();
+            let name = if list.starts_with("/findings") { "Findings" } else { "Lines" };
+            let above = vec![(name.to_owned(), list)];
+            view! { <PageHead title="Set the type of several lines" above=above /> }
+        }}
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match me.await {
@@ -117,16 +127,16 @@ pub fn TypesPage() -> impl IntoView {
 #[component]
 fn Choose() -> impl IntoView {
     let (q, account, of_type, after) = (query_field("q"), query_field("account"), query_field("type"), query_field("after"));
-    let state = query_field("state");
+    let (state, sort) = (query_field("state"), query_field("sort"));
     let page = load(
-        move || (q.get(), account.get(), of_type.get(), state.get(), after.get()),
-        |(q, account, of_type, state, after)| {
+        move || (q.get(), account.get(), of_type.get(), state.get(), sort.get(), after.get()),
+        |(q, account, of_type, state, sort, after)| {
             let after = (!after.is_empty()).then_some(Cursor(after));
-            list_lines(q, account.parse().ok(), of_type.parse().ok(), state.parse().ok(), None, after)
+            list_lines(q, account.parse().ok(), of_type.parse().ok(), state.parse().ok(), sort.parse().ok(), after)
         },
     );
     view! {
-        <LineFilters q=q account=account of_type=of_type state=state />
+        <LineFilters q=q account=account of_type=of_type state=state sort=sort />
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match page.await {
@@ -147,6 +157,8 @@ fn Choose() -> impl IntoView {
 }
 
 fn choices(page: Page<LineRow>) -> impl IntoView {
+    let search = use_location().search;
+    let list = Signal::derive(move || search.with(|search| list_at("/lines", search)));
     let row = |line: LineRow| {
         let label = format!("{}, {}", line.number.readable(), line.label);
         view! {
@@ -169,6 +181,7 @@ fn choices(page: Page<LineRow>) -> impl IntoView {
     };
     view! {
         <form method="get" action="/lines/types">
+            {back_field()}
             <div class="panel">
                 <Table label="Lines to choose from" head=&["Choose", "Number", "Label", "Account", "Type"]>
                     {page.rows.into_iter().map(row).collect_view()}
@@ -179,7 +192,7 @@ fn choices(page: Page<LineRow>) -> impl IntoView {
                     <Select label="Set to" name="to" choices=types().collect() />
                 </div>
                 <Button look=Look::Main>"Look at what it would do"</Button>
-                <ButtonLink href="/lines">"Cancel"</ButtonLink>
+                <ButtonLink href=list>"Cancel"</ButtonLink>
             </div>
         </form>
         <Pager label="Pages of lines" next=page.next />
@@ -225,7 +238,7 @@ async fn would_do(asked: Asked) -> Result<(IntegrationType, Would), Fault> {
 }
 
 fn confirm(to: IntegrationType, preview: &TypesPreview, asked: &Asked, action: Sending) -> impl IntoView + use<> {
-    let filter = hidden(asked.filter_fields());
+    let (list_fields, back) = (hidden(asked.list_fields()), asked.back.clone());
     let fault = fault_of(action);
     let good: Vec<_> = preview.lines.iter().filter_map(|(line, preview)| Some((line.id, preview.as_ref().ok()?))).collect();
     let sum = |of: fn(&TypeChangePreview) -> i64| good.iter().map(|(_, preview)| of(preview)).sum::<i64>();
@@ -283,7 +296,7 @@ fn confirm(to: IntegrationType, preview: &TypesPreview, asked: &Asked, action: S
         0 => view! {
             <p>"None of these lines can be set to " {to.name()} "."</p>
             <div>
-                <ButtonLink href="/lines/types">"Choose others"</ButtonLink>
+                <ButtonLink href=back>"Choose others"</ButtonLink>
             </div>
         }
         .into_any(),
@@ -292,7 +305,7 @@ fn confirm(to: IntegrationType, preview: &TypesPreview, asked: &Asked, action: S
             <SendForm action=action>
                 <div class="flex max-w-md flex-col gap-4">
                     {versions}
-                    {filter}
+                    {list_fields}
                     <input type="hidden" name="to" value=to.as_str() />
                     {needs_second_person
                         .then(|| {
@@ -311,7 +324,7 @@ fn confirm(to: IntegrationType, preview: &TypesPreview, asked: &Asked, action: S
                         <Button look=Look::Danger pending=waits(action)>
                             {format!("Set {count} {} to {}", if count == 1 { "line" } else { "lines" }, to.name())}
                         </Button>
-                        <ButtonLink href="/lines/types">"Choose others"</ButtonLink>
+                        <ButtonLink href=back>"Choose others"</ButtonLink>
                     </div>
                 </div>
             </SendForm>

@@ -84,9 +84,12 @@ pub fn RolePage() -> impl IntoView {
                     (Ok(me), Ok(role)) => {
                         let may = me.may(Permission::ManageRoles);
                         let offered = offered.await.unwrap_or_default();
+                        // Who has found some may look for others.
+                        let is_part = offered.is_part || !find.get_untracked().is_empty();
                         let is_offered = |(id, _): &(AccountId, String)| !role.accounts.iter().any(|(known, _)| known == id);
-                        let offered: Vec<_> = offered.into_iter().map(|account| (account.id, account.name)).filter(is_offered).collect();
-                        page(role, offered, may, me.may(Permission::SeeAudit), set, remove).into_any()
+                        let offered: Vec<_> = offered.rows.into_iter().map(|account| (account.id, account.name)).filter(is_offered).collect();
+                        let more = is_part || offered.len() > OFFERED;
+                        page(role, (offered, more), may, me.may(Permission::SeeAudit), set, remove).into_any()
                     }
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
@@ -95,7 +98,10 @@ pub fn RolePage() -> impl IntoView {
     }
 }
 
-fn page(role: RoleDetail, offered: Vec<(AccountId, String)>, may: bool, sees_audit: bool, set: Sending, remove: Sending) -> impl IntoView {
+/// The accounts that are offered beside those the role names, and whether there are more.
+type Offered = (Vec<(AccountId, String)>, bool);
+
+fn page(role: RoleDetail, offered: Offered, may: bool, sees_audit: bool, set: Sending, remove: Sending) -> impl IntoView {
     let allows = role.permissions.iter().map(|of| view! { <li>"They may " {of.sentence()} "."</li> }).collect_view();
     let members = role
         .members
@@ -151,7 +157,7 @@ fn page(role: RoleDetail, offered: Vec<(AccountId, String)>, may: bool, sees_aud
     }
 }
 
-fn form(role: &RoleDetail, offered: Vec<(AccountId, String)>, set: Sending) -> impl IntoView + use<> {
+fn form(role: &RoleDetail, (offered, more): Offered, set: Sending) -> impl IntoView + use<> {
     let account = |id: AccountId, name: String, checked: bool| {
         view! {
             <label class="flex min-h-6 items-center gap-2">
@@ -160,7 +166,12 @@ fn form(role: &RoleDetail, offered: Vec<(AccountId, String)>, set: Sending) -> i
             </label>
         }
     };
-    let more = offered.len() > OFFERED;
+    let find = query_field("find").get_untracked();
+    let says = match (find.is_empty(), offered.is_empty()) {
+        (true, _) => "Not all are shown: search below.".to_owned(),
+        (false, true) => format!("No other account fits “{find}”."),
+        (false, false) => format!("Of the others, only what fits “{find}” is shown."),
+    };
     let named = role.accounts.iter().map(|(id, name)| account(*id, name.clone(), true)).collect_view();
     let others = offered.into_iter().take(OFFERED).map(|(id, name)| account(id, name, false)).collect_view();
     let everywhere = role.row.everywhere;
@@ -185,7 +196,7 @@ fn form(role: &RoleDetail, offered: Vec<(AccountId, String)>, set: Sending) -> i
                         <div class="ms-6 flex max-h-72 flex-col gap-1 overflow-y-auto" tabindex="0" role="group" aria-label="Accounts">
                             {named} {others}
                         </div>
-                        {more.then(|| view! { <p class="muted ms-6 text-xs">"Not all are shown: search below."</p> })}
+                        {more.then(|| view! { <p class="muted ms-6 text-xs">{says}</p> })}
                     </fieldset>
                     <Field
                         label="Why" name="note" optional=true error=field_error(fault_of(set), "note")
@@ -202,7 +213,7 @@ fn form(role: &RoleDetail, offered: Vec<(AccountId, String)>, set: Sending) -> i
                 .then(|| {
                     view! {
                         <form method="get" class="mt-4 flex items-end gap-2 border-t border-base-300 pt-4">
-                            <Field label="Find an account" name="find" optional=true />
+                            <Field label="Find an account" name="find" optional=true value=find />
                             <Button>"Find"</Button>
                         </form>
                     }

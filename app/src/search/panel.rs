@@ -44,10 +44,20 @@ pub fn Panel() -> impl IntoView {
     let failed = RwSignal::new(false);
     let chosen = RwSignal::new(0_usize);
     let timer = StoredValue::new(None::<TimeoutHandle>);
-    // Enter came before its answer: the first row of that is meant.
+    // Enter came before its answer: the first row of that is meant, or the one that was gone to.
     let entered = StoredValue::new(false);
     let field = NodeRef::<html::Input>::new();
 
+    let groups = Memo::new(move |_| {
+        let typed = text.get();
+        let most = if typed.trim().is_empty() { usize::MAX } else { WAYS };
+        let go = me.get().map(|me| ways(&me, &typed, most));
+        let found = if typed.trim().is_empty() { Vec::new() } else { hits.with(|hits| hits.groups.clone()) };
+        go.into_iter().chain(found).filter(|group| !group.hits.is_empty()).collect::<Vec<Group>>()
+    });
+    let is_cut = Memo::new(move |_| groups.with(|groups| groups.iter().any(|group| group.is_cut)));
+    let count =
+        Memo::new(move |_| groups.with(|groups| groups.iter().map(|group| group.hits.len()).sum::<usize>()) + usize::from(is_cut.get()));
     let look = move || {
         let asked = text.get_untracked();
         spawn_local(async move {
@@ -56,15 +66,21 @@ pub fn Panel() -> impl IntoView {
             if text.try_get_untracked().as_ref() != Some(&asked) {
                 return;
             }
+            let was = chosen.get_untracked();
+            let meant = groups.with_untracked(|groups| places(groups).nth(was));
             failed.set(answer.is_err());
             hits.set(answer.unwrap_or_default());
             answered.set(asked);
-            chosen.set(0);
+            // Whoever has gone down to a row meanwhile stays on it; otherwise the first of what is found is chosen.
+            let place = groups.with_untracked(|groups| places(groups).position(|place| Some(place) == meant)).filter(|_| was > 0);
+            let at = place.unwrap_or(0);
+            chosen.set(at);
             let is_entered = entered.get_value() && open.get_untracked();
             entered.set_value(false);
-            if is_entered {
+            // A row that was gone to and is there no more is not taken for another.
+            if is_entered && (was == 0 || place.is_some()) {
                 // Once the rows are painted.
-                request_animation_frame(|| press(0));
+                request_animation_frame(move || press(at));
             }
         });
     };
@@ -92,16 +108,6 @@ pub fn Panel() -> impl IntoView {
         }
     });
 
-    let groups = Memo::new(move |_| {
-        let typed = text.get();
-        let most = if typed.trim().is_empty() { usize::MAX } else { WAYS };
-        let go = me.get().map(|me| ways(&me, &typed, most));
-        let found = if typed.trim().is_empty() { Vec::new() } else { hits.with(|hits| hits.groups.clone()) };
-        go.into_iter().chain(found).filter(|group| !group.hits.is_empty()).collect::<Vec<Group>>()
-    });
-    let is_cut = Memo::new(move |_| groups.with(|groups| groups.iter().any(|group| group.is_cut)));
-    let count =
-        Memo::new(move |_| groups.with(|groups| groups.iter().map(|group| group.hits.len()).sum::<usize>()) + usize::from(is_cut.get()));
     let is_waiting = move || text.with(|text| !text.trim().is_empty()) && text.get() != answered.get();
     let step = move |by: isize| {
         let count = count.get_untracked();
@@ -241,6 +247,13 @@ fn me_when_known() -> ReadSignal<Option<Me>> {
         set_me.try_set(loaded.await.ok());
     });
     me
+}
+
+/// What stands at each place, whichever answer it came with: its kind, and where it leads.
+fn places(groups: &[Group]) -> impl Iterator<Item = (Kind, String)> {
+    let is_cut = groups.iter().any(|group| group.is_cut);
+    let hits = groups.iter().flat_map(|group| group.hits.iter().map(|hit| (group.kind, hit.href.clone())));
+    hits.chain(is_cut.then(|| (Kind::Way, ALL.to_owned())))
 }
 
 fn rows(groups: &[Group], chosen: RwSignal<usize>) -> impl IntoView + use<> {

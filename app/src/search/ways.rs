@@ -8,11 +8,13 @@ use switchyard::types::Permission;
 enum Needs {
     Nothing,
     One(Permission),
+    /// This permission on all accounts.
+    Everywhere(Permission),
     /// The simulator, and the permission to send.
     Simulator,
 }
 
-use Needs::{Nothing, One, Simulator};
+use Needs::{Everywhere, Nothing, One, Simulator};
 
 /// Where it leads, what it is called, by which other words it is found, and what it needs.
 const WAYS: &[(&str, &str, &str, Needs)] = &[
@@ -21,7 +23,7 @@ const WAYS: &[(&str, &str, &str, Needs)] = &[
     ("/lines/new", "Add line", "new number", One(Permission::ManageDirectory)),
     ("/lines/types", "Set the type of several lines", "integration bulk", One(Permission::SetIntegrationType)),
     ("/accounts", "Accounts", "clients", Nothing),
-    ("/accounts/new", "Add account", "new client", One(Permission::ManageDirectory)),
+    ("/accounts/new", "Add account", "new client", Everywhere(Permission::ManageDirectory)),
     ("/findings", "Findings", "set-up contradictions blast-only", Nothing),
     ("/connections", "Connections", "ringcentral", Nothing),
     ("/connections/new", "Connect an account to RingCentral", "new connection", One(Permission::ManageDirectory)),
@@ -57,6 +59,7 @@ pub fn ways(me: &Me, text: &str, most: usize) -> Group {
     let is_open = |needs: &Needs| match needs {
         Nothing => true,
         One(permission) => me.may(*permission),
+        Everywhere(permission) => me.may_everywhere(*permission),
         Simulator => me.simulator && me.may(Permission::SendMessages),
     };
     let fits = |title: &str, words: &str| {
@@ -74,11 +77,21 @@ mod tests {
     use super::*;
     use switchyard::types::{SignedIn, StaffId};
 
-    fn titles(permissions: &[Permission], text: &str) -> Vec<String> {
-        let member =
-            SignedIn { id: StaffId(uuid::Uuid::nil()), name: String::new(), permissions: permissions.to_vec(), withheld: Vec::new() };
+    /// What is found by who has the permissions on some accounts, and those that are `everywhere` on all.
+    fn found(permissions: &[Permission], everywhere: &[Permission], text: &str) -> Vec<String> {
+        let member = SignedIn {
+            id: StaffId(uuid::Uuid::nil()),
+            name: String::new(),
+            permissions: permissions.to_vec(),
+            everywhere: everywhere.to_vec(),
+            withheld: Vec::new(),
+        };
         let me = Me { member, simulator: false, to_decide: 0, undo: None };
         ways(&me, text, 50).hits.into_iter().map(|hit| hit.title).collect()
+    }
+
+    fn titles(permissions: &[Permission], text: &str) -> Vec<String> {
+        found(permissions, permissions, text)
     }
 
     #[test]
@@ -93,5 +106,7 @@ mod tests {
         assert_eq!(titles(&[], "add line"), [] as [&str; 0]);
         assert_eq!(titles(&[Permission::ManageDirectory], "add line"), ["Add line"]);
         assert!(!titles(&[], "").contains(&"Simulator".to_owned()));
+        assert_eq!(titles(&[Permission::ManageDirectory], "add account"), ["Add account"]);
+        assert_eq!(found(&[Permission::ManageDirectory], &[], "add"), ["Add line"], "an account is added by who looks after all of them");
     }
 }

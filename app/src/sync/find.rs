@@ -64,7 +64,7 @@ pub fn FindPage() -> impl IntoView {
                     <input type="hidden" name="line" prop:value=move || line.get() value=line.get_untracked() />
                     <Field
                         label="Contact’s number" name="number" kind="tel" inputmode="tel" autocomplete="off"
-                        help="The whole number, as in +1 202 555 0143. On one line, part of it is enough for who may see numbers."
+                        help="The whole number, as in +1 202 555 0143. On one line, part of it, or how the name begins, is enough for who may see them."
                         error=field_error(fault, "number")
                     />
                     <div>

@@ -38,12 +38,18 @@ pub fn Button(
     /// Whether its answer is awaited.
     #[prop(optional, into)]
     pending: Signal<bool>,
+    /// The field that its press is, where a form can be sent in more than one way …
+    #[prop(optional)]
+    name: Option<&'static str>,
+    /// … and what it says.
+    #[prop(optional)]
+    value: Option<&'static str>,
     /// What it does, in a verb.
     children: Children,
 ) -> impl IntoView {
     view! {
         <button
-            type="submit" class=look.class() aria-busy=move || pending.get().then_some("true")
+            type="submit" name=name value=value class=look.class() aria-busy=move || pending.get().then_some("true")
             on:click=move |event| {
                 if pending.get_untracked() {
                     event.prevent_default();

@@ -159,10 +159,13 @@ pub fn TextArea(
         <textarea
             id=id.clone() name=name rows=rows required=required class="textarea w-full" class:textarea-error=move || error.with(Option::is_some)
             aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(&id, help, error)
+            prop:defaultValue=value.clone()
         ></textarea>
     };
-    // What it holds is its child; an empty one has none, or its placeholder would be what it holds.
-    let area = if value.is_empty() { area.into_any() } else { area.into_inner().child(area_text(value)).into_any() };
+    // A page brings what it holds as its child, which Leptos does not look at again in the browser: there it is the property. An empty one
+    // has no child, or its placeholder would be what it holds.
+    let area =
+        if cfg!(feature = "ssr") && !value.is_empty() { area.into_inner().child(area_text(&value)).into_any() } else { area.into_any() };
     view! {
         <div class="flex flex-col gap-1">
             {label_of(&id, label, false)}
@@ -173,8 +176,8 @@ pub fn TextArea(
 }
 
 /// What a text area holds, as the child of its element. Leptos writes that into a page as it is, as it does with scripts.
-fn area_text(value: String) -> String {
-    if cfg!(feature = "ssr") { value.replace('&', "&amp;").replace('<', "&lt;") } else { value }
+fn area_text(value: &str) -> String {
+    value.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 /// One of the things a [`Select`] offers.

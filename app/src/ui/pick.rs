@@ -1,7 +1,8 @@
 //! Choosing rows of a table: boxes in a plain GET form, which works by itself. The bar with what can be done appears as soon as a row is
 //! chosen. With JavaScript the head's box chooses the page, and the bar counts.
 //!
-//! The rule: all that match are chosen in so many words, and then it is the list's filter that travels, not the rows.
+//! The rule: all that match are chosen in so many words, and then it is the list's filter that travels, not the rows. The list's own
+//! address goes along, so that who is done, or wants others, is back where they were.
 
 use super::Choice;
 use super::Select;
@@ -10,8 +11,29 @@ use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
-use leptos_router::hooks::use_query_map;
+use leptos_router::hooks::{use_location, use_query_map};
 use web_sys::HtmlInputElement;
+
+/// The fields of a list's URL that say which rows it shows, and in what order.
+const OF_LISTS: [&str; 8] = ["q", "account", "line", "type", "state", "kind", "sort", "after"];
+
+/// The address of the list at `path`, of whose `query` only that is kept which says what the list shows: not what was just done, nor what
+/// no list has.
+pub fn list_at(path: &str, query: &str) -> String {
+    let is_of_list = |field: &&str| {
+        let (name, value) = field.split_once('=').unwrap_or_default();
+        OF_LISTS.contains(&name) && !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
+    };
+    let query = query.trim_start_matches('?').split('&').filter(is_of_list).collect::<Vec<_>>().join("&");
+    format!("{path}?{query}").trim_end_matches('?').to_owned()
+}
+
+/// The list's own address as the field `back` of a form, for the way back to it.
+pub fn back_field() -> impl IntoView {
+    let here = use_location();
+    let back = move || list_at(&here.pathname.get(), &here.search.get());
+    view! { <input type="hidden" name="back" prop:value=back value=untrack(back) /> }
+}
 
 /// A table within a [`Picking`] finds its form by this.
 #[derive(Clone, Copy)]
@@ -69,6 +91,9 @@ pub fn Picking(
     /// What the choice of all says, where they are not simply all that match.
     #[prop(optional)]
     all: Option<&'static str>,
+    /// Only those chosen here can be meant: where it leads, nobody knows the list's filter.
+    #[prop(optional)]
+    only_chosen: bool,
     /// What can be done: the fields and the button.
     #[prop(into)]
     bar: ViewFn,
@@ -88,7 +113,14 @@ pub fn Picking(
     } else {
         format!("All {rows} that match")
     };
-    let which = vec![Choice::new("", "Those chosen here"), Choice::new("1", all)];
+    let which = (!only_chosen).then(|| {
+        let which = vec![Choice::new("", "Those chosen here"), Choice::new("1", all)];
+        view! {
+            <div class="w-full sm:w-56">
+                <Select label="Which rows" name="all" id=id choices=which bare=true />
+            </div>
+        }
+    });
     let says = move || match picks.chosen.get() {
         0 => String::new(),
         chosen => format!("{chosen} chosen"),
@@ -98,10 +130,9 @@ pub fn Picking(
             <Provider value=picks>{children()}</Provider>
             <div class="pick-bar panel" role="group" aria-label="With the chosen rows">
                 {hidden}
+                {back_field()}
                 <p class="font-medium empty:hidden" aria-live="polite">{says}</p>
-                <div class="w-full sm:w-56">
-                    <Select label="Which rows" name="all" id=id choices=which bare=true />
-                </div>
+                {which}
                 {bar.run()}
             </div>
         </form>
@@ -154,5 +185,19 @@ pub fn Pick(
                 />
             </label>
         </td>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::list_at;
+
+    #[test]
+    fn an_address_keeps_what_arranges_a_list_and_nothing_else() {
+        assert_eq!(list_at("/lines", "?q=front+desk&done=types&sort=label_down"), "/lines?q=front+desk&sort=label_down");
+        assert_eq!(list_at("/sync", "state=stalled&account=&after=x%2Cy"), "/sync?state=stalled&after=x%2Cy");
+        for nothing in ["", "?", "__err=x&row=1", "q=a\nb", "q=a#b", "q=ä", "q"] {
+            assert_eq!(list_at("/lines", nothing), "/lines", "{nothing:?}");
+        }
     }
 }

@@ -3,8 +3,9 @@
 //! The rule: what was answered stays. It stands in the URL where a browser sends the form by itself.
 
 use crate::Fault;
-use crate::lines::{line, list_lines, offered_accounts};
-use crate::ui::{grouped, load, query_field};
+use crate::find::{FindField, find_name, found_list, told};
+use crate::lines::{AccountChoice, Choosing, line, list_lines};
+use crate::ui::{Choice, grouped, load, query_field};
 use leptos::prelude::*;
 use switchyard::types::{FieldKind, FormField, LineId, LineRow, UtilityKind};
 
@@ -23,6 +24,11 @@ impl Below {
     fn ids(&self) -> impl Fn() -> String + Clone + Send + Sync + 'static {
         let (name, error) = (self.name.clone(), self.error);
         move || if error.with(Option::is_some) { format!("{name}-help {name}-error") } else { format!("{name}-help") }
+    }
+
+    fn described(&self) -> Signal<Option<String>> {
+        let ids = self.ids();
+        Signal::derive(move || Some(ids()))
     }
 
     fn is_wrong(&self) -> impl Fn() -> Option<&'static str> + Clone + Send + Sync + 'static {
@@ -54,13 +60,11 @@ pub fn field(kind: UtilityKind, of: FormField, fault: Signal<Option<Fault>>) -> 
     let below = Below { name: of.name.clone(), help, error };
     match of.kind.clone() {
         FieldKind::Line => view! { <LinePick kind=kind of=of below=below /> }.into_any(),
-        FieldKind::Account => view! { <AccountPick of=of below=below /> }.into_any(),
+        FieldKind::Account => view! { <AccountPick kind=kind of=of below=below /> }.into_any(),
         FieldKind::Choice(choices) if choices.len() <= RADIOS => radios(&of, choices, &below).into_any(),
         FieldKind::Choice(choices) => {
-            let chosen = answer(&of.name);
-            let is_known = choices.iter().any(|(word, _)| *word == chosen);
-            let chosen = if is_known { chosen } else { choices.first().map(|(word, _)| word.clone()).unwrap_or_default() };
-            select(&of, choices, &RwSignal::new(chosen), &below, false).into_any()
+            let choices = choices.into_iter().map(|(word, says)| Choice::new(word, says)).collect();
+            select(&of, choices, RwSignal::new(answer(&of.name)), &below, false).into_any()
         }
         FieldKind::File { accept, .. } => view! {
             <div class="flex flex-col gap-1">
@@ -74,6 +78,11 @@ pub fn field(kind: UtilityKind, of: FormField, fault: Signal<Option<Fault>>) -> 
         }
         .into_any(),
     }
+}
+
+/// Where the form of this utility stands; it takes its own answers, too.
+fn form_of(kind: UtilityKind) -> String {
+    format!("/utilities/new/{}", kind.as_str())
 }
 
 /// What the URL answers to a field.
@@ -116,68 +125,51 @@ fn radios(of: &FormField, choices: Vec<(String, String)>, below: &Below) -> impl
     }
 }
 
-/// A list of values and what they say; `chosen` follows what is chosen.
-fn select(of: &FormField, choices: Vec<(String, String)>, chosen: &RwSignal<String>, below: &Below, bare: bool) -> impl IntoView + use<> {
-    let (chosen, error) = (*chosen, below.error);
-    let now = chosen.get_untracked();
-    let node = NodeRef::<leptos::html::Select>::new();
-    // After the options are there: those of another search come into the same list.
-    Effect::new(move |_| {
-        let now = chosen.get();
-        if let Some(select) = node.get() {
-            select.set_value(&now);
-        }
-    });
-    let options = choices
-        .into_iter()
-        .map(|(value, text)| {
-            let selected = value == now;
-            view! { <option value=value selected=selected>{text}</option> }
-        })
-        .collect_view();
+/// A list of choices; `chosen` follows what is chosen. A bare one has its label and what stands below it around it.
+fn select(of: &FormField, choices: Vec<Choice>, chosen: RwSignal<String>, below: &Below, bare: bool) -> impl IntoView + use<> {
+    let list = found_list(of.name.clone(), choices, chosen, !of.optional, below.error, below.described());
     view! {
         <div class="flex flex-col gap-1">
-            {(!bare).then(|| label(of))}
-            <select
-                id=of.name.clone() name=of.name.clone() required=!of.optional class="select w-full" node_ref=node
-                class:select-error=move || error.with(Option::is_some) aria-invalid=below.is_wrong() aria-describedby=below.ids()
-                on:change=move |event| chosen.set(event_target_value(&event))
-            >
-                {options}
-            </select>
-            {(!bare).then(|| below.view())}
+            {(!bare).then(|| label(of))} {list} {(!bare).then(|| below.view())}
         </div>
     }
 }
 
+/// An account, found by name where they are many. Without JavaScript the search is sent with the form's answers and comes back with them.
 #[component]
-fn AccountPick(of: FormField, below: Below) -> impl IntoView {
-    let chosen = RwSignal::new(answer(&of.name));
-    let accounts = load(move || chosen.get_untracked().parse().ok(), |chosen| offered_accounts(chosen, String::new(), false));
+fn AccountPick(kind: UtilityKind, of: FormField, below: Below) -> impl IntoView {
+    let choosing = Choosing::of(&of.name, false);
+    let accounts = choosing.offered();
     view! {
-        <Suspense>
+        <Transition>
             {move || {
                 let (of, below) = (of.clone(), below.clone());
                 Suspend::new(async move {
                     let none = if of.optional { "No account" } else { "Choose an account…" };
-                    let first = [(String::new(), none.to_owned())].into_iter();
-                    let accounts = accounts.await.unwrap_or_default();
-                    let choices = first.chain(accounts.into_iter().map(|account| (account.id.to_string(), account.name))).collect();
-                    select(&of, choices, &chosen, &below, false)
+                    let first = accounts.await.unwrap_or_default();
+                    view! {
+                        <div class="flex flex-col gap-1">
+                            {label(&of)}
+                            <AccountChoice
+                                choosing=choosing first=first name=of.name.clone() none=none required=!of.optional to=Some(form_of(kind))
+                                error=below.error described=below.described()
+                            />
+                            {below.view()}
+                        </div>
+                    }
                 })
             }}
-        </Suspense>
+        </Transition>
     }
 }
 
 /// A line, found by number, label or account. Without JavaScript the search is sent with the form's answers and comes back with them.
 #[component]
 fn LinePick(kind: UtilityKind, of: FormField, below: Below) -> impl IntoView {
-    let find = format!("find-{}", of.name);
     // A link from a line's page names it so, whatever the field is called.
     let preset = query_field("line").get_untracked();
     let first = Some(answer(&of.name)).filter(|answer| !answer.is_empty()).unwrap_or(preset);
-    let (chosen, search) = (RwSignal::new(first), RwSignal::new(answer(&find)));
+    let (chosen, search) = (RwSignal::new(first), RwSignal::new(answer(&find_name(&of.name))));
     let lines = load(
         move || search.get(),
         move |search| {
@@ -199,30 +191,19 @@ fn LinePick(kind: UtilityKind, of: FormField, below: Below) -> impl IntoView {
     view! {
         <div class="flex flex-col gap-1">
             {label(&of)}
-            <div class="flex gap-2">
-                <input
-                    name=find type="search" value=search.get_untracked() class="input min-w-0 grow" placeholder="Number, label or account"
-                    aria-label="Find a line" aria-controls=name autocomplete="off" on:input=move |event| search.set(event_target_value(&event))
-                />
-                <button
-                    type="submit" formmethod="get" formaction=format!("/utilities/new/{}", kind.as_str()) formnovalidate=true
-                    class="btn h-10 border-base-300 bg-base-100 text-sm font-medium" on:click=move |event| event.prevent_default()
-                >
-                    "Find"
-                </button>
-            </div>
+            <FindField what="a line" hint="Number, label or account" list=name search=search to=Some(form_of(kind)) form=None />
             <Transition>
                 {move || {
                     let (of, below) = (of.clone(), below.clone());
                     Suspend::new(async move {
                         let (rows, more) = lines.await.unwrap_or_default();
-                        let found = told(rows.len(), more);
+                        let found = told("line", rows.len(), more);
                         // The only one that fits is meant.
                         if let ([only], false) = (rows.as_slice(), search.get_untracked().is_empty()) {
                             chosen.set(only.id.to_string());
                         }
                         view! {
-                            {select(&of, offered(rows, of.optional), &chosen, &below, true)}
+                            {select(&of, offered(rows, of.optional), chosen, &below, true)}
                             <p class="muted text-xs" role="status">{found}</p>
                         }
                     })
@@ -233,32 +214,19 @@ fn LinePick(kind: UtilityKind, of: FormField, below: Below) -> impl IntoView {
     }
 }
 
-fn offered(rows: Vec<LineRow>, optional: bool) -> Vec<(String, String)> {
-    let none = if optional { "No line" } else { "Choose a line…" };
-    let first = [(String::new(), none.to_owned())].into_iter();
+fn offered(rows: Vec<LineRow>, optional: bool) -> Vec<Choice> {
+    let first = [Choice::new("", if optional { "No line" } else { "Choose a line…" })].into_iter();
     first
-        .chain(rows.into_iter().map(|row| (row.id.to_string(), format!("{} · {} · {}", row.number.readable(), row.label, row.account))))
+        .chain(rows.into_iter().map(|row| Choice::new(row.id, format!("{} · {} · {}", row.number.readable(), row.label, row.account))))
         .collect()
-}
-
-/// How many lines the list offers.
-fn told(count: usize, more: bool) -> String {
-    match (count, more) {
-        (0, _) => "No line fits. Search for less.".to_owned(),
-        (1, _) => "1 line".to_owned(),
-        (count, false) => format!("{count} lines"),
-        (count, true) => format!("The first {count} lines; search to see the others"),
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{size, told};
+    use super::size;
 
     #[test]
-    fn sizes_and_counts_are_said_as_people_read_them() {
+    fn sizes_are_said_as_people_read_them() {
         assert_eq!([size(100_000_000), size(640_000)], ["100 MB", "640 kB"]);
-        assert_eq!(told(1, false), "1 line");
-        assert_eq!(told(50, true), "The first 50 lines; search to see the others");
     }
 }

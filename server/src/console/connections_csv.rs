@@ -1,4 +1,4 @@
-//! The list of connections as a CSV file, with the search of its page. Their secrets are never among it.
+//! The list of connections as a CSV file, with the filters of its page. Their secrets are never among it.
 
 use super::csv;
 use app::context::{Services, Visitor};
@@ -11,11 +11,13 @@ use switchyard::ringcentral;
 use switchyard::staff::may;
 use switchyard::types::{ConnectionRow, ConnectionState, Cursor};
 
-/// The filter as the page's URL has it.
+/// The filters as the page's URL has them; an empty one is none.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Filter {
     #[serde(default)]
     q: String,
+    #[serde(default)]
+    state: String,
 }
 
 /// `GET /connections.csv`.
@@ -28,10 +30,11 @@ pub(super) async fn download(
         Ok(permit) => permit,
         Err(refusal) => return refusal,
     };
+    let state = filter.state.parse().ok();
     let asked = Arc::new((services, permit, filter.q));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();
-        async move { ringcentral::search(&asked.0.db, &asked.0.now, &asked.1, &asked.2, after.as_ref(), csv::PAGE).await }
+        async move { ringcentral::search(&asked.0.db, &asked.0.now, &asked.1, &asked.2, state, after.as_ref(), csv::PAGE).await }
     };
     let columns = "id,account,base_url,client_id,state,since,until,reason,posts_this_minute,posts_per_minute,posts_today,posts_per_day,\
                    subscribed_until,subscription_error,last_event_at";

@@ -1,15 +1,17 @@
-//! A line's conversations and blasts as CSV files. Contacts are masked as they are on its pages; what a blast says is in neither.
+//! A line's conversations, with the filters of their page, and its blasts as CSV files. Contacts are masked as they are on its pages; what
+//! a blast says is in neither.
 
 use super::csv;
 use super::sync_csv::in_columns;
 use app::context::{Services, Visitor};
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use serde::Deserialize;
 use std::sync::Arc;
 use switchyard::messaging::blast;
 use switchyard::staff::{Member, Permit, may};
-use switchyard::types::{BlastListRow, ConversationRow, Cursor, LineId, Problem};
+use switchyard::types::{BlastListRow, ConversationFilter, ConversationRow, Cursor, LineId, OLDEST, Problem};
 use switchyard::{directory, sync};
 
 /// The line that the path names and the permit for its messages, if both hold: a file that has begun cannot be refused any more.
@@ -21,32 +23,51 @@ async fn line(services: &Services, member: Option<Member>, id: &str) -> Result<(
     Ok((id, permit))
 }
 
+/// The filters of the conversations as their page's URL has them; an empty one is none.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Filters {
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    sort: String,
+    #[serde(default)]
+    found: String,
+}
+
 /// `GET /lines/{id}/conversations.csv`.
 pub(super) async fn of_conversations(
     State(services): State<Services>,
     Extension(Visitor(member)): Extension<Visitor>,
     Path(id): Path<String>,
+    Query(filters): Query<Filters>,
 ) -> Response {
     let (id, permit) = match line(&services, member, &id).await {
         Ok(found) => found,
         Err(problem) => return csv::in_words(&problem),
     };
+    let filter =
+        ConversationFilter { trouble: filters.state.parse().ok(), oldest_first: filters.sort == OLDEST, found: filters.found.parse().ok() };
     // Who sees the first contact whole sees them all: it is written down before the file begins.
-    if let Err(error) = sync::conversations_of_line(&services.db, &permit, id, None, 1).await {
-        return csv::in_words(&error.into());
+    if let Err(problem) = sync::conversations_narrowed(&services.db, &services.now, &permit, id, filter, None, 1).await {
+        return csv::in_words(&problem);
     }
     let asked = Arc::new((services, permit));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();
-        async move { sync::conversations_of_line(&asked.0.db, &asked.1, id, after.as_ref(), csv::PAGE).await }
+        async move {
+            let (db, now) = (&asked.0.db, &asked.0.now);
+            sync::conversations_narrowed(db, now, &asked.1, id, filter, after.as_ref(), csv::PAGE).await
+        }
     };
     let fields = |row: &ConversationRow| {
         let [state, count, since, reason] = in_columns(&row.sync);
         let contact = csv::quoted(row.contact.as_deref().unwrap_or_default());
         let chat = csv::quoted(row.chat_id.as_deref().unwrap_or_default());
-        vec![row.id.to_string(), csv::number(&row.number), contact, state, count, since, reason, chat, row.last_at.rfc3339()]
+        let (last, changed) = (row.last_at.rfc3339(), csv::when(row.changed_at));
+        vec![row.id.to_string(), csv::number(&row.number), contact, state, count, since, reason, chat, last, changed]
     };
-    csv::file("conversations.csv", "id,number,contact,state,messages,since,reason,chat_id,last_message_at", read, fields)
+    let columns = "id,number,contact,state,messages,since,reason,chat_id,last_message_at,changed_at";
+    csv::file("conversations.csv", columns, read, fields)
 }
 
 /// `GET /lines/{id}/blasts.csv`.

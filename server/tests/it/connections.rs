@@ -1,14 +1,19 @@
 //! What staff do about a connection: look, pause, resume, test, give new secrets; what they may not, and what is never shown.
 
-use crate::harness::{TestApp, contact, keys, on_both_engines};
-use crate::house::house;
-use crate::verdict::ringcentral_calls;
+use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
+use crate::house::{house, proof};
+use crate::verdict::{chats_of, ringcentral_calls};
 use server::sandbox::{Fault, On, What};
+use std::collections::BTreeMap;
 use switchyard::figures;
 use switchyard::ringcentral::subscription::Subscriptions;
 use switchyard::ringcentral::{self, Client, NewConnection};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
-use switchyard::types::{Age, ConnectionDetail, ConnectionRow, ConnectionState, FailureKind, Problem, RateGroup, Span, SyncState};
+use switchyard::types::{
+    AccountId, Age, ConnectionDetail, ConnectionId, ConnectionRow, ConnectionState, FailureKind, Problem, RateGroup, RunState, Span,
+    SyncState, UtilityKind,
+};
+use switchyard::utilities::{self, Worker, WorkerConfig};
 
 on_both_engines![
     a_paused_connection_makes_no_call_and_goes_on_when_resumed,
@@ -18,6 +23,7 @@ on_both_engines![
     another_accounts_connection_can_be_neither_seen_nor_changed,
     a_connection_that_is_needed_stays,
     a_removed_connection_leaves_no_subscription_and_no_secret_and_history_goes_on_in_the_next,
+    a_line_that_moved_does_not_wait_for_a_connection_that_cannot_be_asked,
     what_went_well_and_what_did_not_can_be_drawn,
     a_connection_needs_every_field_and_a_safe_address,
 ];
@@ -112,7 +118,7 @@ async fn another_accounts_connection_can_be_neither_seen_nor_changed(app: &TestA
     let page = ringcentral::list(&app.db, &app.now, &stranger.permit().unwrap(), None, 50).await.unwrap();
     assert!(page.rows.is_empty());
     for (text, found) in [("account", 1), ("nobody's", 0)] {
-        let page = ringcentral::search(&app.db, &app.now, &app.staff.permit().unwrap(), text, None, 50).await.unwrap();
+        let page = ringcentral::search(&app.db, &app.now, &app.staff.permit().unwrap(), text, None, None, 50).await.unwrap();
         assert_eq!(page.rows.len(), found, "{text}");
     }
     let paused = ringcentral::pause(&app.db, &app.now, &stranger.permit().unwrap(), seen.id, seen.version).await;
@@ -174,6 +180,82 @@ async fn a_removed_connection_leaves_no_subscription_and_no_secret_and_history_g
     assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
     let chats = app.sandbox.chats();
     assert_eq!(chats.iter().map(|chat| chat.posts).collect::<Vec<_>>(), [1, 1], "{chats:?}");
+}
+
+/// Moves a line to another account, as staff do.
+async fn moves(app: &TestApp, line: &TestLine, to: AccountId) {
+    let (id, to) = (line.id.to_string(), to.to_string());
+    let answers: BTreeMap<String, String> = [
+        ("line", id.as_str()),
+        ("to", to.as_str()),
+        ("access", "drop"),
+        ("responders", "move"),
+        ("opt_ins", "keep"),
+        ("scheduled", "pause"),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .collect();
+    let alone = 1_000_000;
+    let run = utilities::plan(&app.db, &app.now, &app.staff, UtilityKind::LineTransfer, &answers, None, alone).await.unwrap();
+    utilities::start(&app.db, &app.now, &app.staff, proof(), run, &line.number, "It moves.").await.unwrap();
+    let worker = Worker::new(app.db.clone(), app.now.clone(), WorkerConfig::default());
+    for _ in 0..1_000 {
+        if !worker.step().await.unwrap() {
+            let seen = utilities::get(&app.db, &app.now, &app.staff, run).await.unwrap();
+            if !seen.row.state.is_moving() {
+                assert_eq!(seen.row.state, RunState::Succeeded, "{:?}", seen.error);
+                return;
+            }
+            app.pass(60);
+        }
+    }
+    panic!("the run does not end");
+}
+
+async fn a_line_that_moved_does_not_wait_for_a_connection_that_cannot_be_asked(app: &TestApp) {
+    let account_of = async |line: &TestLine| {
+        let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line.id]).await.unwrap();
+        account
+    };
+    let of = async |account| ringcentral::of_account(&app.db, &app.now, &app.staff.permit().unwrap(), account).await.unwrap().unwrap();
+    let remove = async |row: ConnectionRow| ringcentral::remove(&client(app), &app.staff.permit().unwrap(), row.id, row.version).await;
+    for (n, hindrance) in ["paused", "refused", "gone"].into_iter().enumerate() {
+        let (line, theirs) = (app.line(Ringcentral).await, app.line(Ringcentral).await);
+        let (from, to) = (account_of(&line).await, account_of(&theirs).await);
+        app.reply(&contact(n), &line, &app.text("Hello")).await;
+        app.work().await;
+        let said = app.text("Are you there");
+        app.sandbox.arm(Fault::new(On::Post, What::LoseRequest { hang: false })).unwrap();
+        app.reply(&contact(n), &line, &said).await;
+        app.engine.step().await.unwrap();
+        moves(app, &line, to).await;
+        let row = of(from).await;
+        match hindrance {
+            "paused" => {
+                // Whoever tries to remove it pauses it.
+                let removed = remove(row).await;
+                assert!(matches!(&removed, Err(Problem::Conflict { text }) if text.contains("on their way")), "{removed:?}");
+            }
+            "refused" => {
+                let new = [line.client.as_str(), line.client.as_str(), "revoked"];
+                let permit = app.staff.permit().unwrap();
+                ringcentral::renew_secrets(&app.db, &app.now, &keys(), &permit, row.id, row.version, new).await.unwrap();
+            }
+            _ => {
+                let elsewhere = ConnectionId(line.id.0);
+                let changes = "update intent set connection_id = $1 where state = 'open'";
+                assert_eq!(app.db.work(async |tx| tx.run(changes, [elsewhere]).await).await.unwrap(), 1);
+            }
+        }
+        app.work().await;
+        assert_eq!(app.conversation(&line, &contact(n)).await.sync, SyncState::InSync, "{hindrance}");
+        let chats = chats_of(&app.sandbox.journal(0), &contact(n));
+        let posts = |chat: &server::sandbox::Id| app.sandbox.posts(&chat.to_string());
+        let times: Vec<usize> = chats.iter().map(|chat| posts(chat).iter().filter(|post| post.text.contains(&said)).count()).collect();
+        assert_eq!(times, [0, 1], "{hindrance}: nothing more in the old account's chat");
+        remove(of(from).await).await.unwrap();
+    }
 }
 
 async fn what_went_well_and_what_did_not_can_be_drawn(app: &TestApp) {

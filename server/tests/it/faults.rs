@@ -4,27 +4,38 @@ use crate::harness::{TestApp, TestLine, contact, on_both_engines};
 use crate::verdict::{GOOD, Said, assert_good, chats_of, standing_posts, verdict};
 use reqwest::Method;
 use server::sandbox::{Entry, Fault, Kind, Limits, On, What};
+use std::collections::BTreeSet;
 use std::time::Duration;
-use switchyard::sync::{self, EngineConfig};
+use switchyard::ringcentral::{self, Outcome};
+use switchyard::sync::{self, EngineConfig, Next};
 use switchyard::types::IntegrationType::Ringcentral;
-use switchyard::types::{EntryState, SyncState, Timestamp};
+use switchyard::types::{AccountId, EntryState, MessageId, Problem, SyncState, Timestamp};
 
 on_both_engines![
     a_lost_answer_doubles_nothing,
     a_lost_request_loses_nothing,
     a_post_that_is_accepted_late_is_waited_for,
     a_double_that_turns_up_long_after_is_deleted,
+    doubles_are_looked_for_a_few_at_a_time_and_leave_half_of_the_minute,
+    what_is_skipped_while_its_post_is_composed_is_not_posted,
+    what_a_contact_wrote_says_when_if_we_post_it_late,
     after_a_429_nobody_calls_before_its_time,
     after_the_daily_limit_nobody_calls_for_an_hour,
     the_budget_keeps_every_connection_below_its_limits,
     the_days_budget_is_kept_and_the_rest_follows_the_day_after,
     one_refused_text_is_marked_failed_and_the_others_are_posted_in_order,
     a_refused_message_can_be_restored_and_goes_to_the_end,
+    a_message_that_ringcentral_fails_on_is_found_among_others_and_can_be_skipped,
+    while_every_post_fails_nothing_is_skipped_or_doubled_and_few_calls_are_made,
+    a_skipped_message_that_turns_up_after_all_is_taken_away_again,
+    whoever_works_a_lane_while_its_message_is_skipped_calls_nothing,
     a_deleted_chat_is_replaced_by_a_new_one,
     an_archived_chat_is_replaced_by_a_new_one,
     a_missing_permission_stalls_the_lane_and_fails_no_message,
     a_lost_answer_to_the_chats_creation_makes_no_second_chat,
     a_chat_that_is_created_late_is_waited_for,
+    a_chat_whose_answer_was_lost_is_found_among_many_in_one_call,
+    a_chat_is_looked_for_within_the_budget_and_no_page_is_read_twice,
     errors_of_every_kind_delay_and_do_no_harm,
     an_expired_token_is_replaced_on_the_way,
     a_token_that_another_worker_left_spent_is_replaced_too,
@@ -105,6 +116,96 @@ async fn a_double_that_turns_up_long_after_is_deleted(app: &TestApp) {
     }
     assert_eq!(verdict(&app.sandbox, &said), crate::verdict::Verdict { disordered: 0, ..GOOD });
     assert_eq!(calls(app, Kind::PostDelete).len(), 1);
+}
+
+async fn doubles_are_looked_for_a_few_at_a_time_and_leave_half_of_the_minute(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let mut said = Said::default();
+    // Each is called a second time, which is what has to be looked at later.
+    app.sandbox.arm(Fault::new(On::Post, What::LoseRequest { hang: false }).times(6)).unwrap();
+    for n in 0..6 {
+        let text = app.text("Hello");
+        app.reply(&contact(n), &line, &text).await;
+        said.then(&contact(n), &text);
+    }
+    app.work().await;
+    app.db.work(async |tx| tx.run("update connection set posts_per_minute = 8", ()).await).await.unwrap();
+    app.pass(700);
+    let before = calls(app, Kind::PostList).len();
+    let looks = || calls(app, Kind::PostList).len() - before;
+    for _ in 0..3 {
+        app.engine.step().await.unwrap();
+        assert_eq!(looks(), 4);
+    }
+    let text = app.text("Hello again");
+    app.reply(&contact(1), &line, &text).await;
+    said.then(&contact(1), &text);
+    app.engine.step().await.unwrap();
+    assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync, "at once");
+    app.pass(61);
+    app.engine.step().await.unwrap();
+    assert_eq!(looks(), 6);
+    assert_good(&app.sandbox, &said);
+}
+
+async fn what_is_skipped_while_its_post_is_composed_is_not_posted(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let mut said = Said::default();
+    exchange(app, &line, &contact(1), 0, &mut said).await;
+    app.work().await;
+    let (skipped, kept, reply) = (app.text("Never mind"), app.text("Your order is ready"), app.text("Thank you"));
+    for text in [&skipped, &kept] {
+        app.send(&line, &contact(1), text).await;
+    }
+    app.work().await;
+    app.reply(&contact(1), &line, &reply).await;
+    let claim = app.engine.claim(8).await.unwrap().remove(0);
+    let Next::Post(post) = app.engine.prepare(claim).await.unwrap() else { panic!("it had something to post") };
+    let row = async || app.timeline(&line, &contact(1)).await.into_iter().find(|row| row.written.body() == Some(skipped.as_str())).unwrap();
+    sync::skip(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, row().await.id).await.unwrap();
+    app.engine.carry_out(*post).await.unwrap();
+    app.work().await;
+    said.then(&contact(1), &kept);
+    said.then(&contact(1), &reply);
+    assert_good(&app.sandbox, &said);
+    let journal = app.sandbox.journal(0);
+    let stands = standing_posts(&journal).iter().any(|post| post.text.as_deref().is_some_and(|text| text.contains(&skipped)));
+    assert!(!stands, "nobody posted it");
+    assert_eq!(row().await.entry, Some(EntryState::Skipped));
+    assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
+}
+
+async fn what_a_contact_wrote_says_when_if_we_post_it_late(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let mut said = Said::default();
+    exchange(app, &line, &contact(1), 0, &mut said).await;
+    app.work().await;
+    // One is called and its end is not known for an hour, another one waits behind it.
+    app.sandbox.arm(Fault::new(On::Post, What::LoseRequest { hang: false })).unwrap();
+    app.sandbox.arm(Fault::new(On::List, What::Status { status: 500, retry_after: None, code: None }).times(0)).unwrap();
+    let mut written = Vec::new();
+    for _ in 0..2 {
+        let text = app.text("Anybody there?");
+        app.reply(&contact(1), &line, &text).await;
+        said.then(&contact(1), &text);
+        written.push(app.now.at().minute());
+        app.engine.step().await.unwrap();
+        app.pass(60);
+    }
+    for _ in 0..6 {
+        app.engine.step().await.unwrap();
+        app.pass(600);
+    }
+    app.sandbox.disarm();
+    app.work().await;
+    assert_good(&app.sandbox, &said);
+    let journal = app.sandbox.journal(0);
+    let texts: Vec<&str> = standing_posts(&journal).iter().filter_map(|post| post.text.as_deref()).collect();
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    assert!(!texts[0].contains("arrived late"), "{texts:?}");
+    for (text, at) in texts[1..].iter().zip(&written) {
+        assert!(text.contains(&format!("*Sent {at} UTC, arrived late*")), "{texts:?}");
+    }
 }
 
 async fn after_a_429_nobody_calls_before_its_time(app: &TestApp) {
@@ -200,6 +301,159 @@ async fn a_refused_message_can_be_restored_and_goes_to_the_end(app: &TestApp) {
     assert_good(&app.sandbox, &said);
 }
 
+const FAILS: What = What::Status { status: 500, retry_after: None, code: None };
+
+/// The message with this text.
+async fn message(app: &TestApp, line: &TestLine, contact: &str, text: &str) -> MessageId {
+    app.timeline(line, contact).await.into_iter().find(|row| row.written.body() == Some(text)).unwrap().id
+}
+
+/// Staff skip it.
+async fn skip(app: &TestApp, line: &TestLine, contact: &str, text: &str) -> Result<(), Problem> {
+    let message = message(app, line, contact, text).await;
+    sync::skip(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, message).await
+}
+
+/// Delivers until staff can skip what is called again and again. Fails when that does not come.
+async fn skip_when_it_rests(app: &TestApp, line: &TestLine, contact: &str, text: &str) {
+    let began = app.now.at();
+    for _ in 0..20 {
+        app.engine.step().await.unwrap();
+        match skip(app, line, contact, text).await {
+            Ok(()) => return,
+            Err(Problem::Conflict { text }) => assert!(text.contains("under way"), "{text}"),
+            Err(other) => panic!("{other:?}"),
+        }
+        app.wait(began).await;
+    }
+    panic!("it cannot be skipped");
+}
+
+async fn a_message_that_ringcentral_fails_on_is_found_among_others_and_can_be_skipped(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let texts: Vec<String> = (0..6).map(|_| app.text("Reminder")).collect();
+    for text in &texts {
+        app.send(&line, &contact(1), text).await;
+    }
+    app.work().await;
+    app.sandbox.arm(Fault::new(On::Post, FAILS).times(0).containing(&texts[4])).unwrap();
+    let reply = app.text("Thanks");
+    app.reply(&contact(1), &line, &reply).await;
+    let mut said = Said::default();
+    texts[..4].iter().for_each(|text| said.then(&contact(1), text));
+    let is_alone = |post: &Entry| {
+        let text = post.text.as_deref().unwrap_or_default();
+        text.contains(&texts[4]) && !text.contains(&texts[5])
+    };
+    let began = app.now.at();
+    for _ in 0..60 {
+        app.engine.step().await.unwrap();
+        if calls(app, Kind::Post).iter().any(is_alone) {
+            break;
+        }
+        app.wait(began).await;
+    }
+    assert_good(&app.sandbox, &said);
+    assert!(calls(app, Kind::Post).iter().any(is_alone), "it was not found");
+    skip_when_it_rests(app, &line, &contact(1), &texts[4]).await;
+    app.work().await;
+    said.then(&contact(1), &texts[5]);
+    said.then(&contact(1), &reply);
+    assert_good(&app.sandbox, &said);
+    assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
+    let entries: Vec<_> = app.timeline(&line, &contact(1)).await.iter().filter_map(|row| row.entry).collect();
+    assert_eq!(entries.iter().filter(|entry| **entry == EntryState::Posted).count(), 6, "{entries:?}");
+    assert_eq!(entries.iter().filter(|entry| **entry == EntryState::Skipped).count(), 1, "{entries:?}");
+}
+
+async fn while_every_post_fails_nothing_is_skipped_or_doubled_and_few_calls_are_made(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let mut said = Said::default();
+    app.sandbox.arm(Fault::new(On::Post, FAILS).times(0)).unwrap();
+    exchange(app, &line, &contact(1), 5, &mut said).await;
+    let text = app.text("Hello");
+    app.reply(&contact(2), &line, &text).await;
+    said.then(&contact(2), &text);
+    let began = app.now.at();
+    while app.now.at().since(began) < Duration::from_secs(3_600) {
+        app.engine.step().await.unwrap();
+        app.wait(began).await;
+    }
+    for n in [1, 2] {
+        let sync = app.conversation(&line, &contact(n)).await.sync;
+        assert!(matches!(&sync, SyncState::Stalled { why, .. } if why.starts_with("no clear answer")), "{sync:?}");
+        assert!(app.timeline(&line, &contact(n)).await.iter().all(|row| row.entry == Some(EntryState::Queued)));
+    }
+    let failed = calls(app, Kind::Post).len();
+    assert!(failed < 60, "{failed} calls in an hour");
+    app.sandbox.disarm();
+    app.work().await;
+    app.pass(3_600);
+    app.work().await;
+    assert_good(&app.sandbox, &said);
+    assert!(calls(app, Kind::PostDelete).is_empty(), "nothing stood twice");
+}
+
+async fn a_skipped_message_that_turns_up_after_all_is_taken_away_again(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let mut said = Said::default();
+    exchange(app, &line, &contact(1), 0, &mut said).await;
+    app.work().await;
+    // Beyond what is assumed: five minutes.
+    app.sandbox.arm(Fault::new(On::Post, What::AcceptLate { after_ms: 300_000, hang: false })).unwrap();
+    app.sandbox.arm(Fault::new(On::Post, What::LoseRequest { hang: false }).times(2)).unwrap();
+    let text = app.text("Anybody there?");
+    app.reply(&contact(1), &line, &text).await;
+    app.engine.step().await.unwrap();
+    let asked = skip(app, &line, &contact(1), &text).await;
+    assert!(matches!(&asked, Err(Problem::Conflict { .. })), "nobody knows yet: {asked:?}");
+    skip_when_it_rests(app, &line, &contact(1), &text).await;
+    app.pass(300);
+    let stands = || {
+        let journal = app.sandbox.journal(0);
+        standing_posts(&journal).iter().any(|post| post.text.as_deref().is_some_and(|stands| stands.contains(&text)))
+    };
+    assert!(stands(), "it was accepted after all");
+    for _ in 0..2 {
+        app.pass(600);
+        app.work().await;
+    }
+    assert!(!stands());
+    assert_eq!(calls(app, Kind::PostDelete).len(), 1);
+    assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
+    exchange(app, &line, &contact(1), 1, &mut said).await;
+    app.work().await;
+    assert_good(&app.sandbox, &said);
+}
+
+async fn whoever_works_a_lane_while_its_message_is_skipped_calls_nothing(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let mut said = Said::default();
+    exchange(app, &line, &contact(1), 0, &mut said).await;
+    app.work().await;
+    let (bad, good) = (app.text("Bad"), app.text("Good"));
+    app.sandbox.arm(Fault::new(On::Post, FAILS).times(0).containing(&bad)).unwrap();
+    app.reply(&contact(1), &line, &bad).await;
+    app.reply(&contact(1), &line, &good).await;
+    // Three calls, and the look-up that finds nothing.
+    let began = app.now.at();
+    for _ in 0..4 {
+        app.engine.step().await.unwrap();
+        app.wait(began).await;
+    }
+    let claim = app.engine.claim(8).await.unwrap().remove(0);
+    skip(app, &line, &contact(1), &bad).await.unwrap();
+    let before = calls(app, Kind::Post).len();
+    if let Next::Post(post) = app.engine.prepare(claim).await.unwrap() {
+        app.engine.carry_out(*post).await.unwrap();
+    }
+    assert_eq!(calls(app, Kind::Post).len(), before, "the lane was taken away");
+    app.work().await;
+    said.then(&contact(1), &good);
+    assert_good(&app.sandbox, &said);
+    assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
+}
+
 async fn a_deleted_chat_is_replaced_by_a_new_one(app: &TestApp) {
     a_chat_that_went_away(app, Method::DELETE, "").await;
 }
@@ -254,6 +508,46 @@ async fn a_chat_that_is_created_late_is_waited_for(app: &TestApp) {
     app.pass(3_600);
     assert_good(&app.sandbox, &said);
     assert_eq!(app.sandbox.chats().len(), 1);
+}
+
+/// Teams of others that stand in the account's RingCentral already.
+async fn teams(app: &TestApp, line: &TestLine, count: usize) {
+    let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line.id]).await.unwrap();
+    let connection = ringcentral::find(&app.db, None, account).await.unwrap().unwrap();
+    let client = app.client();
+    for n in 0..count {
+        let made = client.create_team(&connection, &format!("Team {n}"), "Of others", &[], Duration::from_secs(15)).await;
+        assert!(matches!(made, Outcome::Accepted(_)), "{made:?}");
+    }
+}
+
+async fn a_chat_whose_answer_was_lost_is_found_among_many_in_one_call(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    teams(app, &line, 300).await;
+    let mut said = Said::default();
+    app.sandbox.arm(Fault::new(On::Team, What::LoseAnswer { hang: false })).unwrap();
+    exchange(app, &line, &contact(1), 1, &mut said).await;
+    app.work().await;
+    assert_good(&app.sandbox, &said);
+    assert_eq!(chats_of(&app.sandbox.journal(0), &contact(1)).len(), 1);
+    assert_eq!(calls(app, Kind::ChatList).len(), 1, "not page after page from the oldest on");
+}
+
+async fn a_chat_is_looked_for_within_the_budget_and_no_page_is_read_twice(app: &TestApp) {
+    let limits = |posts_per_minute| Limits { posts_per_minute, posts_per_day: None };
+    let line = app.line_with_limits(Ringcentral, limits(Some(4))).await;
+    app.sandbox.set_limits(limits(None));
+    teams(app, &line, 800).await;
+    app.sandbox.set_limits(limits(Some(4)));
+    let mut said = Said::default();
+    // It was never made: that is certain when all four pages were looked through.
+    app.sandbox.arm(Fault::new(On::Team, What::LoseRequest { hang: false })).unwrap();
+    exchange(app, &line, &contact(1), 0, &mut said).await;
+    app.work().await;
+    assert_good(&app.sandbox, &said);
+    assert!(app.sandbox.journal(0).iter().all(|entry| entry.status != 429), "never once too many");
+    let places: Vec<String> = calls(app, Kind::ChatList).iter().filter_map(|entry| Some(entry.text.as_deref()?.to_owned())).collect();
+    assert_eq!((places.len(), places.iter().collect::<BTreeSet<_>>().len()), (3, 3), "{places:?}");
 }
 
 async fn errors_of_every_kind_delay_and_do_no_harm(app: &TestApp) {

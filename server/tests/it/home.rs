@@ -1,21 +1,26 @@
 //! Home: what needs a person is shown to who may see it, the oldest first and counted up to a cap; and what came in and went out is
 //! counted as it happens.
 
-use crate::harness::{SECRET, TestApp, contact, on_both_engines};
+use crate::harness::{SECRET, TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::house;
 use reqwest::Method;
 use serde_json::json;
+use std::time::Duration;
 use switchyard::figures;
 use switchyard::home;
-use switchyard::ringcentral;
+use switchyard::ringcentral::{self, NewConnection};
 use switchyard::staff::Member;
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
-use switchyard::types::{AccountId, Activity, Age, ConnectionState, LineId, Needs, Span, SyncState};
+use switchyard::types::{
+    AccountId, Activity, Age, BlastId, ConnectionFilter, ConnectionId, ConnectionState, Cursor, LineId, Needs, Span, SyncState,
+};
 
 on_both_engines![
     a_calm_house_needs_nobody,
     each_kind_is_shown_to_who_may_see_it,
     counting_stops_and_says_so,
+    every_connection_in_trouble_is_in_the_list_that_home_leads_to,
+    blasts_that_wait_for_a_decision_are_all_named_to_who_may_see_them,
     what_came_in_and_went_out_is_counted_once,
     a_month_is_drawn_of_days_and_the_same_for_one_account_as_for_all,
 ];
@@ -121,6 +126,132 @@ async fn counting_stops_and_says_so(app: &TestApp) {
     assert_eq!(unknown.oldest[0].number.expose(), "+12015550119", "the one that has waited longest");
     let page = app.ask(&app.staff, Method::GET, "/", &[]).await.text().await.unwrap();
     assert!(page.contains("100 or more"));
+}
+
+/// An account with a connection, by its name.
+async fn connected(app: &TestApp, name: &str) -> (AccountId, ConnectionId) {
+    let account = house(app).account(name).await;
+    let new = NewConnection {
+        base_url: "http://127.0.0.1:9".into(),
+        client_id: "client".into(),
+        client_secret: "secret".into(),
+        jwt: "jwt".into(),
+        posts_per_minute: None,
+        posts_per_day: None,
+    };
+    let id = ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), account, new).await.unwrap();
+    (account, id)
+}
+
+/// The names of the list's connections, page by page.
+async fn listed(app: &TestApp, member: &Member, text: &str, state: ConnectionFilter) -> Vec<String> {
+    let (mut all, mut after): (Vec<String>, Option<Cursor>) = (Vec::new(), None);
+    loop {
+        let permit = member.permit().unwrap();
+        let page = ringcentral::search(&app.db, &app.now, &permit, text, Some(state), after.as_ref(), 3).await.unwrap();
+        all.extend(page.rows.into_iter().map(|row| row.account));
+        after = page.next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
+async fn every_connection_in_trouble_is_in_the_list_that_home_leads_to(app: &TestApp) {
+    let mut deaf = None;
+    for name in ["Both", "Deaf 1", "Deaf 2", "Paused 1", "Paused 2", "Paused 3", "Refused 1", "Refused 2", "Well 1", "Well 2"] {
+        let (account, _) = connected(app, name).await;
+        if name == "Deaf 1" {
+            deaf = Some(account);
+        }
+    }
+    set(
+        app,
+        "update connection set paused_at = created_at
+         where account_id in (select id from account where name like 'Paused%' or name = 'Both')",
+    )
+    .await;
+    set(
+        app,
+        "insert into connection_token (connection_id, refused_until, refused_reason)
+         select c.id, 1, 'revoked' from connection c join account a on a.id = c.account_id where a.name like 'Refused%' or a.name = 'Both'",
+    )
+    .await;
+    // One that is well is told of what agents write, and one has spent its budget: neither is in trouble.
+    set(
+        app,
+        "insert into subscription (connection_id, hook, verification_token, due_at, fence, attempts, last_error, changed_at)
+         select c.id, a.name, 'sealed', 0, 0, 0, case when a.name like 'Deaf%' then 'no such webhook' end, 0
+         from connection c join account a on a.id = c.account_id where a.name like 'Deaf%' or a.name = 'Well 1'",
+    )
+    .await;
+    set(
+        app,
+        "insert into connection_group (connection_id, name, parked_until, parked_reason)
+         select c.id, 'medium', 9000000000000000, 'the budget is spent' from connection c join account a on a.id = c.account_id
+         where a.name = 'Well 2'",
+    )
+    .await;
+
+    let counted = needs(app, &app.staff).await.connections.unwrap();
+    let in_trouble = ["Both", "Deaf 1", "Deaf 2", "Paused 1", "Paused 2", "Paused 3", "Refused 1", "Refused 2"];
+    assert_eq!((counted.count, counted.is_more, counted.oldest.len()), (8, false, 5));
+    assert_eq!(listed(app, &app.staff, "", ConnectionFilter::Trouble).await, in_trouble);
+    assert!(counted.oldest.iter().all(|one| in_trouble.contains(&one.account.as_str())));
+    assert_eq!(listed(app, &app.staff, "2", ConnectionFilter::Trouble).await, ["Deaf 2", "Paused 2", "Refused 2"]);
+    assert_eq!(listed(app, &app.staff, "", ConnectionFilter::Paused).await, ["Both", "Paused 1", "Paused 2", "Paused 3"]);
+    assert_eq!(listed(app, &app.staff, "", ConnectionFilter::Refused).await, ["Refused 1", "Refused 2"], "as their state says");
+    // Of one's own accounts alone, on Home and in the list.
+    let scoped = house(app).member_of(deaf.unwrap()).await;
+    assert_eq!(needs(app, &scoped).await.connections.unwrap().count, 1);
+    assert_eq!(listed(app, &scoped, "", ConnectionFilter::Trouble).await, ["Deaf 1"]);
+    assert_eq!(listed(app, &scoped, "", ConnectionFilter::Paused).await, [] as [&str; 0]);
+
+    let get = async |path: &str| app.ask(&app.staff, Method::GET, path, &[]).await.text().await.unwrap();
+    assert!(get("/").await.contains("/connections?state=trouble"));
+    let page = get("/connections?state=trouble").await;
+    assert!(in_trouble.iter().all(|name| page.contains(name)) && !page.contains("Well 1"), "{page}");
+    let rows = async |query: &str| get(&format!("/connections.csv?{query}")).await.lines().skip(1).count();
+    for (query, found) in [("state=trouble", 8), ("q=2&state=trouble", 3), ("state=paused", 4), ("state=refused", 2), ("state=&q=", 10)] {
+        assert_eq!(rows(query).await, found, "{query}");
+    }
+    assert_eq!(rows("state=nonsense").await, 10, "what is no state narrows nothing");
+}
+
+async fn blasts_that_wait_for_a_decision_are_all_named_to_who_may_see_them(app: &TestApp) {
+    let (line, other) = (app.line(Inbox).await, app.line(Inbox).await);
+    let take = async |line: &TestLine, hours: u64| {
+        let starts_at = app.now.at().plus(Duration::from_secs(hours * 3_600)).rfc3339();
+        let blast = json!({ "line": line.id, "text": "Later zq9", "recipients": [contact(1), contact(2)], "starts_at": starts_at });
+        let taken: serde_json::Value = app.post(line, "blasts", &blast).await.json().await.unwrap();
+        taken["id"].as_str().unwrap().parse::<BlastId>().unwrap()
+    };
+    let mut soon = Vec::new();
+    for n in 1..=6 {
+        soon.push(take(&line, n).await);
+    }
+    let late = vec![take(&other, 48).await];
+    assert_eq!(needs(app, &app.staff).await.blasts.unwrap().count, 0, "what is scheduled starts by itself");
+    set(app, "update blast set state = 'paused'").await;
+    app.pass(12 * 3_600);
+
+    let waiting = needs(app, &app.staff).await.blasts.unwrap();
+    assert_eq!((waiting.count, waiting.is_more), (7, false));
+    assert_eq!(waiting.oldest.iter().map(|one| one.id).collect::<Vec<_>>(), [soon.clone(), late.clone()].concat(), "the earliest first");
+    assert!(waiting.oldest[..6].iter().all(|one| one.late_since.is_some()) && waiting.oldest[6].late_since.is_none());
+    assert_eq!((waiting.oldest[6].line_id, waiting.oldest[6].recipients), (other.id, 2));
+    let page = app.ask(&app.staff, Method::GET, "/", &[]).await.text().await.unwrap();
+    assert!(page.contains("Blasts that wait for a decision") && !page.contains("Later zq9"), "{page}");
+    for (line, id) in soon.iter().map(|id| (line.id, id)).chain(late.iter().map(|id| (other.id, id))) {
+        assert!(page.contains(&format!("/lines/{line}/blasts/{id}")), "each leads to its page: {page}");
+    }
+    // Of one's own accounts alone, and not to who may not see messages.
+    let h = house(app);
+    let scoped = h.member_of(account_of(app, other.id).await).await;
+    assert_eq!(needs(app, &scoped).await.blasts.unwrap().oldest.iter().map(|one| one.id).collect::<Vec<_>>(), late);
+    set(app, "delete from role_permission where permission = 'see_messages'").await;
+    let scoped = Member::load(&app.db, scoped.id()).await.unwrap().unwrap();
+    assert!(needs(app, &scoped).await.blasts.is_none());
 }
 
 async fn what_came_in_and_went_out_is_counted_once(app: &TestApp) {

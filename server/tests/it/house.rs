@@ -238,6 +238,7 @@ async fn no_verb_reaches_another_accounts_rows(app: &TestApp) {
     is_hidden(blast::take_as_staff(db, now, &send, line, "Hello", std::slice::from_ref(&contact)).await);
     is_hidden(sync::retry_now(db, now, &mend, line, conversation).await);
     is_hidden(sync::skip(db, now, &mend, line, message).await);
+    is_hidden(sync::skip_held(db, now, &mend, line, conversation, 0).await);
     is_hidden(sync::restore(db, now, &mend, line, message).await);
     is_hidden(staff::invite(db, now, &m, proof(), "eve@example.com", "Eve", h.role("Administrator").await).await);
     assert!(m.permit::<may::ManageStaff>().is_err(), "staff are nobody's account");

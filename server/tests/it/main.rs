@@ -39,6 +39,7 @@ mod retention;
 mod schema;
 mod search;
 mod sights;
+mod skip_held;
 mod soak;
 mod statements;
 mod transfer;

@@ -17,6 +17,7 @@ on_both_engines![
     what_is_held_too_long_becomes_skipped_with_the_reason,
     what_is_on_its_way_keeps_its_text_until_it_is_there,
     messages_to_unknown_lines_go_too,
+    why_a_number_was_set_aside_goes_after_its_last_message,
     only_the_account_that_said_so_loses_anything,
     a_pass_under_way_stops_when_the_line_changes_hands,
     a_pass_under_way_stops_when_the_line_is_being_transferred,
@@ -145,6 +146,23 @@ async fn messages_to_unknown_lines_go_too(app: &TestApp) {
     work_off(app).await;
     let left = unknown::list(&app.db, &app.staff.permit().unwrap(), None, None, 50).await.unwrap().rows;
     assert_eq!(left.iter().map(|row| row.written.body().unwrap()).collect::<Vec<_>>(), ["New stray"]);
+}
+
+async fn why_a_number_was_set_aside_goes_after_its_last_message(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    for number in ["+12025550118", "+12025550119"] {
+        let stray = crate::harness::TestLine { number: number.to_owned(), ..line.clone() };
+        app.reply(&contact(1), &stray, "Old stray").await;
+        let number = PhoneNumber::parse(number).unwrap();
+        unknown::set_aside(&app.db, &app.now, &app.staff.permit().unwrap(), &number, "A misprint").await.unwrap();
+    }
+    days(app, 10);
+    let stray = crate::harness::TestLine { number: "+12025550119".to_owned(), ..line };
+    app.reply(&contact(1), &stray, "New stray").await;
+    set(app, None, Retention { unknown_days: Some(7), ..Retention::default() }).await;
+    work_off(app).await;
+    let left = unknown::list_aside(&app.db, &app.staff.permit().unwrap(), None, None, 50).await.unwrap().rows;
+    assert_eq!(left.iter().map(|found| found.number.expose()).collect::<Vec<_>>(), ["+12025550119"], "it is texted still");
 }
 
 async fn only_the_account_that_said_so_loses_anything(app: &TestApp) {

@@ -10,8 +10,8 @@ use switchyard::staff::{self, Member, Place, write_down};
 use switchyard::sync;
 use switchyard::types::IntegrationType::Ringcentral;
 use switchyard::types::{
-    AccountId, AuditEntry, AuditFilter, AuditOutcome, ConversationId, LineId, Permission, PhoneNumber, Problem, RoleId, ShownNumber,
-    SyncFilter, TimelineFilter, Written,
+    AccountId, AuditEntry, AuditFilter, AuditOutcome, ConversationFilter, ConversationId, LineId, Permission, PhoneNumber, Problem, RoleId,
+    ShownNumber, SyncFilter, TimelineFilter, Trouble, Written,
 };
 
 on_both_engines![
@@ -24,6 +24,7 @@ on_both_engines![
     a_whole_number_finds_and_part_of_one_does_not,
     searching_many_numbers_must_wait,
     a_search_is_its_searchers_own_and_keeps_no_number,
+    a_lines_list_is_narrowed_to_what_a_search_found_and_names_find_where_they_are_seen,
     the_built_in_roles_see_what_they_should,
 ];
 
@@ -316,6 +317,50 @@ async fn a_search_is_its_searchers_own_and_keeps_no_number(app: &TestApp) {
     app.pass(3_601);
     assert!(matches!(sync::found(&app.db, &app.now, &vera.permit().unwrap(), search).await, Err(Problem::NotFound { .. })));
     assert_eq!(sync::forget_old_searches(&app.db, &app.now).await.unwrap(), 2);
+}
+
+async fn a_lines_list_is_narrowed_to_what_a_search_found_and_names_find_where_they_are_seen(app: &TestApp) {
+    let (scene, other) = (scene(app).await, app.line(Ringcentral).await);
+    let vera = viewer(app).await;
+    let find = async |member: &Member, line: Option<&TestLine>, text: &str| {
+        sync::find(&app.db, &app.now, &keys(), &member.permit().unwrap(), line.map(|line| line.id), text).await
+    };
+    let listed = async |member: &Member, line: &TestLine, found, trouble| {
+        let filter = ConversationFilter { trouble, oldest_first: false, found: Some(found) };
+        let page = sync::conversations_narrowed(&app.db, &app.now, &member.permit().unwrap(), line.id, filter, None, 9).await;
+        page.map(|page| page.rows.into_iter().map(|row| (row.id, row.contact)).collect::<Vec<_>>())
+    };
+    let found = find(&app.staff, Some(&scene.line), " NORA z").await.unwrap();
+    let nora = [(scene.conversation, Some("Nora zq7".to_owned()))];
+    assert_eq!(listed(&app.staff, &scene.line, found, None).await.unwrap(), nora);
+    assert_eq!(listed(&app.staff, &scene.line, found, Some(Trouble::Held)).await.unwrap(), nora);
+    assert_eq!(listed(&app.staff, &scene.line, found, Some(Trouble::Stalled)).await.unwrap(), []);
+    assert_eq!(listed(&app.staff, &other, found, None).await.unwrap(), [], "it is of the other line");
+    assert!(matches!(listed(&vera, &scene.line, found, None).await, Err(Problem::NotFound { .. })), "somebody else's search");
+    let nobody = find(&app.staff, Some(&scene.line), "ora").await.unwrap();
+    assert_eq!(listed(&app.staff, &scene.line, nobody, None).await.unwrap(), [], "a name is found by its beginning");
+    assert!(matches!(find(&app.staff, None, "Nora").await, Err(Problem::Invalid { .. })), "names find on one line alone");
+    // Who may not see names learns nothing by them, and finds by the whole number.
+    for text in ["Nora", "nobody"] {
+        let wanted = Problem::invalid("number", "Write the whole number, as in +1 202 555 0143.");
+        assert_eq!(find(&vera, Some(&scene.line), text).await, Err(wanted), "{text}");
+    }
+    let masked = find(&vera, Some(&scene.line), NUMBER).await.unwrap();
+    assert_eq!(listed(&vera, &scene.line, masked, None).await.unwrap(), [(scene.conversation, None)]);
+    // As the page asks; and the file is narrowed as the page is.
+    let line = scene.line.id.to_string();
+    let answer = app.ask(&app.staff, Method::POST, "/fn/conversations/find", &[("line", &line), ("number", "Nora")]).await;
+    let headers = format!("{:?}", answer.headers());
+    assert!(headers.contains("/conversations?found=") && !headers.to_lowercase().contains("nora"), "{headers}");
+    let rows = async |query: String| {
+        let answer = app.ask(&app.staff, Method::GET, &format!("/lines/{line}/conversations.csv?{query}"), &[]).await;
+        assert_eq!(answer.status(), 200, "{query}");
+        answer.text().await.unwrap().lines().count() - 1
+    };
+    assert_eq!([rows("state=held".to_owned()).await, rows("state=stalled".to_owned()).await], [1, 0]);
+    assert_eq!([rows(format!("found={found}")).await, rows(format!("found={nobody}&sort=oldest")).await], [1, 0]);
+    app.pass(3_601);
+    assert!(matches!(listed(&app.staff, &scene.line, found, None).await, Err(Problem::NotFound { .. })), "an hour ago");
 }
 
 async fn the_built_in_roles_see_what_they_should(app: &TestApp) {

@@ -3,6 +3,7 @@
 use crate::harness::{TestApp, contact, on_both_engines};
 use crate::verdict::{Said, assert_good, ringcentral_calls, standing_posts};
 use switchyard::directory::integration;
+use switchyard::messaging::blast;
 use switchyard::sync;
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
 use switchyard::types::{EntryState, SyncState};
@@ -11,6 +12,7 @@ on_both_engines![
     leaving_ringcentral_skips_what_is_held_and_delivers_what_is_queued,
     a_skipped_message_can_be_restored_when_the_line_comes_back,
     history_begins_with_the_change_to_ringcentral,
+    a_change_to_ringcentral_says_how_much_is_on_its_way_and_not_shown,
     two_members_changing_one_line_do_not_overwrite_each_other,
 ];
 
@@ -88,6 +90,36 @@ async fn history_begins_with_the_change_to_ringcentral(app: &TestApp) {
     assert_good(&app.sandbox, &said);
     let whole: String = standing_posts(&app.sandbox.journal(0)).iter().filter_map(|post| post.text.as_deref()).collect();
     assert!(!whole.contains("Before"), "{whole}");
+}
+
+async fn a_change_to_ringcentral_says_how_much_is_on_its_way_and_not_shown(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let other = app.line(Inbox).await;
+    app.send(&other, &contact(5), &app.text("Of another line")).await;
+    let said = async |to| {
+        let preview = integration::preview(&app.db, &app.staff.permit().unwrap(), line.id, to).await.unwrap();
+        preview.effects.into_iter().filter(|effect| effect.contains("on their way")).collect::<Vec<_>>()
+    };
+    let none: [String; 0] = [];
+    assert_eq!(said(Ringcentral).await, none);
+    let (blast, alone) = (app.text("Sale"), app.text("Alone"));
+    app.send(&line, &contact(3), &alone).await;
+    app.blast(&line, &[contact(1), contact(2)], &blast).await;
+    assert!(blast::record_next(&app.db, &app.now).await.unwrap(), "both are recorded, and neither is due");
+    let three = ["Messages on their way, recorded before this change, are sent and not shown in RingCentral: 3."];
+    assert_eq!(said(Ringcentral).await, three);
+    assert!(blast::record_next(&app.db, &app.now).await.unwrap(), "they are due");
+    assert_eq!(said(Ringcentral).await, three);
+    assert_eq!(said(BlastOnly).await, none);
+
+    app.set_type(&line, Ringcentral).await;
+    app.work().await;
+    app.reply(&contact(1), &line, &app.text("Two, please")).await;
+    app.work().await;
+    let whole: String = standing_posts(&app.sandbox.journal(0)).iter().filter_map(|post| post.text.as_deref()).collect();
+    assert!(!whole.contains(&blast), "as it was said: {whole}");
+    app.set_type(&line, Inbox).await;
+    assert_eq!(said(Ringcentral).await, none, "it is all sent");
 }
 
 async fn two_members_changing_one_line_do_not_overwrite_each_other(app: &TestApp) {

@@ -1,12 +1,16 @@
 //! The carriers' webhooks: who may call, what is taken, and what is kept for later.
 
-use crate::harness::{CARRIER, OLD_SECRET, SECRET, TestApp, contact, on_both_engines};
-use crate::verdict::ringcentral_calls;
+use crate::harness::{CARRIER, OLD_SECRET, SECRET, TestApp, TestLine, contact, keys, on_both_engines};
+use crate::house::proof;
+use crate::verdict::{received, ringcentral_calls};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use server::sandbox::sign;
 use std::time::Duration;
-use switchyard::types::IntegrationType::Ringcentral;
+use switchyard::erasure;
+use switchyard::messaging::inbound::{self, Incoming};
+use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
+use switchyard::types::{AccountId, PhoneNumber, Timestamp};
 
 on_both_engines![
     a_forged_signature_is_refused,
@@ -17,6 +21,9 @@ on_both_engines![
     a_body_that_is_too_long_is_refused,
     a_text_with_a_nul_is_recorded_without_it,
     many_webhooks_at_once_are_each_recorded_once,
+    a_start_that_comes_in_behind_a_later_stop_lifts_nothing,
+    of_keywords_that_come_in_together_the_one_written_last_holds,
+    a_late_start_lifts_no_opt_out_of_an_erased_contact,
     a_webhook_is_refused_when_the_database_is_gone,
 ];
 
@@ -148,6 +155,80 @@ async fn many_webhooks_at_once_are_each_recorded_once(app: &TestApp) {
         assert_eq!(answers.iter().filter(|answer| *answer == result).count(), 150, "{result}");
     }
     assert_eq!(recorded(app).await, 150);
+}
+
+/// The contact's word comes in, written at that time as the carrier says; and what it asks for is done.
+async fn says(app: &TestApp, line: &TestLine, id: &str, text: &str, sent_at: Option<Timestamp>) {
+    app.pass(1);
+    let sent_at = sent_at.map(Timestamp::rfc3339);
+    let body = json!({ "id": id, "from": contact(1), "to": [line.number], "text": text, "sent_at": sent_at });
+    let answer = app.webhook("messages", SECRET, &body).await;
+    assert_eq!(answer.json::<Value>().await.unwrap()["result"], "recorded");
+    app.work().await;
+}
+
+/// How a message to the contact is answered.
+async fn texted(app: &TestApp, line: &TestLine) -> u16 {
+    app.post(line, "messages", &json!({ "line": line.number, "to": contact(1), "text": "Hello" })).await.status().as_u16()
+}
+
+async fn a_start_that_comes_in_behind_a_later_stop_lifts_nothing(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let early = app.now.at();
+    app.pass(20);
+    says(app, &line, "1", "STOP", Some(app.now.at())).await;
+    app.pass(40);
+    // The carrier repeats it, since it had no answer the first time.
+    says(app, &line, "2", "Yes", Some(early)).await;
+    let told = |words: &str| received(&app.sandbox.journal(0), &contact(1)).iter().filter(|text| text.contains(words)).count();
+    assert_eq!((told("unsubscribed"), told("subscribed again")), (1, 0));
+    assert_eq!(texted(app, &line).await, 409);
+    let said: Vec<(String,)> = app.db.all("select state from consent_event where line_id = $1 order by id", [line.id]).await.unwrap();
+    assert_eq!(said, [("opted_out".to_owned(),), ("opted_in".to_owned(),)], "the history has it all the same");
+
+    says(app, &line, "3", "START", Timestamp::from_rfc3339("2999-01-01T00:00:00Z")).await;
+    assert_eq!((told("subscribed again"), texted(app, &line).await), (1, 201), "nobody has written in the future: it counts as now");
+    says(app, &line, "4", "STOP", Some(early)).await;
+    assert_eq!(texted(app, &line).await, 409, "a STOP always counts");
+    says(app, &line, "5", "START", None).await;
+    assert_eq!((told("subscribed again"), texted(app, &line).await), (2, 201), "without a time it counts as it comes in");
+}
+
+async fn of_keywords_that_come_in_together_the_one_written_last_holds(app: &TestApp) {
+    let line = app.line(BlastOnly).await;
+    let began = app.now.at();
+    app.pass(60);
+    let wrote = |n: usize, text: &str, seconds: u64| Incoming {
+        carrier_id: format!("{n} {text}"),
+        from: PhoneNumber::parse(&contact(n)).unwrap(),
+        to: PhoneNumber::parse(&line.number).unwrap(),
+        others: Vec::new(),
+        body: text.to_owned(),
+        media: Vec::new(),
+        sent_at: Some(began.plus(Duration::from_secs(seconds))),
+    };
+    let batch = [wrote(1, "STOP", 20), wrote(1, "START", 0), wrote(2, "STOP", 0), wrote(2, "START", 20)];
+    inbound::receive(&app.db, &app.now, &batch).await.unwrap();
+    app.work().await;
+    let stands: Vec<(String,)> = app.db.all("select state from consent where line_id = $1 order by number", [line.id]).await.unwrap();
+    assert_eq!(stands, [("opted_out".to_owned(),), ("opted_in".to_owned(),)]);
+    let told = |n| received(&app.sandbox.journal(0), &contact(n)).iter().filter(|text| text.contains("subscribed again")).count();
+    assert_eq!([told(1), told(2)], [0, 1], "nobody is told that they are subscribed who is not");
+}
+
+async fn a_late_start_lifts_no_opt_out_of_an_erased_contact(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let early = app.now.at();
+    app.pass(20);
+    says(app, &line, "1", "STOP", Some(app.now.at())).await;
+    let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line.id]).await.unwrap();
+    let permit = || app.staff.permit().unwrap();
+    let id = erasure::ask(&app.db, &app.now, &keys(), &permit(), account, &contact(1), "Request 7").await.unwrap();
+    erasure::erase(&app.db, &app.now, &keys(), &permit(), proof(), id, "0121").await.unwrap();
+    says(app, &line, "2", "START", Some(early)).await;
+    assert_eq!(texted(app, &line).await, 409);
+    says(app, &line, "3", "START", Some(app.now.at())).await;
+    assert_eq!(texted(app, &line).await, 201);
 }
 
 async fn a_webhook_is_refused_when_the_database_is_gone(app: &TestApp) {

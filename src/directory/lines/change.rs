@@ -6,7 +6,7 @@ use super::{no_such_line, search_text, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::directory::accounts::{Standing, standing};
-use crate::directory::integration;
+use crate::directory::{integration, people};
 use crate::messaging::{blast, conversations_of_line};
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, Change, IntegrationType, LineClosing, LineId, Problem};
@@ -101,7 +101,7 @@ pub async fn closing(
     let sync = crate::sync::counts_of_line(db, line).await?;
     let (scheduled_blasts, blasts_under_way) = blast::unsent_of_line(db, line).await?;
     Ok(LineClosing {
-        users: i64::try_from(detail.users.iter().filter(|user| user.access).count()).unwrap_or(i64::MAX),
+        users: people::count_with_access(db, line, detail.line.account_id).await?,
         line: detail.line,
         version,
         conversations: conversations_of_line(db, line).await?,

@@ -1,10 +1,12 @@
 //! Blasts as staff see them: the list of an account or a line, one with its figures, and what staff decide about one.
 
-use super::{Decision, decide};
+use super::{Decision, decide_as_seen};
 use crate::clock::Now;
 use crate::db::{Db, Result, one_more};
 use crate::staff::{Permit, Seen, may};
-use crate::types::{AccountId, BlastDetail, BlastId, BlastListRow, BlastState, Cursor, LineId, MessageState, Page, Problem, Timestamp};
+use crate::types::{
+    AccountId, BlastDetail, BlastId, BlastListRow, BlastState, Closed, Cursor, LineId, MessageState, Page, Problem, Timestamp,
+};
 use uuid::Uuid;
 
 /// Of a larger blast only the first messages are counted.
@@ -116,12 +118,13 @@ pub async fn shown(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, id:
         .opt(list_sql!("and b.line_id = $6 and b.id = $7"), (behind, scope.everywhere, scope.staff, scope.permission, 1_i64, line, id))
         .await?;
     let row: BlastListRow = found.ok_or_else(no_such_blast)?.into();
-    let (body, version, sees): (String, i64, bool) = db
+    let (body, version, closed_line, closed_account, sees): (String, i64, bool, bool, bool) = db
         .one(
-            "select b.body, b.version,
+            "select b.body, b.version, l.closed_at is not null, a.closed_at is not null,
                coalesce($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5), false)
              from blast b
              join line l on l.id = b.line_id
+             join account a on a.id = l.account_id
              where b.line_id = $1 and b.id = $2",
             (line, id, sight.everywhere, scope.staff, sight.permission),
         )
@@ -148,19 +151,21 @@ pub async fn shown(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, id:
         stopped: of(&[MessageState::OptedOut]),
         counted: counts.iter().map(|(_, count)| count).sum(),
         version,
+        closed: Closed::of(closed_line, closed_account),
     })
 }
 
-/// Decides about a blast that has not started.
+/// Decides about a blast that has not started, as it was `seen` on this version: nobody resumes a text that they have not read.
 ///
 /// # Errors
-/// `NotFound` outside the permit's scope, `Conflict` when it has started, or to resume one of a closed line or account.
+/// `NotFound` outside the permit's scope; `Conflict` when it has started, somebody has changed it since, or to resume one of a closed line
+/// or account.
 pub async fn decide_as_staff(
     db: &Db,
     now: &Now,
     permit: &Permit<may::SendMessages>,
-    line: LineId,
-    id: BlastId,
+    (line, id): (LineId, BlastId),
+    seen: i64,
     decision: Decision,
 ) -> Result<(), Problem> {
     let scope = permit.scope();
@@ -179,7 +184,7 @@ pub async fn decide_as_staff(
         if is_closed && decision == Decision::Resume {
             return Err(Problem::conflict("The line is closed, or its account is. Reopen it first."));
         }
-        decide(tx, now, permit.actor(), account, (line, id), decision).await
+        decide_as_seen(tx, now, permit.actor(), account, (line, id), Some(seen), decision).await
     })
     .await
 }

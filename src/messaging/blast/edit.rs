@@ -84,6 +84,7 @@ pub async fn edit(
         )
         .await?;
         tx.tell(Change::OutboxDue);
+        tx.tell(Change::Line { account_id: account, line_id: line });
         let entry =
             Entry { action: "blast.edit", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..Entry::default() };
         let starts = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);

@@ -1,7 +1,7 @@
 //! The chat of a lane: found by the reference that stands in it, or made, by the same rules as a post.
 
 use super::lease::{free, holds};
-use super::{Claim, Engine, Next, OTHER, new_reference};
+use super::{Claim, ELSEWHERE, Engine, LOOK_AGAIN, Next, OTHER, new_reference};
 use crate::db::{Result, Tx};
 use crate::messaging::inbound::json;
 use crate::messaging::timeline;
@@ -13,9 +13,6 @@ use std::time::Duration;
 
 /// A chat that is known within this time has missed nothing but events that came before it was known, and those are remembered.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// A chat that an account may have which the line has left is looked for no longer than this: the new account's conversations wait for it.
-const ELSEWHERE: Duration = Duration::from_secs(2 * 60);
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Finds the chat that was asked for, or asks for one, by the same rules as a post: reference first, then the call.
@@ -34,12 +31,10 @@ impl Engine {
                 return Ok(Next::Nothing);
             }
         }
-        // One call to look, one to make.
-        for _ in 0..if claim.chat_asked_at.is_some() { 2 } else { 1 } {
-            if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, OTHER).await? {
-                self.let_go(&claim, until).await?;
-                return Ok(Next::Nothing);
-            }
+        // For making it: whoever has looked through all of them must not have to look again. Looking asks for itself.
+        if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, OTHER).await? {
+            self.let_go(&claim, until).await?;
+            return Ok(Next::Nothing);
         }
         let asked = claim.chat_asked_at.unwrap_or_else(|| self.now.at());
         let mut found = None;
@@ -50,8 +45,9 @@ impl Engine {
                     self.failed(&claim, Outcome::Unreachable(why), true).await?;
                     return Ok(Next::Nothing);
                 }
-                Outcome::Parked { until, reason } => {
-                    self.failed(&claim, Outcome::Parked { until, reason }, true).await?;
+                // The look goes on then.
+                Outcome::Parked { until, .. } => {
+                    self.let_go(&claim, until).await?;
                     return Ok(Next::Nothing);
                 }
                 Outcome::Refused(refusal) => {
@@ -94,11 +90,7 @@ impl Engine {
             return Ok(false);
         }
         let Some(before) = ringcentral::find(&self.db, claim.connection_id, claim.account_id).await? else { return Ok(true) };
-        let found = match ringcentral::ask_leave(&self.db, &self.now, &before, OTHER).await? {
-            Leave::Granted { .. } => self.client.find_team(&before, reference, self.config.call).await,
-            Leave::Wait { until } => Outcome::Parked { until, reason: "the rate limit is reached".to_owned() },
-        };
-        match found {
+        match self.client.find_team(&before, reference, self.config.call).await {
             Outcome::Accepted(None) => Ok(true),
             Outcome::Accepted(Some(chat)) => {
                 self.db.work(async |tx| know_chat(tx, claim, before.id, chat, &[], (asked, Some(self.now.at()))).await).await?;

@@ -71,7 +71,8 @@ impl Engine {
             }
             Outcome::Refused(refusal) => (at.plus(pause.max(Duration::from_secs(30))), refusal.to_string()),
             Outcome::Unreachable(why) => (at.plus(pause), why),
-            Outcome::Unknown(why) => (at.plus(self.config.call + self.config.settle), why),
+            // By these words the screens say what to do.
+            Outcome::Unknown(why) => (at.plus(self.config.call + self.config.settle), format!("no clear answer: {why}")),
             Outcome::Accepted(_) => return Ok(()),
         };
         metrics::counter!("switchyard_delivery_failures_total").increment(1);

@@ -1,13 +1,14 @@
 //! What claimed lanes need: looked up for all of them at once, and their intents written in one transaction.
 
-use super::lease::holds_all;
+use super::lease::{free, holds_all};
 use super::{Claim, Engine, LOOK_AHEAD, Next, OpenIntent, Other, Prepared, STALLED_AT_ONCE, new_reference};
 use crate::db::Result;
 use crate::messaging::inbound::json;
 use crate::messaging::timeline;
 use crate::ringcentral::{self, Budget, Call, Connection, Leave};
 use crate::sync::compose::{self, Line};
-use crate::types::{AccountId, ConnectionId, ConversationId, FailureKind, IntentId, LineId, MessageId, Timestamp};
+use crate::types::{AccountId, Change, ConnectionId, ConversationId, FailureKind, IntentId, LineId, MessageId, Timestamp};
+use crate::work::faults::Guard;
 use std::collections::HashMap;
 
 type Key = (LineId, ConversationId);
@@ -81,11 +82,11 @@ impl Engine {
     }
 
     fn compose(&self, claim: Claim, connection: Connection, chat_id: String, entries: &[(MessageId, bool, Line)], join: bool) -> Prepared {
-        let reference = new_reference(&self.now);
+        let (at, reference) = (self.now.at(), new_reference(&self.now));
         let alone: Vec<bool> = entries.iter().map(|(_, alone, _)| *alone).collect();
         let lines: Vec<Line> = entries.iter().map(|(.., line)| line.clone()).collect();
-        let count = compose::fitting(&lines, &alone, join, claim.left_out, &reference);
-        let text = compose::post(&lines[..count], claim.left_out, &reference);
+        let count = compose::fitting(&lines, &alone, join, claim.left_out, &reference, at);
+        let text = compose::post(&lines[..count], claim.left_out, &reference, at);
         let messages = entries[..count].iter().map(|(id, ..)| *id).collect();
         Prepared { claim, connection, chat_id, intent: IntentId(self.now.id()), reference, text, messages }
     }
@@ -94,7 +95,9 @@ impl Engine {
     pub(super) async fn see_to(&self, other: Other) -> Result<Next> {
         let Other { claim, open, connection } = other;
         match (connection, open) {
-            (None, _) => {
+            // It was removed: an account's own stays while a call through it is open.
+            (None, Some(open)) => self.nobody_can_look(&claim, &open).await,
+            (None, None) => {
                 let why = "the account has no connection to RingCentral";
                 self.later(&claim, None, (FailureKind::NoConnection, why), STALLED_AT_ONCE).await
             }
@@ -107,7 +110,8 @@ impl Engine {
         let rows: Vec<OpenRow> = self
             .db
             .all(
-                "select i.line_id, i.conversation_id, i.id, i.connection_id, i.chat_id, i.reference, i.body, i.made_at, i.deadline_at
+                "select i.line_id, i.conversation_id, i.id, i.connection_id, i.chat_id, i.reference, i.body, i.made_at, i.deadline_at,
+                   i.calls, i.settled_at
                  from json_each($1) j
                  join intent i on i.line_id = unhex(j.value->>0, '-') and i.conversation_id = unhex(j.value->>1, '-')
                  where i.state = 'open'",
@@ -143,7 +147,8 @@ impl Engine {
         Ok(found)
     }
 
-    /// Commits intents under their fences; those whose lease was lost meanwhile fall out.
+    /// Commits intents under their fences; those whose lease was lost meanwhile fall out, and those of whose messages one was skipped
+    /// since they were looked at: their lanes are due again at once.
     pub(super) async fn write_intents(&self, mut prepared: Vec<Prepared>, deadline: Timestamp) -> Result<Vec<Prepared>> {
         if prepared.is_empty() {
             return Ok(prepared);
@@ -152,10 +157,40 @@ impl Engine {
         prepared.sort_unstable_by_key(|p| p.claim.key());
         let at = self.now.at();
         let leases: Vec<_> = prepared.iter().map(|p| (p.claim.line_id, p.claim.conversation_id, self.fence(&p.claim))).collect();
+        // What a test is to see without one of these, this look at the entries would hide.
+        let unlooked = matches!(self.config.broken, Some(Guard::Fence | Guard::LaneLock));
         self.db
             .work(async |tx| {
                 let held = holds_all(tx, &leases).await?;
                 let ours: Vec<Prepared> = prepared.iter().filter(|p| held.contains(&p.claim.key())).cloned().collect();
+                let entries: Vec<_> =
+                    ours.iter().flat_map(|p| p.messages.iter().map(|message| (p.claim.line_id, *message, p.intent))).collect();
+                let taken: Vec<(IntentId,)> = tx
+                    .all(
+                        "update sync_entry as e set intent_id = unhex(j.value->>2, '-')
+                         from json_each($1) j
+                         where e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-')
+                           and ($2 or (e.state = 'queued' and e.intent_id is null))
+                         returning intent_id",
+                        (json(&entries), unlooked),
+                    )
+                    .await?;
+                let is_whole = |p: &Prepared| taken.iter().filter(|(intent,)| *intent == p.intent).count() == p.messages.len();
+                let (ours, changed): (Vec<Prepared>, Vec<Prepared>) = ours.into_iter().partition(is_whole);
+                if !changed.is_empty() {
+                    let intents: Vec<_> = changed.iter().map(|p| (p.claim.line_id, p.intent)).collect();
+                    tx.run(
+                        "update sync_entry as e set intent_id = null
+                         from json_each($1) j
+                         where e.line_id = unhex(j.value->>0, '-') and e.intent_id = unhex(j.value->>1, '-')",
+                        [json(&intents)],
+                    )
+                    .await?;
+                    for p in &changed {
+                        free(tx, &p.claim, at).await?;
+                    }
+                    tx.tell(Change::LaneDue);
+                }
                 let intents: Vec<_> = ours
                     .iter()
                     .map(|p| {
@@ -170,15 +205,6 @@ impl Engine {
                        unhex(j.value->>4, '-'), j.value->>5, j.value->>6, j.value->>7, 'open', $2, $3, 1
                      from json_each($1) j",
                     (json(&intents), at, deadline),
-                )
-                .await?;
-                let entries: Vec<_> =
-                    ours.iter().flat_map(|p| p.messages.iter().map(|message| (p.claim.line_id, *message, p.intent))).collect();
-                tx.run(
-                    "update sync_entry as e set intent_id = unhex(j.value->>2, '-')
-                     from json_each($1) j
-                     where e.line_id = unhex(j.value->>0, '-') and e.message_id = unhex(j.value->>1, '-')",
-                    [json(&entries)],
                 )
                 .await?;
                 Ok(ours)

@@ -1,7 +1,7 @@
 //! How a post ended, written down under the fence: posted, refused, chat gone, no effect, or nobody knows.
 
 use super::lease::{free, holds, tell};
-use super::{Claim, Engine, Next, Posted, WATCH};
+use super::{CALLED_IN_VAIN, Claim, Engine, Next, OpenIntent, Posted, WATCH};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::figures::{self, Counter};
@@ -30,7 +30,7 @@ impl Engine {
                 self.db
                     .work(async |tx| {
                         if holds(tx, &claim, fence).await? {
-                            withdraw(tx, &claim, intent, "withdrawn", self.now.at()).await?;
+                            withdraw(tx, claim.line_id, intent, "withdrawn", self.now.at()).await?;
                         }
                         Ok::<_, crate::db::Error>(())
                     })
@@ -50,14 +50,9 @@ impl Engine {
                 if !holds(tx, claim, fence).await? {
                     return Ok(());
                 }
-                let messages: Vec<(MessageId,)> = tx
-                    .all(
-                        "select message_id from sync_entry where line_id = $1 and intent_id = $2 and state = 'queued' order by seq",
-                        (claim.line_id, intent),
-                    )
-                    .await?;
-                withdraw(tx, claim, intent, "refused", at).await?;
-                if let [(message,)] = messages.as_slice() {
+                let messages = messages_of(tx, claim, intent).await?;
+                withdraw(tx, claim.line_id, intent, "refused", at).await?;
+                if let [message] = messages.as_slice() {
                     metrics::counter!("switchyard_messages_refused_total").increment(1);
                     tx.run(
                         "update sync_entry set state = 'failed', reason = $3 where line_id = $1 and message_id = $2",
@@ -66,23 +61,46 @@ impl Engine {
                     .await?;
                     shift(tx, at, [((claim.line_id, claim.conversation_id), 0, -1)]).await?;
                 } else {
-                    // The boundary stands behind the first half: what follows it begins a post of its own.
-                    let rest: Vec<[MessageId; 1]> = match messages.len() {
-                        2 | 3 => messages.iter().map(|(id,)| [*id]).collect(),
-                        n => messages[n / 2..].iter().take(1).chain(messages.iter().take(1)).map(|(id,)| [*id]).collect(),
-                    };
-                    tx.run(
-                        "update sync_entry as e set alone = true
-                         from json_each($2) j
-                         where e.line_id = $1 and e.message_id = unhex(j.value->>0, '-')",
-                        (claim.line_id, json(&rest)),
-                    )
-                    .await?;
+                    part(tx, claim, &messages).await?;
                 }
                 free(tx, claim, at).await?;
                 tx.tell(Change::LaneDue);
                 tell(tx, claim);
                 figures::count(tx, at, [(claim.account_id, Counter::Failed(FailureKind::Content))]).await
+            })
+            .await
+    }
+
+    /// Called several times without a clear answer, and each time it was not there: perhaps RingCentral fails on this post alone. What was
+    /// together goes in smaller posts. A message by itself rests with its intent open, longer each time, and may be skipped until it is
+    /// called again.
+    pub(super) async fn called_in_vain(&self, claim: &Claim, open: &OpenIntent) -> Result<Next> {
+        let (at, intent) = (self.now.at(), open.id);
+        // At first as long as it just could not be skipped.
+        let doubled = 1_u32 << (open.calls - CALLED_IN_VAIN).clamp(0, 12);
+        let pause = (self.config.call + self.config.settle).saturating_mul(doubled).min(self.config.longest_pause);
+        let fence = self.fence(claim);
+        self.db
+            .work(async |tx| {
+                if !holds(tx, claim, fence).await? {
+                    return Ok(Next::Nothing);
+                }
+                let messages = messages_of(tx, claim, intent).await?;
+                if messages.len() > 1 {
+                    give_up(tx, claim.line_id, intent, at).await?;
+                    part(tx, claim, &messages).await?;
+                    free(tx, claim, at).await?;
+                    tx.tell(Change::LaneDue);
+                } else {
+                    tx.run(
+                        "update intent set settled_at = $3 where line_id = $1 and id = $2 and state = 'open'",
+                        (claim.line_id, intent, at),
+                    )
+                    .await?;
+                    free(tx, claim, at.plus(pause)).await?;
+                }
+                tell(tx, claim);
+                Ok::<_, crate::db::Error>(Next::Nothing)
             })
             .await
     }
@@ -96,7 +114,7 @@ impl Engine {
                 if !holds(tx, claim, fence).await? {
                     return Ok(());
                 }
-                withdraw(tx, claim, intent, "withdrawn", at).await?;
+                withdraw(tx, claim.line_id, intent, "withdrawn", at).await?;
                 tx.run(
                     "update lane set chat_id = null, chat_reference = null, chat_asked_at = null where line_id = $1 and conversation_id = $2",
                     (claim.line_id, claim.conversation_id),
@@ -117,7 +135,7 @@ impl Engine {
         self.db
             .work(async |tx| {
                 if holds(tx, claim, fence).await? {
-                    withdraw(tx, claim, intent, "withdrawn", at).await?;
+                    withdraw(tx, claim.line_id, intent, "withdrawn", at).await?;
                     free(tx, claim, at).await?;
                     tx.tell(Change::LaneDue);
                 }
@@ -127,15 +145,50 @@ impl Engine {
     }
 }
 
-/// The intent's call had no effect: its messages are free for the next one.
-async fn withdraw(tx: &mut Tx, claim: &Claim, intent: IntentId, state: &'static str, at: Timestamp) -> Result<()> {
+/// The messages of an open intent, in sequence.
+async fn messages_of(tx: &mut Tx, claim: &Claim, intent: IntentId) -> Result<Vec<MessageId>> {
+    let rows: Vec<(MessageId,)> = tx
+        .all(
+            "select message_id from sync_entry where line_id = $1 and intent_id = $2 and state = 'queued' order by seq",
+            (claim.line_id, intent),
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// What does not go together goes in smaller posts.
+async fn part(tx: &mut Tx, claim: &Claim, messages: &[MessageId]) -> Result<()> {
+    // The boundary stands behind the first half: what follows it begins a post of its own.
+    let rest: Vec<[MessageId; 1]> = match messages.len() {
+        2 | 3 => messages.iter().map(|id| [*id]).collect(),
+        n => messages[n / 2..].iter().take(1).chain(messages.iter().take(1)).map(|id| [*id]).collect(),
+    };
     tx.run(
-        "update intent set state = $3, settled_at = $4, body = null where line_id = $1 and id = $2 and state = 'open'",
-        (claim.line_id, intent, state, at),
+        "update sync_entry as e set alone = true
+         from json_each($2) j
+         where e.line_id = $1 and e.message_id = unhex(j.value->>0, '-')",
+        (claim.line_id, json(&rest)),
     )
     .await?;
-    tx.run("update sync_entry set intent_id = null where line_id = $1 and intent_id = $2 and state = 'queued'", (claim.line_id, intent))
-        .await?;
+    Ok(())
+}
+
+/// Closes an open intent that was looked for after its last call and is not there; its messages are free. Should its post turn up all the
+/// same, it is deleted.
+pub(in crate::sync) async fn give_up(tx: &mut Tx, line: LineId, intent: IntentId, at: Timestamp) -> Result<()> {
+    withdraw(tx, line, intent, "withdrawn", at).await?;
+    tx.run("update intent set watch_at = $3 where line_id = $1 and id = $2", (line, intent, at.plus(WATCH))).await?;
+    Ok(())
+}
+
+/// The intent's call had no effect: its messages are free for the next one.
+async fn withdraw(tx: &mut Tx, line: LineId, intent: IntentId, state: &'static str, at: Timestamp) -> Result<()> {
+    tx.run(
+        "update intent set state = $3, settled_at = $4, body = null where line_id = $1 and id = $2 and state = 'open'",
+        (line, intent, state, at),
+    )
+    .await?;
+    tx.run("update sync_entry set intent_id = null where line_id = $1 and intent_id = $2 and state = 'queued'", (line, intent)).await?;
     Ok(())
 }
 

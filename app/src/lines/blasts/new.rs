@@ -2,15 +2,16 @@
 //!
 //! The rule: what was written travels in bodies and is kept by the server; the page's URL names the draft alone.
 
+use super::line;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
-use crate::lines::{line, line_of_path, no_such_line};
+use crate::lines::{line_of_path, no_such_line};
 use crate::ui::{
-    Button, ButtonLink, Check, FaultView, FormFault, Icon, Loading, Look, MomentField, PageHead, SendForm, Sending, Stat, TextArea, Time,
-    fault_of, field_error, grouped, icon, load, query_field, waits,
+    Button, ButtonLink, Check, Empty, FaultView, FormFault, Icon, Loading, Look, MomentField, PageHead, SendForm, Sending, Stat, TextArea,
+    Time, fault_of, field_error, grouped, icon, load, query_field, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{BlastId, BlastPreview, DraftId, LineId, LineRow, MOST_BY_HAND, Permission, Problem, Timestamp};
+use switchyard::types::{BlastId, BlastPreview, Closed, DraftId, LineId, LineRow, MOST_BY_HAND, Permission, Problem, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
@@ -70,7 +71,7 @@ pub fn NewBlastPage() -> impl IntoView {
         move || (id.get(), draft.get(), !change.get().is_empty()),
         |(id, draft, change)| async move {
             let Some(id) = id else { return Err(no_such_line()) };
-            let line = line(id).await?.line;
+            let line = line(id).await?;
             let Ok(draft) = draft.parse::<DraftId>() else { return Ok((line, change, None)) };
             // Asked only to be shown: what was sent meanwhile, or written long ago, is no error of the page.
             Ok((line, change, Some((draft, drafted_blast(id, draft, change).await))))
@@ -93,18 +94,27 @@ pub fn NewBlastPage() -> impl IntoView {
     }
 }
 
-fn whole(line: LineRow, change: bool, draft: Option<(DraftId, Result<BlastPreview, Fault>)>) -> impl IntoView {
+fn whole((line, closed): (LineRow, Option<Closed>), change: bool, draft: Option<(DraftId, Result<BlastPreview, Fault>)>) -> impl IntoView {
     let (id, page) = (line.id, format!("/lines/{}/blasts/new", line.id));
     let above = vec![
         ("Lines".to_owned(), "/lines".to_owned()),
         (line.number.readable(), format!("/lines/{id}")),
         ("Blasts".to_owned(), format!("/lines/{id}/blasts")),
     ];
-    let body = match draft {
-        None => form(id, None).into_any(),
-        Some((_, Ok(written))) if change => form(id, Some(written)).into_any(),
-        Some((draft, Ok(preview))) => confirm(&line, draft, preview).into_any(),
-        Some((_, Err(fault))) => view! {
+    let body = match (closed, draft) {
+        (Some(closed), _) => view! {
+            <div class="panel">
+                <Empty title="Nothing can be sent">
+                    <span>{closed.sentence()}</span>
+                    <ButtonLink href=format!("/lines/{id}/blasts")>"To the line’s blasts"</ButtonLink>
+                </Empty>
+            </div>
+        }
+        .into_any(),
+        (None, None) => form(id, None).into_any(),
+        (None, Some((_, Ok(written)))) if change => form(id, Some(written)).into_any(),
+        (None, Some((draft, Ok(preview)))) => confirm(&line, draft, preview).into_any(),
+        (None, Some((_, Err(fault)))) => view! {
             <section class="panel flex max-w-2xl flex-col items-start gap-3 p-5">
                 <p>{fault.to_string()}</p>
                 <div class="flex flex-wrap gap-2">

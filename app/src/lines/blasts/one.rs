@@ -1,9 +1,13 @@
 //! One blast, live: its figures, what can be decided about it, and whom it went to.
+//!
+//! The rule: it is decided on with the text and the start that the reader came for. Another text is shown at once, but nothing is decided
+//! with it before they have looked again.
 
 use super::edit::{EditBlast, edit_form};
 use super::recipients::{Asked, asked, list_recipients, recipients};
 use super::state_badge;
 use crate::accounts::{look_again, mistyped};
+use crate::audit::audit_fact;
 use crate::conversation::concerns_line;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
@@ -16,7 +20,7 @@ use futures_util::future::try_join;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{BlastDetail, BlastId, BlastRecipient, BlastState, LineId, Page, Permission};
+use switchyard::types::{BlastDetail, BlastId, BlastRecipient, BlastState, Closed, LineId, Page, Permission, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
@@ -46,20 +50,21 @@ pub async fn get_blast(line: LineId, id: BlastId) -> Result<BlastDetail, Fault> 
     Ok(blast::shown(&services()?.db, &permit, line, id).await?)
 }
 
-/// Decides about a blast that has not started, or cancels the rest of one that has.
+/// Decides about a blast that has not started, as it was seen on `version`, or cancels the rest of one that has.
 #[server(prefix = "/fn", output = Reply, endpoint = "blasts/decide")]
-pub async fn decide_blast(line: LineId, id: BlastId, act: BlastAct) -> Result<(), Fault> {
+pub async fn decide_blast(line: LineId, id: BlastId, version: i64, act: BlastAct) -> Result<(), Fault> {
     let permit = permit::<may::SendMessages>().await?;
     let services = services()?;
     let decision = match act {
         BlastAct::Resume => blast::Decision::Resume,
         BlastAct::Pause => blast::Decision::Pause,
         BlastAct::Cancel => blast::Decision::Cancel,
+        // What it says is settled.
         BlastAct::CancelRest => {
             return Ok(blast::cancel_rest(&services.db, &services.now, &permit, line, id).await.map(|_| ())?);
         }
     };
-    Ok(blast::decide_as_staff(&services.db, &services.now, &permit, line, id, decision).await?)
+    Ok(blast::decide_as_staff(&services.db, &services.now, &permit, (line, id), version, decision).await?)
 }
 
 /// One blast.
@@ -108,9 +113,9 @@ fn whole(
     (action, edit): (Sending, Sending),
     looks: RwSignal<u32>,
 ) -> impl IntoView + use<> {
-    let may_send = me.may(Permission::SendMessages);
+    let (may_send, sees_audit) = (me.may(Permission::SendMessages), me.may(Permission::SeeAudit));
     let form = may_send.then(|| edit_form(&blast, edit, looks));
-    let BlastDetail { row, body, .. } = blast.clone();
+    let BlastDetail { row, body, version: first_version, .. } = blast.clone();
     let (line, id, sms) = (row.line_id, row.id, asked.sms);
     let read = move || {
         let after = asked.after.clone();
@@ -118,7 +123,14 @@ fn whole(
     };
     let followed = follow((blast, page), move |change| concerns_line(change, line), read);
     let state = Memo::new(move |_| followed.now.with(|(blast, _)| blast.row.state));
+    let closed = Memo::new(move |_| followed.now.with(|(blast, _)| blast.closed));
+    let waits_for = move || closed.get().filter(|_| state.get() == BlastState::Paused);
     let has_begun = move || !matches!(state.get(), BlastState::Scheduled | BlastState::Paused);
+    let says = Memo::new(move |_| followed.now.with(|(blast, _)| (blast.row.starts_at, blast.body.clone())));
+    let first = (row.starts_at, body.clone());
+    let is_other = Memo::new(move |_| says.with(|says| *says != first));
+    // Somebody else's text stands on the page as soon as it is theirs; the buttons are of the one that was read here.
+    let version = Memo::new(move |_| if is_other.get() { first_version } else { followed.now.with(|(blast, _)| blast.version) });
     view! {
         <PageHead
             title="Blast"
@@ -129,11 +141,28 @@ fn whole(
             ]
             beside=move || move || state_badge(state.get())
         >
-            {may_send.then_some(move || acts((line, id), state.get(), action))}
+            {may_send.then_some(move || acts((line, id), version, state.get(), closed.get(), action))}
         </PageHead>
         <Notice words=&[("taken", "The blast was taken.")] />
         <FormFault fault=fault_of(action) />
         {look_again(action, looks)}
+        <div role="status">
+            <Show when=move || is_other.get() && !has_begun()>
+                <p class="alert alert-warning alert-soft mb-4 flex flex-wrap justify-between gap-2 py-2.5 text-sm">
+                    "Its text or its start was changed meanwhile. Read it before you decide."
+                    <button
+                        type="button" class="btn btn-sm border-base-300 bg-base-100 font-medium"
+                        on:click=move |_| {
+                            action.clear();
+                            looks.update(|looks| *looks += 1);
+                        }
+                    >
+                        "I have read it"
+                    </button>
+                </p>
+            </Show>
+        </div>
+        {move || waits_for().map(|closed| view! { <p class="alert alert-warning alert-soft mb-4 py-2.5 text-sm">{closed.sentence()}</p> })}
         {masked_note(body.is_none())}
         <div class="grid items-start gap-4 lg:grid-cols-2">
             <Panel title="Figures">
@@ -155,28 +184,35 @@ fn whole(
                     <dd>
                         <Time at=row.created_at />
                     </dd>
-                    {row
-                        .starts_at
-                        .map(|at| {
-                            view! {
-                                <dt>"Starts"</dt>
-                                <dd>
-                                    <Time at=at />
-                                </dd>
-                            }
-                        })}
-                    {body
-                        .map(|body| {
-                            view! {
-                                <dt>"Text"</dt>
-                                <dd class="whitespace-pre-line">{if body.is_empty() { "Removed".to_owned() } else { body }}</dd>
-                            }
-                        })}
+                    {move || says.with(|(starts_at, body)| start_and_text(*starts_at, body.clone()))}
+                    {audit_fact(sees_audit, id.0, "Audit of this blast")}
                 </dl>
             </Panel>
             <div class:hidden=has_begun>{form}</div>
         </div>
         {recipients((line, id), sms, followed)}
+    }
+}
+
+/// When it starts and what it says, among its facts; the text only for who may see it.
+fn start_and_text(starts_at: Option<Timestamp>, body: Option<String>) -> impl IntoView {
+    view! {
+        {starts_at
+            .map(|at| {
+                view! {
+                    <dt>"Starts"</dt>
+                    <dd>
+                        <Time at=at />
+                    </dd>
+                }
+            })}
+        {body
+            .map(|body| {
+                view! {
+                    <dt>"Text"</dt>
+                    <dd class="whitespace-pre-line">{if body.is_empty() { "Removed".to_owned() } else { body }}</dd>
+                }
+            })}
     }
 }
 
@@ -209,13 +245,23 @@ fn figures(blast: &BlastDetail) -> impl IntoView + use<> {
     }
 }
 
-/// What can be decided about it now.
-fn acts((line, id): (LineId, BlastId), state: BlastState, action: Sending) -> impl IntoView + use<> {
+/// What can be decided about it now, as it was seen on this version. One whose line or account is closed cannot be resumed.
+fn acts(
+    (line, id): (LineId, BlastId),
+    version: Memo<i64>,
+    state: BlastState,
+    closed: Option<Closed>,
+    action: Sending,
+) -> impl IntoView + use<> {
     let form = move |act: &'static str, words: &'static str, look: Look| {
         view! {
             <SendForm action=action>
                 <input type="hidden" name="line" value=line.to_string() />
                 <input type="hidden" name="id" value=id.to_string() />
+                <input
+                    type="hidden" name="version" value=version.get_untracked().to_string()
+                    prop:value=move || version.get().to_string()
+                />
                 <input type="hidden" name="act" value=act />
                 <Button look=look pending=waits(action)>
                     {words}
@@ -238,7 +284,7 @@ fn acts((line, id): (LineId, BlastId), state: BlastState, action: Sending) -> im
         }
         .into_any(),
         BlastState::Paused => view! {
-            {form("resume", "Resume", Look::Main)}
+            {closed.is_none().then(|| form("resume", "Resume", Look::Main))}
             {cancel()}
         }
         .into_any(),

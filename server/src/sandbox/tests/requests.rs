@@ -144,6 +144,7 @@ async fn tape() -> Vec<Asked> {
     for (n, fault) in [
         None,
         Some((On::Team, What::LoseAnswer { hang: false })),
+        Some((On::Team, What::LoseRequest { hang: false })),
         Some((On::Post, What::LoseAnswer { hang: false })),
         Some((On::Post, What::AcceptLate { after_ms: 90_000, hang: false })),
     ]
@@ -152,11 +153,11 @@ async fn tape() -> Vec<Asked> {
     {
         if let Some((on, what)) = fault {
             world.sandbox.arm(Fault::new(on, what)).unwrap();
-        }
-        if n == 1 {
-            // The chat is gone: the next one is made, and its answer is lost.
-            let chat = world.sandbox.chats()[0].id.to_string();
-            assert_eq!(as_owner(&world, Method::DELETE, &format!("/team-messaging/v1/teams/{chat}")).await, 204);
+            if on == On::Team {
+                // The chat is gone: the next one is made, and its answer or the call is lost.
+                let chat = world.sandbox.chats().last().unwrap().id.to_string();
+                assert_eq!(as_owner(&world, Method::DELETE, &format!("/team-messaging/v1/teams/{chat}")).await, 204);
+            }
         }
         world.comes(u32::try_from(n).unwrap()).await;
         world.work().await;

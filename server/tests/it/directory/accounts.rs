@@ -3,13 +3,14 @@
 use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong};
 use crate::harness::{TestApp, contact, keys, on_both_engines};
 use crate::house::house;
+use reqwest::Method;
 use serde_json::json;
 use switchyard::directory::{accounts, integration, lines, people};
 use switchyard::messaging::blast;
 use switchyard::ringcentral::{self, NewConnection};
-use switchyard::staff::may;
+use switchyard::staff::{Member, may};
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute, Ringcentral};
-use switchyard::types::{BlastState, LineFilter, MessageState, SyncState};
+use switchyard::types::{AccountId, BlastState, LineFilter, MessageState, SyncState};
 
 on_both_engines![
     a_name_and_products_are_edited_once_and_lines_are_found_by_the_new_name,
@@ -20,6 +21,9 @@ on_both_engines![
     a_closed_accounts_connection_pauses_and_what_waits_is_posted_after_it_is_open_again,
     a_connection_that_was_paused_before_stays_paused,
     scheduled_blasts_of_a_closed_account_wait_for_a_decision,
+    what_an_account_takes_is_offered_to_who_may_add_it_while_it_is_open,
+    who_looks_after_some_accounts_only_is_not_offered_to_add_one,
+    an_account_beyond_those_that_are_offered_is_found_by_its_name,
 ];
 
 async fn a_name_and_products_are_edited_once_and_lines_are_found_by_the_new_name(app: &TestApp) {
@@ -196,13 +200,94 @@ async fn scheduled_blasts_of_a_closed_account_wait_for_a_decision(app: &TestApp)
     app.work().await;
     let shown = blast::shown(&app.db, &app.staff.permit().unwrap(), line.id, id).await.unwrap();
     assert_eq!(shown.row.state, BlastState::Paused);
-    is_late(blast::decide_as_staff(&app.db, &app.now, &send, line.id, id, blast::Decision::Resume).await);
+    is_late(blast::decide_as_staff(&app.db, &app.now, &send, (line.id, id), 0, blast::Decision::Resume).await);
     accounts::reopen(&app.db, &app.now, &manage, account, 2).await.unwrap();
     app.work().await;
     assert!(app.conversations(&line).await.is_empty(), "nobody has decided");
-    blast::decide_as_staff(&app.db, &app.now, &send, line.id, id, blast::Decision::Resume).await.unwrap();
+    blast::decide_as_staff(&app.db, &app.now, &send, (line.id, id), 0, blast::Decision::Resume).await.unwrap();
     blast::start_due(&app.db, &app.now).await.unwrap();
     app.work().await;
     let sent = app.timeline(&line, &contact(3)).await;
     assert!(matches!(sent[0].state, MessageState::Accepted | MessageState::Delivered), "{sent:?}");
+}
+
+async fn what_an_account_takes_is_offered_to_who_may_add_it_while_it_is_open(app: &TestApp) {
+    let h = house(app);
+    let bare = h.account("Bare").await;
+    let viewer = h.member("vera@example.com", h.role("Viewer").await).await;
+    let offered = async |member: &Member| {
+        let page = app.ask(member, Method::GET, &format!("/accounts/{bare}"), &[]).await.text().await.unwrap();
+        assert!(page.contains("Not connected."), "{page}");
+        ["connections", "lines"].map(|what| page.contains(&format!("/{what}/new?account={bare}")))
+    };
+    assert_eq!(offered(&app.staff).await, [true, true]);
+    assert_eq!(offered(&viewer).await, [false, false], "it would be refused");
+    for (page, field) in [("/lines/new", "name=\"number\""), ("/accounts/new", "name=\"sends_blasts\"")] {
+        let form = async |member: &Member| app.ask(member, Method::GET, page, &[]).await.text().await.unwrap();
+        assert!(form(&app.staff).await.contains(field), "{page}");
+        let refused = form(&viewer).await;
+        assert!(!refused.contains(field) && refused.contains("Your roles do not let you add"), "{refused}");
+    }
+    accounts::close(&app.db, &app.now, &app.staff.permit().unwrap(), bare, 1).await.unwrap();
+    assert_eq!(offered(&app.staff).await, [false, false], "a closed account takes neither");
+}
+
+async fn who_looks_after_some_accounts_only_is_not_offered_to_add_one(app: &TestApp) {
+    let h = house(app);
+    let own = h.account("Own").await;
+    let member = h.member_of(own).await;
+    let page = async |member: &Member, path: &str| app.ask(member, Method::GET, path, &[]).await.text().await.unwrap();
+    let refused = page(&member, "/accounts/new").await;
+    assert!(refused.contains("Only someone whose role holds on all accounts can add one."), "{refused}");
+    assert!(!refused.contains("name=\"sends_blasts\""), "it would be refused");
+    let is_led = |page: &str| page.contains("href=\"/accounts/new\"");
+    assert!(!is_led(&page(&member, "/accounts").await) && is_led(&page(&app.staff, "/accounts").await));
+    accounts::close(&app.db, &app.now, &app.staff.permit().unwrap(), own, 1).await.unwrap();
+    for form in ["/lines/new", "/connections/new"] {
+        let (mine, all) = (page(&member, form).await, page(&app.staff, form).await);
+        assert!(mine.contains("No account yet") && all.contains("No account yet"), "{form}: {mine}");
+        assert!(!is_led(&mine) && is_led(&all), "{form}: {mine}");
+    }
+}
+
+async fn an_account_beyond_those_that_are_offered_is_found_by_its_name(app: &TestApp) {
+    let rows: Vec<(AccountId, String)> = (0..499).map(|n| (AccountId(app.now.id()), format!("Able {n:03}"))).collect();
+    let (seventh, rows) = (rows[7].0, json!(rows).to_string());
+    app.db
+        .work(async |tx| {
+            tx.run(
+                "insert into account (id, name, sends_blasts, has_conversations, created_at, version)
+                 select unhex(j.value->>0, '-'), j.value->>1, true, true, 0, 1 from json_each($1) j",
+                [rows.clone()],
+            )
+            .await
+        })
+        .await
+        .unwrap();
+    let zebra = house(app).account("Zebra Foods").await;
+    let page = async |path: &str| app.ask(&app.staff, Method::GET, path, &[]).await.text().await.unwrap();
+    let offers = |page: &str, account: AccountId| page.contains(&format!("<option value=\"{account}\""));
+    let lists = ["/lines", "/sync", "/audit", "/utilities/history", "/lines/new", "/connections/new"].map(|path| (path, "account"));
+    let all = || lists.into_iter().chain([("/utilities/new/line_transfer", "to")]);
+    for (path, _) in all() {
+        let few = page(path).await;
+        assert!(offers(&few, zebra) && !few.contains("Find an account"), "{path}: all 500 are offered");
+    }
+    house(app).account("Able to the end").await;
+    for (path, name) in all() {
+        let first = page(path).await;
+        assert!(first.contains("Find an account") && first.contains("The first 500 accounts"), "{path}");
+        assert!(offers(&first, seventh) && !offers(&first, zebra), "{path}");
+        // As it is sent without JavaScript.
+        let found = page(&format!("{path}?find-{name}=ZEB")).await;
+        assert!(offers(&found, zebra) && !offers(&found, seventh) && found.contains("1 account<"), "{path}");
+        let kept = page(&format!("{path}?find-{name}=able+007&{name}={zebra}")).await;
+        assert!(offers(&kept, zebra) && offers(&kept, seventh), "{path}: what is chosen stays offered");
+        let none = page(&format!("{path}?find-{name}=nobody")).await;
+        assert!(none.contains("No account fits") && none.contains("Find an account"), "{path}: one can search again");
+    }
+    let back = page("/lines/new?find-account=zeb&label=Night+desk&integration_type=inbox").await;
+    assert!(back.contains("value=\"Night desk\"") && back.contains("formaction=\"/lines/new\""), "what was typed comes back: {back}");
+    // A search beside a secret is sent by itself: field and button are of another form.
+    assert_eq!(page("/connections/new").await.matches("form=\"find-account-form\"").count(), 2);
 }

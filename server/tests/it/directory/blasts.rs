@@ -8,11 +8,13 @@ use crate::verdict::received;
 use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
+use switchyard::directory::accounts;
 use switchyard::messaging::blast::{self, Decision, Edit, Wanted};
 use switchyard::staff::may;
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
 use switchyard::types::{
-    BlastDetail, BlastId, BlastPreview, BlastRecipient, BlastState, Cursor, DraftId, MOST_BY_HAND, MessageState, Page, Problem, Timestamp,
+    BlastDetail, BlastId, BlastPreview, BlastRecipient, BlastState, Change, Closed, Cursor, DraftId, MOST_BY_HAND, MessageState, Page,
+    Problem, Timestamp,
 };
 
 on_both_engines![
@@ -24,6 +26,9 @@ on_both_engines![
     a_draft_is_its_writers_own_sealed_and_gone_within_the_hour,
     what_cannot_be_sent_is_refused_where_it_was_written,
     a_blast_that_has_not_begun_is_changed_as_it_was_seen,
+    a_blast_is_decided_on_as_it_was_seen_and_its_page_hears_of_it,
+    a_blast_of_a_closed_account_is_not_offered,
+    a_paused_blast_of_what_is_closed_is_cancelled_and_not_resumed,
 ];
 
 async fn blasts_are_listed_by_account_and_line_and_their_figures_add_up(app: &TestApp) {
@@ -64,16 +69,16 @@ async fn a_scheduled_blast_is_paused_resumed_and_cancelled_by_staff(app: &TestAp
     let taken: serde_json::Value = app.post(&line, "blasts", &scheduled).await.json().await.unwrap();
     let id = taken["id"].as_str().unwrap().parse().unwrap();
     let send = app.staff.permit::<may::SendMessages>().unwrap();
-    let decide = async |decision| blast::decide_as_staff(&app.db, &app.now, &send, line.id, id, decision).await;
-    is_hidden(blast::decide_as_staff(&app.db, &app.now, &elsewhere(app).await.permit().unwrap(), line.id, id, Decision::Pause).await);
-    decide(Decision::Pause).await.unwrap();
+    let decide = async |seen, decision| blast::decide_as_staff(&app.db, &app.now, &send, (line.id, id), seen, decision).await;
+    is_hidden(blast::decide_as_staff(&app.db, &app.now, &elsewhere(app).await.permit().unwrap(), (line.id, id), 0, Decision::Pause).await);
+    decide(0, Decision::Pause).await.unwrap();
     app.pass(7_200);
     app.work().await;
     assert!(app.conversations(&line).await.is_empty(), "it does not start while it is paused");
-    decide(Decision::Resume).await.unwrap();
+    decide(1, Decision::Resume).await.unwrap();
     app.work().await;
     assert_eq!(app.conversations(&line).await.len(), 1);
-    is_late(decide(Decision::Cancel).await);
+    is_late(decide(2, Decision::Cancel).await);
     let account = account_of(app, &line).await;
     assert_eq!((audited(app, account, "blast.pause").await.len(), audited(app, account, "blast.resume").await.len()), (1, 1));
 }
@@ -300,4 +305,95 @@ async fn a_blast_that_has_not_begun_is_changed_as_it_was_seen(app: &TestApp) {
     assert_eq!(received(&app.sandbox.journal(0), &contact(1)), ["Sale zq8 at ten"]);
     is_late(edit(2, "Sale zq8 at noon", None).await);
     assert_eq!(whole(app, &line, id).await.body.as_deref(), Some("Sale zq8 at ten"));
+}
+
+async fn a_blast_is_decided_on_as_it_was_seen_and_its_page_hears_of_it(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, &line).await;
+    let in_an_hour = app.now.at().plus(Duration::from_secs(3_600));
+    let draft = drafted(app, &line, &wanted("Sale zq8", &contact(1), Some(in_an_hour))).await.unwrap();
+    let id = take(app, &line, draft).await.unwrap();
+    let send = app.staff.permit::<may::SendMessages>().unwrap();
+    let decide = async |seen, decision| blast::decide_as_staff(&app.db, &app.now, &send, (line.id, id), seen, decision).await;
+    let state = async || (whole(app, &line, id).await.row.state, whole(app, &line, id).await.version);
+    let mut bell = app.db.changes();
+    let mut is_told = || {
+        let mut heard = false;
+        while let Ok(change) = bell.try_recv() {
+            heard |= change == Change::Line { account_id: account, line_id: line.id };
+        }
+        heard
+    };
+    decide(0, Decision::Pause).await.unwrap();
+    assert!(is_told(), "of the pause");
+    decide(0, Decision::Pause).await.unwrap();
+    assert_eq!(state().await, (BlastState::Paused, 1), "the same press twice is one");
+
+    // Somebody looks at it; somebody else gives it another text.
+    let wish = Edit { version: 1, text: "Theirs zq8".to_owned(), starts_at: None };
+    blast::edit(&app.db, &app.now, &send, (line.id, id), &wish).await.unwrap();
+    assert!(is_told(), "of the text");
+    is_late(decide(1, Decision::Resume).await);
+    is_late(decide(1, Decision::Cancel).await);
+    is_late(decide(0, Decision::Pause).await);
+    assert_eq!(state().await, (BlastState::Paused, 2), "nobody sends a text that they have not read");
+    assert!(audited(app, account, "blast.resume").await.is_empty());
+
+    // By the page's form, too.
+    let form = [("line", line.id.to_string()), ("id", id.to_string()), ("version", "1".to_owned()), ("act", "resume".to_owned())];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(app.ask(&app.staff, Method::POST, "/fn/blasts/decide", &form).await.status(), 409);
+    decide(2, Decision::Resume).await.unwrap();
+    decide(2, Decision::Resume).await.unwrap();
+    assert_eq!(state().await, (BlastState::Scheduled, 3));
+    // The account's own program says what it wants, whatever was changed.
+    let path = |act: &str| format!("{}/api/v1/lines/{}/blasts/{id}/{act}", app.url, line.id);
+    let cancelled = app.http.post(path("cancel")).bearer_auth(&line.token).send().await.unwrap();
+    assert_eq!((cancelled.status().as_u16(), state().await), (200, (BlastState::Cancelled, 4)));
+}
+
+async fn a_blast_of_a_closed_account_is_not_offered(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, &line).await;
+    let list = format!("/lines/{}/blasts", line.id);
+    let write = format!("{list}/new");
+    let page = async |path: &str| {
+        let answer = app.ask(&app.staff, Method::GET, path, &[]).await;
+        assert_eq!(answer.status(), 200);
+        answer.text().await.unwrap()
+    };
+    assert!(page(&list).await.contains(&format!("{write}\"")));
+    assert!(page(&write).await.contains("name=\"numbers\""));
+    accounts::close(&app.db, &app.now, &app.staff.permit().unwrap(), account, 1).await.unwrap();
+    assert!(!page(&list).await.contains(&format!("{write}\"")), "it would be refused");
+    let refused = page(&write).await;
+    assert!(refused.contains("The account is closed:") && !refused.contains("name=\"numbers\""), "{refused}");
+}
+
+async fn a_paused_blast_of_what_is_closed_is_cancelled_and_not_resumed(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, &line).await;
+    let send = app.staff.permit::<may::SendMessages>().unwrap();
+    let start = app.now.at().plus(Duration::from_secs(3_600));
+    let draft = drafted(app, &line, &wanted("Sale", &contact(1), Some(start))).await.unwrap();
+    let id = take(app, &line, draft).await.unwrap();
+    let version = async || whole(app, &line, id).await.version;
+    blast::decide_as_staff(&app.db, &app.now, &send, (line.id, id), version().await, Decision::Pause).await.unwrap();
+    let acts = async || {
+        let page = app.ask(&app.staff, Method::GET, &format!("/lines/{}/blasts/{id}", line.id), &[]).await.text().await.unwrap();
+        ["value=\"resume\"", "value=\"cancel\"", "The line is closed: nothing is sent", "The account is closed: nothing is sent"]
+            .map(|words| page.contains(words))
+    };
+    assert_eq!(acts().await, [true, true, false, false]);
+    app.db.work(async |tx| tx.run("update line set closed_at = 1 where id = $1", [line.id]).await).await.unwrap();
+    assert_eq!(acts().await, [false, true, true, false], "it would be refused");
+    is_late(blast::decide_as_staff(&app.db, &app.now, &send, (line.id, id), version().await, Decision::Resume).await);
+    accounts::close(&app.db, &app.now, &app.staff.permit().unwrap(), account, 1).await.unwrap();
+    assert_eq!((acts().await, whole(app, &line, id).await.closed), ([false, true, false, true], Some(Closed::Account)));
+    accounts::reopen(&app.db, &app.now, &app.staff.permit().unwrap(), account, 2).await.unwrap();
+    app.db.work(async |tx| tx.run("update line set closed_at = null where id = $1", [line.id]).await).await.unwrap();
+    assert_eq!(acts().await, [true, true, false, false], "once it is open again");
+    accounts::close(&app.db, &app.now, &app.staff.permit().unwrap(), account, 3).await.unwrap();
+    blast::decide_as_staff(&app.db, &app.now, &send, (line.id, id), version().await, Decision::Cancel).await.unwrap();
+    assert_eq!(acts().await, [false; 4], "what is cancelled waits for nothing");
 }

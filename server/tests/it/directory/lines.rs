@@ -2,6 +2,7 @@
 
 use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong};
 use crate::harness::{TestApp, contact, on_both_engines};
+use reqwest::Method;
 use serde_json::json;
 use switchyard::directory::{accounts, integration, lines};
 use switchyard::staff::may;
@@ -12,6 +13,7 @@ on_both_engines![
     a_label_is_edited_once_and_the_line_is_found_by_it,
     a_closed_line_sends_nothing_and_records_what_comes_in,
     a_line_of_a_closed_account_stays_closed,
+    a_reply_is_not_offered_where_it_would_be_refused_and_what_helps_is_said,
 ];
 
 async fn a_label_is_edited_once_and_the_line_is_found_by_it(app: &TestApp) {
@@ -75,4 +77,26 @@ async fn a_line_of_a_closed_account_stays_closed(app: &TestApp) {
     lines::close(db, now, &manage, line.id, 1).await.unwrap();
     accounts::close(db, now, &manage, account, 1).await.unwrap();
     is_late(lines::reopen(db, now, &manage, line.id, 2).await);
+}
+
+async fn a_reply_is_not_offered_where_it_would_be_refused_and_what_helps_is_said(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    app.reply(&contact(1), &line, "Hello").await;
+    let path = format!("/lines/{}/conversations/{}", line.id, app.conversation(&line, &contact(1)).await.id);
+    let page = async || app.ask(&app.staff, Method::GET, &path, &[]).await.text().await.unwrap();
+    let is_offered = |page: &str| page.contains("name=\"token\"");
+    assert!(is_offered(&page().await));
+    let account = account_of(app, &line).await;
+    let (db, now, manage) = (&app.db, &app.now, app.staff.permit::<may::ManageDirectory>().unwrap());
+    accounts::close(db, now, &manage, account, 1).await.unwrap();
+    let of_account = page().await;
+    assert!(!is_offered(&of_account) && of_account.contains("The account is closed: nothing is sent"), "{of_account}");
+    accounts::reopen(db, now, &manage, account, 2).await.unwrap();
+    assert!(is_offered(&page().await));
+    // A closed line is set to None, and nothing else before it is open again.
+    let version = lines::get(db, &app.staff.permit().unwrap(), line.id).await.unwrap().version;
+    lines::close(db, now, &manage, line.id, version).await.unwrap();
+    let of_line = page().await;
+    assert!(!is_offered(&of_line) && of_line.contains("The line is closed: nothing is sent"), "{of_line}");
+    assert!(!of_line.contains("set it to Inbox"), "{of_line}");
 }

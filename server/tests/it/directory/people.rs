@@ -3,16 +3,19 @@
 use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong};
 use crate::harness::{TestApp, contact, on_both_engines};
 use crate::house::house;
+use reqwest::Method;
+use switchyard::db;
 use switchyard::directory::{lines, people, users};
 use switchyard::staff::may;
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
-use switchyard::types::{AccountId, Problem};
+use switchyard::types::{AccountId, LineId, Problem, UserId};
 
 on_both_engines![
     people_are_found_by_how_their_name_or_e_mail_begins_page_by_page,
     a_person_is_edited_once_and_an_address_is_one_persons,
     closing_a_person_takes_their_access_away_and_opening_gives_none,
     access_is_seen_from_the_line_and_from_the_person,
+    access_beyond_what_a_page_offers_is_seen_and_counted_before_it_is_taken,
     a_responder_is_edited_as_it_was_seen_and_takes_no_word_of_consent,
 ];
 
@@ -115,6 +118,64 @@ async fn access_is_seen_from_the_line_and_from_the_person(app: &TestApp) {
     let stranger = elsewhere(app).await;
     is_hidden(users::get(&app.db, &stranger.permit().unwrap(), id).await);
     is_hidden(people::set_access(&app.db, &app.now, &stranger.permit().unwrap(), second, id, false).await);
+}
+
+/// An account with 501 lines and 501 people, one of each more than a page offers; the last line by number, and the last person by name.
+async fn large(app: &TestApp) -> (AccountId, LineId, UserId) {
+    let account = house(app).account("Large").await;
+    let (at, last, person) = (app.now.at(), LineId(app.now.id()), UserId(app.now.id()));
+    app.db
+        .work(async |tx| {
+            for n in 0..=500 {
+                let (line, user) = if n == 500 { (last, person) } else { (LineId(app.now.id()), UserId(app.now.id())) };
+                tx.run(
+                    "insert into line (id, account_id, number, label, search, integration_type, created_at, version)
+                     values ($1, $2, $3, $4, $4, 'none', $5, 1)",
+                    (line, account, format!("+1{}5550119", 201 + n), format!("line {n:03}"), at),
+                )
+                .await?;
+                tx.run(
+                    "insert into account_user (id, account_id, name, email, search, created_at) values ($1, $2, $3, $4, $3, $5)",
+                    (user, account, format!("person {n:03}"), format!("person{n}@example.com"), at),
+                )
+                .await?;
+            }
+            Ok::<(), db::Error>(())
+        })
+        .await
+        .unwrap();
+    (account, last, person)
+}
+
+async fn access_beyond_what_a_page_offers_is_seen_and_counted_before_it_is_taken(app: &TestApp) {
+    let (account, last, person) = large(app).await;
+    let (manage, see) = (app.staff.permit::<may::ManageDirectory>().unwrap(), app.staff.permit().unwrap());
+    people::set_access(&app.db, &app.now, &manage, last, person, true).await.unwrap();
+    app.db.work(async |tx| tx.run("update line set closed_at = 1 where label = 'line 000'", ()).await).await.unwrap();
+
+    let user = users::get(&app.db, &see, person).await.unwrap();
+    assert_eq!((user.lines.len(), user.lines_of_account, user.row.lines), (500, 501, 1));
+    assert_eq!(user.lines.iter().filter(|(_, has)| *has).map(|(line, _)| line.id).collect::<Vec<_>>(), [last]);
+    assert!(user.lines.iter().all(|(line, _)| line.closed_at.is_none()), "what is closed is left out first");
+    let page = app.ask(&app.staff, Method::GET, &format!("/users/{person}"), &[]).await.text().await.unwrap();
+    assert!(page.contains("The first 500 of 501 lines"), "{page}");
+    assert!(page.contains(" loses access to these lines at once") && !page.contains(" has access to no line"), "{page}");
+
+    let line = lines::get(&app.db, &see, last).await.unwrap();
+    assert_eq!((line.users.len(), line.users_of_account), (500, 501));
+    assert_eq!(line.users.iter().filter(|user| user.access).map(|user| user.id).collect::<Vec<_>>(), [person]);
+    let page = app.ask(&app.staff, Method::GET, &format!("/lines/{last}"), &[]).await.text().await.unwrap();
+    assert!(page.contains("The first 500 of 501 people"), "{page}");
+
+    // More have access than are shown.
+    let all = "insert into line_user (line_id, user_id) select $1, id from account_user where account_id = $2 on conflict do nothing";
+    app.db.work(async |tx| tx.run(all, (last, account)).await).await.unwrap();
+    assert_eq!(lines::closing(&app.db, &see, &manage, last).await.unwrap().users, 501);
+    // And more than ten lines are lost.
+    let all = "insert into line_user (line_id, user_id) select id, $1 from line where account_id = $2 on conflict do nothing";
+    app.db.work(async |tx| tx.run(all, (person, account)).await).await.unwrap();
+    let page = app.ask(&app.staff, Method::GET, &format!("/users/{person}"), &[]).await.text().await.unwrap();
+    assert!(page.contains("and 491 more."), "{page}");
 }
 
 async fn a_responder_is_edited_as_it_was_seen_and_takes_no_word_of_consent(app: &TestApp) {

@@ -3,15 +3,17 @@
 use crate::harness::{TestApp, contact, on_both_engines};
 use crate::house::{house, proof};
 use crate::sights::role;
+use reqwest::Method;
 use std::collections::BTreeMap;
 use switchyard::bulk::{self, Act};
 use switchyard::directory::{accounts, lines, people, users};
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member};
 use switchyard::types::{
-    AccountId, BulkAct, BulkFilter, BulkWhich, IntegrationType, LineId, OpenOrClosed, Outcome, Permission, Problem, RunDetail, RunId,
-    RunState, Timestamp, UtilityKind,
+    AccountId, BulkAct, BulkFilter, BulkRow, BulkWhich, IntegrationType, LineId, OpenOrClosed, Outcome, Permission, Problem, RunDetail,
+    RunId, RunState, Timestamp, Trouble, UtilityKind,
 };
+use switchyard::undo;
 use switchyard::utilities::{self, Worker, WorkerConfig};
 
 on_both_engines![
@@ -19,9 +21,12 @@ on_both_engines![
     a_run_goes_no_further_when_who_asked_may_not_any_more,
     people_are_closed_all_or_none_as_they_were_looked_at,
     stalled_conversations_are_tried_again_and_others_are_left_out,
+    what_is_held_in_many_conversations_is_skipped_all_or_none_as_it_was_looked_at,
+    very_many_are_skipped_by_a_run_that_leaves_out_what_has_changed,
     a_bulk_change_reaches_no_other_account,
     a_run_over_several_accounts_is_for_who_looks_after_all,
     all_that_match_are_those_that_the_list_shows_open_or_closed,
+    a_bulk_change_leads_back_to_the_list_as_it_was_left,
 ];
 
 const ALONE: Alone = Alone { lines: 3, rows: 1_000_000, at_once: 20 };
@@ -145,13 +150,8 @@ async fn people_are_closed_all_or_none_as_they_were_looked_at(app: &TestApp) {
     assert!(matches!(change(&[]).await, Err(Problem::Invalid { .. })));
 }
 
-async fn stalled_conversations_are_tried_again_and_others_are_left_out(app: &TestApp) {
-    let line = app.line(IntegrationType::Ringcentral).await;
-    for n in 1..=2 {
-        app.reply(&contact(n), &line, &app.text("Hello")).await;
-    }
-    app.send(&line, &contact(3), &app.text("Held")).await;
-    app.send_outbox().await;
+/// All that waits to be posted is stalled.
+async fn stall(app: &TestApp) {
     app.db
         .work(async |tx| {
             tx.run("update lane set trouble = 3, stalled_since = $1, due_at = $2 where queued > 0", (app.now.at(), Timestamp(i64::MAX)))
@@ -159,6 +159,16 @@ async fn stalled_conversations_are_tried_again_and_others_are_left_out(app: &Tes
         })
         .await
         .unwrap();
+}
+
+async fn stalled_conversations_are_tried_again_and_others_are_left_out(app: &TestApp) {
+    let line = app.line(IntegrationType::Ringcentral).await;
+    for n in 1..=2 {
+        app.reply(&contact(n), &line, &app.text("Hello")).await;
+    }
+    app.send(&line, &contact(3), &app.text("Held")).await;
+    app.send_outbox().await;
+    stall(app).await;
     let act = Act::of(&app.staff, BulkAct::RetryLanes, None).unwrap();
     let all = bulk::look(&app.db, &act, &BulkWhich::All(BulkFilter::default()), ALONE.at_once).await.unwrap();
     assert_eq!(all.rows.len(), 2, "those that are stalled");
@@ -170,6 +180,83 @@ async fn stalled_conversations_are_tried_again_and_others_are_left_out(app: &Tes
     assert_eq!(bulk::change(&app.db, &app.now, &app.staff, &act, &seen, ALONE, "").await, Ok(Outcome::Done));
     let (due,): (i64,) = app.db.one("select count(*) from lane where due_at = $1", [app.now.at()]).await.unwrap();
     assert_eq!((due, entries(app, "conversation.retry").await), (2, 2));
+}
+
+async fn held(app: &TestApp) -> i64 {
+    let (held,): (i64,) = app.db.one("select cast(coalesce(sum(held), 0) as bigint) from lane", ()).await.unwrap();
+    held
+}
+
+async fn what_is_held_in_many_conversations_is_skipped_all_or_none_as_it_was_looked_at(app: &TestApp) {
+    let line = app.line(IntegrationType::Ringcentral).await;
+    let other = app.line(IntegrationType::Ringcentral).await;
+    for n in [1, 1, 2, 3] {
+        app.send(&line, &contact(n), &app.text("Wrong")).await;
+    }
+    app.send(&other, &contact(1), &app.text("Of another line")).await;
+    app.send_outbox().await;
+    let act = Act::of(&app.staff, BulkAct::SkipHeld, None).unwrap();
+    let look = async |trouble| {
+        let filter = BulkFilter { line: Some(line.id), trouble: Some(trouble), ..BulkFilter::default() };
+        bulk::look(&app.db, &act, &BulkWhich::All(filter), ALONE.at_once).await.unwrap().rows
+    };
+    let change = async |rows: &[BulkRow]| {
+        let seen: Vec<_> = rows.iter().map(|row| (row.key.clone(), row.version)).collect();
+        bulk::change(&app.db, &app.now, &app.staff, &act, &seen, ALONE, "").await
+    };
+    assert!(look(Trouble::Stalled).await.is_empty(), "none is stalled");
+    let rows = look(Trouble::Held).await;
+    let mut messages: Vec<_> = rows.iter().map(|row| row.messages.unwrap()).collect();
+    messages.sort_unstable();
+    assert_eq!(messages, [1, 1, 2]);
+
+    app.send(&line, &contact(2), &app.text("Your order is ready")).await;
+    assert!(matches!(change(&rows).await, Err(Problem::Conflict { .. })));
+    assert_eq!((held(app).await, entries(app, "conversation.skip_held").await), (6, 0), "none is skipped when one has changed");
+
+    let rows = look(Trouble::Held).await;
+    assert_eq!(change(&rows).await, Ok(Outcome::Done));
+    assert_eq!((held(app).await, entries(app, "conversation.skip_held").await), (1, 3));
+    let chosen = BulkWhich::Chosen(vec![rows[0].key.clone()]);
+    let left = bulk::look(&app.db, &act, &chosen, ALONE.at_once).await.unwrap().rows.remove(0);
+    assert!(left.refused.is_some(), "nothing waits there any more: {left:?}");
+
+    app.pass(1);
+    let offer = undo::offered(&app.db, &app.now, &app.staff, None).await.unwrap().expect("it is offered");
+    assert_eq!(offer.what, "What was held in 3 conversations is skipped.");
+    // What was never sent stays skipped, and keeps nothing else from coming back.
+    app.db
+        .work(async |tx| {
+            tx.run("update message set state = 'failed', accepted_at = null where line_id = $1 and number = $2", (line.id, contact(3)))
+                .await
+        })
+        .await
+        .unwrap();
+    undo::take(&app.db, &app.now, &app.staff, offer.id).await.unwrap();
+    assert_eq!((held(app).await, entries(app, "conversation.restore_skipped").await), (5, 2));
+}
+
+async fn very_many_are_skipped_by_a_run_that_leaves_out_what_has_changed(app: &TestApp) {
+    let line = app.line(IntegrationType::Ringcentral).await;
+    let contacts: Vec<String> = (0..30).map(contact).collect();
+    app.blast(&line, &contacts, &app.text("Wrong")).await;
+    app.send_outbox().await;
+    let act = Act::of(&app.staff, BulkAct::SkipHeld, None).unwrap();
+    let look = bulk::look(&app.db, &act, &BulkWhich::All(BulkFilter::default()), ALONE.at_once).await.unwrap();
+    assert!(look.is_large);
+    let run = plan(app, &app.staff, UtilityKind::SkipHeld, &[("line", line.id.to_string()), ("trouble", "held".to_owned())]).await.unwrap();
+    let planned = seen(app, run).await.plan;
+    let counts: Vec<(&str, i64)> = planned.counts.iter().map(|count| (count.name.as_str(), count.rows)).collect();
+    assert_eq!(counts, [("Conversations", 30), ("Messages", 30)]);
+    assert_eq!(held(app).await, 30, "a plan changes nothing");
+
+    app.send(&line, &contact(3), &app.text("Your order is ready")).await;
+    utilities::start(&app.db, &app.now, &app.staff, proof(), run, "30", "").await.unwrap();
+    work(app).await;
+    let done = seen(app, run).await;
+    assert_eq!(done.row.state, RunState::Succeeded, "{:?}", done.error);
+    assert!(done.events.iter().any(|event| event.text.contains("Changed 29, left out 1.")), "{:?}", done.events);
+    assert_eq!((held(app).await, entries(app, "conversation.skip_held").await), (2, 29));
 }
 
 async fn a_bulk_change_reaches_no_other_account(app: &TestApp) {
@@ -242,4 +329,42 @@ async fn a_run_over_several_accounts_is_for_who_looks_after_all(app: &TestApp) {
     assert_eq!(seen_by(app, &member, run).await.plan.rows, 2);
     let all = plan(app, &app.staff, UtilityKind::SetTypes, &[("to", "none".to_owned())]).await.unwrap();
     assert_eq!(seen(app, all).await.plan.rows, 6);
+}
+
+async fn a_bulk_change_leads_back_to_the_list_as_it_was_left(app: &TestApp) {
+    let line = app.line(IntegrationType::Ringcentral).await;
+    app.reply(&contact(1), &line, &app.text("Hello")).await;
+    stall(app).await;
+    let act = Act::of(&app.staff, BulkAct::RetryLanes, None).unwrap();
+    let row = bulk::look(&app.db, &act, &BulkWhich::All(BulkFilter::default()), ALONE.at_once).await.unwrap().rows.remove(0);
+    let page = async |path: &str| app.ask(&app.staff, Method::GET, path, &[]).await.text().await.unwrap().replace("&amp;", "&");
+    let links = |page: &str, to: &str| page.matches(&format!("href=\"{to}\"")).count();
+
+    // The list says where it is, without what was just done there.
+    let (sync, lines) = ("/sync?state=stalled&sort=oldest", "/lines?type=ringcentral&sort=label");
+    for list in [sync, lines] {
+        assert!(page(&format!("{list}&done=bulk")).await.contains(&format!("name=\"back\" value=\"{list}\"")), "{list}");
+    }
+    let bulk = format!("/bulk?act=retry_lanes&row={}&account={}", row.key, row.account_id);
+    let looked = page(&format!("{bulk}&back=%2Fsync%3Fstate%3Dstalled%26sort%3Doldest")).await;
+    assert_eq!(links(&looked, sync), 2, "what stands above, and Cancel: {looked}");
+    let types = format!("/lines/types?line={}&to=inbox", line.id);
+    let looked = page(&format!("{types}&back=%2Flines%3Ftype%3Dringcentral%26sort%3Dlabel")).await;
+    assert_eq!(links(&looked, lines), 2, "what stands above, and Choose others: {looked}");
+
+    // Whoever has made up the address leads nobody away.
+    let looked = page(&format!("{bulk}&back=https%3A%2F%2Fevil.example%2Fsync")).await;
+    let narrowed = format!("/sync?account={}", row.account_id.to_string().replace('-', "%2D"));
+    assert_eq!((links(&looked, "https://evil.example/sync"), links(&looked, &narrowed)), (0, 2), "{looked}");
+    let done = async |back: &str| {
+        let now = bulk::look(&app.db, &act, &BulkWhich::Chosen(vec![row.key.clone()]), ALONE.at_once).await.unwrap().rows.remove(0);
+        let seen = format!("{}:{}", now.key, now.version);
+        let form = [("act", "retry_lanes"), ("rows[]", seen.as_str()), ("back", back)];
+        let answer = app.ask(&app.staff, Method::POST, "/fn/bulk/do", &form).await;
+        assert_eq!(answer.status(), 200);
+        answer.headers()["location"].to_str().unwrap().to_owned()
+    };
+    assert_eq!(done(sync).await, format!("{sync}&done=bulk"));
+    stall(app).await;
+    assert_eq!(done("//evil.example").await, "/sync?done=bulk");
 }

@@ -4,7 +4,7 @@ use crate::harness::{TestApp, contact, on_both_engines};
 use crate::house::house;
 use reqwest::Method;
 use switchyard::directory::{accounts, contacts, lines, people};
-use switchyard::types::{AccountId, IntegrationType, ListKind, PhoneNumber, Timestamp};
+use switchyard::types::{AccountId, IntegrationType, LineId, ListKind, PhoneNumber, Timestamp};
 
 on_both_engines![a_file_has_the_columns_of_its_list, a_file_is_narrowed_to_what_is_open_or_closed_as_its_list_is];
 
@@ -38,11 +38,13 @@ async fn half_closed(app: &TestApp) -> AccountId {
 
 async fn a_file_has_the_columns_of_its_list(app: &TestApp) {
     let account = half_closed(app).await;
+    let (line,): (LineId,) = app.db.one("select id from line where label = 'Open'", ()).await.unwrap();
     let lists = [
         (ListKind::Lines, "/lines.csv".to_owned()),
         (ListKind::Accounts, "/accounts.csv".to_owned()),
         (ListKind::Users, format!("/accounts/{account}/users.csv")),
         (ListKind::Contacts, format!("/accounts/{account}/contacts.csv")),
+        (ListKind::Conversations, format!("/lines/{line}/conversations.csv")),
     ];
     for (list, path) in lists {
         let rows = file(app, &path).await;
@@ -53,6 +55,10 @@ async fn a_file_has_the_columns_of_its_list(app: &TestApp) {
                 "added" => "created_at",
                 "closed" => "closed_at",
                 "ringcentral" => "connected",
+                "sync" => "state",
+                "chat" => "chat_id",
+                "last" => "last_message_at",
+                "changed" => "changed_at",
                 word => word,
             };
             assert!(head.contains(&of_file), "{path} has {}: {head:?}", column.head);

@@ -10,14 +10,15 @@ use switchyard::messaging::inbound::{self, Incoming};
 use switchyard::staff::Member;
 use switchyard::sync;
 use switchyard::types::{
-    AccountId, ContactId, ConversationId, Cursor, IntegrationType, LineFilter, LineId, LineSort, OpenOrClosed, Page, Permission,
-    PhoneNumber, SyncFilter, Timestamp, Trouble, UserId,
+    AccountId, ContactId, ConversationFilter, ConversationId, Cursor, IntegrationType, LineFilter, LineId, LineSort, OpenOrClosed, Page,
+    Permission, PhoneNumber, SyncFilter, Timestamp, Trouble, UserId,
 };
 use uuid::Uuid;
 
 on_both_engines![
     lines_are_listed_as_a_plain_scan_finds_them,
     what_is_not_in_sync_is_listed_as_a_plain_scan_finds_it,
+    a_lines_conversations_are_listed_as_a_plain_scan_finds_them,
     accounts_and_people_are_listed_as_a_plain_scan_finds_them,
     contacts_are_listed_as_a_plain_scan_finds_them,
 ];
@@ -208,16 +209,14 @@ async fn lines_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
     }
 }
 
-async fn what_is_not_in_sync_is_listed_as_a_plain_scan_finds_it(app: &TestApp) {
-    let rng = Rng::from_os();
-    let world = world(app, &rng).await;
+/// Conversations on these lines, with lanes in every state, many of them at the same moment.
+async fn lanes(app: &TestApp, rng: &Rng, own: &[(LineId, String)]) {
     app.db.work(async |tx| tx.run("update line set integration_type = 'inbox'", ()).await).await.unwrap();
-    let own: Vec<(LineId, String)> = app.db.all("select id, number from line", ()).await.unwrap();
     let batch: Vec<Incoming> = (0..120)
         .map(|n| Incoming {
             carrier_id: format!("m{n}"),
             from: PhoneNumber::parse(&format!("+1{}555{:04}", 301 + n / 100, 100 + n % 100)).unwrap(),
-            to: PhoneNumber::parse(&pick(&rng, &own).1).unwrap(),
+            to: PhoneNumber::parse(&pick(rng, own).1).unwrap(),
             others: Vec::new(),
             body: "Hello".to_owned(),
             media: Vec::new(),
@@ -225,7 +224,6 @@ async fn what_is_not_in_sync_is_listed_as_a_plain_scan_finds_it(app: &TestApp) {
         })
         .collect();
     inbound::receive(&app.db, &app.now, &batch).await.unwrap();
-    // Lanes in every state, many of them at the same moment.
     let conversations: Vec<(LineId, ConversationId, AccountId)> =
         app.db.all("select line_id, id, account_id from conversation", ()).await.unwrap();
     app.db
@@ -246,6 +244,13 @@ async fn what_is_not_in_sync_is_listed_as_a_plain_scan_finds_it(app: &TestApp) {
         })
         .await
         .unwrap();
+}
+
+async fn what_is_not_in_sync_is_listed_as_a_plain_scan_finds_it(app: &TestApp) {
+    let rng = Rng::from_os();
+    let world = world(app, &rng).await;
+    let own: Vec<(LineId, String)> = app.db.all("select id, number from line", ()).await.unwrap();
+    lanes(app, &rng, &own).await;
     type Plain = (i64, Timestamp, LineId, ConversationId, AccountId);
     let plain: Vec<Plain> = app.db.all("select trouble, changed_at, line_id, conversation_id, account_id from lane", ()).await.unwrap();
     assert!(plain.len() > 50);
@@ -273,6 +278,61 @@ async fn what_is_not_in_sync_is_listed_as_a_plain_scan_finds_it(app: &TestApp) {
         }
         let ids: Vec<ConversationId> = listed.iter().map(|row| row.conversation_id).collect();
         assert_eq!(ids, expected.iter().map(|row| row.3).collect::<Vec<_>>(), "{filter:?} of {:?}", reader.own);
+    }
+}
+
+async fn a_lines_conversations_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
+    let rng = Rng::from_os();
+    let world = world(app, &rng).await;
+    // Few lines, so that each has many.
+    let own: Vec<(LineId, String)> = app.db.all("select id, number from line order by number limit 4", ()).await.unwrap();
+    lanes(app, &rng, &own).await;
+    app.db
+        .work(async |tx| {
+            let ids: Vec<(ConversationId,)> = tx.all("select id from conversation", ()).await?;
+            for (id,) in ids {
+                let at = Timestamp(i64::try_from(rng.below(6)).unwrap());
+                tx.run("update conversation set last_at = $2 where id = $1", (id, at)).await?;
+            }
+            // One that nothing was ever to be delivered of is listed like the others.
+            tx.run("delete from lane where trouble = 0 and changed_at < $1", [Timestamp(3)]).await
+        })
+        .await
+        .unwrap();
+    type Plain = (LineId, ConversationId, AccountId, Timestamp, Option<i64>, Option<Timestamp>);
+    let plain: Vec<Plain> = app
+        .db
+        .all(
+            "select c.line_id, c.id, c.account_id, c.last_at, n.trouble, n.changed_at
+             from conversation c
+             left join lane n on n.line_id = c.line_id and n.conversation_id = c.id",
+            (),
+        )
+        .await
+        .unwrap();
+    assert!(plain.len() > 50);
+    for _ in 0..ROUNDS {
+        let reader = pick(&rng, &world.readers);
+        let line = pick(&rng, &own).0;
+        let filter = ConversationFilter { trouble: maybe(&rng, Trouble::ALL), oldest_first: rng.below(2) == 0, found: None };
+        let permit = reader.member.permit().unwrap();
+        let read = async |after: Option<Cursor>, size| {
+            sync::conversations_narrowed(&app.db, &app.now, &permit, line, filter, after.as_ref(), size).await.unwrap()
+        };
+        let listed = all(size(&rng), read).await;
+        let mut expected: Vec<(Timestamp, ConversationId)> = plain
+            .iter()
+            .filter(|(of_line, _, account, _, trouble, _)| {
+                *of_line == line && reader.sees(*account) && filter.trouble.is_none_or(|of| Some(of.rank()) == *trouble)
+            })
+            .map(|(_, id, _, last_at, _, changed_at)| (if filter.is_by_change() { changed_at.unwrap() } else { *last_at }, *id))
+            .collect();
+        expected.sort();
+        if !filter.oldest_first {
+            expected.reverse();
+        }
+        let ids: Vec<ConversationId> = listed.iter().map(|row| row.id).collect();
+        assert_eq!(ids, expected.iter().map(|row| row.1).collect::<Vec<_>>(), "{filter:?} of {:?}", reader.own);
     }
 }
 

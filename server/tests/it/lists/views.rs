@@ -8,6 +8,7 @@ use switchyard::types::{ListKind, Problem, RoleId, SavedView, ViewField};
 on_both_engines![
     a_view_is_its_savers_own_until_it_is_shared_with_a_role,
     a_view_keeps_what_its_list_knows_and_no_number,
+    a_view_of_the_audit_keeps_the_one_thing_that_it_is_about,
     a_view_is_renamed_and_deleted_as_it_was_seen,
     columns_are_kept_for_who_has_chosen_them,
 ];
@@ -71,6 +72,14 @@ async fn a_view_keeps_what_its_list_knows_and_no_number(app: &TestApp) {
         "contacts are no part of a view"
     );
     assert!(matches!(save(ListKind::Lines, &[field("q", &"x".repeat(201))]).await, Err(Problem::Invalid { .. })));
+}
+
+async fn a_view_of_the_audit_keeps_the_one_thing_that_it_is_about(app: &TestApp) {
+    let about = house(app).account("Kept").await.to_string();
+    let fields = [field("after", "5b5d"), field("outcome", "done"), field("subject", &about)];
+    views::save(&app.db, &app.now, &app.staff, ListKind::Audit, "About it", &fields, None).await.unwrap();
+    let kept = views::read(&app.db, &app.staff, ListKind::Audit).await.unwrap().views.remove(0);
+    assert_eq!(kept.fields, [field("subject", &about), field("outcome", "done")]);
 }
 
 async fn a_view_is_renamed_and_deleted_as_it_was_seen(app: &TestApp) {
