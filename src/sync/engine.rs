@@ -31,6 +31,8 @@ const LOOK_AHEAD: i64 = 100;
 pub(super) const CLOCKS_DIFFER: Duration = Duration::from_secs(300);
 /// After a second call a double may turn up late; it is looked for once more after this time.
 const WATCH: Duration = Duration::from_secs(600);
+/// What cannot be looked at in this time, since its connection is paused or refused, is no longer looked for.
+const WATCHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// So many doubles are looked for at a time.
 const WATCHED: i64 = 4;
 /// What was called through the connection of an account that the line has left is looked for no longer than this: the new account's

@@ -46,7 +46,7 @@ pub struct Arrival {
 /// A lane's key; lanes are always locked in its order.
 type Key = (LineId, ConversationId);
 
-/// Finds or makes the lanes and takes their locks.
+/// Finds or makes the lanes and takes their locks. What is only locked keeps all that an index is on: [`shift_by`] writes that once.
 const LOCK_LANES: &str =
     "insert into lane (line_id, conversation_id, account_id, next_seq, held, queued, trouble, changed_at, fence, attempts, left_out,
        held_since)
@@ -60,7 +60,7 @@ const LOCK_LANES: &str =
          held = lane.held + excluded.held,
          trouble = case when lane.trouble < excluded.trouble then excluded.trouble else lane.trouble end,
          held_since = coalesce(lane.held_since, excluded.held_since),
-         changed_at = excluded.changed_at
+         changed_at = case when excluded.held > 0 then excluded.changed_at else lane.changed_at end
      returning line_id, conversation_id, next_seq, held";
 
 /// Holds messages; it costs no RingCentral call.
@@ -208,46 +208,70 @@ pub async fn sent_after_all(tx: &mut Tx, now: &Now, messages: &[(LineId, Message
             [json(&entries)],
         )
         .await?;
-    let places: Vec<_> = next.iter().map(|((line, conversation), seq)| (line, conversation, seq)).collect();
-    tx.run(
-        "update lane as l set next_seq = cast(j.value->>2 as bigint)
-         from json_each($1) j
-         where l.line_id = unhex(j.value->>0, '-') and l.conversation_id = unhex(j.value->>1, '-')",
-        [json(&places)],
-    )
-    .await?;
-    let moves = back.into_iter().map(|(line, conversation, is_queued)| ((line, conversation), i64::from(!is_queued), i64::from(is_queued)));
-    shift(tx, at, moves).await?;
+    let mut shifts: BTreeMap<Key, Shift> =
+        next.into_iter().map(|(key, seq)| (key, Shift { next_seq: Some(seq), ..Shift::default() })).collect();
+    for (line, conversation, is_queued) in back {
+        shifts.entry((line, conversation)).or_default().add(i64::from(!is_queued), i64::from(is_queued));
+    }
+    shift_by(tx, at, shifts).await?;
     tx.tell(Change::LaneDue);
     Ok(())
 }
 
-/// Adds to the counts of lanes and derives from them what the Sync list sorts by and whether a worker is needed.
-pub(super) async fn shift(tx: &mut Tx, at: Timestamp, moves: impl IntoIterator<Item = (Key, i64, i64)>) -> Result<()> {
-    let mut sums: BTreeMap<Key, (i64, i64)> = BTreeMap::new();
-    for (key, held, queued) in moves {
-        let sum = sums.entry(key).or_default();
-        sum.0 += held;
-        sum.1 += queued;
+/// What changes of a lane at once.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shift {
+    held: i64,
+    queued: i64,
+    left_out: i64,
+    /// The place that is given next, if it changes.
+    next_seq: Option<i64>,
+    /// When something that is queued is due, if that changes.
+    pub(super) due_at: Option<Timestamp>,
+}
+
+impl Shift {
+    pub(super) fn add(&mut self, held: i64, queued: i64) {
+        self.held += held;
+        self.queued += queued;
     }
-    if sums.is_empty() {
+}
+
+/// Adds to the counts of lanes; see [`shift_by`].
+pub(super) async fn shift(tx: &mut Tx, at: Timestamp, moves: impl IntoIterator<Item = (Key, i64, i64)>) -> Result<()> {
+    let mut shifts: BTreeMap<Key, Shift> = BTreeMap::new();
+    for (key, held, queued) in moves {
+        shifts.entry(key).or_default().add(held, queued);
+    }
+    shift_by(tx, at, shifts).await
+}
+
+/// Changes lanes, and derives from their counts what the Sync list sorts by and whether a worker is needed.
+pub(super) async fn shift_by(tx: &mut Tx, at: Timestamp, shifts: BTreeMap<Key, Shift>) -> Result<()> {
+    if shifts.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = sums.into_iter().map(|((line, conversation), (held, queued))| (line, conversation, held, queued)).collect();
+    let rows: Vec<_> = shifts
+        .into_iter()
+        .map(|((line, conversation), s)| (line, conversation, s.held, s.queued, s.left_out, s.next_seq, s.due_at))
+        .collect();
     tx.run(
         "update lane as l
          set held = l.held + d.held,
              queued = l.queued + d.queued,
+             left_out = l.left_out + d.left_out,
+             next_seq = coalesce(d.next_seq, l.next_seq),
              trouble = case when l.queued + d.queued > 0 then case when l.stalled_since is null then 2 else 3 end
                             when l.held + d.held > 0 then 1 else 0 end,
              stalled_since = case when l.queued + d.queued > 0 then l.stalled_since end,
              stalled_reason = case when l.queued + d.queued > 0 then l.stalled_reason end,
-             due_at = case when l.queued + d.queued > 0 then coalesce(l.due_at, $2) end,
+             due_at = case when l.queued + d.queued > 0 then coalesce(d.due_at, l.due_at, $2) end,
              held_since = case when l.held + d.held > 0 then coalesce(l.held_since, $2) end,
              queued_since = case when l.queued + d.queued > 0 then coalesce(l.queued_since, $2) end,
              changed_at = $2
          from (select unhex(j.value->>0, '-') as line_id, unhex(j.value->>1, '-') as conversation_id,
-                 cast(j.value->>2 as bigint) as held, cast(j.value->>3 as bigint) as queued
+                 cast(j.value->>2 as bigint) as held, cast(j.value->>3 as bigint) as queued, cast(j.value->>4 as bigint) as left_out,
+                 cast(j.value->>5 as bigint) as next_seq, cast(j.value->>6 as bigint) as due_at
                from json_each($1) j) d
          where l.line_id = d.line_id and l.conversation_id = d.conversation_id",
         (json(&rows), at),
@@ -273,21 +297,21 @@ pub async fn arrive(tx: &mut Tx, now: &Now, arrivals: &[Arrival]) -> Result<()> 
     let list: Vec<_> = lanes.iter().map(|((line, conversation), account)| (line, conversation, account, 0, at)).collect();
     let locked: Vec<(LineId, ConversationId, i64, i64)> = tx.all(LOCK_LANES, [json(&list)]).await?;
     let mut next: BTreeMap<Key, i64> = locked.iter().map(|(line, conversation, seq, _)| ((*line, *conversation), *seq)).collect();
-    let mut moves: Vec<(Key, i64, i64)> = Vec::new();
+    let mut shifts: BTreeMap<Key, Shift> = BTreeMap::new();
 
     let holding: Vec<(LineId, ConversationId, i64)> =
         locked.iter().filter(|(.., held)| *held > 0).map(|(line, conversation, seq, _)| (*line, *conversation, *seq)).collect();
-    let mut left_out: BTreeMap<Key, i64> = BTreeMap::new();
     if !holding.is_empty() {
         for key in leave_out_old(tx, at, &holding).await? {
-            moves.push((key, -1, 0));
-            *left_out.entry(key).or_default() += 1;
+            let shift = shifts.entry(key).or_default();
+            shift.add(-1, 0);
+            shift.left_out += 1;
         }
         let released = release(tx, &holding).await?;
         metrics::counter!("switchyard_messages_released_total").increment(released.len() as u64);
         for (line, conversation, seq) in released {
             let key = (line, conversation);
-            moves.push((key, -1, 1));
+            shifts.entry(key).or_default().add(-1, 1);
             let place = next.entry(key).or_insert(1);
             *place = (*place).max(seq + 1);
         }
@@ -301,7 +325,7 @@ pub async fn arrive(tx: &mut Tx, now: &Now, arrivals: &[Arrival]) -> Result<()> 
             let Some(message) = message else { continue };
             entries.push((a.line_id, message, a.account_id, a.conversation_id, inbound, *place));
             *place += 1;
-            moves.push((key, 0, 1));
+            shifts.entry(key).or_default().add(0, 1);
         }
     }
     tx.run(
@@ -312,19 +336,10 @@ pub async fn arrive(tx: &mut Tx, now: &Now, arrivals: &[Arrival]) -> Result<()> 
         [json(&entries)],
     )
     .await?;
-    let places: Vec<_> = next
-        .iter()
-        .map(|((line, conversation), seq)| (line, conversation, seq, left_out.get(&(*line, *conversation)).copied().unwrap_or(0)))
-        .collect();
-    tx.run(
-        "update lane as l
-         set next_seq = cast(j.value->>2 as bigint), left_out = l.left_out + cast(j.value->>3 as bigint)
-         from json_each($1) j
-         where l.line_id = unhex(j.value->>0, '-') and l.conversation_id = unhex(j.value->>1, '-')",
-        [json(&places)],
-    )
-    .await?;
-    shift(tx, at, moves).await?;
+    for (key, place) in next {
+        shifts.entry(key).or_default().next_seq = Some(place);
+    }
+    shift_by(tx, at, shifts).await?;
     tx.tell(Change::LaneDue);
     Ok(())
 }

@@ -16,6 +16,7 @@ on_both_engines![
     a_lost_request_loses_nothing,
     a_post_that_is_accepted_late_is_waited_for,
     a_double_that_turns_up_long_after_is_deleted,
+    a_double_of_what_was_put_off_after_an_unclear_call_is_deleted,
     doubles_are_looked_for_a_few_at_a_time_and_leave_half_of_the_minute,
     what_is_skipped_while_its_post_is_composed_is_not_posted,
     what_a_contact_wrote_says_when_if_we_post_it_late,
@@ -115,6 +116,25 @@ async fn a_double_that_turns_up_long_after_is_deleted(app: &TestApp) {
         app.work().await;
     }
     assert_eq!(verdict(&app.sandbox, &said), crate::verdict::Verdict { disordered: 0, ..GOOD });
+    assert_eq!(calls(app, Kind::PostDelete).len(), 1);
+}
+
+async fn a_double_of_what_was_put_off_after_an_unclear_call_is_deleted(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let mut said = Said::default();
+    // Accepted beyond what is assumed; the second call certainly had no effect, and the third is another post.
+    app.sandbox.arm(Fault::new(On::Post, What::AcceptLate { after_ms: 300_000, hang: false })).unwrap();
+    app.sandbox.arm(Fault::new(On::Post, What::Status { status: 429, retry_after: Some(30), code: None })).unwrap();
+    exchange(app, &line, &contact(1), 0, &mut said).await;
+    app.work().await;
+    assert_eq!(calls(app, Kind::Post).len(), 3);
+    app.pass(300);
+    assert_eq!(verdict(&app.sandbox, &said).doubled, 1);
+    for _ in 0..2 {
+        app.pass(600);
+        app.work().await;
+    }
+    assert_good(&app.sandbox, &said);
     assert_eq!(calls(app, Kind::PostDelete).len(), 1);
 }
 

@@ -7,8 +7,9 @@ use crate::db::{Db, Result, Tx};
 use crate::figures::{self, Counter};
 use crate::messaging::inbound::json;
 use crate::ringcentral::{Outcome, Refusal};
-use crate::sync::lane::shift;
+use crate::sync::lane::{Shift, shift, shift_by};
 use crate::types::{Change, ConversationId, FailureKind, IntentId, LineId, MessageId, Timestamp};
+use std::collections::BTreeMap;
 
 impl Engine {
     /// Writes down how a post ended.
@@ -135,7 +136,7 @@ impl Engine {
         self.db
             .work(async |tx| {
                 if holds(tx, claim, fence).await? {
-                    withdraw(tx, claim.line_id, intent, "withdrawn", at).await?;
+                    give_up(tx, claim.line_id, intent, at).await?;
                     free(tx, claim, at).await?;
                     tx.tell(Change::LaneDue);
                 }
@@ -181,11 +182,14 @@ pub(in crate::sync) async fn give_up(tx: &mut Tx, line: LineId, intent: IntentId
     Ok(())
 }
 
-/// The intent's call had no effect: its messages are free for the next one.
+/// The intent's call had no effect: its messages are free for the next one. Of an earlier call nobody knew how it ended: should it be
+/// accepted late, its post is deleted.
 async fn withdraw(tx: &mut Tx, line: LineId, intent: IntentId, state: &'static str, at: Timestamp) -> Result<()> {
     tx.run(
-        "update intent set state = $3, settled_at = $4, body = null where line_id = $1 and id = $2 and state = 'open'",
-        (line, intent, state, at),
+        "update intent
+         set state = $3, settled_at = $4, body = null, watch_at = case when calls > 1 then cast($5 as bigint) end
+         where line_id = $1 and id = $2 and state = 'open'",
+        (line, intent, state, at, at.plus(WATCH)),
     )
     .await?;
     tx.run("update sync_entry set intent_id = null where line_id = $1 and intent_id = $2 and state = 'queued'", (line, intent)).await?;
@@ -203,12 +207,12 @@ pub(super) async fn record_posted(db: &Db, now: &Now, mut posted: Vec<Posted>, f
         let ours: Vec<(LineId, ConversationId)> = tx
             .all(
                 "update lane as l
-                 set lease_until = null, attempts = 0, stalled_since = null, stalled_reason = null, left_out = 0, due_at = $2
+                 set lease_until = null, attempts = 0, stalled_since = null, stalled_reason = null, left_out = 0
                  from json_each($1) j
                  where l.line_id = unhex(j.value->>0, '-') and l.conversation_id = unhex(j.value->>1, '-')
                    and (j.value->>2 is null or l.fence = cast(j.value->>2 as bigint))
                  returning line_id, conversation_id",
-                (json(&leases), at),
+                [json(&leases)],
             )
             .await?;
         let rows: Vec<_> = posted
@@ -235,7 +239,13 @@ pub(super) async fn record_posted(db: &Db, now: &Now, mut posted: Vec<Posted>, f
             )
             .await?;
         metrics::counter!("switchyard_messages_posted_total").increment(moved.len() as u64);
-        shift(tx, at, moved.into_iter().map(|key| (key, 0, -1))).await?;
+        // What else waits in a lane is due again, behind the lanes that have waited since before.
+        let again = Shift { due_at: Some(at), ..Shift::default() };
+        let mut shifts: BTreeMap<_, _> = ours.iter().map(|key| (*key, again)).collect();
+        for key in moved {
+            shifts.entry(key).or_insert(again).add(0, -1);
+        }
+        shift_by(tx, at, shifts).await?;
         for p in &posted {
             tell(tx, &p.claim);
         }

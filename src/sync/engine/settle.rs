@@ -2,7 +2,7 @@
 //! for what was accepted twice.
 
 use super::lease::holds;
-use super::{CALLED_IN_VAIN, CLOCKS_DIFFER, Claim, ELSEWHERE, Engine, LOOK_AGAIN, Next, OTHER, OpenIntent, UNHURRIED, WATCH, WATCHED};
+use super::{CALLED_IN_VAIN, CLOCKS_DIFFER, Claim, ELSEWHERE, Engine, LOOK_AGAIN, Next, OTHER, OpenIntent, UNHURRIED, WATCH, WATCHED, WATCHED_FOR};
 use crate::db::Result;
 use crate::messaging::timeline;
 use crate::ringcentral::{self, Call, Connection, Leave, Outcome, Refusal};
@@ -192,8 +192,10 @@ impl Engine {
         let Some(connection) = ringcentral::find(&self.db, Some(intent.connection_id), AccountId(uuid::Uuid::nil())).await? else {
             return Ok(None);
         };
+        // Nor is anything expected any more.
+        let later = (self.now.at().since(intent.deadline_at) < WATCHED_FOR).then_some(later);
         if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, UNHURRIED).await? {
-            return Ok(Some(until));
+            return Ok(later.map(|_| until));
         }
         let since = intent.made_at.minus(CLOCKS_DIFFER);
         match self.client.find_posts(&connection, &intent.chat_id, &intent.reference, since, self.config.call).await {
@@ -206,10 +208,10 @@ impl Engine {
                 for copy in posts {
                     all_gone &= self.delete_copy(&connection, &intent.chat_id, &copy.id).await;
                 }
-                Ok((!all_gone).then_some(later))
+                Ok(later.filter(|_| !all_gone))
             }
             Outcome::Refused(Refusal::ChatGone) => Ok(None),
-            Outcome::Refused(_) | Outcome::Parked { .. } | Outcome::Unreachable(_) | Outcome::Unknown(_) => Ok(Some(later)),
+            Outcome::Refused(_) | Outcome::Parked { .. } | Outcome::Unreachable(_) | Outcome::Unknown(_) => Ok(later),
         }
     }
 }
