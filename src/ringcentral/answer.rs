@@ -132,15 +132,20 @@ impl Answer {
 }
 
 impl<T> Outcome<T> {
-    /// The same ending without the value.
-    pub(super) fn drop_value(self) -> Outcome<()> {
+    /// The same ending with what becomes of the value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
         match self {
-            Self::Accepted(_) => Outcome::Accepted(()),
+            Self::Accepted(value) => Outcome::Accepted(change(value)),
             Self::Refused(refusal) => Outcome::Refused(refusal),
             Self::Parked { until, reason } => Outcome::Parked { until, reason },
             Self::Unreachable(text) => Outcome::Unreachable(text),
             Self::Unknown(text) => Outcome::Unknown(text),
         }
+    }
+
+    /// The same ending without the value.
+    pub(super) fn drop_value(self) -> Outcome<()> {
+        self.map(|_| ())
     }
 
     /// What kind of failure it is; `None` for success.

@@ -38,6 +38,25 @@ pub enum Call {
     Unhurried(Group),
 }
 
+impl Call {
+    /// The group that it counts in, and whether it is a post.
+    fn counts_in(self) -> (Group, bool) {
+        match self {
+            Self::Incoming | Self::History => (Group::Medium, true),
+            Self::Other(group) | Self::Unhurried(group) => (group, false),
+        }
+    }
+
+    /// How many of a minute's calls may be used up before this one has none left.
+    fn open_of(self, most: i64) -> i64 {
+        match self {
+            Self::Incoming | Self::Other(_) => most,
+            Self::History => most - most / 4,
+            Self::Unhurried(_) => most - most / 2,
+        }
+    }
+}
+
 /// Whether a call may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {
@@ -87,6 +106,19 @@ impl Budget {
         Ok(Self(known))
     }
 
+    /// How many such calls a minute has room for.
+    pub fn a_minute(&self, connection: &Connection, call: Call) -> i64 {
+        self.most(connection, call.counts_in().0).map_or(i64::MAX, |most| call.open_of(most).max(1))
+    }
+
+    /// Calls of a group that a minute has room for; `None` without a limit.
+    fn most(&self, connection: &Connection, group: Group) -> Option<i64> {
+        let told = self.0.iter().find(|row| row.name == group.as_str()).and_then(|row| row.calls);
+        let configured = if group == Group::Medium { connection.posts_per_minute } else { documented(group) };
+        // What is configured may be less than RingCentral allows, to leave room for other programs; it cannot be more.
+        configured.into_iter().chain(told).min()
+    }
+
     /// Asks for one call of this connection.
     ///
     /// # Errors
@@ -96,19 +128,13 @@ impl Budget {
         if connection.paused_at.is_some() {
             return Ok(Leave::Wait { until: at.plus(PAUSED) });
         }
-        let (group, is_post) = match call {
-            Call::Incoming | Call::History => (Group::Medium, true),
-            Call::Other(group) | Call::Unhurried(group) => (group, false),
-        };
+        let (group, is_post) = call.counts_in();
         let counts = |row: &&GroupRow| row.name == group.as_str() || (is_post && row.name == Group::Posting.as_str());
         let parked = self.0.iter().filter(counts).filter_map(|row| row.parked_until).filter(|until| *until > at).max();
         if let Some(until) = parked {
             return Ok(Leave::Wait { until });
         }
-        let told = self.0.iter().find(|row| row.name == group.as_str()).and_then(|row| row.calls);
-        let configured = if group == Group::Medium { connection.posts_per_minute } else { documented(group) };
-        // What is configured may be less than RingCentral allows, to leave room for other programs; it cannot be more.
-        let most = configured.into_iter().chain(told).min();
+        let most = self.most(connection, group);
         let per_day = connection.posts_per_day.filter(|_| is_post);
         if most.is_none() && per_day.is_none() {
             return Ok(Leave::Granted { few_left: false });
@@ -131,19 +157,20 @@ impl Budget {
                 return Ok(Leave::Wait { until: day.day_started_at.plus(DAY) });
             }
             tx.run("delete from connection_call where connection_id = $1 and at <= $2", (connection.id, at.minus(MINUTE))).await?;
-            let (used, oldest): (i64, Option<Timestamp>) = tx
-                .one(
-                    "select count(*), min(at) from connection_call where connection_id = $1 and name = $2",
-                    (connection.id, group.as_str()),
-                )
+            let (used,): (i64,) = tx
+                .one("select count(*) from connection_call where connection_id = $1 and name = $2", (connection.id, group.as_str()))
                 .await?;
-            let open_to_me = match call {
-                Call::Incoming | Call::Other(_) => most,
-                Call::History => most - most / 4,
-                Call::Unhurried(_) => most - most / 2,
-            };
-            if used >= open_to_me {
-                return Ok(Leave::Wait { until: oldest.unwrap_or(at).plus(MINUTE).plus(Duration::from_millis(1)) });
+            let too_many = used - call.open_of(most);
+            if too_many >= 0 {
+                // So many of the oldest must be a minute ago before this one has room.
+                let last: Option<(Timestamp,)> = tx
+                    .opt(
+                        "select at from connection_call where connection_id = $1 and name = $2 order by at limit 1 offset $3",
+                        (connection.id, group.as_str(), too_many),
+                    )
+                    .await?;
+                let last = last.map_or(at, |(last,)| last);
+                return Ok(Leave::Wait { until: last.plus(MINUTE).plus(Duration::from_millis(1)) });
             }
             tx.run(
                 "insert into connection_call (connection_id, id, name, at) values ($1, $2, $3, $4)",

@@ -25,8 +25,12 @@ const PAGE: usize = 250;
 const SAME_ERROR: Duration = Duration::from_secs(30);
 /// Pages that a look-up reads at most.
 const MOST_PAGES: usize = 40;
-/// The teams in which something happened lately, the latest first, without pages (API description: at most 250).
+/// The teams in which something happened lately, the latest first, without pages.
 const RECENT_TEAMS: &str = "/team-messaging/v1/recent/chats?type=Team&recordCount=250";
+/// So many chats the list of those with news has at most, without a way to older ones (API description).
+pub const MOST_RECENT: usize = 250;
+/// All teams, the oldest first, page by page (API description: at most 250 in each).
+const TEAMS: &str = "/team-messaging/v1/chats?type=Team&recordCount=250";
 
 #[derive(Deserialize)]
 struct Chat {
@@ -82,7 +86,14 @@ pub(super) fn maybe_text_or_number<'de, D: Deserializer<'de>>(from: D) -> Result
     Ok(Option::<Wrapped>::deserialize(from)?.map(|Wrapped(text)| text))
 }
 
+/// A chat, and when something happened in it last, as RingCentral writes it.
+pub type ChatNews = (String, Option<String>);
+
 impl Chat {
+    fn news(self) -> ChatNews {
+        (self.id, self.last_modified_time)
+    }
+
     fn carries(&self, reference: &str) -> bool {
         self.description.as_deref().is_some_and(|text| text.contains(reference))
     }
@@ -278,12 +289,21 @@ impl Client {
         .await
     }
 
-    /// The chats in which something happened lately, with when.
-    pub async fn recent_chats(&self, at: &Connection, limit: Duration) -> Outcome<Vec<(String, Option<String>)>> {
+    /// The chats in which something happened lately, each with when, the latest first; at most [`MOST_RECENT`].
+    pub async fn recent_chats(&self, at: &Connection, limit: Duration) -> Outcome<Vec<ChatNews>> {
         self.change(at, Request::get(Group::Light, RECENT_TEAMS), limit, |list: List<Chat>| {
-            list.records.into_iter().map(|chat| (chat.id, chat.last_modified_time)).collect()
+            list.records.into_iter().map(Chat::news).collect()
         })
         .await
+    }
+
+    /// A page of all teams, each with when something happened in it last, the oldest team first; and the next page, if there is one.
+    /// The empty page is the first.
+    pub async fn teams(&self, at: &Connection, page: &str, limit: Duration) -> Outcome<(Vec<ChatNews>, Option<String>)> {
+        match self.page::<Chat>(at, TEAMS, Some(page).filter(|page| !page.is_empty()), limit).await {
+            Ok((teams, next)) => Outcome::Accepted((teams.into_iter().map(Chat::news).collect(), next)),
+            Err(outcome) => outcome.cast(),
+        }
     }
 
     /// The team whose description carries `reference`, if there is one. It asks for leave for each of its calls: it looks among the teams
@@ -297,12 +317,11 @@ impl Client {
                 return Outcome::Accepted(Some(team.id));
             }
         }
-        let path = format!("/team-messaging/v1/chats?type=Team&recordCount={PAGE}");
         let key = (at.id, reference.to_owned());
         let mut token = self.places.lock().await.remove(&key);
         for _ in 0..MOST_PAGES {
             let page = match self.leave(at, Group::Medium).await {
-                Ok(()) => self.page::<Chat>(at, &path, token.as_deref(), limit).await,
+                Ok(()) => self.page::<Chat>(at, TEAMS, token.as_deref(), limit).await,
                 Err(wait) => Err(wait),
             };
             match page {

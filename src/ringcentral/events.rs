@@ -202,20 +202,74 @@ pub async fn strayed_at(tx: &mut Tx, connection: ConnectionId, chat: &str) -> Re
     Ok(at)
 }
 
-/// Connections whose events may have a gap, with since when that is known.
-///
-/// # Errors
-/// What the database says.
-pub async fn gaps(db: &Db) -> Result<Vec<(ConnectionId, Timestamp)>> {
-    db.all("select connection_id, gap_at from subscription where gap_at is not null", ()).await
+/// A look for chats with news, since events may have been lost; it is this worker's until a time.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct News {
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// When the last one began that saw all news; `None` when there was none yet.
+    pub seen_at: Option<Timestamp>,
+    /// Where it goes on among all chats, empty at their beginning; `None` while those with news lately are enough.
+    pub page: Option<String>,
+    /// Another worker may go on with it then.
+    pub taken_until: Timestamp,
 }
 
-/// The chats of this connection will be read: the gap that was known then is no more.
+/// Connections where chats with news are to be looked for now: their events may have a gap.
 ///
 /// # Errors
 /// What the database says.
-pub async fn gap_is_seen_to(tx: &mut Tx, connection: ConnectionId, known_at: Timestamp) -> Result<()> {
-    tx.run("update subscription set gap_at = null where connection_id = $1 and gap_at = $2", (connection, known_at)).await?;
+pub async fn with_gaps(db: &Db, at: Timestamp) -> Result<Vec<ConnectionId>> {
+    let rows: Vec<(ConnectionId,)> = db
+        .all("select connection_id from subscription where gap_at is not null and (news_due_at is null or news_due_at <= $1)", [at])
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Takes the look for a connection's chats with news, or goes on with it, if that is due.
+///
+/// # Errors
+/// What the database says.
+pub async fn take_news(db: &Db, connection: ConnectionId, at: Timestamp, until: Timestamp) -> Result<Option<News>> {
+    db.work(async |tx| {
+        tx.opt(
+            "update subscription
+             set news_due_at = $3, news_begun_at = case when news_page is null then cast($2 as bigint) else news_begun_at end
+             where connection_id = $1 and gap_at is not null and (news_due_at is null or news_due_at <= $2)
+             returning news_begun_at as begun_at, news_seen_at as seen_at, news_page as page, news_due_at as taken_until",
+            (connection, at, until),
+        )
+        .await
+    })
+    .await
+}
+
+/// The look goes on with this page, at once or at `due`.
+///
+/// # Errors
+/// What the database says.
+pub async fn news_go_on(tx: &mut Tx, connection: ConnectionId, news: &News, page: Option<String>, due: Option<Timestamp>) -> Result<()> {
+    tx.run(
+        "update subscription set news_page = $3, news_due_at = $4 where connection_id = $1 and news_due_at = $2",
+        (connection, news.taken_until, page, due),
+    )
+    .await?;
+    Ok(())
+}
+
+/// All chats with news are known: the gap that was known when the look began is no more.
+///
+/// # Errors
+/// What the database says.
+pub async fn news_are_seen(tx: &mut Tx, connection: ConnectionId, news: &News) -> Result<()> {
+    tx.run(
+        "update subscription
+         set news_seen_at = news_begun_at, news_page = null, news_due_at = null,
+           gap_at = case when gap_at <= news_begun_at then null else gap_at end
+         where connection_id = $1 and news_due_at = $2",
+        (connection, news.taken_until),
+    )
+    .await?;
     Ok(())
 }
 

@@ -6,12 +6,12 @@ use super::budget::{Call, Group, Leave, ask_leave};
 use super::client::{Client, Request};
 use super::connection::{CLIENT_SECRET, Connection, JWT, find};
 use super::subscription;
-use super::view::{KEEPS, stays_because};
+use super::view::{KEEPS, no_such_connection, stays_because};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::directory::accounts;
 use crate::secret::Keyring;
-use crate::staff::{Entry, Permit, may, record};
+use crate::staff::{Entry, Permit, Proof, may, record};
 use crate::types::{AccountId, Change, ConnectionId, Problem, Timestamp, UserId};
 use std::time::Duration;
 
@@ -28,8 +28,7 @@ async fn changes(tx: &mut Tx, permit: &Permit<may::ManageDirectory>, id: Connect
             (id, scope.everywhere, scope.staff, scope.permission),
         )
         .await?;
-    let (account, current) =
-        found.ok_or_else(|| Problem::not_found("There is no such connection, or it belongs to an account that you do not look after."))?;
+    let (account, current) = found.ok_or_else(no_such_connection)?;
     if current != version {
         return Err(Problem::conflict("Somebody else has just changed this connection. Look again, then decide."));
     }
@@ -119,8 +118,8 @@ pub async fn renew_secrets(
     now: &Now,
     keys: &Keyring,
     permit: &Permit<may::ManageDirectory>,
-    id: ConnectionId,
-    version: i64,
+    _proof: Proof,
+    (id, version): (ConnectionId, i64),
     new: [&str; 3],
 ) -> Result<(), Problem> {
     for (field, value) in ["client_id", "client_secret", "jwt"].into_iter().zip(new) {
@@ -156,7 +155,7 @@ async fn within_scope(db: &Db, permit: &Permit<may::ManageDirectory>, id: Connec
         Some(_) => find(db, Some(id), AccountId(uuid::Uuid::nil())).await?,
         None => None,
     };
-    found.ok_or_else(|| Problem::not_found("There is no such connection."))
+    found.ok_or_else(no_such_connection)
 }
 
 /// Signs in and reads who the connection is at RingCentral: its name, in words. Changes nothing there.
@@ -207,7 +206,13 @@ pub async fn try_people_again(
 ///
 /// # Errors
 /// `Conflict` while lines are set to RingCentral or messages are on their way, with what to do; otherwise as [`pause`].
-pub async fn remove(client: &Client, permit: &Permit<may::ManageDirectory>, id: ConnectionId, version: i64) -> Result<(), Problem> {
+pub async fn remove(
+    client: &Client,
+    permit: &Permit<may::ManageDirectory>,
+    _proof: Proof,
+    id: ConnectionId,
+    version: i64,
+) -> Result<(), Problem> {
     let (db, now) = (&client.db, &client.now);
     let connection = within_scope(db, permit, id).await?;
     // Paused first, under the version that was seen: nobody calls or subscribes anew while it is being removed.

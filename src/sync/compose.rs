@@ -102,14 +102,14 @@ fn shown(line: &Line) -> String {
 }
 
 /// A message that was sent outside RingCentral, in a post of such messages.
-pub fn history_line(line: &Line) -> String {
+fn history_line(line: &Line) -> String {
     let origin = line.origin.map_or("Message", Origin::name);
     let failed = if line.state == MessageState::Failed { " · **not delivered**" } else { "" };
     format!("> **{origin}** · {} UTC{failed}\n> {}", line.at.minute(), quoted(&shown(line)))
 }
 
 /// What the contact wrote, as it is posted `at` that time.
-pub fn inbound_line(line: &Line, at: Timestamp) -> String {
+fn inbound_line(line: &Line, at: Timestamp) -> String {
     let mut text = shown(line);
     if text.is_empty() {
         text.push_str("(an empty message)");

@@ -18,10 +18,10 @@ use crate::ringcentral::{Call, Client, Connection, Group};
 use crate::types::{AccountId, Change, ConnectionId, ConversationId, IntentId, LineId, MessageId, Timestamp};
 use crate::work::faults::{self, Guard};
 use crate::work::{Batcher, wait_for};
-use heartbeat::{Held, InHand};
+use heartbeat::{Held, InHand, Room};
 pub(super) use record::give_up;
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,8 @@ const STALLED_AFTER: i64 = 3;
 const CALLED_IN_VAIN: i64 = 3;
 /// What no repetition mends makes it stalled with the first.
 const STALLED_AT_ONCE: i64 = 1;
+/// Past the lanes of an account that has its share, of which there may be very many, is looked so often.
+const LOOK_PAST: Duration = Duration::from_millis(100);
 
 /// Chats are made and posts looked up and deleted in this group.
 const OTHER: Call = Call::Other(Group::Medium);
@@ -109,6 +111,7 @@ pub struct Claim {
     chat_reference: Option<String>,
     chat_asked_at: Option<Timestamp>,
     chat_members: Option<String>,
+    queued_since: Option<Timestamp>,
 }
 
 /// A post that is ready to be written down and made.
@@ -151,6 +154,8 @@ struct Other {
     claim: Claim,
     open: Option<OpenIntent>,
     connection: Option<Connection>,
+    /// To make its chat.
+    has_leave: bool,
 }
 
 /// What remains to be done for a lane.
@@ -213,17 +218,24 @@ impl Engine {
         let mut under_way = JoinSet::new();
         // Beside the lanes, which do not wait for it; nor does whoever stops.
         let mut doubles = JoinSet::new();
+        let mut nothing_past: Option<Instant> = None;
         loop {
             let free = self.config.lanes - under_way.len();
-            let claims = if stop.is_cancelled() || free == 0 {
-                Vec::new()
-            } else {
-                self.claim(free).await.unwrap_or_else(|error| {
+            let Room { most, full } = self.in_hand.room(free);
+            let is_time = full.is_empty() || nothing_past.is_none_or(|looked| looked.elapsed() >= LOOK_PAST);
+            let looks = !stop.is_cancelled() && free > 0 && is_time;
+            let claims = if looks {
+                self.claim_of_others(most, &full).await.unwrap_or_else(|error| {
                     tracing::error!(%error, "no lane could be claimed");
                     Vec::new()
                 })
+            } else {
+                Vec::new()
             };
             let idle = claims.is_empty();
+            if looks && !full.is_empty() {
+                nothing_past = idle.then(Instant::now);
+            }
             for delivery in self.begin(claims).await {
                 under_way.spawn(delivery);
             }
@@ -233,7 +245,7 @@ impl Engine {
             }
             if idle {
                 while doubles.try_join_next().is_some() {}
-                if doubles.is_empty() {
+                if doubles.is_empty() && (looks || free == 0) {
                     let engine = self.clone();
                     doubles.spawn(async move {
                         if let Err(error) = engine.look_for_doubles().await {
@@ -241,8 +253,9 @@ impl Engine {
                         }
                     });
                 }
+                let pause = if full.is_empty() { Duration::from_secs(1) } else { LOOK_PAST };
                 tokio::select! {
-                    () = wait_for(&mut bell, Change::LaneDue, Duration::from_secs(1)) => {}
+                    () = wait_for(&mut bell, Change::LaneDue, pause) => {}
                     Some(_) = under_way.join_next() => {}
                     () = stop.cancelled() => {}
                 }

@@ -4,19 +4,19 @@
 //! it. Who may not see numbers finds by a whole one alone, so many times in a while, and each of those searches is in the audit.
 
 use crate::clock::Now;
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, one_more};
 use crate::messaging::inbound::json;
 use crate::search::Prefix;
 use crate::secret::Keyring;
 use crate::staff::throttle::{Subject, take};
 use crate::staff::{Entry, Permit, Seen, may, record, sealed_number};
 use crate::types::{
-    AccountId, AuditOutcome, ConversationId, FoundRow, LineId, Permission, PhoneNumber, Problem, SearchId, ShownNumber, Timestamp,
+    AccountId, AuditOutcome, ConversationId, FoundRow, LineId, Part, Permission, PhoneNumber, Problem, SearchId, ShownNumber, Timestamp,
 };
 use std::time::Duration;
 
-/// What a search finds, at most.
-const MOST_FOUND: i64 = 50;
+/// What a search shows, at most. One more is looked for and kept, which says that there are more.
+const MOST_FOUND: usize = 50;
 /// So many searches within [`WINDOW`] are open to who may not see numbers.
 const MOST_SEARCHES: i64 = 20;
 const WINDOW: Duration = Duration::from_secs(10 * 60);
@@ -69,7 +69,7 @@ pub async fn find(
         (Err(_), Some(_)) if sees => return Err(Problem::invalid("number", "Write at least three digits of the number.")),
         (Err(_), _) => return Err(Problem::invalid("number", "Write the whole number, as in +1 202 555 0143.")),
     };
-    let most = MOST_FOUND;
+    let most = one_more(MOST_FOUND);
     let found: Vec<(LineId, ConversationId, AccountId)> = match (name, whole.clone(), part) {
         (Some((line, name)), ..) => {
             db.all(
@@ -127,7 +127,7 @@ pub async fn find(
                     (Some(number), Some((.., account))) => sealed_number(tx, now, keys, *account, number).await?,
                     _ => None,
                 };
-                let asked = serde_json::json!({ "found": found.len(), "number_sealed": sealed });
+                let asked = serde_json::json!({ "found": found.len().min(MOST_FOUND), "number_sealed": sealed });
                 record(tx, now, permit.actor(), entry.change((), asked)).await?;
             }
             let kept: Vec<_> = found.iter().map(|(line, conversation, _)| (line, conversation)).collect();
@@ -158,21 +158,41 @@ struct Row {
     last_at: Timestamp,
 }
 
-/// What a search of one's own found, as JSON: line and conversation of each.
+/// What a search of one's own found, as JSON: line and conversation of each, as many as are shown.
 pub(super) async fn kept(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search: SearchId) -> Result<String, Problem> {
+    Ok(json(&all_kept(db, now, permit, search).await?.rows))
+}
+
+/// Whether a search of one's own found more than is shown.
+///
+/// # Errors
+/// `NotFound` when it was an hour ago, or somebody else's.
+pub async fn found_more(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search: SearchId) -> Result<bool, Problem> {
+    Ok(all_kept(db, now, permit, search).await?.is_cut)
+}
+
+async fn all_kept(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::SeeMessages>,
+    search: SearchId,
+) -> Result<Part<(LineId, ConversationId)>, Problem> {
     let since = now.at().minus(KEPT);
     let kept: Option<(String,)> = db
         .opt("select found from number_search where staff_id = $1 and id = $2 and at > $3", (permit.scope().staff, search, since))
         .await?;
-    kept.map(|(list,)| list).ok_or_else(|| Problem::not_found("This search was too long ago. Search again."))
+    let found: Option<Vec<(LineId, ConversationId)>> = kept.and_then(|(list,)| serde_json::from_str(&list).ok());
+    let found = found.ok_or_else(|| Problem::not_found("This search was too long ago. Search again."))?;
+    Ok(Part::of(found, MOST_FOUND))
 }
 
 /// What a search of one's own found, the newest first.
 ///
 /// # Errors
 /// `NotFound` when it was an hour ago, or somebody else's.
-pub async fn found(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search: SearchId) -> Result<Vec<FoundRow>, Problem> {
-    let (scope, list) = (permit.scope(), kept(db, now, permit, search).await?);
+pub async fn found(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search: SearchId) -> Result<Part<FoundRow>, Problem> {
+    let (scope, kept) = (permit.scope(), all_kept(db, now, permit, search).await?);
+    let list = json(&kept.rows);
     let rows: Vec<Row> = db
         .all(
             "select c.line_id, c.id as conversation_id, l.account_id, a.name as account, l.label as line, c.number, k.name as contact, c.last_at,
@@ -201,7 +221,7 @@ pub async fn found(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search
         contact: row.contact.filter(|_| row.sees),
         last_at: row.last_at,
     };
-    Ok(rows.into_iter().map(shown).collect())
+    Ok(Part { rows: rows.into_iter().map(shown).collect(), is_cut: kept.is_cut })
 }
 
 /// Forgets searches that nobody can look at any more.

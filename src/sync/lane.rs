@@ -7,10 +7,21 @@ use crate::types::{AccountId, Change, ConversationId, IntegrationType, LineId, M
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A release reaches back this far …
-const WINDOW: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-/// … and takes at most the newest so many.
-const MOST_RELEASED: i64 = 200;
+/// How much of what is held a contact's reply releases; the post says how many it leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReleaseWindow {
+    /// It reaches back this far …
+    pub reach: Duration,
+    /// … and takes at most the newest so many.
+    pub most: u16,
+}
+
+impl Default for ReleaseWindow {
+    /// Ninety days, two hundred messages.
+    fn default() -> Self {
+        Self { reach: Duration::from_secs(90 * 24 * 60 * 60), most: 200 }
+    }
+}
 
 /// Why what was not sent is skipped; what was sent after all is found by it.
 const NOT_SENT: &str = "the message was not sent";
@@ -226,11 +237,16 @@ pub(super) struct Shift {
     left_out: i64,
     /// The place that is given next, if it changes.
     next_seq: Option<i64>,
-    /// When something that is queued is due, if that changes.
-    pub(super) due_at: Option<Timestamp>,
+    /// When what is queued is due, if that changes.
+    due_at: Option<Timestamp>,
 }
 
 impl Shift {
+    /// What is queued, if anything, is due then.
+    pub(super) fn due(at: Timestamp) -> Self {
+        Self { due_at: Some(at), ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, held: i64, queued: i64) {
         self.held += held;
         self.queued += queued;
@@ -280,12 +296,12 @@ pub(super) async fn shift_by(tx: &mut Tx, at: Timestamp, shifts: BTreeMap<Key, S
     Ok(())
 }
 
-/// Contacts wrote: what is releasable in their lanes is queued, in the order in which the carrier took it, and each incoming
-/// message behind it, with its automatic reply directly following. The lanes' locks are held until the transaction ends.
+/// Contacts wrote: what is releasable in their lanes and lies within the window is queued, in the order in which the carrier took it, and
+/// each incoming message behind it, with its automatic reply directly following. The lanes' locks are held until the transaction ends.
 ///
 /// # Errors
 /// What the database says.
-pub async fn arrive(tx: &mut Tx, now: &Now, arrivals: &[Arrival]) -> Result<()> {
+pub async fn arrive(tx: &mut Tx, now: &Now, window: ReleaseWindow, arrivals: &[Arrival]) -> Result<()> {
     if arrivals.is_empty() {
         return Ok(());
     }
@@ -302,7 +318,7 @@ pub async fn arrive(tx: &mut Tx, now: &Now, arrivals: &[Arrival]) -> Result<()> 
     let holding: Vec<(LineId, ConversationId, i64)> =
         locked.iter().filter(|(.., held)| *held > 0).map(|(line, conversation, seq, _)| (*line, *conversation, *seq)).collect();
     if !holding.is_empty() {
-        for key in leave_out_old(tx, at, &holding).await? {
+        for key in leave_out_old(tx, at, window, &holding).await? {
             let shift = shifts.entry(key).or_default();
             shift.add(-1, 0);
             shift.left_out += 1;
@@ -345,7 +361,7 @@ pub async fn arrive(tx: &mut Tx, now: &Now, arrivals: &[Arrival]) -> Result<()> 
 }
 
 /// Skips what lies before the window, so that a release stays short; the post says how many it leaves out.
-async fn leave_out_old(tx: &mut Tx, at: Timestamp, lanes: &[(LineId, ConversationId, i64)]) -> Result<Vec<Key>> {
+async fn leave_out_old(tx: &mut Tx, at: Timestamp, window: ReleaseWindow, lanes: &[(LineId, ConversationId, i64)]) -> Result<Vec<Key>> {
     tx.all(
         "update sync_entry as e set state = 'skipped', reason = 'older than what a release reaches back to'
          from (select s.line_id as its_line, s.message_id as its_message, s.accepted_at as its_time,
@@ -355,7 +371,7 @@ async fn leave_out_old(tx: &mut Tx, at: Timestamp, lanes: &[(LineId, Conversatio
                where s.state = 'held' and s.accepted_at is not null) r
          where e.line_id = r.its_line and e.message_id = r.its_message and (r.age > $2 or r.its_time < $3)
          returning line_id, conversation_id",
-        (json(&lanes), MOST_RELEASED, at.minus(WINDOW)),
+        (json(&lanes), i64::from(window.most), at.minus(window.reach)),
     )
     .await
 }

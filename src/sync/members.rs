@@ -11,10 +11,13 @@ use crate::ringcentral::{self, Call, Client, Connection, Group, Leave, Membershi
 use crate::types::{AccountId, Change, ConnectionId, LineId, Timestamp, UserId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
-/// Lines, and chats of each, that one step looks at.
+/// Lines of a connection, and chats of all of them, that one step looks at.
 const LINES: i64 = 4;
-const CHATS: i64 = 8;
+const CHATS: usize = 8;
+/// Lines that are found to be settled at a time.
+const SETTLED: i64 = 100;
 /// A chat that is being looked at is left to another worker after this time.
 const LOOKING: Duration = Duration::from_secs(60);
 /// After a failure a chat is left alone for this time.
@@ -26,7 +29,6 @@ type People = BTreeMap<UserId, String>;
 
 #[derive(Debug, sqlx::FromRow)]
 struct Chat {
-    connection_id: ConnectionId,
     chat_id: String,
     members: Option<String>,
 }
@@ -97,75 +99,141 @@ pub(super) async fn wanted(db: &Db, line: LineId, connection: &Connection) -> Re
     Ok(people)
 }
 
-/// Looks at chats whose members may be others than they should be; says how many.
-pub(super) async fn step(db: &Db, now: &Now, client: &Client) -> Result<usize> {
-    let lines: Vec<(LineId, i64)> =
-        db.all("select line_id, version from line_members where due_at <= $1 order by due_at, line_id limit $2", (now.at(), LINES)).await?;
+/// Connections with chats whose members may be others than they should be. Lines without such a chat are settled, or wait for their first.
+pub(super) async fn due(db: &Db, at: Timestamp) -> Result<Vec<ConnectionId>> {
+    let settled: Vec<(LineId,)> = db
+        .all(
+            "select m.line_id
+             from line_members m
+             where m.due_at <= $1
+               and not exists (select 1 from chat c
+                               where c.line_id = m.line_id and c.members_version < m.version
+                                 and (c.members_due_at is null or c.members_due_at <= $1))
+             order by m.due_at, m.line_id
+             limit $2",
+            (at, SETTLED),
+        )
+        .await?;
+    for (line,) in settled {
+        settle(db, at, line).await?;
+    }
+    let rows: Vec<(ConnectionId,)> = db
+        .all(
+            "select distinct c.connection_id
+             from line_members m
+             join chat c on c.line_id = m.line_id
+             where m.due_at <= $1 and c.members_version < m.version and (c.members_due_at is null or c.members_due_at <= $1)",
+            [at],
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// The line is due again with the first of its chats that waits, or not at all.
+async fn settle(db: &Db, at: Timestamp, line: LineId) -> Result<()> {
+    db.work(async |tx| {
+        // Its lock first: a chat that is being made is seen, then.
+        tx.run("update line_members set version = version where line_id = $1", [line]).await?;
+        tx.run(
+            "update line_members
+             set due_at = (select min(coalesce(c.members_due_at, $2)) from chat c
+                           where c.line_id = $1 and c.members_version < line_members.version)
+             where line_id = $1 and due_at <= $2",
+            (line, at),
+        )
+        .await
+    })
+    .await?;
+    Ok(())
+}
+
+/// Looks at chats of a connection whose members may be others than they should be, until told to stop; says how many.
+pub(super) async fn step(db: &Db, now: &Now, client: &Client, connection: ConnectionId, stop: &CancellationToken) -> Result<usize> {
+    let lines: Vec<(LineId, i64)> = db
+        .all(
+            "select m.line_id, m.version
+             from line_members m
+             where m.due_at <= $1
+               and exists (select 1 from chat c
+                           where c.line_id = m.line_id and c.connection_id = $2 and c.members_version < m.version
+                             and (c.members_due_at is null or c.members_due_at <= $1))
+             order by m.due_at, m.line_id
+             limit $3",
+            (now.at(), connection, LINES),
+        )
+        .await?;
     let mut count = 0;
-    for (line, version) in lines {
-        count += step_of_line(db, now, client, line, version).await?;
+    for line in lines {
+        while count < CHATS && !stop.is_cancelled() && step_of_line(db, now, client, connection, line, stop).await? {
+            count += 1;
+        }
     }
     Ok(count)
 }
 
-async fn step_of_line(db: &Db, now: &Now, client: &Client, line: LineId, version: i64) -> Result<usize> {
+/// Looks at the next chat of a line; whether there was one, and leave to call.
+async fn step_of_line(
+    db: &Db,
+    now: &Now,
+    client: &Client,
+    connection: ConnectionId,
+    (line, version): (LineId, i64),
+    stop: &CancellationToken,
+) -> Result<bool> {
     let at = now.at();
-    let chats: Vec<Chat> = db
+    let chat: Option<Chat> = db
         .work(async |tx| {
-            let chats: Vec<Chat> = tx
-                .all(
-                    "update chat set members_due_at = $3
-                     where (connection_id, chat_id) in (
-                       select connection_id, chat_id from chat
-                       where line_id = $1 and members_version < $2 and (members_due_at is null or members_due_at <= $4)
-                       limit $5)
-                       and (members_due_at is null or members_due_at <= $4)
-                     returning connection_id, chat_id, members",
-                    (line, version, at.plus(LOOKING), at, CHATS),
-                )
-                .await?;
-            if chats.is_empty() {
-                // Settled, or until the first one that waits.
-                tx.run(
-                    "update line_members
-                     set due_at = (select min(members_due_at) from chat where line_id = $1 and members_version < $2)
-                     where line_id = $1 and version = $2",
-                    (line, version),
-                )
-                .await?;
-            }
-            Ok::<_, crate::db::Error>(chats)
-        })
-        .await?;
-    for chat in &chats {
-        let mut members: BTreeSet<UserId> = chat.members.as_deref().and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
-        let ended = match ringcentral::find(db, Some(chat.connection_id), AccountId(uuid::Uuid::nil())).await? {
-            Some(connection) => {
-                let wanted = wanted(db, line, &connection).await?;
-                Look { db, now, client, connection: &connection, chat: &chat.chat_id }.settle(&wanted, &mut members).await?
-            }
-            // Nobody can call there any more.
-            None => Ok(()),
-        };
-        let (version, due) = match ended {
-            Ok(()) => (Some(version), None),
-            Err(Wait(until)) => (None, Some(until)),
-        };
-        db.work(async |tx| {
-            tx.run(
-                "update chat set members = $3, members_version = coalesce($4, members_version), members_due_at = $5
-                 where connection_id = $1 and chat_id = $2",
-                (chat.connection_id, chat.chat_id.clone(), json(&members), version, due),
+            tx.opt(
+                "update chat set members_due_at = $4
+                 where (connection_id, chat_id) in (
+                   select connection_id, chat_id from chat
+                   where line_id = $1 and connection_id = $2 and members_version < $3 and (members_due_at is null or members_due_at <= $5)
+                   limit 1)
+                   and (members_due_at is null or members_due_at <= $5)
+                 returning chat_id, members",
+                (line, connection, version, at.plus(LOOKING), at),
             )
             .await
         })
         .await?;
-    }
-    Ok(chats.len())
+    let Some(chat) = chat else { return Ok(false) };
+    let mut members: BTreeSet<UserId> = chat.members.as_deref().and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
+    let ended = match ringcentral::find(db, Some(connection), AccountId(uuid::Uuid::nil())).await? {
+        Some(connection) => {
+            let wanted = wanted(db, line, &connection).await?;
+            Look { db, now, client, connection: &connection, chat: &chat.chat_id, stop }.settle(&wanted, &mut members).await?
+        }
+        // Nobody can call there any more.
+        None => Ok(()),
+    };
+    let (settled, due) = match &ended {
+        Ok(()) => (Some(version), None),
+        Err(Wait { until, .. }) => (None, Some(*until)),
+    };
+    let without_leave = matches!(&ended, Err(Wait { of_all: true, .. }));
+    db.work(async |tx| {
+        if without_leave {
+            // Nor has any other chat of the line leave before then.
+            tx.run("update line_members set due_at = $2 where line_id = $1 and due_at <= $3", (line, due, at)).await?;
+        }
+        tx.run(
+            "update chat set members = $3, members_version = coalesce($4, members_version), members_due_at = $5
+             where connection_id = $1 and chat_id = $2",
+            (connection, chat.chat_id.clone(), json(&members), settled, due),
+        )
+        .await
+    })
+    .await?;
+    Ok(!without_leave)
 }
 
-/// Why a chat is left for later; the time when it is tried again.
-struct Wait(Timestamp);
+/// Why a chat is left for later.
+struct Wait {
+    /// When it is tried again.
+    until: Timestamp,
+    /// Nobody has leave to call before.
+    of_all: bool,
+}
 
 /// What a step on a chat ends with: done, or to be tried again; the database's errors stand outside.
 type Done<T> = Result<std::result::Result<T, Wait>>;
@@ -177,6 +245,7 @@ struct Look<'a> {
     client: &'a Client,
     connection: &'a Connection,
     chat: &'a str,
+    stop: &'a CancellationToken,
 }
 
 impl Look<'_> {
@@ -299,9 +368,13 @@ impl Look<'_> {
     }
 
     async fn leave(&self, group: Group) -> Done<()> {
+        // What was called is kept; the rest is for whoever comes next.
+        if self.stop.is_cancelled() {
+            return Ok(Err(Wait { until: self.now.at(), of_all: false }));
+        }
         Ok(match ringcentral::ask_leave(self.db, self.now, self.connection, Call::Unhurried(group)).await? {
             Leave::Granted { .. } => Ok(()),
-            Leave::Wait { until } => Err(Wait(until)),
+            Leave::Wait { until } => Err(Wait { until, of_all: true }),
         })
     }
 
@@ -310,10 +383,10 @@ impl Look<'_> {
         match ended {
             // There is nothing to be a member of: the next post finds that out and makes a new chat.
             Outcome::Refused(Refusal::ChatGone) => Ok(()),
-            Outcome::Parked { until, .. } => Err(Wait(*until)),
+            Outcome::Parked { until, .. } => Err(Wait { until: *until, of_all: true }),
             other => {
                 tracing::warn!(chat = self.chat, ended = ?other, "the members of a chat could not be changed");
-                Err(Wait(self.now.at().plus(PAUSE)))
+                Err(Wait { until: self.now.at().plus(PAUSE), of_all: false })
             }
         }
     }

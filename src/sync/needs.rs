@@ -61,7 +61,7 @@ pub(crate) async fn oldest_stalled(db: &Db, permit: &Permit<may::SeeMessages>, n
         account: row.account,
         line: row.line,
         number: ShownNumber::of(row.number, row.sees),
-        contact: row.contact,
+        contact: row.contact.filter(|_| row.sees),
         sync: state(row.integration_type, Some(row.held), Some(row.queued), row.stalled_since, reason(row.stalled_reason, row.sees)),
         changed_at: row.changed_at,
     };

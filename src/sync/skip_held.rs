@@ -9,7 +9,7 @@ use crate::clock::Now;
 use crate::db::{Db, Tx};
 use crate::messaging::outbound;
 use crate::staff::{Entry, Permit, may, record};
-use crate::types::{Change, ConversationId, IntegrationType, LineId, Problem, Skippable, Timestamp};
+use crate::types::{Change, ConversationId, IntegrationType, LineId, Problem, Skippable, Timestamp, counted};
 use crate::undo::{self, Step};
 use serde_json::json;
 
@@ -30,7 +30,7 @@ pub(crate) struct Skipped {
 impl Skipped {
     /// What was done, in words.
     fn in_words(&self) -> String {
-        let skipped = if self.messages == 1 { "1 message skipped".to_owned() } else { format!("{} messages skipped", self.messages) };
+        let skipped = counted(self.messages, "message skipped", "messages skipped");
         match self.under_way {
             0 => format!("{skipped}."),
             1 => format!("{skipped}. 1 was left alone: a call for it is not settled."),

@@ -10,7 +10,7 @@ use crate::messaging::timeline::{media, others};
 use crate::staff::{Permit, Seen, may};
 use crate::types::{
     AccountId, AgentOutcome, BlastId, ConversationId, Cursor, Direction, EntryState, LineId, MessageId, MessageState, Origin, Page,
-    Stretch, TimelineFilter, TimelineFrom, TimelineRow, Timestamp, UnsentPost, Writer, Written,
+    Stretch, TimelineFilter, TimelineFrom, TimelineRow, Timestamp, UnsentPost, Untold, Writer, Written,
 };
 use uuid::Uuid;
 
@@ -288,4 +288,26 @@ pub async fn unsent_posts(db: &Db, permit: &Permit<may::SeeMessages>, line: Line
         )
         .await?;
     Ok(rows.into_iter().map(|(post_id, outcome, seen_at)| UnsentPost { post_id, outcome, seen_at }).collect())
+}
+
+/// What the agents of a conversation could not be told in its chats, the newest first, up to 20.
+///
+/// # Errors
+/// What the database says.
+pub async fn untold(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, id: ConversationId) -> Result<Vec<Untold>> {
+    let scope = permit.scope();
+    let rows: Vec<(String, Timestamp)> = db
+        .all(
+            "select n.body, n.given_up_at
+             from chat c
+             join notice n on n.line_id = c.line_id and n.connection_id = c.connection_id and n.chat_id = c.chat_id
+             join line l on l.id = c.line_id
+             where c.line_id = $1 and c.conversation_id = $2 and n.given_up_at is not null
+               and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+             order by n.given_up_at desc
+             limit 20",
+            (line, id, scope.everywhere, scope.staff, scope.permission),
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(words, at)| Untold { words, at }).collect())
 }

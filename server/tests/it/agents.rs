@@ -1,14 +1,17 @@
 //! What agents write in the RingCentral app: once to the contact, in order, never an echo; and the subscription that tells us of it.
 
-use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
+use crate::harness::{TestApp, TestLine, contact, eventually, keys, on_both_engines};
 use crate::verdict::{chats_of, received};
+use reqwest::Method;
 use server::sandbox::{AgentFile, AgentPost, Fault, Kind, On, What};
 use std::time::Duration;
-use switchyard::ringcentral::Client;
 use switchyard::ringcentral::subscription::Subscriptions;
+use switchyard::ringcentral::{self, Client, Outcome};
+use switchyard::staff;
 use switchyard::sync::{self, Agents};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
-use switchyard::types::{AgentOutcome, MessageState, Origin};
+use switchyard::types::{AccountId, AgentOutcome, AuditFilter, MessageState, Origin, SyncState};
+use tokio_util::sync::CancellationToken;
 
 on_both_engines![
     an_agents_post_becomes_an_sms_once,
@@ -18,10 +21,19 @@ on_both_engines![
     an_opted_out_contact_gets_nothing_and_the_agent_a_notice,
     a_line_that_left_ringcentral_sends_nothing_and_says_so,
     a_notice_outlives_a_sign_in_that_is_refused,
+    a_notice_waits_for_leave_as_long_as_it_takes,
+    a_notice_waits_while_its_connection_is_paused,
+    a_notice_is_posted_once_although_another_worker_comes_by_during_a_slow_call,
+    a_notice_that_cannot_be_brought_is_said_to_staff,
     a_file_is_named_and_a_mention_is_read_as_a_name,
     edits_and_deletions_are_recorded_and_not_sent,
     lost_events_are_caught_up_with,
     a_lost_event_before_one_that_came_is_found_within_the_hour,
+    a_gap_in_which_more_chats_had_news_than_a_list_shows_is_caught_up_with,
+    a_chat_that_was_deleted_is_looked_at_once_and_let_be,
+    a_chat_that_cannot_be_read_is_tried_less_and_less,
+    looking_to_be_sure_leaves_half_of_the_minute_and_holds_up_nobodys_reply,
+    a_call_that_hangs_holds_up_neither_another_accounts_agents_nor_a_stop,
     what_an_agent_wrote_before_we_knew_the_chat_is_sent,
     what_an_agent_wrote_while_the_chat_was_being_made_is_sent,
     a_blacklisted_or_expired_subscription_is_made_anew_and_only_one_lives,
@@ -73,6 +85,17 @@ impl<'a> Desk<'a> {
 
     fn phone(&self) -> Vec<String> {
         received(&self.app.sandbox.journal(0), &contact(1)).iter().map(ToString::to_string).collect()
+    }
+
+    /// The connection may make so many calls of the usual kind a minute.
+    async fn may_call(&self, a_minute: i64) {
+        let limit = "update connection set posts_per_minute = $1";
+        self.app.db.work(async |tx| tx.run(limit, [a_minute]).await).await.unwrap();
+    }
+
+    /// How many calls of a kind RingCentral had.
+    fn calls(&self, kind: Kind) -> usize {
+        self.app.sandbox.journal(0).iter().filter(|entry| entry.kind == kind).count()
     }
 
     /// What we posted that is no message: notices.
@@ -170,6 +193,86 @@ async fn a_notice_outlives_a_sign_in_that_is_refused(app: &TestApp) {
     assert_eq!(desk.notices().len(), 1);
 }
 
+async fn a_notice_waits_for_leave_as_long_as_it_takes(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.reply(&contact(2), &desk.line, &app.text("Hello")).await;
+    app.reply(&contact(1), &desk.line, "STOP").await;
+    app.work().await;
+    desk.settle().await;
+    desk.may_call(1).await;
+    // Each minute another contact's reply takes the one call.
+    let spend = async || {
+        app.pass(61);
+        app.reply(&contact(2), &desk.line, &app.text("And then")).await;
+        app.engine.step().await.unwrap();
+    };
+    spend().await;
+    desk.writes(&app.text("But wait"));
+    for _ in 0..12 {
+        desk.settle().await;
+        assert!(desk.notices().is_empty());
+        spend().await;
+    }
+    app.pass(61);
+    desk.settle().await;
+    assert_eq!(desk.notices().len(), 1);
+}
+
+async fn a_notice_waits_while_its_connection_is_paused(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.set_type(&desk.line, Inbox).await;
+    app.db.work(async |tx| tx.run("update connection set paused_at = created_at", ()).await).await.unwrap();
+    desk.writes(&app.text("Still there?"));
+    for _ in 0..12 {
+        desk.settle().await;
+        assert!(desk.notices().is_empty());
+        app.pass(61);
+    }
+    app.db.work(async |tx| tx.run("update connection set paused_at = null", ()).await).await.unwrap();
+    app.pass(61);
+    desk.settle().await;
+    assert_eq!(desk.notices().len(), 1);
+}
+
+async fn a_notice_is_posted_once_although_another_worker_comes_by_during_a_slow_call(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.set_type(&desk.line, Inbox).await;
+    app.sandbox.arm(Fault::new(On::Post, What::Slow { ms: 50_000 })).unwrap();
+    desk.writes(&app.text("Still there?"));
+    desk.writes(&app.text("Hello?"));
+    app.sandbox.deliver_due().await;
+    let first = desk.agents.clone();
+    let slow = tokio::spawn(async move { first.step().await });
+    eventually("the first notice stands there", async || desk.notices().len() == 1).await;
+    // Its answer is on its way, and the second one waits behind it.
+    app.pass(41);
+    let second = Agents::new(app.db.clone(), app.now.clone(), app.client());
+    while second.step().await.unwrap() > 0 {}
+    app.pass(10);
+    slow.await.unwrap().unwrap();
+    for _ in 0..3 {
+        desk.settle().await;
+        app.pass(130);
+    }
+    assert_eq!(desk.notices().len(), 2, "each once");
+}
+
+async fn a_notice_that_cannot_be_brought_is_said_to_staff(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let conversation = app.conversation(&desk.line, &contact(1)).await.id;
+    let untold = async || sync::untold(&app.db, &app.staff.permit().unwrap(), desk.line.id, conversation).await.unwrap();
+    app.set_type(&desk.line, Inbox).await;
+    app.sandbox.arm(Fault::new(On::Post, What::RefuseText).containing("Nothing was sent")).unwrap();
+    desk.writes(&app.text("Still there?"));
+    desk.settle().await;
+    let seen = untold().await;
+    assert!(desk.notices().is_empty() && seen.len() == 1 && seen[0].words.contains("no longer connected"), "{seen:?}");
+    app.sandbox.disarm();
+    desk.writes(&app.text("Hello?"));
+    desk.settle().await;
+    assert_eq!((desk.notices().len(), untold().await.len()), (1, 1), "what was brought is not among them");
+}
+
 async fn a_file_is_named_and_a_mention_is_read_as_a_name(app: &TestApp) {
     let desk = Desk::open(app).await;
     let text = app.text("The price list");
@@ -207,6 +310,134 @@ async fn a_lost_event_before_one_that_came_is_found_within_the_hour(app: &TestAp
     app.pass(61 * 60);
     desk.settle().await;
     assert_eq!(desk.phone().len(), 2, "once");
+}
+
+async fn a_gap_in_which_more_chats_had_news_than_a_list_shows_is_caught_up_with(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let lost = app.text("Lost");
+    app.sandbox.arm(Fault::new(On::Event, What::DropEvent)).unwrap();
+    app.pass(1);
+    desk.writes(&lost);
+    desk.settle().await;
+    // Then something happens in so many others that a list of those with news shows these alone.
+    app.pass(1);
+    let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [desk.line.id]).await.unwrap();
+    let connection = ringcentral::find(&app.db, None, account).await.unwrap().unwrap();
+    let client = app.client();
+    for n in 0..ringcentral::MOST_RECENT {
+        let made = client.create_team(&connection, &format!("Team {n}"), "Of others", &[], Duration::from_secs(15)).await;
+        assert!(matches!(made, Outcome::Accepted(_)), "{made:?}");
+    }
+    let look = async || {
+        app.pass(11 * 60);
+        desk.subscriptions.step().await.unwrap();
+        desk.settle().await;
+        (desk.phone(), desk.calls(Kind::ChatList))
+    };
+    let (phone, lists) = look().await;
+    assert_eq!(phone, [lost.as_str()]);
+    let (phone, more) = look().await;
+    assert_eq!(phone, [lost], "once");
+    assert_eq!(more - lists, 1, "the list reaches back to the last look by then");
+}
+
+async fn a_chat_that_was_deleted_is_looked_at_once_and_let_be(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let deleted = app.as_agent(&desk.line, Method::DELETE, &format!("/teams/{}", desk.chat)).await;
+    assert_eq!(deleted.status(), 204);
+    app.pass(61 * 60);
+    desk.settle().await;
+    assert_eq!(desk.calls(Kind::PostList), 1, "within the hour, as any chat with events");
+    for _ in 0..30 {
+        app.pass(60);
+        desk.settle().await;
+    }
+    assert_eq!(desk.calls(Kind::PostList), 1);
+}
+
+async fn a_chat_that_cannot_be_read_is_tried_less_and_less(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.sandbox.arm(Fault::new(On::List, What::Status { status: 500, retry_after: None, code: None }).times(0)).unwrap();
+    app.pass(61 * 60);
+    for _ in 0..120 {
+        desk.settle().await;
+        app.pass(120);
+    }
+    let tries = desk.calls(Kind::PostList);
+    assert!((6..=12).contains(&tries), "{tries} in four hours");
+    app.sandbox.disarm();
+    app.sandbox.arm(Fault::new(On::Event, What::DropEvent)).unwrap();
+    let lost = app.text("Lost");
+    desk.writes(&lost);
+    desk.settle().await;
+    app.pass(75 * 60);
+    desk.settle().await;
+    assert_eq!(desk.phone(), [lost], "it is read at last");
+    let read = desk.calls(Kind::PostList);
+    app.pass(2 * 60 * 60);
+    desk.settle().await;
+    assert_eq!(desk.calls(Kind::PostList), read, "and then there is no reason to");
+}
+
+async fn looking_to_be_sure_leaves_half_of_the_minute_and_holds_up_nobodys_reply(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    for n in 2..6 {
+        app.reply(&contact(n), &desk.line, &app.text("Hello")).await;
+    }
+    app.work().await;
+    desk.settle().await;
+    desk.may_call(4).await;
+    app.pass(61 * 60);
+    desk.settle().await;
+    assert_eq!(desk.calls(Kind::PostList), 2);
+    // Of the five chats three wait to be read: that holds up no agent's reply, and no contact's.
+    let journal = app.sandbox.journal(0);
+    for n in 1..6 {
+        let (chat_id, text) = (chats_of(&journal, &contact(n))[0].to_string(), app.text("Yes"));
+        app.sandbox.agent_post(AgentPost { chat_id, text: text.clone(), ..AgentPost::default() }).unwrap();
+        desk.settle().await;
+        assert_eq!(received(&app.sandbox.journal(0), &contact(n)), [text]);
+    }
+    app.reply(&contact(3), &desk.line, &app.text("Thank you")).await;
+    app.engine.step().await.unwrap();
+    assert_eq!(app.conversation(&desk.line, &contact(3)).await.sync, SyncState::InSync);
+    for _ in 0..2 {
+        app.pass(61);
+        desk.settle().await;
+    }
+    assert_eq!(desk.calls(Kind::PostList), 5);
+}
+
+async fn a_call_that_hangs_holds_up_neither_another_accounts_agents_nor_a_stop(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    let other = app.line(Ringcentral).await;
+    desk.subscriptions.step().await.unwrap();
+    assert_eq!(app.sandbox.subscriptions().len(), 2);
+    // What there is to read of the desk is read; then somebody writes in chats of the other account alone.
+    desk.settle().await;
+    app.pass(61 * 60);
+    desk.settle().await;
+    for n in 2..6 {
+        app.reply(&contact(n), &other, &app.text("Hello")).await;
+    }
+    app.work().await;
+    desk.settle().await;
+    app.pass(61 * 60);
+    app.sandbox.arm(Fault::new(On::List, What::LoseRequest { hang: true }).times(0)).unwrap();
+    let before = app.sandbox.journal(0).len() as u64;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(desk.agents.clone().run(stop.clone()));
+    eventually("a chat is being read", async || app.sandbox.journal(before).iter().any(|entry| entry.kind == Kind::PostList)).await;
+    let text = app.text("Yes, at ten");
+    desk.writes(&text);
+    app.sandbox.deliver_due().await;
+    eventually("the agent's reply is sent", async || {
+        app.send_outbox().await;
+        desk.phone() == [text.as_str()]
+    })
+    .await;
+    stop.cancel();
+    assert!(tokio::time::timeout(Duration::from_secs(5), running).await.is_ok(), "a stop waits for no list");
 }
 
 async fn lost_events_are_caught_up_with(app: &TestApp) {
@@ -332,6 +563,9 @@ async fn a_forged_event_is_refused(app: &TestApp) {
     assert_eq!(send(&address, None).await, 401);
     assert_eq!(send(&address, Some("guessed")).await, 401);
     assert_eq!(send(&format!("{}/webhooks/ringcentral/guessed", app.url), Some("guessed")).await, 404);
+    let refused = AuditFilter { action: Some("access.webhook".to_owned()), ..AuditFilter::default() };
+    let refused = staff::search(&app.db, &app.staff.permit().unwrap(), &refused, None, 9).await.unwrap().rows;
+    assert_eq!(refused.len(), 1, "it is in the audit, once in ten minutes: {refused:?}");
     desk.settle().await;
     assert!(desk.phone().is_empty());
 }

@@ -64,7 +64,7 @@ async fn a_refused_sign_in_is_seen_and_new_secrets_mend_it(app: &TestApp) {
     let seen = the_connection(app).await;
     let secrets = async |version, jwt: &str| {
         let new = [line.client.as_str(), line.client.as_str(), jwt];
-        ringcentral::renew_secrets(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), seen.id, version, new).await
+        ringcentral::renew_secrets(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), proof(), (seen.id, version), new).await
     };
     assert!(matches!(secrets(seen.version, " ").await, Err(Problem::Invalid { field, .. }) if field == "jwt"));
     let client = client(app);
@@ -117,7 +117,9 @@ async fn another_accounts_connection_can_be_neither_seen_nor_changed(app: &TestA
     let stranger = h.member_of(h.account("Elsewhere").await).await;
     let page = ringcentral::list(&app.db, &app.now, &stranger.permit().unwrap(), None, 50).await.unwrap();
     assert!(page.rows.is_empty());
-    for (text, found) in [("account", 1), ("nobody's", 0)] {
+    let name = "Ärzte am See".to_owned();
+    app.db.work(async |tx| tx.run("update account set name = $2 where id = $1", (seen.account_id, name)).await).await.unwrap();
+    for (text, found) in [("Ärzte", 1), ("AM SEE", 1), ("nobody's", 0)] {
         let page = ringcentral::search(&app.db, &app.now, &app.staff.permit().unwrap(), text, None, None, 50).await.unwrap();
         assert_eq!(page.rows.len(), found, "{text}");
     }
@@ -136,7 +138,7 @@ async fn a_connection_that_is_needed_stays(app: &TestApp) {
     let line = app.line(Ringcentral).await;
     let seen = whole(app).await;
     assert!(seen.stays_because.is_some());
-    let removed = ringcentral::remove(&client(app), &app.staff.permit().unwrap(), seen.row.id, seen.row.version).await;
+    let removed = ringcentral::remove(&client(app), &app.staff.permit().unwrap(), proof(), seen.row.id, seen.row.version).await;
     assert!(matches!(removed, Err(Problem::Conflict { .. })), "{removed:?}");
     // What is on its way keeps it, too.
     app.reply(&contact(1), &line, &app.text("Hello")).await;
@@ -158,11 +160,11 @@ async fn a_removed_connection_leaves_no_subscription_and_no_secret_and_history_g
     app.work().await;
     app.set_type(&line, Inbox).await;
     let row = the_connection(app).await;
-    ringcentral::remove(&client(app), &app.staff.permit().unwrap(), row.id, row.version).await.unwrap();
+    ringcentral::remove(&client(app), &app.staff.permit().unwrap(), proof(), row.id, row.version).await.unwrap();
     assert!(app.sandbox.subscriptions().is_empty());
     let left: Vec<(String,)> = app.db.all("select jwt from connection", ()).await.unwrap();
     assert!(left.is_empty());
-    let again = ringcentral::remove(&client(app), &app.staff.permit().unwrap(), row.id, row.version).await;
+    let again = ringcentral::remove(&client(app), &app.staff.permit().unwrap(), proof(), row.id, row.version).await;
     assert!(matches!(again, Err(Problem::NotFound { .. })), "{again:?}");
     // The account is connected anew: what comes next stands in a chat of the new connection.
     let new = NewConnection {
@@ -219,7 +221,8 @@ async fn a_line_that_moved_does_not_wait_for_a_connection_that_cannot_be_asked(a
         account
     };
     let of = async |account| ringcentral::of_account(&app.db, &app.now, &app.staff.permit().unwrap(), account).await.unwrap().unwrap();
-    let remove = async |row: ConnectionRow| ringcentral::remove(&client(app), &app.staff.permit().unwrap(), row.id, row.version).await;
+    let remove =
+        async |row: ConnectionRow| ringcentral::remove(&client(app), &app.staff.permit().unwrap(), proof(), row.id, row.version).await;
     for (n, hindrance) in ["paused", "refused", "gone"].into_iter().enumerate() {
         let (line, theirs) = (app.line(Ringcentral).await, app.line(Ringcentral).await);
         let (from, to) = (account_of(&line).await, account_of(&theirs).await);
@@ -240,7 +243,7 @@ async fn a_line_that_moved_does_not_wait_for_a_connection_that_cannot_be_asked(a
             "refused" => {
                 let new = [line.client.as_str(), line.client.as_str(), "revoked"];
                 let permit = app.staff.permit().unwrap();
-                ringcentral::renew_secrets(&app.db, &app.now, &keys(), &permit, row.id, row.version, new).await.unwrap();
+                ringcentral::renew_secrets(&app.db, &app.now, &keys(), &permit, proof(), (row.id, row.version), new).await.unwrap();
             }
             _ => {
                 let elsewhere = ConnectionId(line.id.0);

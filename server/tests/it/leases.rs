@@ -3,6 +3,7 @@
 use crate::harness::{TestApp, TestLine, contact, eventually, on_both_engines};
 use crate::verdict::{GOOD, Said, verdict};
 use server::sandbox::{Fault, Kind, On, What};
+use std::time::Duration;
 use switchyard::sync::{EngineConfig, Next};
 use switchyard::types::IntegrationType::Ringcentral;
 use tokio::task::JoinHandle;
@@ -11,6 +12,7 @@ on_both_engines![
     the_lane_of_a_dead_worker_goes_on_within_seconds,
     a_worker_keeps_its_lane_while_its_heart_beats,
     a_worker_that_hangs_loses_its_lane_although_its_heart_beats,
+    an_account_whose_calls_hang_has_nearly_all_lanes_and_leaves_room_for_another,
 ];
 
 /// A chat that stands, and one more message that waits to be posted.
@@ -80,4 +82,29 @@ async fn a_worker_that_hangs_loses_its_lane_although_its_heart_beats(app: &TestA
     app.work().await;
     assert_eq!(verdict(&app.sandbox, &said), GOOD);
     worker.abort();
+}
+
+async fn an_account_whose_calls_hang_has_nearly_all_lanes_and_leaves_room_for_another(app: &TestApp) {
+    let (hangs, line) = (app.line(Ringcentral).await, app.line(Ringcentral).await);
+    for n in 0..40 {
+        app.reply(&contact(n), &hangs, &app.text("Hello")).await;
+    }
+    app.reply(&contact(50), &line, &app.text("Hello")).await;
+    app.work().await;
+    app.sandbox.arm(Fault::new(On::Post, What::LoseAnswer { hang: true }).times(0).containing("Hangs")).unwrap();
+    let before = app.sandbox.journal(0).len() as u64;
+    for n in 0..40 {
+        app.reply(&contact(n), &hangs, &app.text("Hangs")).await;
+    }
+    let prompt = app.text("Prompt");
+    app.reply(&contact(50), &line, &prompt).await;
+    let engine = app.further_engine(EngineConfig { call: Duration::from_secs(120), ..EngineConfig::default() });
+    let working = tokio::spawn(engine.run(app.stop.clone()));
+    let posts = |part: &str| {
+        let is_one = |text: &str| text.contains(part);
+        app.sandbox.journal(before).iter().filter(|e| e.kind == Kind::Post && e.text.as_deref().is_some_and(is_one)).count()
+    };
+    eventually("the other account's reply is posted", async || posts(&prompt) == 1).await;
+    eventually("the calls of the first are under way", async || posts("Hangs") == 28).await;
+    working.abort();
 }

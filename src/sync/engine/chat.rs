@@ -16,7 +16,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Finds the chat that was asked for, or asks for one, by the same rules as a post: reference first, then the call.
-    pub(super) async fn find_or_make_chat(&self, mut claim: Claim, connection: Connection) -> Result<Next> {
+    pub(super) async fn find_or_make_chat(&self, mut claim: Claim, connection: Connection, has_leave: bool) -> Result<Next> {
         if claim.connection_id != Some(connection.id) {
             if !self.is_settled_elsewhere(&claim).await? {
                 return Ok(Next::Nothing);
@@ -32,7 +32,7 @@ impl Engine {
             }
         }
         // For making it: whoever has looked through all of them must not have to look again. Looking asks for itself.
-        if let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, OTHER).await? {
+        if !has_leave && let Leave::Wait { until } = ringcentral::ask_leave(&self.db, &self.now, &connection, OTHER).await? {
             self.let_go(&claim, until).await?;
             return Ok(Next::Nothing);
         }

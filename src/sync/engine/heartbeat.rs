@@ -5,7 +5,7 @@
 use super::{Claim, Engine};
 use crate::db::Sql;
 use crate::messaging::inbound::json;
-use crate::types::{ConversationId, LineId, Timestamp};
+use crate::types::{AccountId, ConversationId, LineId, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,9 +24,9 @@ const RENEW: Sql = Sql {
                where l.line_id = d.line_id and l.conversation_id = d.conversation_id",
 };
 
-type Lanes = HashMap<(LineId, ConversationId), (i64, Timestamp)>;
+type Lanes = HashMap<(LineId, ConversationId), (i64, Timestamp, AccountId)>;
 
-/// The lanes that are worked here, each with its fence and since when.
+/// The lanes that are worked here, each with its fence, since when, and for which account.
 #[derive(Debug, Clone, Default)]
 pub(super) struct InHand(Arc<Mutex<Lanes>>);
 
@@ -44,8 +44,44 @@ impl InHand {
 
     pub(super) fn take(&self, claim: &Claim, at: Timestamp) -> Held {
         let key = (claim.line_id, claim.conversation_id);
-        self.lanes().insert(key, (claim.fence, at));
+        self.lanes().insert(key, (claim.fence, at, claim.account_id));
         Held { all: self.clone(), key, fence: claim.fence }
+    }
+
+    /// What may be taken in hand when so many lanes are free.
+    pub(super) fn room(&self, free: usize) -> Room {
+        let mut of_accounts: HashMap<AccountId, usize> = HashMap::new();
+        for (.., account) in self.lanes().values() {
+            *of_accounts.entry(*account).or_default() += 1;
+        }
+        Room::new(free, of_accounts)
+    }
+}
+
+/// What may be taken in hand.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// So many lanes,
+    pub most: usize,
+    /// none of which is one of these accounts: they have their share.
+    pub full: Vec<[AccountId; 1]>,
+}
+
+impl Room {
+    /// Each account leaves an eighth of what the others leave it free, and one lane at least: should its calls hang, there is room for
+    /// another, and should that one's hang, for a third. By itself it has nearly all.
+    fn new(free: usize, of_accounts: HashMap<AccountId, usize>) -> Self {
+        let share = |free: usize| free.saturating_sub((free / 8).max(1)).max(1);
+        // An account that has none under way yet.
+        let mut most = share(free).min(free);
+        let mut full = Vec::new();
+        for (account, own) in of_accounts {
+            match share(free + own).saturating_sub(own) {
+                0 => full.push([account]),
+                left => most = most.min(left),
+            }
+        }
+        Self { most, full }
     }
 }
 
@@ -53,7 +89,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         let mut lanes = self.all.lanes();
         // The lane may have been lost and taken again here.
-        if lanes.get(&self.key).is_some_and(|(fence, _)| *fence == self.fence) {
+        if lanes.get(&self.key).is_some_and(|(fence, ..)| *fence == self.fence) {
             lanes.remove(&self.key);
         }
     }
@@ -82,8 +118,8 @@ impl Engine {
         let longest = self.config.call * 4;
         let rows: Vec<_> = {
             let lanes = self.in_hand.lanes();
-            let alive = lanes.iter().filter(|(_, (_, since))| at.since(*since) < longest);
-            let mut rows: Vec<_> = alive.map(|((line, conversation), (fence, _))| (*line, *conversation, *fence)).collect();
+            let alive = lanes.iter().filter(|(_, (_, since, _))| at.since(*since) < longest);
+            let mut rows: Vec<_> = alive.map(|((line, conversation), (fence, ..))| (*line, *conversation, *fence)).collect();
             rows.sort_unstable();
             rows
         };
@@ -92,5 +128,26 @@ impl Engine {
         }
         self.db.work(async |tx| tx.run(RENEW, (json(&rows), at.plus(self.config.lease))).await).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn one_account_has_nearly_all_lanes_and_three_that_hang_leave_one() {
+        let account = |n: u128| AccountId(Uuid::from_u128(n));
+        let room = |free, of: &[(u128, usize)]| Room::new(free, of.iter().map(|(n, own)| (account(*n), *own)).collect());
+        assert_eq!(room(32, &[]), Room { most: 28, full: vec![] });
+        assert_eq!(room(5, &[(1, 27)]), Room { most: 1, full: vec![] }, "one of its lanes has ended");
+        assert_eq!(room(4, &[(1, 28)]), Room { most: 3, full: vec![[account(1)]] });
+        let two = room(1, &[(1, 28), (2, 3)]);
+        assert_eq!((two.most, two.full.len()), (1, 2), "a third one has a lane");
+        for lanes in 1..=4 {
+            assert_eq!(room(lanes, &[]).most, (lanes - 1).max(1));
+        }
+        assert_eq!(room(0, &[(1, 1)]).most, 0);
     }
 }

@@ -1,7 +1,7 @@
 //! What claimed lanes need: looked up for all of them at once, and their intents written in one transaction.
 
-use super::lease::{free, holds_all};
-use super::{Claim, Engine, LOOK_AHEAD, Next, OpenIntent, Other, Prepared, STALLED_AT_ONCE, new_reference};
+use super::lease::{Refused, free, holds_all};
+use super::{Claim, Engine, LOOK_AHEAD, Next, OTHER, OpenIntent, Other, Prepared, STALLED_AT_ONCE, new_reference};
 use crate::db::Result;
 use crate::messaging::inbound::json;
 use crate::messaging::timeline;
@@ -29,9 +29,20 @@ struct Entry {
     alone: bool,
 }
 
+/// The next message of a lane, whether it has to be posted alone, and what it says.
+type QueuedLine = (MessageId, bool, Line);
+
+/// A lane that can go on when it has leave for a call: for a post of these entries into its chat, or for making the chat.
+struct Asks {
+    claim: Claim,
+    connection: Connection,
+    call: Call,
+    post: Option<(String, Vec<QueuedLine>)>,
+}
+
 impl Engine {
     /// Looks at claimed lanes: what is ready to be posted, and what needs something else first. Lanes with nothing to do, or without
-    /// leave to call, are let go.
+    /// leave to call, are let go. Who waits longest asks first, and what one is refused nobody asks for again.
     pub(super) async fn look(&self, claims: Vec<Claim>) -> Result<(Vec<Prepared>, Vec<Other>)> {
         if claims.is_empty() {
             return Ok((Vec::new(), Vec::new()));
@@ -39,7 +50,7 @@ impl Engine {
         let keys: Vec<Key> = claims.iter().map(Claim::key).collect();
         let mut open: HashMap<Key, OpenIntent> = self.open_intents(&keys).await?;
         let mut connections: HashMap<AccountId, Option<Connection>> = HashMap::new();
-        let (mut plain, mut others) = (Vec::new(), Vec::new());
+        let (mut plain, mut others, mut asking) = (Vec::new(), Vec::new(), Vec::new());
         for claim in claims {
             // An open intent is settled against the connection that is written in it, anything else is posted through the account's own.
             let open = open.remove(&claim.key());
@@ -55,33 +66,62 @@ impl Engine {
             let chat = claim.chat_id.clone().filter(|_| claim.connection_id == connection.as_ref().map(|c| c.id));
             match (open, connection, chat) {
                 (None, Some(connection), Some(chat)) => plain.push((claim, connection, chat)),
-                (open, connection, _) => others.push(Other { claim, open, connection }),
+                (None, Some(connection), None) if claim.chat_asked_at.is_none() => {
+                    asking.push(Asks { claim, connection, call: OTHER, post: None });
+                }
+                (open, connection, _) => others.push(Other { claim, open, connection, has_leave: false }),
             }
         }
         let keys: Vec<Key> = plain.iter().map(|(claim, ..)| claim.key()).collect();
         let mut queued = self.queued(&keys).await?;
-        let mut budgets: HashMap<ConnectionId, Budget> = HashMap::new();
-        let mut ready = Vec::with_capacity(plain.len());
         for (claim, connection, chat_id) in plain {
             let Some(entries) = queued.remove(&claim.key()) else {
                 // Due at once if something came between looking and letting go.
                 self.let_go(&claim, self.now.at()).await?;
                 continue;
             };
+            let call = if entries.iter().any(|(.., line)| line.inbound) { Call::Incoming } else { Call::History };
+            asking.push(Asks { claim, connection, call, post: Some((chat_id, entries)) });
+        }
+        let ready = self.ask(asking, &mut others).await?;
+        Ok((ready, others))
+    }
+
+    /// Asks for leave, lane by lane in the order of their arrival: what is ready to be posted; whose chat may be made is added to `others`.
+    async fn ask(&self, mut asking: Vec<Asks>, others: &mut Vec<Other>) -> Result<Vec<Prepared>> {
+        asking.sort_unstable_by_key(|asks| (asks.claim.queued_since, asks.claim.key()));
+        let mut budgets: HashMap<ConnectionId, Budget> = HashMap::new();
+        let mut refused: Vec<Refused> = Vec::new();
+        let mut ready = Vec::with_capacity(asking.len());
+        for Asks { claim, connection, call, post } in asking {
+            if let Some(refused) = refused.iter_mut().find(|refused| refused.refuses(&connection, call)) {
+                refused.add(claim);
+                continue;
+            }
             let budget = match budgets.get(&connection.id) {
                 Some(known) => known,
                 None => budgets.entry(connection.id).or_insert(Budget::read(&self.db, &connection).await?),
             };
-            let call = if entries.iter().any(|(.., line)| line.inbound) { Call::Incoming } else { Call::History };
-            match budget.ask(&self.db, &self.now, &connection, call).await? {
-                Leave::Granted { few_left } => ready.push(self.compose(claim, connection, chat_id, &entries, few_left)),
-                Leave::Wait { until } => self.let_go(&claim, until).await?,
+            match (budget.ask(&self.db, &self.now, &connection, call).await?, post) {
+                (Leave::Granted { few_left }, Some((chat_id, entries))) => {
+                    ready.push(self.compose(claim, connection, chat_id, &entries, few_left));
+                }
+                (Leave::Granted { .. }, None) => {
+                    others.push(Other { claim, open: None, connection: Some(connection), has_leave: true });
+                }
+                (Leave::Wait { until }, _) => {
+                    let a_minute = budget.a_minute(&connection, call);
+                    refused.push(Refused::new(claim, connection, call, until, a_minute));
+                }
             }
         }
-        Ok((ready, others))
+        for refused in refused {
+            self.wait_in_line(refused).await?;
+        }
+        Ok(ready)
     }
 
-    fn compose(&self, claim: Claim, connection: Connection, chat_id: String, entries: &[(MessageId, bool, Line)], join: bool) -> Prepared {
+    fn compose(&self, claim: Claim, connection: Connection, chat_id: String, entries: &[QueuedLine], join: bool) -> Prepared {
         let (at, reference) = (self.now.at(), new_reference(&self.now));
         let alone: Vec<bool> = entries.iter().map(|(_, alone, _)| *alone).collect();
         let lines: Vec<Line> = entries.iter().map(|(.., line)| line.clone()).collect();
@@ -93,7 +133,7 @@ impl Engine {
 
     /// Does what a lane needs before anything can be posted in it.
     pub(super) async fn see_to(&self, other: Other) -> Result<Next> {
-        let Other { claim, open, connection } = other;
+        let Other { claim, open, connection, has_leave } = other;
         match (connection, open) {
             // It was removed: an account's own stays while a call through it is open.
             (None, Some(open)) => self.nobody_can_look(&claim, &open).await,
@@ -102,7 +142,7 @@ impl Engine {
                 self.later(&claim, None, (FailureKind::NoConnection, why), STALLED_AT_ONCE).await
             }
             (Some(connection), Some(open)) => self.settle(claim, connection, open).await,
-            (Some(connection), None) => self.find_or_make_chat(claim, connection).await,
+            (Some(connection), None) => self.find_or_make_chat(claim, connection, has_leave).await,
         }
     }
 
@@ -122,7 +162,7 @@ impl Engine {
     }
 
     /// The lanes' next entries with what they say, in sequence.
-    async fn queued(&self, lanes: &[Key]) -> Result<HashMap<Key, Vec<(MessageId, bool, Line)>>> {
+    async fn queued(&self, lanes: &[Key]) -> Result<HashMap<Key, Vec<QueuedLine>>> {
         let entries: Vec<Entry> = self
             .db
             .all(
@@ -139,7 +179,7 @@ impl Engine {
             .await?;
         let ids: Vec<(LineId, MessageId)> = entries.iter().map(|entry| (entry.line_id, entry.message_id)).collect();
         let mut lines = timeline::lines(&self.db, &ids, &self.config.public_url).await?;
-        let mut found: HashMap<Key, Vec<(MessageId, bool, Line)>> = HashMap::new();
+        let mut found: HashMap<Key, Vec<QueuedLine>> = HashMap::new();
         for entry in entries {
             let Some(line) = lines.remove(&(entry.line_id, entry.message_id)) else { continue };
             found.entry((entry.line_id, entry.conversation_id)).or_default().push((entry.message_id, entry.alone, line));

@@ -240,10 +240,9 @@ pub(super) async fn record_posted(db: &Db, now: &Now, mut posted: Vec<Posted>, f
             .await?;
         metrics::counter!("switchyard_messages_posted_total").increment(moved.len() as u64);
         // What else waits in a lane is due again, behind the lanes that have waited since before.
-        let again = Shift { due_at: Some(at), ..Shift::default() };
-        let mut shifts: BTreeMap<_, _> = ours.iter().map(|key| (*key, again)).collect();
+        let mut shifts: BTreeMap<_, _> = ours.iter().map(|key| (*key, Shift::due(at))).collect();
         for key in moved {
-            shifts.entry(key).or_insert(again).add(0, -1);
+            shifts.entry(key).or_insert(Shift::due(at)).add(0, -1);
         }
         shift_by(tx, at, shifts).await?;
         for p in &posted {

@@ -2,7 +2,9 @@
 //! for what was accepted twice.
 
 use super::lease::holds;
-use super::{CALLED_IN_VAIN, CLOCKS_DIFFER, Claim, ELSEWHERE, Engine, LOOK_AGAIN, Next, OTHER, OpenIntent, UNHURRIED, WATCH, WATCHED, WATCHED_FOR};
+use super::{
+    CALLED_IN_VAIN, CLOCKS_DIFFER, Claim, ELSEWHERE, Engine, LOOK_AGAIN, Next, OTHER, OpenIntent, UNHURRIED, WATCH, WATCHED, WATCHED_FOR,
+};
 use crate::db::Result;
 use crate::messaging::timeline;
 use crate::ringcentral::{self, Call, Connection, Leave, Outcome, Refusal};
