@@ -1,6 +1,7 @@
 //! The public API, `/api/v1`: an account's programs send messages and blasts, and read both. See `docs/api.md`.
 //!
-//! The rules: a token sees its own account's lines only; what is refused has done nothing; phone numbers are never in a path.
+//! The rules: a token sees its own account's lines only; what is refused has done nothing; phone numbers are never in a path. A wrong token
+//! is counted for the address that sent it, and a good one from there is taken all the same.
 
 pub(crate) mod problem;
 
@@ -17,11 +18,11 @@ use problem::{FieldError, Refusal, read};
 use serde_json::{Map, Value, json};
 use std::str::FromStr;
 use switchyard::clock::Now;
-use switchyard::db::Db;
+use switchyard::db::{Db, Tx};
 use switchyard::directory::{accounts, lines};
 use switchyard::messaging::idempotency::{self, Answer, Request};
 use switchyard::messaging::{blast, outbound};
-use switchyard::staff::Actor;
+use switchyard::staff::{self, Actor};
 use switchyard::types::{AccountId, BlastId, BlastRow, LineId, MessageId, PhoneNumber, Problem, Timestamp};
 
 /// A message's text is short; the rest is room for what JSON adds.
@@ -67,7 +68,11 @@ impl FromRequestParts<Api> for Caller {
         let Some((_, token)) = token else { return Err(Problem::SignedOut.into()) };
         match accounts::by_api_token(&api.db, token.trim()).await? {
             Some((account, token_name)) => Ok(Self { account, token_name, address: address_of(&parts.extensions) }),
-            None => Err(Problem::SignedOut.into()),
+            None => {
+                let address = address_of(&parts.extensions);
+                staff::refused_api_token(&api.db, &api.now, address.as_deref().unwrap_or("unknown")).await?;
+                Err(Problem::SignedOut.into())
+            }
         }
     }
 }
@@ -118,16 +123,31 @@ impl Fields {
     }
 }
 
-impl Api {
-    /// The account's line by id or by number.
-    async fn line(&self, caller: &Caller, text: &str) -> Result<LineId, Refusal> {
-        if let Ok(id) = text.parse() {
-            return Ok(id);
+/// A line as a program names it.
+enum Line {
+    Id(LineId),
+    Number(PhoneNumber),
+}
+
+impl Line {
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        match text.parse() {
+            Ok(id) => Ok(Self::Id(id)),
+            Err(_) => PhoneNumber::parse(text)
+                .map(Self::Number)
+                .map_err(|error| Refusal::invalid("line", format!("This is neither a line's id nor its number: {error}."))),
         }
-        let number = PhoneNumber::parse(text)
-            .map_err(|error| Refusal::invalid("line", format!("This is neither a line's id nor its number: {error}.")))?;
-        let found = lines::by_number_of_account(&self.db, caller.account, &number).await?;
-        found.ok_or_else(|| Refusal::invalid("line", "This account has no such line."))
+    }
+
+    /// Its id. A number is looked up within the request's effect: a repeated request gets its first answer, whoever owns the line by then.
+    async fn find(&self, tx: &mut Tx, account: AccountId) -> Result<LineId, Problem> {
+        match self {
+            Self::Id(id) => Ok(*id),
+            Self::Number(number) => {
+                let found = lines::by_number_of_account(tx, account, number).await?;
+                found.ok_or_else(|| Problem::invalid("line", "This account has no such line."))
+            }
+        }
     }
 }
 
@@ -231,8 +251,9 @@ async fn send(
     let body = read(body, LONGEST_MESSAGE).await?;
     let request = idempotent(&caller, &headers, &method, &uri, &body)?;
     let (line, to, text) = message_in(&body)?;
-    let line = api.line(&caller, &line).await?;
-    let effect = async |tx: &mut switchyard::db::Tx| {
+    let line = Line::parse(&line)?;
+    let effect = async |tx: &mut Tx| {
+        let line = line.find(tx, caller.account).await?;
         let id = outbound::send(tx, &api.now, caller.account, line, &to, &text).await?;
         let message = outbound::status_of_new(tx, caller.account, line, id).await?;
         Ok(Answer { status: 201, body: message_json(&message).to_string() })
@@ -271,9 +292,10 @@ async fn take_blast(
     let request = idempotent(&caller, &headers, &method, &uri, &body)?;
     let NewBlast { line, text, recipients, starts_at } = blast_in(&body)?;
     drop(body);
-    let line = api.line(&caller, &line).await?;
+    let line = Line::parse(&line)?;
     let actor = Actor::Api { account_id: caller.account, name: caller.token_name, address: caller.address };
-    let effect = async |tx: &mut switchyard::db::Tx| {
+    let effect = async |tx: &mut Tx| {
+        let line = line.find(tx, caller.account).await?;
         let id = blast::take(tx, &api.now, &actor, caller.account, line, &text, &recipients).await?;
         if let Some(starts_at) = starts_at {
             blast::schedule(tx, &api.now, line, id, starts_at).await?;

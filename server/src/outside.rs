@@ -8,6 +8,7 @@ use switchyard::messaging::inbound::Incoming;
 use switchyard::messaging::outbound::Delivery;
 use switchyard::ringcentral::events::Envelope;
 use switchyard::types::{PhoneNumber, Timestamp};
+use switchyard::utilities::{consent_import, v1_migration};
 
 /// A contact's message, as a carrier sends it.
 pub fn carrier_message(body: &[u8]) -> Option<Incoming> {
@@ -42,6 +43,16 @@ pub fn api_message(body: &[u8]) -> Option<(String, PhoneNumber, String)> {
 /// A blast, as an account's program sends it: line, text, recipients.
 pub fn api_blast(body: &[u8]) -> Option<(String, String, Vec<PhoneNumber>)> {
     api::blast_in(body).ok().map(|blast| (blast.line, blast.text, blast.recipients))
+}
+
+/// A CSV file of consents, as staff give it: its rows as the number of the line and the phone number, and the lines that cannot be taken.
+pub fn consents(file: &[u8], at: Timestamp) -> Option<(Vec<consent_import::Taken>, Vec<i64>)> {
+    consent_import::read_file(file.to_vec(), at).ok()
+}
+
+/// An export of the first version in JSON Lines, as staff give it: the lines that can be taken, and those that cannot.
+pub fn export(file: &[u8], at: Timestamp) -> Option<(Vec<i64>, Vec<i64>)> {
+    v1_migration::read_file(file.to_vec(), at).ok()
 }
 
 /// A text as a cell of a CSV file.

@@ -6,12 +6,13 @@
 pub mod ringcentral;
 
 use crate::api::problem::{Refusal, read};
+use app::context::ClientAddress;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use hmac::{Hmac, Mac};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +24,8 @@ use switchyard::clock::Now;
 use switchyard::db::Db;
 use switchyard::messaging::inbound::{self, Incoming, Received};
 use switchyard::messaging::outbound::{self, Delivery};
+use switchyard::staff;
+use switchyard::sync::ReleaseWindow;
 use switchyard::types::{Media, PhoneNumber, Timestamp};
 use switchyard::work::Batcher;
 
@@ -40,6 +43,7 @@ const MOST_SIGNATURES: usize = 8;
 pub struct Webhooks(Arc<Inner>);
 
 struct Inner {
+    db: Db,
     now: Now,
     secrets: HashMap<String, Vec<String>>,
     messages: Batcher<Incoming, Result<Received, String>>,
@@ -53,22 +57,22 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Webhooks {
-    /// `secrets` are by the carrier's name, as it stands in the path; several while one is being replaced. Its batchers run on the
-    /// current tokio runtime.
-    pub fn new(db: Db, now: Now, secrets: HashMap<String, Vec<String>>) -> Self {
+    /// `secrets` are by the carrier's name, as it stands in the path; several while one is being replaced. A reply releases what lies
+    /// within the window. Its batchers run on the current tokio runtime.
+    pub fn new(db: Db, now: Now, secrets: HashMap<String, Vec<String>>, window: ReleaseWindow) -> Self {
         let messages = {
             let (db, now) = (db.clone(), now.clone());
             Batcher::start(
                 BATCH,
                 move |batch: Vec<Incoming>| {
                     let (db, now) = (db.clone(), now.clone());
-                    async move { Ok(inbound::receive(&db, &now, &batch).await?.into_iter().map(Ok).collect()) }
+                    async move { Ok(inbound::receive_within(&db, &now, window, &batch).await?.into_iter().map(Ok).collect()) }
                 },
                 |error: switchyard::db::Error| Err(error.to_string()),
             )
         };
         let statuses = {
-            let now = now.clone();
+            let (db, now) = (db.clone(), now.clone());
             Batcher::start(
                 BATCH,
                 move |batch: Vec<Delivery>| {
@@ -78,7 +82,7 @@ impl Webhooks {
                 |error: switchyard::db::Error| Err(error.to_string()),
             )
         };
-        Self(Arc::new(Inner { now, secrets, messages, statuses }))
+        Self(Arc::new(Inner { db, now, secrets, messages, statuses }))
     }
 
     /// The two routes.
@@ -90,15 +94,27 @@ impl Webhooks {
     }
 
     /// A body whose signature fits one of the carrier's secrets.
-    async fn signed(&self, carrier: &str, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    async fn signed(&self, client: Client, carrier: &str, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
         let body: Bytes = read(body, LONGEST_BODY).await?;
         let signature = headers.get(crate::sandbox::SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let secrets = self.0.secrets.get(carrier).map(Vec::as_slice).unwrap_or_default();
         if !fits(signature, secrets, &body, self.0.now.at()) {
-            metrics::counter!("switchyard_webhooks_refused_total").increment(1);
+            note_refusal(&self.0.db, &self.0.now, client).await;
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, "The signature does not fit."));
         }
         Ok(body)
+    }
+}
+
+/// From where a webhook comes.
+type Client = Option<Extension<ClientAddress>>;
+
+/// A webhook that is not signed as it should be is counted, and stands in the audit, once in ten minutes for each address.
+async fn note_refusal(db: &Db, now: &Now, client: Client) {
+    metrics::counter!("switchyard_webhooks_refused_total").increment(1);
+    let address = client.map_or_else(|| "unknown".to_owned(), |client| client.address.to_string());
+    if let Err(error) = staff::refused_webhook(db, now, &address).await {
+        tracing::error!(%error, "the audit could not be written");
     }
 }
 
@@ -165,8 +181,14 @@ struct InboundBody {
     sent_at: Option<String>,
 }
 
-async fn message(State(webhooks): State<Webhooks>, Path(carrier): Path<String>, headers: HeaderMap, body: Body) -> Response {
-    let incoming = match webhooks.signed(&carrier, &headers, body).await.and_then(|body| message_in(&body)) {
+async fn message(
+    State(webhooks): State<Webhooks>,
+    client: Client,
+    Path(carrier): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let incoming = match webhooks.signed(client, &carrier, &headers, body).await.and_then(|body| message_in(&body)) {
         Ok(incoming) => incoming,
         Err(refusal) => return refusal.into_response(),
     };
@@ -227,8 +249,8 @@ enum Outcome {
     Failed,
 }
 
-async fn status(State(webhooks): State<Webhooks>, Path(carrier): Path<String>, headers: HeaderMap, body: Body) -> Response {
-    let delivery = match webhooks.signed(&carrier, &headers, body).await.and_then(|body| status_in(&body)) {
+async fn status(State(webhooks): State<Webhooks>, client: Client, Path(carrier): Path<String>, headers: HeaderMap, body: Body) -> Response {
+    let delivery = match webhooks.signed(client, &carrier, &headers, body).await.and_then(|body| status_in(&body)) {
         Ok(delivery) => delivery,
         Err(refusal) => return refusal.into_response(),
     };

@@ -15,13 +15,15 @@ pub use recipients::recipients;
 pub use rest::cancel_rest;
 
 pub(crate) use draft::forget_drafts;
+pub(crate) use edit::set_back;
 pub(crate) use needs::waiting;
 
 use super::consent;
 use super::inbound::{self, json};
 use super::outbound::{self, Outgoing};
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Error, Result, Tx};
+use crate::directory::lines::no_such_line;
 use crate::staff::{Actor, Entry, Permit, may, record};
 use crate::sync;
 use crate::types::{
@@ -305,7 +307,7 @@ async fn owner(tx: &mut Tx, permit: &Permit<may::SendMessages>, line: LineId) ->
             (line, scope.everywhere, scope.staff, scope.permission),
         )
         .await?;
-    owner.map(|(account,)| account).ok_or_else(|| Problem::not_found("There is no such line."))
+    owner.map(|(account,)| account).ok_or_else(no_such_line)
 }
 
 #[derive(sqlx::FromRow)]
@@ -316,13 +318,27 @@ struct Chunk {
     numbers: String,
 }
 
+/// Why a chunk is left where it is.
+enum Left {
+    /// Its blast is not being recorded any more: the line changed hands behind the look for it.
+    Stopped,
+    /// What the database says.
+    Database(Error),
+}
+
+impl From<Error> for Left {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
+    }
+}
+
 /// One step of the blast that was taken first, of a line that is not being transferred: records a chunk of it or, when all are recorded, makes a batch of its messages due.
 /// Says whether there was one. The chunk goes in the same transaction, so that a crash repeats nothing and loses nothing.
 ///
 /// # Errors
 /// What the database says.
 pub async fn record_next(db: &Db, now: &Now) -> Result<bool> {
-    db.work(async |tx| {
+    let recorded = db.work(async |tx| {
         if make_due(tx, now.at()).await? {
             return Ok(true);
         }
@@ -345,7 +361,14 @@ pub async fn record_next(db: &Db, now: &Now) -> Result<bool> {
         crate::work::faults::point("blast_chunk");
         let at = now.at();
         let route: inbound::Route = tx.one(outbound::ROUTE, [chunk.line_id]).await?;
-        let (body,): (String,) = tx.one("select body from blast where line_id = $1 and id = $2", (chunk.line_id, chunk.blast_id)).await?;
+        // Behind the line's lock: a flip that was waited for has paused it, and then the chunk stays.
+        let body: Option<(String,)> = tx
+            .opt(
+                "update blast set state = state where line_id = $1 and id = $2 and state = 'recording' returning body",
+                (chunk.line_id, chunk.blast_id),
+            )
+            .await?;
+        let Some((body,)) = body else { return Err(Left::Stopped) };
         let numbers: Vec<PhoneNumber> = serde_json::from_str(&chunk.numbers).unwrap_or_default();
         let out = consent::opted_out(tx, chunk.line_id, &numbers).await?;
         let wanted: Vec<&PhoneNumber> = numbers.iter().filter(|n| !out.contains(*n)).collect();
@@ -388,8 +411,13 @@ pub async fn record_next(db: &Db, now: &Now) -> Result<bool> {
         tracing::debug!(chunk = chunk.n, recorded = messages.len(), "blast chunk recorded");
         tx.tell(Change::Conversations { account_id: route.account_id, line_id: chunk.line_id });
         Ok(true)
-    })
-    .await
+    });
+    match recorded.await {
+        Ok(was_one) => Ok(was_one),
+        // It is not found again; there may be another one.
+        Err(Left::Stopped) => Ok(true),
+        Err(Left::Database(error)) => Err(error),
+    }
 }
 
 /// A blast whose recipients are all recorded is sent: its messages become due, a batch at a time in the order of their ids, so that

@@ -1,11 +1,12 @@
-//! The carrier: one HTTP contract, in JSON, by which SMS go out.
+//! The carrier: one HTTP contract, in JSON, by which SMS go out. `docs/carrier.md` has all of it, the webhooks that come back too.
 //!
-//! `POST {url}/v1/messages`, `Authorization: Bearer <key>`, body
-//! `{"reference", "from", "to", "text", "media": ["https://…"]}` → 202 or 200 `{"id", "reference", "accepted_at"}`. The same
-//! reference again is the same message: it is not sent twice. 4xx `{"error": {"code", "message"}}` is a definite no, except 429,
-//! which names Retry-After in seconds; everything else may be tried again.
-//!
-//! Back come two signed webhooks, see the README: incoming messages and delivery statuses.
+//! The rule: the same reference again is the same message and is not sent twice, so that everything but a definite no may be repeated.
+
+mod standing;
+
+pub use standing::failing;
+pub(crate) use standing::trouble;
+pub(super) use standing::{Standing, ended};
 
 use crate::types::{LineId, MessageId, PhoneNumber};
 use serde::Deserialize;
@@ -33,9 +34,11 @@ pub enum Sent {
     Accepted(String),
     /// A definite no, in words.
     Refused(String),
-    /// Not now; the same again is safe.
-    Later {
-        /// How long to wait, when the carrier says.
+    /// Nobody knows, or the carrier cannot just now, and why: it counts as a try, and the same again is safe.
+    Later(String),
+    /// It was not looked at, and nothing else would be: that is no try, and nobody calls for a while.
+    Parked {
+        /// For how long, when the carrier says.
         pause: Option<Duration>,
         /// What happened.
         why: String,
@@ -77,9 +80,14 @@ impl Carrier {
         Self { http, url: url.trim_end_matches('/').to_owned(), key }
     }
 
+    /// Its address, by which processes know that they speak of the same one.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Sends one SMS; safe to repeat after any ending but `Refused`.
     pub async fn send(&self, sms: &Sms, limit: Duration) -> Sent {
-        let later = |why: &str| Sent::Later { pause: None, why: why.to_owned() };
+        let later = |why: &str| Sent::Later(why.to_owned());
         let body = serde_json::json!({
             "reference": reference(sms.line_id, sms.message_id),
             "from": sms.from.expose(),
@@ -88,18 +96,27 @@ impl Carrier {
             "media": [],
         });
         let request = self.http.post(format!("{}/v1/messages", self.url)).bearer_auth(&self.key).json(&body).timeout(limit);
-        let Ok(answer) = request.send().await else { return later("the carrier did not answer") };
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) if error.is_connect() => return later("the carrier could not be reached"),
+            Err(_) => return later("the carrier did not answer"),
+        };
         let status = answer.status();
-        let pause =
-            answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
+        let asked: Option<u64> = answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse().ok());
+        let parked = |why: &str| Sent::Parked { pause: asked.map(Duration::from_secs), why: why.to_owned() };
+        match status.as_u16() {
+            429 => return parked("the carrier asked us to wait (429)"),
+            401 => return parked("the carrier does not know our key (401)"),
+            403 => return parked("the carrier does not let our key send (403)"),
+            _ => {}
+        }
         match answer.bytes().await {
             Err(_) => later("the carrier's answer was lost"),
             Ok(body) if status.is_success() => match serde_json::from_slice::<Accepted>(&body) {
                 Ok(accepted) => Sent::Accepted(accepted.id),
                 Err(_) => later("the carrier's answer was unreadable"),
             },
-            Ok(_) if status.as_u16() == 429 => Sent::Later { pause, why: "the carrier asked us to wait".to_owned() },
-            Ok(body) if status.is_client_error() && status.as_u16() != 401 && status.as_u16() != 408 => Sent::Refused(
+            Ok(body) if status.is_client_error() && status.as_u16() != 408 => Sent::Refused(
                 serde_json::from_slice::<Refused>(&body).map_or_else(|_| format!("the carrier refused it ({status})"), |r| r.error.message),
             ),
             Ok(_) => later(&format!("the carrier answered {status}")),

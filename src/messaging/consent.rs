@@ -1,6 +1,7 @@
 //! Consent: STOP, START, HELP and their synonyms, for line and number, on every type of line. Opted-out wins until the contact
 //! writes START, or an import brings a later opt-in with evidence. A START that was written before the opt-out and comes in behind it lifts
-//! nothing. Keywords: CTIA Messaging Principles; 47 CFR 64.1200(a)(10) for what counts as revoking.
+//! nothing. A “yes” lifts an opt-out, too, and is a word like any other where there is none. Keywords: CTIA Messaging Principles; 47 CFR
+//! 64.1200(a)(10) for what counts as revoking.
 
 mod by_hand;
 pub(crate) mod import;
@@ -21,23 +22,31 @@ pub enum Keyword {
     Stop,
     /// Messages again.
     Start,
+    /// The same of who has opted out; of anybody else a word like any other, such as the answer to a question.
+    Yes,
     /// Who is this?
     Help,
 }
 
 /// The words of each, in lower case.
-const WORDS: [(Keyword, &[&str]); 3] = [
+const WORDS: [(Keyword, &[&str]); 4] = [
     (
         Keyword::Stop,
         &["stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out", "opt-out", "stop-all"],
     ),
-    (Keyword::Start, &["start", "unstop", "yes", "subscribe", "optin", "opt in", "opt-in"]),
+    (Keyword::Start, &["start", "unstop", "subscribe", "optin", "opt in", "opt-in"]),
+    (Keyword::Yes, &["yes"]),
     (Keyword::Help, &["help", "info"]),
 ];
 
-/// Every word that is a keyword.
+/// Every word that is a keyword whoever writes it.
 pub(super) fn words() -> impl Iterator<Item = &'static str> {
-    WORDS.into_iter().flat_map(|(_, words)| words.iter().copied())
+    WORDS.into_iter().filter(|(keyword, _)| *keyword != Keyword::Yes).flat_map(|(_, words)| words.iter().copied())
+}
+
+/// Whether a message that is this word is a keyword whoever writes it, so that nothing else can answer it.
+pub fn is_reserved(word: &str) -> bool {
+    keyword(word).is_some_and(|keyword| keyword != Keyword::Yes)
 }
 
 /// The keyword that a message is, if it is one: the whole message, in any case, with spaces and closing signs dropped.
@@ -56,7 +65,7 @@ impl Keyword {
     pub fn answer(self) -> &'static str {
         match self {
             Self::Stop => "You have been unsubscribed and will get no more messages from this number. Reply START to get them again.",
-            Self::Start => "You are subscribed again. Reply STOP to get no more messages, HELP for help.",
+            Self::Start | Self::Yes => "You are subscribed again. Reply STOP to get no more messages, HELP for help.",
             Self::Help => {
                 "This number sends messages on behalf of a business. Reply STOP to get no more of them. Message and data rates may apply."
             }
@@ -73,63 +82,87 @@ pub(super) struct Given {
     pub(super) number: PhoneNumber,
     /// The account that owns the line now.
     pub(super) account_id: AccountId,
-    /// They want no messages; else they agree.
-    pub(super) out: bool,
+    /// What they wrote: STOP, START or “yes”.
+    pub(super) keyword: Keyword,
     /// When they wrote it; never ahead of when it came in.
     pub(super) at: Timestamp,
 }
 
 impl Given {
-    fn state(&self) -> &'static str {
-        if self.out { "opted_out" } else { "opted_in" }
+    fn is_out(&self) -> bool {
+        self.keyword == Keyword::Stop
     }
+
+    fn state(&self) -> &'static str {
+        if self.is_out() { "opted_out" } else { "opted_in" }
+    }
+}
+
+/// What became of a keyword.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Became {
+    /// They have opted out, and are told so: they had not by STOP before.
+    OptedOut,
+    /// They had opted out and get messages again, and are told so.
+    OptedIn,
+    /// It is written down and nothing is said: they were told before, had not opted out at all, or stay opted out.
+    Noted,
+    /// It is a word like any other.
+    Ordinary,
 }
 
 /// A line and a number.
 type Of<'a> = (LineId, &'a PhoneNumber);
 
-/// Writes the consent that came in at `at`, in order; all of it goes into the history. What was written later stands, except that a STOP
-/// always counts. Says who wrote START and stays opted out.
-pub(super) async fn write(tx: &mut Tx, now: &Now, at: Timestamp, given: &[Given]) -> Result<HashSet<(LineId, PhoneNumber)>> {
-    if given.is_empty() {
-        return Ok(HashSet::new());
-    }
-    // The history stands in the order in which it came in, whenever it was written; ids of one millisecond are in none.
-    let mut ids: Vec<Uuid> = given.iter().map(|_| now.id_at(at)).collect();
-    ids.sort_unstable();
-    let events: Vec<_> =
-        given.iter().zip(&ids).map(|(given, id)| (given.line_id, &given.number, id, given.account_id, given.state(), given.at)).collect();
-    tx.run(
-        "insert into consent_event (line_id, number, id, account_id, state, source, at)
-         select unhex(j.value->>0, '-'), j.value->>1, unhex(j.value->>2, '-'), unhex(j.value->>3, '-'), j.value->>4, 'keyword',
-           cast(j.value->>5 as bigint)
-         from json_each($1) j",
-        [super::inbound::json(&events)],
-    )
-    .await?;
+/// Who has opted out: since when, and whether by STOP.
+type Out = HashMap<(LineId, PhoneNumber), (Timestamp, bool)>;
 
-    // Who was erased and writes again has said it anew, if they wrote it later; until then their opt-out stands like any other.
-    let erased = erased_of(tx, given).await?;
-    let mut said_anew: HashMap<Of<'_>, &str> = HashMap::new();
-    let mut stays_erased: HashSet<Of<'_>> = HashSet::new();
-    let mut counts: Vec<Given> = Vec::with_capacity(given.len());
-    for one in given {
-        let key = (one.line_id, &one.number);
-        let mut one = one.clone();
-        if let Some((hash, out_at)) = erased.get(&key) {
-            if is_behind(one.at, *out_at, at) {
-                if !one.out {
-                    stays_erased.insert(key);
-                    continue;
-                }
-                one.at = *out_at;
-            }
-            said_anew.insert(key, hash);
-        }
-        counts.push(one);
+/// Writes the consent that came in at `at`, in order; all of it goes into the history, but what is a word like any other. What was written
+/// later stands, except that a STOP always counts. Says what became of each.
+pub(super) async fn write(tx: &mut Tx, now: &Now, at: Timestamp, given: &[Given]) -> Result<Vec<Became>> {
+    let mut became = vec![Became::Noted; given.len()];
+    if given.is_empty() {
+        return Ok(became);
     }
-    for round in rounds(counts) {
-        let rows: Vec<_> = round.iter().map(|one| (one.line_id, &one.number, one.account_id, one.state(), one.at)).collect();
+    // Who was erased and writes again has said it anew, if they wrote it later; until then their opt-out stands like any other.
+    let mut erased = erased_of(tx, given).await?;
+    let mut said_anew: Vec<(LineId, String)> = Vec::new();
+    for round in rounds(given) {
+        let keys: Vec<Of<'_>> = round.iter().map(|place| (given[*place].line_id, &given[*place].number)).collect();
+        let out = out_of(tx, &keys).await?;
+        let mut rows = Vec::with_capacity(round.len());
+        for place in round {
+            let one = &given[place];
+            let key = (one.line_id, &one.number);
+            let stands = out.get(&(one.line_id, one.number.clone())).copied();
+            let of_erased = erased.get(&key).map(|(_, out_at)| *out_at);
+            let is_late = stands.map(|(out_at, _)| out_at).into_iter().chain(of_erased).any(|out_at| is_behind(one.at, out_at, at));
+            let was_out = stands.is_some() || of_erased.is_some();
+            became[place] = match one.keyword {
+                Keyword::Yes if !was_out || is_late => Became::Ordinary,
+                Keyword::Stop if stands.is_some_and(|(_, by_stop)| by_stop) => Became::Noted,
+                Keyword::Stop => Became::OptedOut,
+                _ if was_out && !is_late => Became::OptedIn,
+                _ => Became::Noted,
+            };
+            if became[place] == Became::Ordinary {
+                continue;
+            }
+            let mut written = one.at;
+            if let Some(out_at) = of_erased {
+                if is_behind(one.at, out_at, at) {
+                    if !one.is_out() {
+                        continue;
+                    }
+                    written = out_at;
+                }
+                said_anew.extend(erased.remove(&key).map(|(hash, _)| (one.line_id, hash)));
+            }
+            rows.push((one.line_id, &one.number, one.account_id, one.state(), written));
+        }
+        if rows.is_empty() {
+            continue;
+        }
         // What lies ahead of the present was imported by its day alone: it is over before what a contact writes today.
         tx.run(
             "insert into consent (line_id, number, account_id, state, source, at)
@@ -145,30 +178,63 @@ pub(super) async fn write(tx: &mut Tx, now: &Now, at: Timestamp, given: &[Given]
         .await?;
     }
     if !said_anew.is_empty() {
-        let hashes: Vec<_> = said_anew.iter().map(|((line, _), hash)| (line, hash)).collect();
         tx.run(
             "delete from erased_opt_out
              where (line_id, number_hash) in (select unhex(j.value->>0, '-'), j.value->>1 from json_each($1) j)",
-            [super::inbound::json(&hashes)],
+            [super::inbound::json(&said_anew)],
         )
         .await?;
     }
+    remember(tx, now, at, given, &became).await?;
 
-    let started: Vec<Of<'_>> = given.iter().filter(|one| !one.out).map(|one| (one.line_id, &one.number)).collect();
-    if started.is_empty() {
-        return Ok(HashSet::new());
+    // Nobody is told that they are subscribed who is not: they may have written STOP behind it, in the same batch.
+    let again = given.iter().zip(&became).filter(|(_, became)| **became == Became::OptedIn);
+    let keys: Vec<Of<'_>> = again.map(|(one, _)| (one.line_id, &one.number)).collect();
+    let out = out_of(tx, &keys).await?;
+    for (one, became) in given.iter().zip(&mut became) {
+        if *became == Became::OptedIn && out.contains_key(&(one.line_id, one.number.clone())) {
+            *became = Became::Noted;
+        }
     }
-    let out: Vec<(LineId, PhoneNumber)> = tx
+    Ok(became)
+}
+
+/// The history stands in the order in which it came in, whenever it was written; ids of one millisecond are in none.
+async fn remember(tx: &mut Tx, now: &Now, at: Timestamp, given: &[Given], became: &[Became]) -> Result<()> {
+    let said: Vec<&Given> = given.iter().zip(became).filter(|(_, became)| **became != Became::Ordinary).map(|(one, _)| one).collect();
+    if said.is_empty() {
+        return Ok(());
+    }
+    let mut ids: Vec<Uuid> = said.iter().map(|_| now.id_at(at)).collect();
+    ids.sort_unstable();
+    let events: Vec<_> =
+        said.iter().zip(&ids).map(|(given, id)| (given.line_id, &given.number, id, given.account_id, given.state(), given.at)).collect();
+    tx.run(
+        "insert into consent_event (line_id, number, id, account_id, state, source, at)
+         select unhex(j.value->>0, '-'), j.value->>1, unhex(j.value->>2, '-'), unhex(j.value->>3, '-'), j.value->>4, 'keyword',
+           cast(j.value->>5 as bigint)
+         from json_each($1) j",
+        [super::inbound::json(&events)],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Which of these have opted out, as the record stands.
+async fn out_of(tx: &mut Tx, keys: &[Of<'_>]) -> Result<Out> {
+    if keys.is_empty() {
+        return Ok(Out::new());
+    }
+    let rows: Vec<(LineId, PhoneNumber, Timestamp, bool)> = tx
         .all(
-            "select c.line_id, c.number
+            "select c.line_id, c.number, c.at, c.source = 'keyword'
              from json_each($1) j
              join consent c on c.line_id = unhex(j.value->>0, '-') and c.number = j.value->>1
              where c.state = 'opted_out'",
-            [super::inbound::json(&started)],
+            [super::inbound::json(keys)],
         )
         .await?;
-    let erased = stays_erased.into_iter().filter(|key| !said_anew.contains_key(key)).map(|(line, number)| (line, number.clone()));
-    Ok(out.into_iter().chain(erased).collect())
+    Ok(rows.into_iter().map(|(line, number, at, by_stop)| ((line, number), (at, by_stop))).collect())
 }
 
 /// Whether what was written at `written` is older than an opt-out that stands. One of the future does not stand yet.
@@ -176,21 +242,22 @@ fn is_behind(written: Timestamp, out_at: Timestamp, now: Timestamp) -> bool {
     written < out_at && out_at <= now
 }
 
-/// What a number said several times in rounds, in order: it comes once in each, as one statement wants it. All numbers are in one order
-/// everywhere, so that two transactions cannot wait for each other.
-fn rounds(given: Vec<Given>) -> Vec<Vec<Given>> {
-    let mut rounds: Vec<Vec<Given>> = Vec::new();
-    let mut times: HashMap<(LineId, PhoneNumber), usize> = HashMap::new();
-    for one in given {
-        let time = times.entry((one.line_id, one.number.clone())).or_default();
+/// The places of what a number said several times, in rounds, in order: it comes once in each, as one statement wants it. All numbers are
+/// in one order everywhere, so that two transactions cannot wait for each other.
+fn rounds(given: &[Given]) -> Vec<Vec<usize>> {
+    let mut rounds: Vec<Vec<usize>> = Vec::new();
+    let mut times: HashMap<Of<'_>, usize> = HashMap::new();
+    for (place, one) in given.iter().enumerate() {
+        let time = times.entry((one.line_id, &one.number)).or_default();
         match rounds.get_mut(*time) {
-            Some(round) => round.push(one),
-            None => rounds.push(vec![one]),
+            Some(round) => round.push(place),
+            None => rounds.push(vec![place]),
         }
         *time += 1;
     }
+    let key = |place: usize| (given[place].line_id, &given[place].number);
     for round in &mut rounds {
-        round.sort_unstable_by(|a, b| (a.line_id, &a.number).cmp(&(b.line_id, &b.number)));
+        round.sort_unstable_by(|a, b| key(*a).cmp(&key(*b)));
     }
     rounds
 }
@@ -226,11 +293,18 @@ fn hash(salt: &[u8], number: &PhoneNumber) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Erases what a number has said to an account's lines. An opt-out stays as a hash, so that nobody texts them again.
+/// Erases what a number has said to an account's lines. An opt-out stays as a hash, so that nobody texts them again; and so does that they
+/// were erased, so that no older file brings them back. It stays when they write again: what was erased is still erased.
 pub(super) async fn erase(tx: &mut Tx, now: &Now, account: AccountId, number: &PhoneNumber) -> Result<()> {
     tx.run("insert into erasure_salt (one, salt) values ('salt', $1) on conflict (one) do nothing", [now.rng.bytes::<32>().to_vec()])
         .await?;
     let Some(salt) = salt(tx).await? else { return Ok(()) };
+    tx.run(
+        "insert into erased_contact (account_id, number_hash, at) values ($1, $2, $3)
+         on conflict (account_id, number_hash) do update set at = excluded.at",
+        (account, hash(&salt, number), now.at()),
+    )
+    .await?;
     tx.run(
         "insert into erased_opt_out (line_id, number_hash, account_id, at)
          select c.line_id, $3, l.account_id, c.at
@@ -282,8 +356,50 @@ async fn erased(tx: &mut Tx, line: LineId, numbers: &[PhoneNumber]) -> Result<Ha
             (line, super::inbound::json(&hashes)),
         )
         .await?;
+    Ok(those_of(numbers, &hashes, found))
+}
+
+/// Which of these numbers are of contacts whom the account has erased.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn erased_contacts(tx: &mut Tx, account: AccountId, numbers: &[PhoneNumber]) -> Result<HashSet<PhoneNumber>> {
+    let salted: Option<(Vec<u8>,)> = tx
+        .opt("select salt from erasure_salt where one = 'salt' and exists (select 1 from erased_contact where account_id = $1)", [account])
+        .await?;
+    let Some((salt,)) = salted else { return Ok(HashSet::new()) };
+    let hashes: Vec<[String; 1]> = numbers.iter().map(|number| [hash(&salt, number)]).collect();
+    let found: Vec<(String,)> = tx
+        .all(
+            "select e.number_hash
+             from erased_contact e
+             where e.account_id = $1 and e.number_hash in (select j.value->>0 from json_each($2) j)",
+            (account, super::inbound::json(&hashes)),
+        )
+        .await?;
+    Ok(those_of(numbers, &hashes, found))
+}
+
+/// Of numbers and their hashes, those whose hash was found.
+fn those_of(numbers: &[PhoneNumber], hashes: &[[String; 1]], found: Vec<(String,)>) -> HashSet<PhoneNumber> {
     let found: HashSet<String> = found.into_iter().map(|(hash,)| hash).collect();
-    Ok(numbers.iter().zip(&hashes).filter(|(_, hash)| found.contains(&hash[0])).map(|(number, _)| number.clone()).collect())
+    numbers.iter().zip(hashes).filter(|(_, hash)| found.contains(&hash[0])).map(|(number, _)| number.clone()).collect()
+}
+
+/// Keeps opt-outs of erased contacts as hashes: nobody texts them, and their numbers do not come back.
+async fn keep_erased(tx: &mut Tx, (line, account): (LineId, AccountId), outs: &[(&PhoneNumber, Timestamp)]) -> Result<()> {
+    let Some(salt) = salt(tx).await? else { return Ok(()) };
+    let rows: Vec<_> = outs.iter().map(|(number, at)| (hash(&salt, number), at)).collect();
+    tx.run(
+        "insert into erased_opt_out (line_id, number_hash, account_id, at)
+         select $1, j.value->>0, $2, cast(j.value->>1 as bigint)
+         from json_each($3) j
+         where true
+         on conflict (line_id, number_hash) do nothing",
+        (line, account, super::inbound::json(&rows)),
+    )
+    .await?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -300,5 +416,7 @@ mod tests {
         for text in ["", "please stop by at nine", "stopp", "don't stop", "yes please"] {
             assert_eq!(keyword(text), None, "{text}");
         }
+        assert_eq!((keyword("Yes!"), is_reserved("yes")), (Some(Keyword::Yes), false), "it may answer a question");
+        assert!(is_reserved("stop") && is_reserved("help") && !is_reserved("hours"));
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Held {
     pub(crate) group_texts: Vec<(LineId, MessageId)>,
     /// Opt-outs.
     pub(crate) opt_outs: i64,
-    /// A line of the account is on its way from or to another one.
+    /// A line is on its way to the account.
     pub(crate) transferring: bool,
 }
 

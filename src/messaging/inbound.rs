@@ -1,15 +1,15 @@
 //! Incoming messages, many at once: recorded, deduplicated, consent set, routed by the line's type, in one transaction.
 
-use super::consent::{self, Keyword};
+use super::consent::{self, Became, Keyword};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx};
 use crate::figures::{self, Counter};
-use crate::sync::{self, Arrival};
+use crate::sync::{self, Arrival, ReleaseWindow};
 use crate::types::{
     AccountId, Change, ConversationId, IntegrationType, LineId, Media, MessageId, Origin, PhoneNumber, ResponderId, Timestamp,
 };
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// An incoming message as the carrier tells it.
 #[derive(Debug, Clone)]
@@ -72,15 +72,24 @@ struct New<'a> {
     id: MessageId,
     conversation: Option<ConversationId>,
     keyword: Option<Keyword>,
-    /// It is a START, and the contact stays opted out: they wrote STOP later, which came in first.
-    stays_out: bool,
+    /// The keyword has an answer of its own: nobody is told twice that they opted out, nor that they are subscribed again who always were.
+    is_answered: bool,
 }
 
-/// Records a batch; answers one by one, in order. All or nothing: after an error nothing is recorded.
+/// Records a batch; answers one by one, in order. All or nothing: after an error nothing is recorded. A reply releases what lies within
+/// the usual window.
 ///
 /// # Errors
 /// What the database says.
 pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Received>> {
+    receive_within(db, now, ReleaseWindow::default(), batch).await
+}
+
+/// The same with this window.
+///
+/// # Errors
+/// What the database says.
+pub async fn receive_within(db: &Db, now: &Now, window: ReleaseWindow, batch: &[Incoming]) -> Result<Vec<Received>> {
     db.work(async |tx| {
         let at = now.at();
         let mut numbers: Vec<[&PhoneNumber; 1]> = batch.iter().map(|m| [&m.to]).collect();
@@ -110,7 +119,7 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
             };
             if *answer == Received::Recorded {
                 let keyword = consent::keyword(&incoming.body);
-                new.push(New { incoming, route: *route, id: MessageId(now.id_at(at)), conversation: None, keyword, stays_out: false });
+                new.push(New { incoming, route: *route, id: MessageId(now.id_at(at)), conversation: None, keyword, is_answered: true });
             }
         }
         // Ids of one millisecond are in no order; arrival order is.
@@ -119,7 +128,14 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
         new.iter_mut().zip(ids).for_each(|(m, id)| m.id = id);
 
         super::unknown::keep(tx, now, at, &strays).await?;
-        let stay_out = consent::write(tx, now, at, &given(&new, at)).await?;
+        let (places, given): (Vec<usize>, Vec<consent::Given>) = given(&new, at).into_iter().unzip();
+        for (place, became) in places.into_iter().zip(consent::write(tx, now, at, &given).await?) {
+            match became {
+                Became::OptedOut | Became::OptedIn => {}
+                Became::Noted => new[place].is_answered = false,
+                Became::Ordinary => new[place].keyword = None,
+            }
+        }
         let routed: Vec<(LineId, AccountId, &PhoneNumber)> = new
             .iter()
             .filter(|m| m.route.integration_type != IntegrationType::None)
@@ -129,7 +145,6 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
         for m in &mut new {
             let key = (m.route.id, m.incoming.from.clone());
             m.conversation = conversations.get(&key).copied();
-            m.stays_out = m.keyword == Some(Keyword::Start) && stay_out.contains(&key);
         }
         record(tx, at, &new).await?;
         let replies = reply(tx, now, at, &new).await?;
@@ -146,7 +161,7 @@ pub async fn receive(db: &Db, now: &Now, batch: &[Incoming]) -> Result<Vec<Recei
                 })
             })
             .collect();
-        sync::arrive(tx, now, &arrivals).await?;
+        sync::arrive(tx, now, window, &arrivals).await?;
         for m in &new {
             if let Some(conversation_id) = m.conversation {
                 tx.tell(Change::Conversation { account_id: m.route.account_id, line_id: m.route.id, conversation_id });
@@ -174,22 +189,19 @@ async fn known_already(tx: &mut Tx, batch: &[Incoming], routes: &HashMap<PhoneNu
     Ok(rows.into_iter().collect())
 }
 
-/// The consent that the batch's keywords give, in order. It counts from when the carrier says that it was written, and from no later than
-/// when it came in: a webhook may be late, and a carrier's clock wrong.
-fn given(new: &[New<'_>], at: Timestamp) -> Vec<consent::Given> {
-    let given = new.iter().filter_map(|m| {
-        let out = match m.keyword? {
-            Keyword::Stop => true,
-            Keyword::Start => false,
-            Keyword::Help => return None,
-        };
-        Some(consent::Given {
+/// The consent that the batch's keywords give, in order, each with the message's place. It counts from when the carrier says that it was
+/// written, and from no later than when it came in: a webhook may be late, and a carrier's clock wrong.
+fn given(new: &[New<'_>], at: Timestamp) -> Vec<(usize, consent::Given)> {
+    let given = new.iter().enumerate().filter_map(|(place, m)| {
+        let keyword = m.keyword.filter(|keyword| *keyword != Keyword::Help)?;
+        let given = consent::Given {
             line_id: m.route.id,
             number: m.incoming.from.clone(),
             account_id: m.route.account_id,
-            out,
+            keyword,
             at: m.incoming.sent_at.map_or(at, |sent| sent.min(at)),
-        })
+        };
+        Some((place, given))
     });
     given.collect()
 }
@@ -258,8 +270,8 @@ async fn record(tx: &mut Tx, at: Timestamp, new: &[New<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// Queues what answers by itself: the confirmation of a keyword on every type, a responder's reply where messages are routed and the
-/// account is open.
+/// Queues what answers by itself: the confirmation of a keyword on every type, a responder's reply where messages are routed, the account
+/// is open and the contact has not opted out.
 async fn reply(tx: &mut Tx, now: &Now, at: Timestamp, new: &[New<'_>]) -> Result<HashMap<MessageId, MessageId>> {
     let words: Vec<(LineId, String)> = new
         .iter()
@@ -281,17 +293,27 @@ async fn reply(tx: &mut Tx, now: &Now, at: Timestamp, new: &[New<'_>]) -> Result
         .await?
     };
     let responders: HashMap<(LineId, String), String> = found.into_iter().map(|(line, word, _, reply)| ((line, word), reply)).collect();
+    let mut asked: Vec<Option<&String>> = Vec::with_capacity(new.len());
+    let mut asking: BTreeMap<LineId, Vec<PhoneNumber>> = BTreeMap::new();
+    for m in new {
+        let is_heard = m.keyword.is_none() && m.route.integration_type != IntegrationType::None;
+        let reply = responders.get(&(m.route.id, m.incoming.body.trim().to_lowercase())).filter(|_| is_heard);
+        if reply.is_some() {
+            asking.entry(m.route.id).or_default().push(m.incoming.from.clone());
+        }
+        asked.push(reply);
+    }
+    let mut silent: HashSet<(LineId, PhoneNumber)> = HashSet::new();
+    for (line, numbers) in asking {
+        silent.extend(consent::opted_out(tx, line, &numbers).await?.into_iter().map(|number| (line, number)));
+    }
     let mut replies = HashMap::new();
     let mut rows = Vec::new();
-    for m in new {
-        let (origin, text) = match m.keyword {
-            // Nobody is told that they are subscribed who is not.
-            Some(_) if m.stays_out => continue,
-            Some(keyword) => (Origin::Confirmation, keyword.answer().to_owned()),
-            None => match responders.get(&(m.route.id, m.incoming.body.trim().to_lowercase())) {
-                Some(reply) if m.route.integration_type != IntegrationType::None => (Origin::Responder, reply.clone()),
-                _ => continue,
-            },
+    for (m, responder) in new.iter().zip(asked) {
+        let (origin, text) = match (m.keyword, responder) {
+            (Some(keyword), _) if m.is_answered => (Origin::Confirmation, keyword.answer().to_owned()),
+            (None, Some(reply)) if !silent.contains(&(m.route.id, m.incoming.from.clone())) => (Origin::Responder, reply.clone()),
+            _ => continue,
         };
         let id = MessageId(now.id_at(at));
         replies.insert(m.id, id);

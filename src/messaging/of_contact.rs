@@ -23,7 +23,7 @@ struct Row {
 pub async fn lines_of_contact(db: &Db, permit: &Permit<may::SeeMessages>, id: ContactId) -> Result<Vec<ContactLine>, Problem> {
     let scope = permit.scope();
     let found = contacts::number_of(db, id).await?;
-    let (account, number) = found.ok_or_else(|| Problem::not_found("There is no such contact."))?;
+    let (account, number) = found.ok_or_else(contacts::no_such_contact)?;
     let rows: Vec<Row> = db
         .all(
             "select l.id as line_id, l.label as line, l.number as line_number, c.id as conversation, c.last_at, o.state as consent

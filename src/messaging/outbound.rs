@@ -1,37 +1,27 @@
 //! Outgoing messages: recorded with their held row in one transaction, sent by a paced worker, never sent twice: the carrier
 //! knows the reference. Consent is checked at the moment of sending. On a RingCentral line the SMS is never delayed; only its
 //! post is held. What was tried without a clear answer is not known to be unsent: the carrier's word on it counts, however late it comes.
+//! A carrier that is down is tried for a day; while it asks to wait or refuses our key, nothing is tried and nothing fails.
 
-use super::carrier::{Carrier, Sent, Sms, from_reference};
+mod delivery;
+mod sending;
+
+pub use delivery::{Delivery, delivered};
+pub use sending::{run, step};
+
 use super::inbound::json;
 use super::{consent, inbound};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx};
-use crate::figures::{self, Counter};
-use crate::sync::{self, NotReached};
+use crate::sync;
 use crate::types::{
     AccountId, BlastId, Change, ConversationId, IntegrationType, LineId, MessageId, MessageState, Origin, PhoneNumber, Problem, Timestamp,
 };
-use crate::work::{Batcher, backoff, wait_for};
-use futures_util::stream::{self, StreamExt};
 use std::collections::HashSet;
-use std::time::Duration;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// The longest message: ten SMS parts of GSM text (153 characters each), rounded.
 pub const LONGEST: usize = 1_600;
-/// A claimed message is tried again by another worker after this time.
-const CLAIM: Duration = Duration::from_secs(60);
-/// The carrier's answer is waited for this long.
-const CALL: Duration = Duration::from_secs(20);
-/// After so many tries a message fails.
-const TRIES: i64 = 12;
-/// So many calls are under way at once, at most: some that hang leave room for others.
-const CALLS: usize = 128;
-/// At most every so often something is claimed, so that not every call that ends makes a transaction.
-const BETWEEN_CLAIMS: Duration = Duration::from_millis(10);
 
 /// A message to be queued.
 #[derive(Debug, Clone)]
@@ -75,12 +65,14 @@ pub(super) async fn queue(tx: &mut Tx, at: Timestamp, rows: &[Outgoing]) -> Resu
     Ok(())
 }
 
-/// A line as a sender needs it; share-locked on PostgreSQL, so that no change of type passes by.
+/// A line as a sender needs it; share-locked on PostgreSQL, so that no change of type passes by. Locked before it is joined: who waited
+/// for a line that changed hands joins it to its new account.
 pub(super) const ROUTE: Sql = Sql {
     sqlite: "select l.id, l.account_id, l.integration_type, l.closed_at is not null or a.closed_at is not null as is_closed
              from line l join account a on a.id = l.account_id where l.id = $1",
     postgres: "select l.id, l.account_id, l.integration_type, l.closed_at is not null or a.closed_at is not null as is_closed
-               from line l join account a on a.id = l.account_id where l.id = $1 for share of l",
+               from (select id, account_id, integration_type, closed_at from line where id = $1 for share) l
+               join account a on a.id = l.account_id",
 };
 
 /// The line that a message is to be sent from.
@@ -150,7 +142,7 @@ pub(super) async fn send_from(
     };
     let message = Outgoing {
         line_id: line,
-        id: MessageId(now.id_at(at)),
+        id: id_behind(tx, now, line, to).await?,
         account_id: account,
         conversation_id: conversation,
         number: to.clone(),
@@ -168,6 +160,24 @@ pub(super) async fn send_from(
         tx.tell(Change::Conversation { account_id: account, line_id: line, conversation_id });
     }
     Ok(id)
+}
+
+/// The id of what is said to a contact now, above those of what was said before and still waits: ids of one millisecond are in no order,
+/// and the clocks of machines differ.
+async fn id_behind(tx: &mut Tx, now: &Now, line: LineId, number: &PhoneNumber) -> Result<MessageId> {
+    let newest: Option<(MessageId,)> = tx
+        .opt(
+            "select id from message
+             where line_id = $1 and number = $2 and due_at is not null and blast_id is null and origin in ('agent', 'api', 'staff')
+             order by id desc
+             limit 1",
+            (line, number.clone()),
+        )
+        .await?;
+    let drawn = MessageId(now.id());
+    // Two that come at the same moment draw different ones.
+    let above = |newest: MessageId| MessageId(Uuid::from_u128(newest.0.as_u128() + 1 + u128::from(now.rng.below(1 << 32))));
+    Ok(newest.map_or(drawn, |(newest,)| drawn.max(above(newest))))
 }
 
 /// What became of an agent's reply.
@@ -197,24 +207,13 @@ pub async fn reply_as_agent(
     if !consent::opted_out(tx, line, std::slice::from_ref(&number)).await?.is_empty() {
         return Ok(AgentReply::OptedOut);
     }
-    // Ids of one millisecond are in no order; what one agent writes is, so each id is above those that still wait.
-    let newest: Option<(MessageId,)> = tx
-        .opt(
-            "select id from message
-             where line_id = $1 and conversation_id = $2 and due_at is not null and origin = 'agent'
-             order by id desc
-             limit 1",
-            (line, conversation),
-        )
-        .await?;
-    let mut last = newest.map(|(id,)| id);
+    let mut next = id_behind(tx, now, line, &number).await?;
     let mut ids: Vec<MessageId> = Vec::new();
     let mut rows = Vec::new();
     let chars: Vec<char> = text.chars().filter(|c| *c != '\0').collect();
     for part in chars.chunks(LONGEST) {
-        let drawn = MessageId(now.id_at(at));
-        let id = last.map_or(drawn, |last| drawn.max(MessageId(Uuid::from_u128(last.0.as_u128() + 1))));
-        last = Some(id);
+        let id = next;
+        next = MessageId(Uuid::from_u128(id.0.as_u128() + 1));
         ids.push(id);
         rows.push(Outgoing {
             line_id: line,
@@ -276,270 +275,6 @@ pub async fn status_of_new(tx: &mut Tx, account: AccountId, line: LineId, id: Me
     tx.one(STATUS, (account, line, id)).await
 }
 
-#[derive(Debug, Clone, sqlx::FromRow)]
-struct Due {
-    line_id: LineId,
-    id: MessageId,
-    account_id: AccountId,
-    conversation_id: Option<ConversationId>,
-    number: PhoneNumber,
-    origin: Origin,
-    body: String,
-    blast_id: Option<BlastId>,
-    attempts: i64,
-    line_number: PhoneNumber,
-    opted_out: bool,
-}
-
-/// Claims what is due by moving its time on: a worker that dies leaves it to be tried again. What an agent writes waits for what he
-/// wrote to this contact before.
-const CLAIM_TALK: Sql = Sql {
-    sqlite: "update message as m set due_at = $2, attempts = m.attempts + 1
-             from (select n.line_id, n.id from message n
-                   where n.due_at <= $1 and n.blast_id is null
-                     and (n.origin <> 'agent' or not exists (
-                       select 1 from message e
-                       where e.line_id = n.line_id and e.conversation_id = n.conversation_id and e.due_at is not null
-                         and e.origin = 'agent' and e.id < n.id))
-                   order by n.due_at, n.line_id, n.id limit $3) d
-             where m.line_id = d.line_id and m.id = d.id
-             returning line_id, id",
-    postgres: "update message as m set due_at = $2, attempts = m.attempts + 1
-               from (select n.line_id, n.id from message n
-                     where n.due_at <= $1 and n.blast_id is null
-                       and (n.origin <> 'agent' or not exists (
-                         select 1 from message e
-                         where e.line_id = n.line_id and e.conversation_id = n.conversation_id and e.due_at is not null
-                           and e.origin = 'agent' and e.id < n.id))
-                     order by n.due_at, n.line_id, n.id limit $3 for update skip locked) d
-               where m.line_id = d.line_id and m.id = d.id
-               returning m.line_id, m.id",
-};
-
-/// The same for blasts, which take what room is left.
-const CLAIM_BLAST: Sql = Sql {
-    sqlite: "update message as m set due_at = $2, attempts = m.attempts + 1
-             from (select line_id, id from message
-                   where due_at <= $1 and blast_id is not null order by due_at, line_id, id limit $3) d
-             where m.line_id = d.line_id and m.id = d.id
-             returning line_id, id",
-    postgres: "update message as m set due_at = $2, attempts = m.attempts + 1
-               from (select line_id, id from message
-                     where due_at <= $1 and blast_id is not null order by due_at, line_id, id limit $3 for update skip locked) d
-               where m.line_id = d.line_id and m.id = d.id
-               returning m.line_id, m.id",
-};
-
-async fn claim(tx: &mut Tx, at: Timestamp, most: i64) -> Result<Vec<Due>> {
-    let mut claimed: Vec<(LineId, MessageId)> = tx.all(CLAIM_TALK, (at, at.plus(CLAIM), most)).await?;
-    let left = most - i64::try_from(claimed.len()).unwrap_or(most);
-    if left > 0 {
-        claimed.extend(tx.all::<(LineId, MessageId)>(CLAIM_BLAST, (at, at.plus(CLAIM), left)).await?);
-    }
-    if claimed.is_empty() {
-        return Ok(Vec::new());
-    }
-    tx.all(
-        "select m.line_id, m.id, l.account_id, m.conversation_id, m.number, m.origin, m.body, m.blast_id, m.attempts,
-           l.number as line_number, coalesce(c.state = 'opted_out', false) as opted_out
-         from json_each($1) j
-         join message m on m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
-         join line l on l.id = m.line_id
-         left join consent c on c.line_id = m.line_id and c.number = m.number
-         order by m.id",
-        [json(&claimed)],
-    )
-    .await
-}
-
-/// How sending a message ended, as it is written down.
-#[derive(Debug, Clone)]
-struct Attempt {
-    due: Due,
-    sent: Option<Sent>,
-}
-
-impl Attempt {
-    /// Why the message did not come to the contact, when it ends with this.
-    fn not_reached(&self) -> NotReached {
-        match self.sent {
-            None if self.due.attempts > 1 => NotReached::OptedOutSince,
-            None => NotReached::OptedOut,
-            Some(Sent::Refused(_)) => NotReached::Refused,
-            Some(_) => NotReached::Unanswered,
-        }
-    }
-}
-
-/// Which of these messages still wait to be sent; they do until the transaction ends.
-const STILL_QUEUED: Sql = Sql {
-    sqlite: "select m.line_id, m.id
-             from json_each($1) j
-             join message m on m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
-             where m.state = 'queued'",
-    postgres: "select m.line_id, m.id
-               from json_each($1) j
-               join message m on m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
-               where m.state = 'queued'
-               order by m.line_id, m.id
-               for update of m",
-};
-
-/// Writes results set-wise.
-async fn record(db: &Db, now: &Now, results: Vec<Attempt>) -> Result<Vec<Result<(), String>>> {
-    let count = results.len();
-    db.work(async |tx| {
-        let at = now.at();
-        let mut rows = Vec::with_capacity(count);
-        let mut releasable = Vec::new();
-        let mut dropped = Vec::new();
-        for Attempt { due, sent } in &results {
-            let key = (due.line_id, due.id);
-            let (state, carrier_id, accepted, error, next): (_, Option<&str>, Option<Timestamp>, Option<&str>, Option<Timestamp>) =
-                match sent {
-                    None if due.attempts > 1 => {
-                        ("opted_out", None, None, Some("the contact has opted out; an earlier try may have reached them"), None)
-                    }
-                    None => ("opted_out", None, None, Some("the contact has opted out"), None),
-                    Some(Sent::Accepted(id)) => ("accepted", Some(id), Some(at), None, None),
-                    Some(Sent::Refused(why)) => ("failed", None, None, Some(why), None),
-                    Some(Sent::Later { why, .. }) if due.attempts >= TRIES => ("failed", None, None, Some(why), None),
-                    Some(Sent::Later { pause, why }) => {
-                        let pause = pause.unwrap_or_else(|| backoff(due.attempts, Duration::from_secs(300), &now.rng));
-                        ("queued", None, None, Some(why), Some(at.plus(pause)))
-                    }
-                };
-            metrics::counter!("switchyard_sms_total", "result" => state).increment(1);
-            rows.push((key.0, key.1, state, carrier_id, accepted, error, next));
-            match state {
-                "accepted" => releasable.push(key),
-                "queued" => {}
-                _ => dropped.push(key),
-            }
-            if let Some(conversation_id) = due.conversation_id {
-                tx.tell(if due.blast_id.is_some() {
-                    Change::Conversations { account_id: due.account_id, line_id: due.line_id }
-                } else {
-                    Change::Conversation { account_id: due.account_id, line_id: due.line_id, conversation_id }
-                });
-            }
-        }
-        // A delivery status may have been first: such a message was sent, and neither its post nor its agent is told otherwise.
-        let dropped: Vec<(LineId, MessageId)> = if dropped.is_empty() { dropped } else { tx.all(STILL_QUEUED, [json(&dropped)]).await? };
-        let replies: Vec<_> = results
-            .iter()
-            .filter(|attempt| attempt.due.origin == Origin::Agent && dropped.contains(&(attempt.due.line_id, attempt.due.id)))
-            .map(|attempt| (attempt.due.line_id, attempt.due.id, attempt.not_reached()))
-            .collect();
-        tx.run(
-            "update message as m
-             set state = case when m.state = 'queued' then j.value->>2 else m.state end,
-                 carrier_id = coalesce(j.value->>3, m.carrier_id), accepted_at = coalesce(m.accepted_at, cast(j.value->>4 as bigint)),
-                 -- A delivery status may have been first; then it knows better.
-                 error = case when m.state = 'queued' then j.value->>5 else m.error end,
-                 due_at = case when m.state = 'queued' then cast(j.value->>6 as bigint) end
-             from json_each($1) j
-             where m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')",
-            [json(&rows)],
-        )
-        .await?;
-        // It takes the lanes' locks, which come before those of their messages.
-        sync::not_sent(tx, now, &dropped).await?;
-        sync::releasable(tx, at, &releasable).await?;
-        sync::reply_did_not_arrive(tx, now, &replies).await?;
-        let taken = results.iter().filter(|attempt| matches!(attempt.sent, Some(Sent::Accepted(_))));
-        figures::count(tx, at, taken.map(|attempt| (attempt.due.account_id, Counter::Outbound))).await?;
-        Ok(vec![Ok(()); count])
-    })
-    .await
-}
-
-type Recorder = Batcher<Attempt, Result<(), String>>;
-
-fn recorder(db: &Db, now: &Now) -> Recorder {
-    let (db, now) = (db.clone(), now.clone());
-    Batcher::start(
-        200,
-        move |results| {
-            let (db, now) = (db.clone(), now.clone());
-            async move { record(&db, &now, results).await }
-        },
-        |error: crate::db::Error| Err(error.to_string()),
-    )
-}
-
-/// Sends what is due now, at most `most`, waits until all of it has ended, and says how many messages it took. For tests, which move the
-/// clock themselves.
-///
-/// # Errors
-/// What the database says.
-pub async fn step(db: &Db, now: &Now, carrier: &Carrier, most: u32) -> Result<usize> {
-    let recorder = recorder(db, now);
-    let due = claim_due(db, now, most as usize).await?;
-    let count = due.len();
-    stream::iter(due).for_each_concurrent(32, |due| send_one(carrier.clone(), recorder.clone(), due)).await;
-    Ok(count)
-}
-
-/// Claims what is due now, at most `most`.
-async fn claim_due(db: &Db, now: &Now, most: usize) -> Result<Vec<Due>> {
-    db.work(async |tx| claim(tx, now.at(), i64::try_from(most).unwrap_or(i64::MAX)).await).await
-}
-
-/// Sends one message, and has it written down how that ended.
-async fn send_one(carrier: Carrier, recorder: Recorder, due: Due) {
-    let sms =
-        Sms { line_id: due.line_id, message_id: due.id, from: due.line_number.clone(), to: due.number.clone(), text: due.body.clone() };
-    let sent = if due.opted_out && due.origin != Origin::Confirmation { None } else { Some(carrier.send(&sms, CALL).await) };
-    match recorder.submit(Attempt { due, sent }).await {
-        Ok(Ok(())) => {}
-        // Not recorded: it is claimed until the claim runs out, then sent again under the same reference.
-        Ok(Err(error)) => tracing::error!(%error, "a sent message could not be recorded; it will be tried again"),
-        Err(stopped) => tracing::warn!(%stopped, "a sent message is not recorded yet; it will be tried again"),
-    }
-}
-
-/// Sends what is due until told to stop; then finishes the calls under way. `per_second` paces all of it: so many are claimed, and only
-/// while there is room for their calls, so that one that hangs holds up nobody and a claim does not run out before its call begins.
-pub async fn run(db: Db, now: Now, carrier: Carrier, per_second: u32, stop: CancellationToken) {
-    let db = db.in_background();
-    let mut bell = db.changes();
-    let recorder = recorder(&db, &now);
-    let per_second = per_second.max(1);
-    // A tenth of a second's worth at a time keeps the pace even.
-    let share = (per_second / 10).max(1) as usize;
-    let mut under_way = JoinSet::new();
-    while !stop.is_cancelled() {
-        let room = CALLS.saturating_sub(under_way.len());
-        if room == 0 {
-            tokio::select! { _ = under_way.join_next() => {}, () = stop.cancelled() => {} }
-            while under_way.try_join_next().is_some() {}
-            continue;
-        }
-        let began = tokio::time::Instant::now();
-        let due = claim_due(&db, &now, share.min(room)).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "the outbox could not be read");
-            Vec::new()
-        });
-        let count = due.len();
-        for due in due {
-            under_way.spawn(send_one(carrier.clone(), recorder.clone(), due));
-        }
-        if count == 0 {
-            // What an agent wrote next is due when a call has ended.
-            tokio::select! {
-                () = wait_for(&mut bell, Change::OutboxDue, Duration::from_secs(1)) => {}
-                Some(_) = under_way.join_next() => {}
-                () = stop.cancelled() => {}
-            }
-        }
-        while under_way.try_join_next().is_some() {}
-        let pace = Duration::from_secs_f64(count as f64 / f64::from(per_second)).max(BETWEEN_CLAIMS);
-        tokio::time::sleep_until(began + pace).await;
-    }
-    while under_way.join_next().await.is_some() {}
-}
-
 /// How many messages of a line are recorded and not sent yet; for a preview, so it may take its time.
 ///
 /// # Errors
@@ -588,85 +323,4 @@ pub(crate) async fn can_be_shown(tx: &mut Tx, line: LineId, messages: &[MessageI
         )
         .await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
-}
-
-/// A delivery status as the carrier tells it.
-#[derive(Debug, Clone)]
-pub struct Delivery {
-    /// The reference that we gave.
-    pub reference: String,
-    /// The carrier's id.
-    pub carrier_id: String,
-    /// It arrived; otherwise it failed.
-    pub delivered: bool,
-    /// Why it failed.
-    pub error: Option<String>,
-}
-
-/// Writes delivery statuses set-wise; unknown ones and repeated ones change nothing. A status may overtake the answer to the
-/// call it belongs to: it says that the carrier took the message, so the message counts as accepted. It corrects one that was given up
-/// after a try without a clear answer too.
-///
-/// # Errors
-/// What the database says.
-pub async fn delivered(db: &Db, now: &Now, batch: &[Delivery]) -> Result<()> {
-    let rows: Vec<_> = batch
-        .iter()
-        .filter_map(|d| {
-            let (line, message) = from_reference(&d.reference)?;
-            Some((line, message, if d.delivered { "delivered" } else { "failed" }, &d.carrier_id, &d.error))
-        })
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    db.work(async |tx| {
-        let at = now.at();
-        let mut changed: Vec<(LineId, MessageId, AccountId, Option<ConversationId>, bool)> = tx
-            .all(
-                "update message as m
-                 set state = j.value->>2, error = j.value->>4, carrier_id = coalesce(m.carrier_id, j.value->>3),
-                     accepted_at = coalesce(m.accepted_at, $2), due_at = null
-                 from json_each($1) j
-                 where m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
-                   and m.direction = 'outbound' and m.state in ('queued', 'accepted')
-                 returning line_id, id, (select l.account_id from line l where l.id = line_id), conversation_id,
-                   coalesce(origin = 'agent' and state = 'failed', false)",
-                (json(&rows), at),
-            )
-            .await?;
-        let undelivered: Vec<_> =
-            changed.iter().filter(|(.., failed)| *failed).map(|(line, id, ..)| (*line, *id, NotReached::Undelivered)).collect();
-        let known: HashSet<(LineId, MessageId)> = changed.iter().map(|(line, id, ..)| (*line, *id)).collect();
-        let left: Vec<_> = rows.iter().filter(|(line, id, ..)| !known.contains(&(*line, *id))).collect();
-        if !left.is_empty() {
-            // Nobody has taken it yet and somebody tried: so this was that try. Its agent was told already that it may not have come.
-            let given_up: Vec<(LineId, MessageId, AccountId, Option<ConversationId>, bool)> = tx
-                .all(
-                    "update message as m
-                     set state = j.value->>2, error = j.value->>4, carrier_id = j.value->>3, accepted_at = $2
-                     from json_each($1) j
-                     where m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')
-                       and m.direction = 'outbound' and m.state in ('failed', 'opted_out') and m.attempts > 0 and m.accepted_at is null
-                     returning line_id, id, (select l.account_id from line l where l.id = line_id), conversation_id,
-                       removed_after is null",
-                    (json(&left), at),
-                )
-                .await?;
-            let back: Vec<(LineId, MessageId)> =
-                given_up.iter().filter(|(.., has_text)| *has_text).map(|(line, id, ..)| (*line, *id)).collect();
-            sync::sent_after_all(tx, now, &back).await?;
-            changed.extend(given_up);
-        }
-        let keys: Vec<(LineId, MessageId)> = changed.iter().map(|(line, id, ..)| (*line, *id)).collect();
-        sync::releasable(tx, at, &keys).await?;
-        sync::reply_did_not_arrive(tx, now, &undelivered).await?;
-        for (line_id, _, account_id, conversation, _) in changed {
-            if let Some(conversation_id) = conversation {
-                tx.tell(Change::Conversation { account_id, line_id, conversation_id });
-            }
-        }
-        Ok(())
-    })
-    .await
 }

@@ -4,7 +4,7 @@ use crate::clock::Now;
 use crate::db::{Result, Sql, Tx};
 use crate::directory::transfer::{Fate, LineTable, Moving, moving};
 use crate::messaging::inbound::json;
-use crate::types::{AccountId, BlastId, BlastState, LineId, RunId, Timestamp};
+use crate::types::{AccountId, BlastId, BlastState, LineId, PhoneNumber, RunId, Timestamp};
 
 /// Messaging's entries of the list of what a line owns.
 pub(crate) const TABLES: &[LineTable] = &[
@@ -237,18 +237,18 @@ pub(crate) async fn half_sent(tx: &mut Tx, line: LineId) -> Result<Option<(Blast
 }
 
 /// What becomes of a line's blasts that have not started: those that start later, and those of which nothing is recorded yet. Says which
-/// there were; a cancelled one forgets its recipients.
+/// there were, each with its version; a cancelled one forgets its recipients.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn settle_scheduled(tx: &mut Tx, line: LineId, pause: bool) -> Result<Vec<BlastId>> {
+pub(crate) async fn settle_scheduled(tx: &mut Tx, line: LineId, pause: bool) -> Result<Vec<(BlastId, i64)>> {
     let state = if pause { BlastState::Paused } else { BlastState::Cancelled };
-    let settled: Vec<(BlastId,)> = tx
+    let settled: Vec<(BlastId, i64)> = tx
         .all(
             // One that was to start at once was to start when it was taken: resumed, it does.
             "update blast set state = $2, starts_at = coalesce(starts_at, created_at)
              where line_id = $1 and (state = 'scheduled' or (state = 'recording' and recorded = 0 and opted_out = 0))
-             returning id",
+             returning id, version",
             (line, state),
         )
         .await?;
@@ -260,31 +260,58 @@ pub(crate) async fn settle_scheduled(tx: &mut Tx, line: LineId, pause: bool) -> 
         )
         .await?;
     }
-    Ok(settled.into_iter().map(|(id,)| id).collect())
+    Ok(settled)
 }
 
-/// Blasts that were paused by a transfer are scheduled again, unless somebody has decided otherwise, or their time has passed: whether
-/// they are still to go out is for somebody to decide. Says how many are scheduled, and how many are late.
+/// Blasts that were paused by a transfer are scheduled again, unless somebody has decided about them since, which their version tells, or
+/// their time has passed: whether they are still to go out is for somebody to decide. Says how many are scheduled, how many are late, and
+/// about how many somebody has decided.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn schedule_again(tx: &mut Tx, line: LineId, paused: &[BlastId], at: Timestamp) -> Result<(u64, i64)> {
-    let ids: Vec<[BlastId; 1]> = paused.iter().map(|id| [*id]).collect();
+pub(crate) async fn schedule_again(tx: &mut Tx, line: LineId, seen: &[(BlastId, Option<i64>)], at: Timestamp) -> Result<(u64, i64, i64)> {
+    let seen = json(seen);
+    let (late, decided): (i64, i64) = tx
+        .one(
+            "select count(case when b.state = 'paused' and b.starts_at <= $3
+                            and b.version = coalesce(cast(j.value->>1 as bigint), b.version) then 1 end),
+               count(case when b.version <> cast(j.value->>1 as bigint) then 1 end)
+             from json_each($2) j
+             join blast b on b.line_id = $1 and b.id = unhex(j.value->>0, '-')",
+            (line, seen.clone(), at),
+        )
+        .await?;
     let back = tx
         .run(
             "update blast set state = 'scheduled'
              where line_id = $1 and state = 'paused' and starts_at > $3
-               and id in (select unhex(j.value->>0, '-') from json_each($2) j)",
-            (line, json(&ids), at),
+               and (id, version) in (
+                 select unhex(j.value->>0, '-'), coalesce(cast(j.value->>1 as bigint), blast.version) from json_each($2) j)",
+            (line, seen, at),
         )
         .await?;
-    let (late,): (i64,) = tx
-        .one(
-            "select count(*) from blast
-             where line_id = $1 and state = 'paused' and starts_at <= $3
-               and id in (select unhex(j.value->>0, '-') from json_each($2) j)",
-            (line, json(&ids), at),
-        )
-        .await?;
-    Ok((back, late))
+    Ok((back, late, decided))
+}
+
+/// Numbers behind this one that the line knows by what they consented to, or by messages without a conversation, in order; and of each
+/// whether no conversation leads to it.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn numbers(tx: &mut Tx, line: LineId, behind: &str, size: i64) -> Result<Vec<(PhoneNumber, bool)>> {
+    tx.all(
+        "select n.number, not exists (select 1 from conversation c where c.line_id = $1 and c.number = n.number) as alone
+         from (select s.number
+               from (select number from consent where line_id = $1 and number > $2 order by number limit $3) s
+               union
+               select m.number
+               from (select distinct number from message
+                     where line_id = $1 and conversation_id is null and number > $2
+                     order by number
+                     limit $3) m) n
+         order by n.number
+         limit $3",
+        (line, behind.to_owned(), size),
+    )
+    .await
 }

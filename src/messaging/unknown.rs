@@ -2,13 +2,15 @@
 //! the line.
 //!
 //! The rule: they belong to no account, so only who looks after all accounts sees them, and who texted and what only who sees personal
-//! data on all accounts. Of a number that is set aside nobody is told: its messages are marked, and read by whoever asks for the number.
+//! data on all accounts. Once the number is a line, a STOP among them counts. Of a number that is set aside nobody is told: its messages are
+//! marked, and read by whoever asks for the number.
 
 mod aside;
 
 pub(crate) use aside::{are_lines_now, bring_one_back, forget_aside_before, set_one_aside};
 pub use aside::{bring_back, list_aside, set_aside};
 
+use super::consent::{self, Given, Keyword};
 use super::inbound::{Incoming, json, list_as_stored};
 use super::timeline::{media, others};
 use crate::clock::{Now, first_id_at};
@@ -16,12 +18,15 @@ use crate::db::{Db, Result, Tx, one_more};
 use crate::home::most_read;
 use crate::staff::{Permit, Seen, may};
 use crate::types::{
-    Change, Counted, Cursor, LineId, Page, PhoneNumber, Problem, ShownNumber, Timestamp, UnknownNumber, UnknownRow, Written,
+    AccountId, Change, Counted, Cursor, LineId, Page, PhoneNumber, Problem, ShownNumber, Timestamp, UnknownNumber, UnknownRow, Written,
 };
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Counting looks at so many, the newest ones: a number that has become a line is no trouble any more.
 pub const COUNTED: i64 = 1_000;
+/// What was kept for numbers that have become lines is read so much at a time.
+const PAGE: i64 = 500;
 const ELSE_SAY: &str = "Messages to unknown lines belong to no account, so only who looks after all accounts sees them.";
 
 /// Keeps messages that no line takes, each once.
@@ -56,6 +61,35 @@ pub(super) async fn keep(tx: &mut Tx, now: &Now, at: Timestamp, strays: &[&Incom
         tx.tell(Change::UnknownLine);
     }
     Ok(())
+}
+
+/// What people asked these lines for by keyword before they were lines counts from when they wrote it. It is not answered any more.
+async fn count_keywords(tx: &mut Tx, now: &Now, lines: &[(LineId, AccountId, &PhoneNumber)]) -> Result<()> {
+    let numbers: Vec<[&PhoneNumber; 1]> = lines.iter().map(|(.., number)| [*number]).collect();
+    let of: HashMap<_, _> = lines.iter().map(|(line, account, number)| (*number, (*line, *account))).collect();
+    let (list, mut behind) = (json(&numbers), Uuid::nil());
+    loop {
+        let kept: Vec<(Uuid, PhoneNumber, PhoneNumber, String, Option<Timestamp>, Timestamp)> = tx
+            .all(
+                "select u.id, u.to_number, u.from_number, u.body, u.carrier_at, u.received_at
+                 from unknown_inbound u
+                 where u.to_number in (select j.value->>0 from json_each($1) j) and u.id > $2
+                 order by u.id
+                 limit $3",
+                (list.clone(), behind, PAGE),
+            )
+            .await?;
+        let Some((last, ..)) = kept.last() else { return Ok(()) };
+        behind = *last;
+        let given = kept.into_iter().filter_map(|(_, to, from, body, sent_at, received_at)| {
+            let keyword = consent::keyword(&body).filter(|keyword| *keyword != Keyword::Help)?;
+            let (line_id, account_id) = *of.get(&to)?;
+            let at = sent_at.map_or(received_at, |sent| sent.min(received_at));
+            Some(Given { line_id, number: from, account_id, keyword, at })
+        });
+        let given: Vec<Given> = given.collect();
+        consent::write(tx, now, now.at(), &given).await?;
+    }
 }
 
 #[derive(sqlx::FromRow)]

@@ -3,6 +3,7 @@
 //! The rule: RingCentral waits three seconds, sends nothing twice and gives up on an address that fails. So nothing is done here but
 //! checking and storing, and the answer is empty.
 
+use super::{Client, note_refusal};
 use crate::api::problem::{Refusal, read};
 use axum::Router;
 use axum::body::Body;
@@ -37,6 +38,7 @@ pub struct Hooks(Arc<Inner>);
 
 struct Inner {
     db: Db,
+    now: Now,
     keys: Keyring,
     events: Batcher<(ConnectionId, Envelope), Result<bool, String>>,
     /// By the unguessable part of the path; a hook never changes.
@@ -47,7 +49,7 @@ impl Hooks {
     /// Its batcher runs on the current tokio runtime.
     pub fn new(db: Db, now: Now, keys: Keyring) -> Self {
         let events = {
-            let db = db.clone();
+            let (db, now) = (db.clone(), now.clone());
             Batcher::start(
                 BATCH,
                 move |batch: Vec<(ConnectionId, Envelope)>| {
@@ -57,7 +59,7 @@ impl Hooks {
                 |error: switchyard::db::Error| Err(error.to_string()),
             )
         };
-        Self(Arc::new(Inner { db, keys, events, known: Mutex::default() }))
+        Self(Arc::new(Inner { db, now, keys, events, known: Mutex::default() }))
     }
 
     /// The route.
@@ -77,10 +79,15 @@ impl Hooks {
     }
 }
 
-async fn event(State(hooks): State<Hooks>, Path(hook): Path<String>, headers: HeaderMap, body: Body) -> Response {
+async fn event(State(hooks): State<Hooks>, client: Client, Path(hook): Path<String>, headers: HeaderMap, body: Body) -> Response {
     match accept(&hooks, &hook, &headers, body).await {
         Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            if refusal.status() == StatusCode::UNAUTHORIZED {
+                note_refusal(&hooks.0.db, &hooks.0.now, client).await;
+            }
+            refusal.into_response()
+        }
     }
 }
 
@@ -126,6 +133,5 @@ pub(crate) fn event_in(body: &[u8]) -> Result<Envelope, Refusal> {
 }
 
 fn refused() -> Refusal {
-    metrics::counter!("switchyard_webhooks_refused_total").increment(1);
     Refusal::new(StatusCode::UNAUTHORIZED, "The token does not fit.")
 }

@@ -5,12 +5,14 @@ use crate::verdict::{Said, assert_good, chats_of, received, ringcentral_calls, s
 use futures_util::future::join_all;
 use server::application::Workers;
 use server::sandbox::{AgentPost, Fault, HandsetText, Kind, On, What};
+use std::time::Duration;
 use switchyard::directory::people;
+use switchyard::messaging::inbound::{self, Incoming};
 use switchyard::messaging::outbound;
 use switchyard::ringcentral::subscription::Subscriptions;
-use switchyard::sync::{self, Agents, EngineConfig};
+use switchyard::sync::{self, Agents, EngineConfig, ReleaseWindow};
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
-use switchyard::types::{EntryState, MessageId, MessageState, Problem, SyncState, TimelineRow, Written};
+use switchyard::types::{EntryState, MessageId, MessageState, PhoneNumber, Problem, SyncState, TimelineRow, Written};
 use switchyard::utilities::WorkerConfig;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +32,7 @@ on_both_engines![
     pictures_and_the_others_of_a_group_text_are_named_in_the_post,
     a_customers_signs_are_not_interpreted,
     a_release_reaches_back_two_hundred_messages_and_says_what_it_leaves_out,
+    a_release_reaches_back_as_far_as_is_set,
     history_travels_many_messages_to_a_post,
     an_sms_whose_answer_was_lost_is_sent_once,
     a_status_that_overtakes_the_lost_answer_settles_the_message,
@@ -65,8 +68,20 @@ async fn a_reply_releases_what_was_held_in_order_and_each_once(app: &TestApp) {
     assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
 }
 
+/// The clock goes on as everybody's does, until told to stop.
+fn time_goes_on(app: &TestApp, stop: &CancellationToken) {
+    let (clock, stop, tick) = (app.now.clock.clone(), stop.clone(), Duration::from_millis(5));
+    tokio::spawn(async move {
+        while !stop.is_cancelled() {
+            tokio::time::sleep(tick).await;
+            clock.advance(tick);
+        }
+    });
+}
+
 /// Everything that works in the background, as `serve` runs it.
 fn background(app: &TestApp) -> tokio::task::JoinSet<()> {
+    time_goes_on(app, &app.stop);
     let workers = Workers {
         carrier: Some(app.carrier.clone()),
         sms_per_second: 5_000,
@@ -351,6 +366,52 @@ async fn a_release_reaches_back_two_hundred_messages_and_says_what_it_leaves_out
     assert_eq!(notes, 1, "said once");
 }
 
+/// A contact writes, and the reply releases what lies within this window.
+async fn replies_within(app: &TestApp, line: &TestLine, n: usize, window: ReleaseWindow, text: &str) {
+    let number = |text: &str| PhoneNumber::parse(text).unwrap();
+    let incoming = Incoming {
+        carrier_id: text.to_owned(),
+        from: number(&contact(n)),
+        to: number(&line.number),
+        others: Vec::new(),
+        body: text.to_owned(),
+        media: Vec::new(),
+        sent_at: None,
+    };
+    inbound::receive_within(&app.db, &app.now, window, &[incoming]).await.unwrap();
+    app.work().await;
+}
+
+async fn a_release_reaches_back_as_far_as_is_set(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let texts: Vec<String> = (0..4).map(|_| app.text("Reminder")).collect();
+    let mut said = Said::default();
+    for n in [1, 2] {
+        for (sent, text) in texts.iter().enumerate() {
+            // The last one of each is sent two days later.
+            if sent == 3 {
+                app.work().await;
+                app.pass(2 * 24 * 60 * 60);
+            }
+            app.send(&line, &contact(n), &format!("{text} To {n}.")).await;
+        }
+        app.work().await;
+    }
+    let (few, short) = (app.text("Few"), app.text("Short"));
+    replies_within(app, &line, 1, ReleaseWindow { most: 2, ..ReleaseWindow::default() }, &few).await;
+    replies_within(app, &line, 2, ReleaseWindow { reach: Duration::from_secs(24 * 60 * 60), ..ReleaseWindow::default() }, &short).await;
+    for text in &texts[2..] {
+        said.then(&contact(1), &format!("{text} To 1."));
+    }
+    said.then(&contact(1), &few);
+    said.then(&contact(2), &format!("{} To 2.", texts[3]));
+    said.then(&contact(2), &short);
+    assert_good(&app.sandbox, &said);
+    let journal = app.sandbox.journal(0);
+    let posts: String = standing_posts(&journal).into_iter().filter_map(|post| post.text.as_deref()).collect();
+    assert!(posts.contains("*2 older messages are not shown here") && posts.contains("*3 older messages are not shown here"), "{posts}");
+}
+
 async fn history_travels_many_messages_to_a_post(app: &TestApp) {
     let line = app.line(Ringcentral).await;
     let mut said = Said::default();
@@ -512,6 +573,7 @@ async fn a_call_that_hangs_holds_up_no_other_message(app: &TestApp) {
         app.send(&line, &contact(n), &app.text("Prompt")).await;
     }
     let stop = CancellationToken::new();
+    time_goes_on(app, &stop);
     let sending = tokio::spawn(outbound::run(app.db.clone(), app.now.clone(), app.carrier.clone(), 10, stop.clone()));
     eventually("the others are sent", async || {
         let journal = app.sandbox.journal(0);

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use server::sandbox::sign;
 use std::time::Duration;
+use switchyard::directory::people;
 use switchyard::erasure;
 use switchyard::messaging::inbound::{self, Incoming};
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
@@ -23,7 +24,9 @@ on_both_engines![
     many_webhooks_at_once_are_each_recorded_once,
     a_start_that_comes_in_behind_a_later_stop_lifts_nothing,
     of_keywords_that_come_in_together_the_one_written_last_holds,
+    a_yes_is_a_start_of_who_has_opted_out_and_of_nobody_else,
     a_late_start_lifts_no_opt_out_of_an_erased_contact,
+    an_erased_contact_who_opted_out_is_answered_by_no_responder,
     a_webhook_is_refused_when_the_database_is_gone,
 ];
 
@@ -179,7 +182,9 @@ async fn a_start_that_comes_in_behind_a_later_stop_lifts_nothing(app: &TestApp) 
     says(app, &line, "1", "STOP", Some(app.now.at())).await;
     app.pass(40);
     // The carrier repeats it, since it had no answer the first time.
-    says(app, &line, "2", "Yes", Some(early)).await;
+    says(app, &line, "2", "START", Some(early)).await;
+    // A word like any other when it was written.
+    says(app, &line, "2 yes", "Yes", Some(early)).await;
     let told = |words: &str| received(&app.sandbox.journal(0), &contact(1)).iter().filter(|text| text.contains(words)).count();
     assert_eq!((told("unsubscribed"), told("subscribed again")), (1, 0));
     assert_eq!(texted(app, &line).await, 409);
@@ -216,15 +221,84 @@ async fn of_keywords_that_come_in_together_the_one_written_last_holds(app: &Test
     assert_eq!([told(1), told(2)], [0, 1], "nobody is told that they are subscribed who is not");
 }
 
+async fn with_responder(app: &TestApp, line: &TestLine, keyword: &str, reply: &str) {
+    people::add_responder(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, keyword, reply).await.unwrap();
+}
+
+/// What the contact has got since that many texts.
+fn told_since(app: &TestApp, before: &mut usize) -> Vec<String> {
+    let all = received(&app.sandbox.journal(0), &contact(1));
+    let new = all[*before..].to_vec();
+    *before = all.len();
+    new
+}
+
+async fn a_yes_is_a_start_of_who_has_opted_out_and_of_nobody_else(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    with_responder(app, &line, "yes", "See you at nine.").await;
+    let told = &mut 0;
+    let history = async || {
+        let said: Vec<(String,)> = app.db.all("select state from consent_event where line_id = $1 order by id", [line.id]).await.unwrap();
+        said.into_iter().map(|(state,)| state).collect::<Vec<_>>()
+    };
+    says(app, &line, "1", "Yes", None).await;
+    assert_eq!(told_since(app, told), ["See you at nine."]);
+    assert!(history().await.is_empty(), "it was the answer to a question");
+    says(app, &line, "2", "START", None).await;
+    assert!(told_since(app, told).is_empty(), "nobody is subscribed again who had not opted out");
+    assert_eq!(history().await, ["opted_in"]);
+    says(app, &line, "3", "STOP", None).await;
+    assert!(told_since(app, told)[0].contains("unsubscribed"));
+    says(app, &line, "4", "stop!", None).await;
+    assert!(told_since(app, told).is_empty(), "that is said once");
+    says(app, &line, "5", "HELP", None).await;
+    assert!(told_since(app, told)[0].contains("on behalf of a business"), "whoever has opted out may ask who it is");
+    says(app, &line, "6", "YES", None).await;
+    let [again] = told_since(app, told).try_into().unwrap();
+    assert!(again.contains("subscribed again"), "{again}");
+    assert_eq!((history().await.len(), texted(app, &line).await), (4, 201));
+    app.work().await;
+    told_since(app, told);
+    says(app, &line, "7", "yes", None).await;
+    assert_eq!(told_since(app, told), ["See you at nine."]);
+    assert_eq!(history().await, ["opted_in", "opted_out", "opted_out", "opted_in"]);
+}
+
+/// The contact is erased.
+async fn erases(app: &TestApp, line: &TestLine) {
+    let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line.id]).await.unwrap();
+    let permit = || app.staff.permit().unwrap();
+    let id = erasure::ask(&app.db, &app.now, &keys(), &permit(), account, &contact(1), "Request 7").await.unwrap();
+    erasure::erase(&app.db, &app.now, &keys(), &permit(), proof(), id, "0121").await.unwrap();
+}
+
+async fn an_erased_contact_who_opted_out_is_answered_by_no_responder(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    with_responder(app, &line, "hours", "We are open from nine to five.").await;
+    let told = &mut 0;
+    says(app, &line, "1", "STOP", None).await;
+    says(app, &line, "2", "Hours", None).await;
+    assert_eq!(told_since(app, told).len(), 1, "the confirmation alone");
+    erases(app, &line).await;
+    says(app, &line, "3", "Hours", None).await;
+    assert!(told_since(app, told).is_empty());
+    says(app, &line, "4", "help", None).await;
+    assert_eq!(told_since(app, told).len(), 1, "HELP is answered all the same");
+    for (id, text) in [("5", "STOP"), ("6", "STOP")] {
+        says(app, &line, id, text, None).await;
+    }
+    assert_eq!(told_since(app, told).len(), 1, "and STOP is confirmed once");
+    says(app, &line, "7", "START", None).await;
+    says(app, &line, "8", "Hours", None).await;
+    assert_eq!(told_since(app, told).last().unwrap(), "We are open from nine to five.");
+}
+
 async fn a_late_start_lifts_no_opt_out_of_an_erased_contact(app: &TestApp) {
     let line = app.line(Inbox).await;
     let early = app.now.at();
     app.pass(20);
     says(app, &line, "1", "STOP", Some(app.now.at())).await;
-    let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line.id]).await.unwrap();
-    let permit = || app.staff.permit().unwrap();
-    let id = erasure::ask(&app.db, &app.now, &keys(), &permit(), account, &contact(1), "Request 7").await.unwrap();
-    erasure::erase(&app.db, &app.now, &keys(), &permit(), proof(), id, "0121").await.unwrap();
+    erases(app, &line).await;
     says(app, &line, "2", "START", Some(early)).await;
     assert_eq!(texted(app, &line).await, 409);
     says(app, &line, "3", "START", Some(app.now.at())).await;

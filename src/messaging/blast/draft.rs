@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::messaging::{consent, idempotency, outbound};
 use crate::secret::Keyring;
-use crate::staff::{Permit, may};
+use crate::staff::{Permit, Proof, may};
 use crate::types::{BlastId, BlastPreview, DraftId, LineId, MOST_BY_HAND, PhoneNumber, Problem, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -183,6 +183,7 @@ pub async fn take_draft(
     now: &Now,
     keys: &Keyring,
     permit: &Permit<may::SendMessages>,
+    _proof: Proof,
     (line, id): (LineId, DraftId),
 ) -> Result<BlastId, Problem> {
     let staff = permit.scope().staff;

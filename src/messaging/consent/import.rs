@@ -2,14 +2,15 @@
 //!
 //! The rule: the most restrictive reading wins, in whatever order things with a time are imported. What lifts an opt-out is an opt-in that is
 //! known to be later and has evidence; nothing else does, and nothing lifts that of an erased contact. Nobody has opted in in the future.
+//! A file brings no erased contact back: their opt-ins are left out, and their opt-outs are kept as hashes.
 
-use super::erased;
+use super::{erased, erased_contacts, keep_erased};
 use crate::clock::Now;
 use crate::db::{Result, Tx};
 use crate::messaging::inbound::json;
 use crate::types::{AccountId, ConsentSource, LineId, PhoneNumber, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Clocks differ by less: what lies further ahead has not been said yet.
@@ -117,12 +118,60 @@ fn decide(known: Option<Known>, is_erased: bool, row: &Said, now: Timestamp) -> 
     (outcome, changes.then_some(becomes))
 }
 
+/// What became of a row of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Imported {
+    /// It was taken like any other.
+    Taken(Outcome),
+    /// It is about a contact who had opted out and was erased.
+    OfErasedOut(Outcome),
+    /// An opt-out of an erased contact of whom the line knows nothing: it is kept as a hash.
+    KeptAsHash,
+    /// An opt-in of an erased contact: it is left out.
+    LeftOut,
+}
+
 /// Takes in what these rows of a file say, in order; a number may stand there several times. Answers one by one.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn import(tx: &mut Tx, now: &Now, of: (LineId, AccountId), rows: &[Said]) -> Result<Vec<Outcome>> {
-    take_in(tx, now, of, rows, ConsentSource::Import).await
+pub(crate) async fn import(tx: &mut Tx, now: &Now, of: (LineId, AccountId), rows: &[Said]) -> Result<Vec<Imported>> {
+    let (line, account) = of;
+    let numbers: Vec<PhoneNumber> = rows.iter().map(|row| row.number.clone()).collect();
+    let gone = erased_contacts(tx, account, &numbers).await?;
+    let gone_out = erased(tx, line, &numbers).await?;
+    if gone.is_empty() && gone_out.is_empty() {
+        return Ok(take_in(tx, now, of, rows, ConsentSource::Import).await?.into_iter().map(Imported::Taken).collect());
+    }
+    // Of whom the line knows something, they have written again: that they want no more is taken as they are known now.
+    let list: Vec<_> = gone.iter().map(|number| [number]).collect();
+    let known: Vec<(PhoneNumber,)> = tx
+        .all(
+            "select c.number from consent c where c.line_id = $1 and c.number in (select j.value->>0 from json_each($2) j)",
+            (line, json(&list)),
+        )
+        .await?;
+    let known: HashSet<PhoneNumber> = known.into_iter().map(|(number,)| number).collect();
+    let of_erased = |row: &Said| !gone_out.contains(&row.number) && gone.contains(&row.number);
+    let left_out = |row: &Said| of_erased(row) && !row.out;
+    let as_hash = |row: &Said| of_erased(row) && row.out && !known.contains(&row.number);
+    let outs: Vec<(&PhoneNumber, Timestamp)> =
+        rows.iter().filter(|row| as_hash(row)).map(|row| (&row.number, row.at.unwrap_or_else(|| now.at()))).collect();
+    keep_erased(tx, of, &outs).await?;
+    let others: Vec<Said> = rows.iter().filter(|row| !left_out(row) && !as_hash(row)).cloned().collect();
+    let mut outcomes = take_in(tx, now, of, &others, ConsentSource::Import).await?.into_iter();
+    let mut imported = Vec::with_capacity(rows.len());
+    for row in rows {
+        imported.push(if left_out(row) {
+            Imported::LeftOut
+        } else if as_hash(row) {
+            Imported::KeptAsHash
+        } else {
+            let Some(outcome) = outcomes.next() else { break };
+            if gone_out.contains(&row.number) { Imported::OfErasedOut(outcome) } else { Imported::Taken(outcome) }
+        });
+    }
+    Ok(imported)
 }
 
 /// The same, from wherever it comes.

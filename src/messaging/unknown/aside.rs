@@ -8,7 +8,7 @@ use crate::db::{Db, Result, Sql, Tx, one_more};
 use crate::directory::short_text;
 use crate::messaging::inbound::{Incoming, json};
 use crate::staff::{Entry, Permit, may, record};
-use crate::types::{AsideNumber, Change, Cursor, Page, PhoneNumber, Problem, SetAside, Timestamp};
+use crate::types::{AccountId, AsideNumber, Change, Cursor, LineId, Page, PhoneNumber, Problem, SetAside, Timestamp};
 use crate::undo::{self, Step};
 use std::collections::HashSet;
 
@@ -186,15 +186,17 @@ pub(crate) async fn bring_one_back(
     Ok(Step::SetNumberAside { number: number.clone(), reason })
 }
 
-/// These numbers are lines from now on: that one was set aside is over.
+/// These numbers are lines of these accounts from now on: that one was set aside is over, and what was asked for by keyword counts.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn are_lines_now(tx: &mut Tx, numbers: &[[&PhoneNumber; 1]]) -> Result<()> {
+pub(crate) async fn are_lines_now(tx: &mut Tx, now: &Now, lines: &[(LineId, AccountId, &PhoneNumber)]) -> Result<()> {
+    let numbers: Vec<[&PhoneNumber; 1]> = lines.iter().map(|(.., number)| [*number]).collect();
     let over: Vec<(PhoneNumber,)> = tx
-        .all("delete from unknown_aside where number in (select j.value->>0 from json_each($1) j) returning number", [json(numbers)])
+        .all("delete from unknown_aside where number in (select j.value->>0 from json_each($1) j) returning number", [json(&numbers)])
         .await?;
-    unmark(tx, &over).await
+    unmark(tx, &over).await?;
+    super::count_keywords(tx, now, lines).await
 }
 
 /// Forgets numbers that were set aside before a moment and of which no message is kept any more, one batch; says how many. Whoever texts
