@@ -6,11 +6,11 @@
 
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::directory::people;
+use crate::directory::{lines, people};
 use crate::messaging::erasure as messages;
 use crate::search;
 use crate::secret::Keyring;
-use crate::staff::{self, Entry, Permit, Proof, may, record};
+use crate::staff::{self, Entry, Permit, Proof, Seen, may, record};
 use crate::sync;
 use crate::types::{AccountId, Change, ErasureCounts, ErasureDetail, ErasureId, PhoneNumber, Problem, ShownNumber, Timestamp};
 use crate::utilities;
@@ -109,7 +109,7 @@ macro_rules! erasure_sql {
 async fn look(tx: &mut Tx, now: &Now, account: AccountId, number: &PhoneNumber) -> Result<(ErasureCounts, Option<String>, messages::Held)> {
     let held = messages::look(tx, account, number).await?;
     let synced = sync::look_for_erasure(tx, now, &held.conversations, &held.group_texts).await?;
-    let obstacle = if held.transferring {
+    let obstacle = if held.transferring || utilities::gives_a_line_away(tx, account).await? {
         Some("A line that has texted with this contact is being transferred. Wait until it is, then look again.")
     } else if held.waiting > 0 {
         Some("A message to this contact waits to be sent. Wait until it is sent, then look again.")
@@ -187,6 +187,9 @@ pub async fn get(
         return Ok(shown(row, None, counts, None));
     };
     let number = opened(keys, id, sealed)?;
+    if row.sees {
+        permit.saw(Seen::Erasure(row.account_id, id));
+    }
     let (counts, obstacle, _) = db.work(async |tx| look(tx, now, row.account_id, &number).await).await?;
     Ok(shown(row, Some(&number), counts, obstacle))
 }
@@ -243,6 +246,8 @@ pub async fn erase(
             return Err(Problem::invalid("confirm", "These are not the last four digits of the number."));
         }
         let account = row.account_id;
+        // What is looked at now stays the account's until it is erased.
+        lines::hold_all(tx, account).await?;
         let (counts, obstacle, held) = look(tx, now, account, &number).await?;
         if let Some(obstacle) = obstacle {
             return Err(Problem::conflict(obstacle));

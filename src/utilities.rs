@@ -8,7 +8,7 @@
 //! plan, progress, log and history come from here and from the console's screens, which know no utility by name.
 
 mod beside;
-pub mod bulk_change;
+mod bulk_change;
 mod cells;
 pub mod consent_import;
 mod control;
@@ -17,7 +17,7 @@ pub mod line_transfer;
 mod log;
 mod pieces;
 mod search;
-pub mod state;
+mod state;
 pub mod v1_migration;
 mod view;
 mod worker;
@@ -26,7 +26,7 @@ pub use cells::quoted;
 pub use control::act;
 pub(crate) use launch::{approved, not_approved};
 pub use launch::{plan, plan_reverse, start};
-pub(crate) use pieces::{forget_contact, remove_results_before, takes_file_in};
+pub(crate) use pieces::{forget_contact, gives_a_line_away, remove_results_before, takes_file_in};
 pub(crate) use search::of_found;
 pub use view::{Report, ReportStep, about, catalogue, get, list, of_line, report, result};
 pub(crate) use view::{oldest_failed, oldest_standing};
@@ -92,6 +92,12 @@ pub trait Utility: Send + Sync {
     /// # Errors
     /// [`Stop`].
     async fn batch(&self, tx: &mut Tx, work: &Work<'_>) -> Result<Batch, Stop>;
+
+    /// Rows of a piece of what is stored with a run, which a batch takes whole unless that takes too long; `None`: a batch takes as many
+    /// rows as it has time for.
+    fn piece(&self) -> Option<i64> {
+        None
+    }
 
     /// What takes a finished run back; `None` when there is no such thing.
     ///

@@ -4,8 +4,8 @@
 
 use crate::fault::{Fault, Reply};
 use crate::ui::{
-    Button, ButtonLink, Cell, FaultView, Field, FormFault, Loading, Look, PageHead, Panel, RowLink, SendForm, Sending, Stat, Table, Time,
-    contact_number, fault_of, field_error, load, query_field, waits,
+    Button, ButtonLink, Cell, FaultView, Field, FormFault, Heads, Loading, Look, PageHead, Panel, RowLink, SendForm, Sending, Stat, Table,
+    Time, contact_number, fault_of, field_error, grouped, load, query_field, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -94,9 +94,10 @@ fn Ask(account: AccountId, done: Vec<ErasureDetail>) -> impl IntoView {
     let above = vec![("Accounts".to_owned(), "/accounts".to_owned()), ("The account".to_owned(), format!("/accounts/{account}"))];
     let rows = done.into_iter().map(row).collect::<Vec<_>>();
     let list = (!rows.is_empty()).then(|| {
+        let heads = Heads::from(&["Reference", "Erased", "By", "Messages"]).numbers(&["Messages"]);
         view! {
             <div class="panel">
-                <Table label="Contacts that were erased" head=&["Reference", "Erased", "By", "Messages"]>
+                <Table label="Contacts that were erased" head=heads>
                     {rows}
                 </Table>
             </div>
@@ -139,7 +140,7 @@ fn row(erased: ErasureDetail) -> impl IntoView {
             </Cell>
             <Cell of="Erased">{at.map(|at| view! { <Time at=at /> })}</Cell>
             <Cell of="By">{by}</Cell>
-            <Cell of="Messages">{erased.counts.messages}</Cell>
+            <Cell of="Messages" number=true>{grouped(erased.counts.messages)}</Cell>
         </tr>
     }
 }

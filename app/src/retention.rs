@@ -13,7 +13,7 @@ use crate::ui::{
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{AccountId, AccountRow, Days, Permission, Problem, Retention, RetentionPreview};
+use switchyard::types::{AccountId, AccountRow, Days, Permission, Problem, Retention, RetentionPreview, counted};
 
 #[cfg(feature = "ssr")]
 use {
@@ -186,7 +186,7 @@ fn whole(me: &Me, kept: Kept, preview: Option<RetentionPreview>, wanted: [String
 fn facts(now: &[String; 4], of_account: bool) -> impl IntoView + use<> {
     let rows = FIELDS.iter().zip(now).filter(|((.., is_accounts), _)| *is_accounts == of_account);
     let rows = rows.map(|((_, label, ..), days)| {
-        let days = if days.is_empty() { "For good".to_owned() } else { format!("{days} days") };
+        let days = days.parse::<i64>().map_or_else(|_| "For good".to_owned(), |days| counted(days, "day", "days"));
         view! {
             <dt>{*label}</dt>
             <dd>{days}</dd>

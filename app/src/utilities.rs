@@ -92,7 +92,9 @@ fn run_row(row: RunRow, shown: &Shown) -> impl IntoView + use<> {
                     let line = row.line.map(|(id, label)| view! { <a class="text-link above" href=format!("/lines/{id}")>{label}</a> });
                     view! { <Cell of="Line">{line}</Cell> }
                 })}
-            {shown.has("rows").then(|| view! { <Cell of="Rows">{format!("{} of {}", grouped(row.done), grouped(row.total))}</Cell> })}
+            {shown
+                .has("rows")
+                .then(|| view! { <Cell of="Rows" number=true>{format!("{} of {}", grouped(row.done), grouped(row.total))}</Cell> })}
         </tr>
     }
 }

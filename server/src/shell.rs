@@ -15,7 +15,7 @@ use switchyard::db::Db;
 use switchyard::directory::{accounts, lines};
 use switchyard::staff::{self, Member, Place, Proof, approvals, may};
 use switchyard::types::{
-    FieldKind, LineFilter, Plan, Problem, RunAct, RunDetail, RunEventKind, RunFilter, RunId, RunState, UtilityAbout, UtilityKind,
+    FieldKind, LineFilter, Plan, Problem, RunAct, RunDetail, RunEventKind, RunFilter, RunId, RunState, UtilityAbout, UtilityKind, counted,
 };
 use switchyard::utilities;
 use tokio::io::AsyncWriteExt as _;
@@ -203,7 +203,7 @@ fn print_status(run: &RunDetail) {
         println!("  {rate} rows a second{}", run.seconds_left.map(|left| format!(", {left} seconds left")).unwrap_or_default());
     }
     if let Some(error) = &run.error {
-        println!("  {}, behind {} rows: {}", error.step, error.behind, error.text);
+        println!("  {}, behind {}: {}", error.step, counted(error.behind, "row", "rows"), error.text);
         println!("  What to do: {}", error.what_to_do);
     }
     for event in run.events.iter().take(SHOWN).rev() {

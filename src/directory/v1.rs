@@ -64,8 +64,8 @@ pub(crate) async fn take_lines(tx: &mut Tx, now: &Now, actor: &Actor, account: A
     let mut made: HashSet<LineId> = made.into_iter().map(|(id,)| id).collect();
     let new: Vec<(LineId, &PhoneNumber)> = rows.iter().filter(|row| made.contains(&row.0)).map(|row| (row.0, row.1)).collect();
     super::search::write_digits(tx, &new).await?;
-    let numbers: Vec<_> = new.iter().map(|(_, number)| [*number]).collect();
-    crate::messaging::unknown::are_lines_now(tx, &numbers).await?;
+    let added: Vec<_> = new.iter().map(|(line, number)| (*line, account, *number)).collect();
+    crate::messaging::unknown::are_lines_now(tx, now, &added).await?;
     for (id, _, label, _, kind) in rows.iter().filter(|row| made.contains(&row.0)) {
         tx.tell(Change::Line { account_id: account, line_id: *id });
         let entry = Entry { action: "line.add", account_id: Some(account), line_id: Some(*id), ..Entry::default() };

@@ -119,16 +119,20 @@ impl Utility for BulkChange {
         Ok(())
     }
 
+    fn piece(&self) -> Option<i64> {
+        Some(super::count(PIECE))
+    }
+
     async fn batch(&self, tx: &mut Tx, work: &Work<'_>) -> Result<Batch, Stop> {
         let p = Parameters::deserialize(work.parameters).map_err(super::unreadable)?;
         let mut place: Place = work.place.and_then(|place| serde_json::from_str(place).ok()).unwrap_or_default();
-        let mut rows = 0;
-        if let Some(body) = pieces::take(tx, work, place.piece, place.piece).await? {
+        let (mut rows, mut is_done) = (0, true);
+        if let Some(mut piece) = pieces::take(tx, work, place.piece, place.piece).await? {
             let act = act_of(tx, work, self.0, p.to).await?;
-            let piece: Vec<BulkRow> = pieces::read(&body)?;
-            rows = super::count(piece.len());
-            let mut text = pieces::begin(place.piece, COLUMNS);
-            for row in &piece {
+            let some: Vec<BulkRow> = piece.rows(work)?;
+            rows = super::count(some.len());
+            let mut text = piece.begin(place.piece, COLUMNS);
+            for row in &some {
                 let came = match &row.refused {
                     Some(why) => Err(why.clone()),
                     None => bulk::try_one(tx, work.now, &act, row).await?,
@@ -140,9 +144,10 @@ impl Utility for BulkChange {
                 *(if why.is_empty() { &mut place.changed } else { &mut place.left_out }) += 1;
                 cells::add_row(&mut text, &[&row.key, &row.name, &row.about, outcome, &why]);
             }
-            pieces::settle(tx, work, place.piece, text, Some(place.piece)).await?;
+            pieces::settle(tx, work, &piece, place.piece, text, Some(place.piece)).await?;
+            is_done = piece.is_last();
         }
-        place.piece += 1;
+        place.piece += i64::from(is_done);
         if place.piece < p.pieces {
             return Ok(Batch { rows, place: serde_json::to_string(&place).ok(), ..Batch::default() });
         }

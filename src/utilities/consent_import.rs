@@ -10,12 +10,14 @@ mod plan;
 use super::{Asking, Batch, Leave, Proposal, Stop, Utility, Work, beside, cells, pieces};
 use crate::db::{Result as Done, Tx};
 use crate::directory::lines;
-use crate::messaging::consent::import::{self, Outcome, Said};
+use crate::messaging::consent::erased_contacts;
+use crate::messaging::consent::import::{self, Imported, Outcome, Said};
 use crate::staff::{Member, may};
-use crate::types::{AccountId, FieldKind, FormField, LineId, Permission, Problem, UtilityAbout, UtilityKind};
+use crate::types::{AccountId, FieldKind, FormField, LineId, Permission, PhoneNumber, Problem, Timestamp, UtilityAbout, UtilityKind};
 use async_trait::async_trait;
 use file::{Bad, Row};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// The utility.
 #[derive(Debug)]
@@ -67,7 +69,16 @@ struct Place {
     unchanged: i64,
     kept: i64,
     moved: i64,
+    #[serde(default)]
+    erased: i64,
 }
+
+/// Stands in the result in place of the number of a contact who was erased, as it does where the erasure came later.
+const ERASED: &str = "erased";
+/// Why such a row is not taken.
+const WAS_ERASED: &str = "its contact was erased here";
+/// What becomes of an opt-out of theirs.
+const KEPT_AS_HASH: &str = "its contact was erased here: nobody texts them, and their number does not come back";
 
 #[async_trait]
 impl Utility for ConsentImport {
@@ -110,6 +121,10 @@ impl Utility for ConsentImport {
         if beside::is_busy(tx, p.account, &p.holds(), p.is_account).await? {
             return Err(beside::stop());
         }
+        let closed: Option<(bool,)> = tx.opt("select closed_at is not null from account where id = $1", [p.account]).await?;
+        if closed.is_none_or(|(closed,)| closed) {
+            return Err(Stop::fault("The account was closed since the plan.", "Have it reopened, then resume from here."));
+        }
         for (line, label) in p.lines.iter().filter(|_| !p.is_account) {
             if !is_theirs(tx, *line, p.account).await? {
                 return Err(elsewhere(label));
@@ -118,10 +133,27 @@ impl Utility for ConsentImport {
         Ok(())
     }
 
+    fn piece(&self) -> Option<i64> {
+        Some(super::count(pieces::ROWS))
+    }
+
     async fn batch(&self, tx: &mut Tx, work: &Work<'_>) -> Result<Batch, Stop> {
         let p = Parameters::of(work)?;
         if work.step == INVALID { invalid(tx, work, &p).await } else { piece(tx, work, &p).await }
     }
+}
+
+/// A row that can be taken: the number of its line in the file, and the phone number that stands there.
+pub type Taken = (i64, PhoneNumber);
+
+/// Reads a file as a plan does, and does nothing with it: the rows that can be taken, by phone number; and the numbers of the lines of the
+/// others, as they stand in the file.
+///
+/// # Errors
+/// `Invalid` when it is no file that can be read.
+pub fn read_file(bytes: Vec<u8>, now: Timestamp) -> Result<(Vec<Taken>, Vec<i64>), Problem> {
+    let read = file::read(&super::text_of(bytes)?, now)?;
+    Ok((read.rows.into_iter().map(|row| (row.0, row.1)).collect(), read.bad.into_iter().map(|bad| bad.0).collect()))
 }
 
 /// Whether the line belongs to this account, until the transaction ends.
@@ -136,17 +168,27 @@ fn elsewhere(label: &str) -> Stop {
 /// The result begins with what has to be mended.
 async fn invalid(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, Stop> {
     let n: i64 = work.place.and_then(|place| place.parse().ok()).unwrap_or(0);
-    let mut rows = 0;
-    if let Some(body) = pieces::take(tx, work, n, n).await? {
-        let bad: Vec<Bad> = pieces::read(&body)?;
-        let mut text = pieces::begin(n, COLUMNS);
+    let (mut rows, mut is_done) = (0, true);
+    if let Some(mut piece) = pieces::take(tx, work, n, n).await? {
+        let bad: Vec<Bad> = piece.rows(work)?;
+        let numbers: Vec<PhoneNumber> =
+            bad.iter().flat_map(|bad| [&bad.1, &bad.2]).filter_map(|cell| PhoneNumber::parse(cell).ok()).collect();
+        let gone = erased_contacts(tx, p.account, &numbers).await?;
+        let mut text = piece.begin(n, COLUMNS);
         for Bad(row, number, status, reason) in &bad {
+            // Either of the two when the columns of the file are swapped.
+            let [number, status] = [number, status].map(|cell| {
+                let is_gone = PhoneNumber::parse(cell).is_ok_and(|number| gone.contains(&number));
+                if is_gone { ERASED } else { cell.as_str() }
+            });
             cells::add_row(&mut text, &[&row.to_string(), number, "", status, "invalid", reason]);
         }
         rows = super::count(bad.len());
-        pieces::settle(tx, work, n, text, Some(n)).await?;
+        pieces::settle(tx, work, &piece, n, text, Some(n)).await?;
+        is_done = piece.is_last();
     }
-    Ok(Batch { rows, place: (n + 1 < p.bad).then(|| (n + 1).to_string()), ..Batch::default() })
+    let next = if is_done { n + 1 } else { n };
+    Ok(Batch { rows, place: (next < p.bad).then(|| next.to_string()), ..Batch::default() })
 }
 
 /// One piece, for one line.
@@ -155,32 +197,46 @@ async fn piece(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, St
     let Some((line, label)) = p.lines.get(place.line) else {
         return Err(Stop::fault("The account has no lines.", "Cancel this run, add a line, and plan it anew."));
     };
-    let (piece, of) = (p.bad + place.piece, super::count(p.lines.len()));
+    let (n, of) = (p.bad + place.piece, super::count(p.lines.len()));
     let output = p.bad + place.piece * of + super::count(place.line);
     let is_last_line = place.line + 1 == p.lines.len();
-    let mut rows = 0;
-    if let Some(body) = pieces::take(tx, work, piece, output).await? {
-        let file: Vec<Row> = pieces::read(&body)?;
+    let (mut rows, mut is_done) = (0, true);
+    if let Some(mut piece) = pieces::take(tx, work, n, output).await? {
+        let file: Vec<Row> = piece.rows(work)?;
         rows = super::count(file.len());
         let (numbers, said): (Vec<i64>, Vec<Said>) = file.into_iter().map(Row::said).unzip();
         let is_theirs = is_theirs(tx, *line, p.account).await?;
         if !is_theirs && !p.is_account {
             return Err(elsewhere(label));
         }
-        let outcomes = if is_theirs { import::import(tx, work.now, (*line, p.account), &said).await? } else { Vec::new() };
+        let (imported, gone) = if is_theirs {
+            (import::import(tx, work.now, (*line, p.account), &said).await?, HashSet::new())
+        } else {
+            let numbers: Vec<PhoneNumber> = said.iter().map(|said| said.number.clone()).collect();
+            (Vec::new(), erased_contacts(tx, p.account, &numbers).await?)
+        };
         place.moved += if is_theirs { 0 } else { rows };
-        let mut text = pieces::begin(output, COLUMNS);
+        let mut text = piece.begin(output, COLUMNS);
         for (n, (row, said)) in numbers.iter().zip(&said).enumerate() {
-            let (outcome, reason) = match outcomes.get(n) {
-                Some(outcome) => place.count(*outcome),
+            let came = imported.get(n).copied();
+            let (outcome, reason) = match came {
+                Some(came) => place.count(came),
                 None => ("invalid", "the line belongs to another account since the plan"),
             };
+            let is_named = match came {
+                Some(came) => matches!(came, Imported::Taken(_)),
+                None => !gone.contains(&said.number),
+            };
+            let number = if is_named { said.number.expose() } else { ERASED };
             let status = if said.out { "opted_out" } else { "opted_in" };
-            cells::add_row(&mut text, &[&row.to_string(), said.number.expose(), label, status, outcome, reason]);
+            cells::add_row(&mut text, &[&row.to_string(), number, label, status, outcome, reason]);
         }
-        pieces::settle(tx, work, output, text, is_last_line.then_some(piece)).await?;
+        pieces::settle(tx, work, &piece, output, text, is_last_line.then_some(n)).await?;
+        is_done = piece.is_last();
     }
-    (place.piece, place.line) = if is_last_line { (place.piece + 1, 0) } else { (place.piece, place.line + 1) };
+    if is_done {
+        (place.piece, place.line) = if is_last_line { (place.piece + 1, 0) } else { (place.piece, place.line + 1) };
+    }
     if place.piece < p.good {
         return Ok(Batch { rows, place: serde_json::to_string(&place).ok(), ..Batch::default() });
     }
@@ -188,8 +244,19 @@ async fn piece(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, St
 }
 
 impl Place {
-    /// Counts an outcome; in words, and why.
-    fn count(&mut self, outcome: Outcome) -> (&'static str, &'static str) {
+    /// Counts what came of a row; in words, and why.
+    fn count(&mut self, came: Imported) -> (&'static str, &'static str) {
+        let outcome = match came {
+            Imported::Taken(outcome) | Imported::OfErasedOut(outcome) => outcome,
+            Imported::KeptAsHash => {
+                self.created += 1;
+                return ("created", KEPT_AS_HASH);
+            }
+            Imported::LeftOut => {
+                self.erased += 1;
+                return ("invalid", WAS_ERASED);
+            }
+        };
         let (count, words) = match outcome {
             Outcome::Created => (&mut self.created, ("created", "")),
             Outcome::Updated => (&mut self.updated, ("updated", "")),
@@ -201,10 +268,13 @@ impl Place {
     }
 
     fn sentence(&self) -> String {
-        let Self { created, updated, unchanged, kept, moved, .. } = self;
+        let Self { created, updated, unchanged, kept, moved, erased, .. } = self;
         let mut text = format!("Created {created}, updated {updated}, unchanged {unchanged}, kept opted-out {kept}.");
         if *moved > 0 {
             text.push_str(&format!(" Left out, of lines that have moved to another account: {moved}."));
+        }
+        if *erased > 0 {
+            text.push_str(&format!(" Left out, of contacts who were erased here: {erased}."));
         }
         text
     }

@@ -58,6 +58,10 @@ pub async fn plan_reverse(db: &Db, now: &Now, member: &Member, run: RunId, rows_
             head.state.name().to_lowercase()
         )));
     }
+    // What it brought back is recorded nowhere: only what stands half way is helped by that.
+    if head.state == RunState::Succeeded && head.reverses.is_some() {
+        return Err(Problem::conflict("This run brought the line back, and is not taken back itself. Transfer it as any other line."));
+    }
     let of: Reversed = db.one("select id, line_id, account_id, target_id, parameters from utility_run where id = $1", [run]).await?;
     let answers = BTreeMap::new();
     let proposal = which.plan_reverse(&Asking { db, now, leave, answers: &answers, file: None }, &of).await?;
@@ -74,6 +78,8 @@ async fn has_line(db: &Db, head: &Head) -> Result<bool, Problem> {
 async fn store(db: &Db, now: &Now, member: &Member, kind: UtilityKind, mut proposal: Proposal, rows_alone: i64) -> Result<RunId, Problem> {
     proposal.plan.needs_approval |= proposal.plan.rows > rows_alone;
     let (id, at) = (RunId(now.id()), now.at());
+    let is_whole = proposal.input.is_empty();
+    let first_batch = utility(kind)?.piece().unwrap_or(worker::FIRST_BATCH);
     db.work(async |tx| {
         let earlier: Vec<(RunId,)> = tx
             .all(
@@ -87,7 +93,7 @@ async fn store(db: &Db, now: &Now, member: &Member, kind: UtilityKind, mut propo
         tx.run(
             "insert into utility_run (id, utility, state, summary, line_id, account_id, target_id, holds, parameters, answers, plan,
                version, asked_by, asked_at, attempt, failures, batch_size, taken_done)
-             values ($1, $2, 'planned', $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, 0, 0, $13, 0)",
+             values ($1, $2, 'planned', $3, $4, $5, $6, $7, $8, $9, $10, $14, $11, $12, 0, 0, $13, 0)",
             (
                 id,
                 kind,
@@ -101,7 +107,8 @@ async fn store(db: &Db, now: &Now, member: &Member, kind: UtilityKind, mut propo
                 json(&proposal.plan),
                 member.id(),
                 at,
-                worker::FIRST_BATCH,
+                first_batch,
+                i64::from(is_whole),
             ),
         )
         .await?;
@@ -119,14 +126,19 @@ async fn store(db: &Db, now: &Now, member: &Member, kind: UtilityKind, mut propo
         Ok::<_, Problem>(())
     })
     .await?;
-    // A large file is stored piece by piece, so that nobody waits for it; whoever planned it knows its id when it is whole.
+    // A large file is stored piece by piece, so that nobody waits for it. Until it is whole the plan has no version, and is nobody's: one
+    // whose planner left meanwhile is never started, and is forgotten with the next plan of the same, or by a worker.
     let db = db.in_background();
     let mut pieces = (0_i64..).zip(proposal.input).peekable();
     while pieces.peek().is_some() {
         let some: Vec<_> = pieces.by_ref().take(AT_A_TIME).collect();
+        let is_last = pieces.peek().is_none();
         db.work(async |tx| {
             for (n, (first, body)) in some {
                 tx.run("insert into utility_input (run_id, n, first, body) values ($1, $2, $3, $4)", (id, n, first, body)).await?;
+            }
+            if is_last {
+                tx.run("update utility_run set version = 1 where id = $1 and version = 0", [id]).await?;
             }
             Ok::<_, Problem>(())
         })
@@ -174,14 +186,14 @@ pub(super) fn no_such_run() -> Problem {
     Problem::not_found("There is no such run, or it belongs to an account that you do not look after.")
 }
 
-/// The run; one that a member has only planned is nobody else's.
+/// The run; one that a member has only planned is nobody else's, and nobody's while its file is being stored.
 pub(super) async fn head(db: &Db, member: &Member, run: RunId) -> Result<Head, Problem> {
     let found: Option<Head> = db
         .opt(
             "select id, utility, state, summary, version, plan, line_id, account_id, target_id, asked_by, asked_at, approval_id, holds,
                flipped_at is not null as flipped, lease_until, reverses
              from utility_run
-             where id = $1 and (state <> 'planned' or asked_by = $2)",
+             where id = $1 and version > 0 and (state <> 'planned' or asked_by = $2)",
             (run, member.id()),
         )
         .await?;

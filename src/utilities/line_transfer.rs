@@ -12,13 +12,13 @@ mod plan;
 use super::{Ahead, Asking, Batch, Leave, Proposal, Reversed, Stop, Utility, Work, beside, count, keep, unreadable};
 use crate::clock::first_id_at;
 use crate::db::{Db, Result as Done, Sql, Tx};
-use crate::directory::transfer::{self as directory, LineTable, Moving};
+use crate::directory::transfer::{self as directory, Contacts, LineTable, Moving, WayBack};
 use crate::messaging::transfer as messaging;
 use crate::staff::{Entry, Member, may, record};
 use crate::sync::transfer as sync;
 use crate::types::{
-    AccountId, BlastId, ConversationId, FieldKind, FormField, IntegrationType, LineId, Permission, Problem, Timestamp, UtilityAbout,
-    UtilityKind,
+    AccountId, BlastId, ConversationId, FieldKind, FormField, IntegrationType, LineId, Permission, PhoneNumber, Problem, RunId, Timestamp,
+    UtilityAbout, UtilityKind, counted,
 };
 use crate::work::faults::UtilityGuard;
 use async_trait::async_trait;
@@ -234,7 +234,9 @@ impl Utility for LineTransfer {
                 let done = directory::settle_access(tx, work.now, p.line, p.to, p.access == AccessChoice::Keep).await?;
                 keep(tx, work, &done).await?;
                 let rows = done.dropped.len() + done.given.len();
-                let says = format!("Access: {} people lost it, {} have it in the new account.", done.dropped.len(), done.given.len());
+                let lost = counted(count(done.dropped.len()), "person", "people");
+                let have = counted(count(done.given.len()), "has", "have");
+                let says = format!("Access: {lost} lost it, {have} it in the new account.");
                 Ok(Batch::last(count(rows)).saying(says))
             }
             RESPONDERS => {
@@ -279,6 +281,16 @@ fn parameters(work: &Work<'_>) -> Result<Parameters, Stop> {
 pub(super) struct Scheduled {
     pub(super) paused: bool,
     pub(super) blasts: Vec<BlastId>,
+    /// The version of each, in the same order: it tells whether somebody has decided since. Nothing in records of before this was kept.
+    #[serde(default)]
+    pub(super) versions: Vec<i64>,
+}
+
+impl Scheduled {
+    /// Each with its version, as far as that was kept.
+    fn seen(&self) -> Vec<(BlastId, Option<i64>)> {
+        self.blasts.iter().enumerate().map(|(n, id)| (*id, self.versions.get(n).copied())).collect()
+    }
 }
 
 /// A blast that has begun is one account's, from its first message to its last.
@@ -307,11 +319,14 @@ async fn flip(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, Sto
     let lanes = if work.broken == Some(UtilityGuard::Scope) { 0 } else { sync::flip(tx, work.now, p.line, p.to).await? };
     let scheduled = messaging::settle_scheduled(tx, p.line, p.scheduled == ScheduledChoice::Pause).await?;
     if !scheduled.is_empty() {
-        keep(tx, work, &Scheduled { paused: p.scheduled == ScheduledChoice::Pause, blasts: scheduled }).await?;
+        let (blasts, versions) = scheduled.into_iter().unzip();
+        keep(tx, work, &Scheduled { paused: p.scheduled == ScheduledChoice::Pause, blasts, versions }).await?;
     }
     audit(tx, work, p, "line.transfer").await?;
-    let says =
-        format!("The line belongs to its new account now, with {opted_out} opt-outs and {lanes} conversations that are not in sync.");
+    let said = |rows: u64, one: &str, many: &str| counted(i64::try_from(rows).unwrap_or(i64::MAX), one, many);
+    let opt_outs = said(opted_out, "opt-out", "opt-outs");
+    let lanes = said(lanes, "conversation that is", "conversations that are");
+    let says = format!("The line belongs to its new account now, with {opt_outs} and {lanes} not in sync.");
     Ok(Batch { flipped: Some(first_id_at(at.minus(SETTLING))), ..Batch::last(1) }.saying(says))
 }
 
@@ -327,24 +342,44 @@ async fn audit(tx: &mut Tx, work: &Work<'_>, p: &Parameters, action: &'static st
     Ok(())
 }
 
-/// Contacts follow their conversations, a batch of them at a time.
+/// The place of the step once all conversations are done: behind which number the others are looked at.
+const NUMBERS: &str = "number:";
+
+/// Contacts follow their conversations, a batch of them at a time; those whom none leads to follow their numbers.
 async fn contacts(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, Stop> {
-    let begin = match work.reverses {
-        // What was brought here is restored from its record; what came since goes along.
-        Some(of) => {
-            let (flipped,): (Option<Timestamp>,) = tx.one("select flipped_at from utility_run where id = $1", [of]).await?;
-            flipped.map_or(uuid::Uuid::max(), first_id_at)
-        }
-        None => uuid::Uuid::nil(),
+    let back = match work.reverses {
+        Some(of) => Some(way_back(tx, of).await?),
+        None => None,
     };
-    let behind = work.place.and_then(|place| place.parse().ok()).unwrap_or(ConversationId(begin));
+    if let Some(behind) = work.place.and_then(|place| place.strip_prefix(NUMBERS)) {
+        let page = messaging::numbers(tx, p.line, behind, work.size).await?;
+        let last = page.last().filter(|_| count(page.len()) >= work.size).map(|(number, _)| format!("{NUMBERS}{}", number.expose()));
+        let alone: Vec<PhoneNumber> = page.into_iter().filter(|(_, alone)| *alone).map(|(number, _)| number).collect();
+        let done = directory::move_contacts_alone(tx, work.now, p.line, (p.from, p.to), back, &alone).await?;
+        return recorded(tx, work, &done, Batch { rows: count(alone.len()), place: last, ..Batch::default() }).await;
+    }
+    let behind = work.place.and_then(|place| place.parse().ok()).unwrap_or(ConversationId(uuid::Uuid::nil()));
     let ids: Vec<(ConversationId,)> =
         tx.all("select id from conversation where line_id = $1 and id > $2 order by id limit $3", (p.line, behind, work.size)).await?;
-    let Some((last,)) = ids.last().copied() else { return Ok(Batch::last(0)) };
+    let Some((last,)) = ids.last().copied() else { return Ok(Batch { place: Some(NUMBERS.to_owned()), ..Batch::default() }) };
     let ids: Vec<ConversationId> = ids.into_iter().map(|(id,)| id).collect();
-    let done = directory::move_contacts(tx, work.now, p.line, (p.from, p.to), &ids).await?;
-    if !(done.made.is_empty() && done.merged.is_empty() && done.closed.is_empty()) {
-        keep(tx, work, &done).await?;
+    let done = directory::move_contacts(tx, work.now, p.line, (p.from, p.to), back, &ids).await?;
+    recorded(tx, work, &done, Batch { rows: count(ids.len()), place: Some(last.to_string()), ..Batch::default() }).await
+}
+
+/// What was brought here is restored from its record. What came since goes along, and so does whom somebody wrote down since. Where what is
+/// taken back is a way back itself, that was stopped half way, whoever the other account does not know goes along: it has no record.
+async fn way_back(tx: &mut Tx, of: RunId) -> Done<WayBack> {
+    let (flipped, is_back): (Option<Timestamp>, bool) =
+        tx.one("select flipped_at, reverses is not null from utility_run where id = $1", [of]).await?;
+    Ok(WayBack { since: flipped.map_or(uuid::Uuid::max(), first_id_at), only_since: !is_back })
+}
+
+/// Writes down what became of contacts.
+async fn recorded(tx: &mut Tx, work: &Work<'_>, done: &Contacts, batch: Batch) -> Result<Batch, Stop> {
+    if !done.is_empty() {
+        keep(tx, work, done).await?;
     }
-    Ok(Batch { rows: count(ids.len()), place: Some(last.to_string()), ..Batch::default() })
+    let says = format!("Contacts that the other account does not know, and that come along: {}.", done.unknown);
+    Ok(if done.unknown > 0 { batch.saying(says) } else { batch })
 }

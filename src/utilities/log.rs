@@ -21,7 +21,11 @@ pub(super) async fn tell(tx: &mut Tx, run: RunId) -> Result<()> {
         tx.opt("select account_id, target_id from utility_run where id = $1", [run]).await?;
     let (account, target) = of.unwrap_or_default();
     for account_id in [account, target].into_iter().flatten() {
-        tx.tell(Change::Run { account_id, run_id: run });
+        tx.tell(Change::Run { account_id: Some(account_id), run_id: run });
+    }
+    if account.is_none() && target.is_none() {
+        // One over several accounts is seen by who looks after all of them.
+        tx.tell(Change::Run { account_id: None, run_id: run });
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! A file that was given to a run, in pieces, and what came of each.
 //!
 //! The rule: what came of a piece is written in the transaction that did it, once; then the piece is forgotten, with the personal data in it.
+//! A piece that takes too long is done a part at a time, and what was written tells how far it is.
 
-use super::{Stop, Work, cells, log};
+use super::{Stop, Work, cells, count, log};
 use crate::clock::Now;
 use crate::db::{Db, Result as Done, Tx};
 use crate::messaging::inbound::json;
-use crate::types::{AccountId, ConversationId, PhoneNumber, RunEventKind, RunId, Timestamp};
+use crate::types::{AccountId, PhoneNumber, RunEventKind, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -19,22 +20,61 @@ pub(super) fn pieces<T: Serialize>(rows: &[T], line: fn(&T) -> i64) -> impl Iter
     rows.chunks(ROWS).map(move |piece| (piece.first().map_or(0, line), json(piece)))
 }
 
-/// A piece; `None` when what came of it is written down already: then a batch that was done is asked for again.
+/// A piece, as far as it is not done.
+#[derive(Debug)]
+pub(super) struct Piece {
+    body: String,
+    /// Rows of it that were done before.
+    from: usize,
+    /// Rows of it that are done behind this batch; `None` for all of them.
+    covers: Option<usize>,
+}
+
+/// A piece; `None` when all that came of it is written down already: then a batch that was done is asked for again.
 ///
 /// # Errors
 /// [`Stop::Fault`] when it is not there.
-pub(super) async fn take(tx: &mut Tx, work: &Work<'_>, piece: i64, output: i64) -> Result<Option<String>, Stop> {
-    let (body, is_done): (Option<String>, bool) = tx
+pub(super) async fn take(tx: &mut Tx, work: &Work<'_>, piece: i64, output: i64) -> Result<Option<Piece>, Stop> {
+    let (body, is_begun, covers): (Option<String>, bool, Option<i64>) = tx
         .one(
             "select (select i.body from utility_input i where i.run_id = $1 and i.n = $2),
-               exists (select 1 from utility_output o where o.run_id = $1 and o.n = $3)",
+               exists (select 1 from utility_output o where o.run_id = $1 and o.n = $3),
+               (select o.covers from utility_output o where o.run_id = $1 and o.n = $3)",
             (work.run, piece, output),
         )
         .await?;
     match body {
-        _ if is_done => Ok(None),
-        Some(body) => Ok(Some(body)),
+        _ if is_begun && covers.is_none() => Ok(None),
+        Some(body) => Ok(Some(Piece { body, from: covers.and_then(|rows| usize::try_from(rows).ok()).unwrap_or(0), covers: None })),
         None => Err(Stop::fault("A piece of the file is missing.", "Cancel this run and plan it anew, with the file.")),
+    }
+}
+
+impl Piece {
+    /// Its next rows, as many as a batch takes.
+    ///
+    /// # Errors
+    /// [`Stop::Fault`] when another version of the program wrote it.
+    pub(super) fn rows<T: for<'a> Deserialize<'a>>(&mut self, work: &Work<'_>) -> Result<Vec<T>, Stop> {
+        let mut rows: Vec<T> = read(&self.body)?;
+        let end = self.from.saturating_add(usize::try_from(work.size).unwrap_or(usize::MAX).max(1));
+        self.covers = (end < rows.len()).then_some(end);
+        rows.truncate(end);
+        Ok(rows.split_off(self.from.min(rows.len())))
+    }
+
+    /// Whether it is done behind this batch.
+    pub(super) fn is_last(&self) -> bool {
+        self.covers.is_none()
+    }
+
+    /// The begin of what came of this batch: the file's first row is behind the columns' names.
+    pub(super) fn begin(&self, output: i64, columns: &[&str]) -> String {
+        let mut text = String::new();
+        if output == 0 && self.from == 0 {
+            cells::add_row(&mut text, columns);
+        }
+        text
     }
 }
 
@@ -46,25 +86,21 @@ pub(super) fn read<T: for<'a> Deserialize<'a>>(stored: &str) -> Result<T, Stop> 
     serde_json::from_str(stored).map_err(super::unreadable)
 }
 
-/// Writes down what came of a piece, and forgets the piece when nobody needs it any more.
+/// Writes down what came of these rows of a piece, and forgets the piece when it is done and nobody needs it any more.
 ///
 /// # Errors
 /// What the database says.
-pub(super) async fn settle(tx: &mut Tx, work: &Work<'_>, output: i64, body: String, done_with: Option<i64>) -> Done<()> {
-    tx.run("insert into utility_output (run_id, n, body) values ($1, $2, $3)", (work.run, output, body)).await?;
-    if let Some(piece) = done_with {
-        tx.run("delete from utility_input where run_id = $1 and n = $2", (work.run, piece)).await?;
+pub(super) async fn settle(tx: &mut Tx, work: &Work<'_>, piece: &Piece, output: i64, body: String, done_with: Option<i64>) -> Done<()> {
+    tx.run(
+        "insert into utility_output (run_id, n, body, covers) values ($1, $2, $3, $4)
+         on conflict (run_id, n) do update set body = utility_output.body || excluded.body, covers = excluded.covers",
+        (work.run, output, body, piece.covers.map(count)),
+    )
+    .await?;
+    if let Some(n) = done_with.filter(|_| piece.is_last()) {
+        tx.run("delete from utility_input where run_id = $1 and n = $2", (work.run, n)).await?;
     }
     Ok(())
-}
-
-/// The begin of what came of a piece: the first one names the columns.
-pub(super) fn begin(output: i64, columns: &[&str]) -> String {
-    let mut text = String::new();
-    if output == 0 {
-        cells::add_row(&mut text, columns);
-    }
-    text
 }
 
 /// Whether a file is being taken into the account: a contact's number may be in it.
@@ -77,6 +113,23 @@ pub(crate) async fn takes_file_in(tx: &mut Tx, account: AccountId) -> Done<bool>
             "select exists (
                select 1 from utility_run r
                where r.account_id = $1 and r.held is not null and exists (select 1 from utility_input i where i.run_id = r.id))",
+            [account],
+        )
+        .await?;
+    Ok(found)
+}
+
+/// Whether a line of the account is on its way to another one.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn gives_a_line_away(tx: &mut Tx, account: AccountId) -> Done<bool> {
+    let (found,): (bool,) = tx
+        .one(
+            "select exists (
+               select 1 from utility_run r
+               join line l on l.id = r.line_id and l.transfer_id = r.id
+               where r.account_id = $1)",
             [account],
         )
         .await?;
@@ -108,26 +161,31 @@ pub(crate) async fn forget_contact(tx: &mut Tx, account: AccountId, number: &Pho
     forget_records(tx, account, number).await
 }
 
-/// Takes out of the records of runs what they say of a contact: the name and the note that they had.
+/// Takes out of the records of runs what they say of a contact: the name and the note that they had. Records name them by a conversation, or
+/// by the id that they have in one of the run's accounts.
 async fn forget_records(tx: &mut Tx, account: AccountId, number: &PhoneNumber) -> Done<()> {
-    let talks: Vec<(ConversationId,)> = tx
+    let known_as: Vec<(Uuid,)> = tx
         .all(
             "select id from conversation
-             where number = $2 and line_id in (select line_id from utility_run where account_id = $1 or target_id = $1)",
+             where number = $2 and line_id in (select line_id from utility_run where account_id = $1 or target_id = $1)
+             union
+             select id from contact
+             where number = $2 and (account_id in (select account_id from utility_run where account_id = $1 or target_id = $1)
+               or account_id in (select target_id from utility_run where account_id = $1 or target_id = $1))",
             (account, number.clone()),
         )
         .await?;
-    for talk in talks.into_iter().map(|(id,)| id.to_string()) {
+    for name in known_as.into_iter().map(|(id,)| id.to_string()) {
         let records: Vec<(RunId, Uuid, String)> = tx
             .all(
                 "select run_id, id, body from utility_record
                  where run_id in (select id from utility_run where account_id = $1 or target_id = $1) and body like '%' || $2 || '%'",
-                (account, talk.clone()),
+                (account, name.clone()),
             )
             .await?;
         for (run, id, body) in records {
             let Ok(mut record) = serde_json::from_str::<Value>(&body) else { continue };
-            drop_named(&mut record, &talk);
+            drop_named(&mut record, &name);
             tx.run("update utility_record set body = $3 where run_id = $1 and id = $2", (run, id, record.to_string())).await?;
         }
     }

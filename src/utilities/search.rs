@@ -7,7 +7,7 @@ use crate::types::{AccountId, FoundRun, LineId, Part};
 
 macro_rules! seen_sql {
     () => {
-        "(r.state <> 'planned' or r.asked_by = $1)
+        "r.version > 0 and (r.state <> 'planned' or r.asked_by = $1)
          and ($2 or r.account_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)
            or r.target_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)) "
     };

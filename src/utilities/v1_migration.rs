@@ -10,10 +10,13 @@ mod plan;
 use super::{Asking, Batch, Leave, Proposal, Stop, Utility, Work, beside, cells, pieces};
 use crate::db::{Result as Done, Tx};
 use crate::directory::{lines, v1 as directory};
+use crate::messaging::consent::erased_contacts;
 use crate::messaging::inbound::json;
 use crate::messaging::v1::{self as messaging, OldMessage, Thread};
 use crate::staff::{Member, may};
-use crate::types::{AccountId, ConversationId, FieldKind, FormField, LineId, Permission, Problem, Timestamp, UtilityAbout, UtilityKind};
+use crate::types::{
+    AccountId, ConversationId, FieldKind, FormField, LineId, Permission, PhoneNumber, Problem, Timestamp, UtilityAbout, UtilityKind,
+};
 use async_trait::async_trait;
 use file::{Bad, Item, OldConversation};
 use serde::{Deserialize, Serialize};
@@ -65,6 +68,23 @@ fn holds(account: AccountId) -> String {
     format!("account:{account}")
 }
 
+/// Reads an export as a plan does, and does nothing with it: the numbers of the lines that can be taken, messages behind all others and as
+/// they are stored; and those of the lines that cannot, as they stand in the file.
+///
+/// # Errors
+/// `Invalid` when it is no text.
+pub fn read_file(bytes: Vec<u8>, now: Timestamp) -> Result<(Vec<i64>, Vec<i64>), Problem> {
+    let read = file::read(&super::text_of(bytes)?, now);
+    let mut taken: Vec<i64> = read.lines.iter().map(|line| line.0).collect();
+    taken.extend(read.contacts.iter().map(|contact| contact.0));
+    taken.extend(read.conversations.iter().map(|conversation| conversation.0));
+    for (_, piece) in &read.messages {
+        let piece: Vec<Item<(String, OldMessage)>> = serde_json::from_str(piece).unwrap_or_default();
+        taken.extend(piece.iter().map(|message| message.0));
+    }
+    Ok((taken, read.bad.into_iter().map(|bad| bad.0).collect()))
+}
+
 #[async_trait]
 impl Utility for V1Migration {
     fn about(&self) -> UtilityAbout {
@@ -112,6 +132,10 @@ impl Utility for V1Migration {
         Ok(())
     }
 
+    fn piece(&self) -> Option<i64> {
+        Some(super::count(pieces::ROWS))
+    }
+
     async fn batch(&self, tx: &mut Tx, work: &Work<'_>) -> Result<Batch, Stop> {
         let p = Parameters::deserialize(work.parameters).map_err(super::unreadable)?;
         let range = p.pieces.iter().find(|(step, ..)| step == work.step).map_or((0, 0), |(_, from, to)| (*from, *to));
@@ -120,26 +144,27 @@ impl Utility for V1Migration {
             None => Place { piece: range.0, ..Place::default() },
         };
         let n = place.piece;
-        let mut rows = 0;
-        if let Some(body) = pieces::take(tx, work, n, n).await? {
+        let (mut rows, mut is_done) = (0, true);
+        if let Some(mut piece) = pieces::take(tx, work, n, n).await? {
             let came = match work.step {
-                UNREADABLE => Came::bad(pieces::read(&body)?),
-                LINES => take_lines(tx, work, p.account, pieces::read(&body)?).await?,
-                CONTACTS => take_contacts(tx, work, p.account, pieces::read(&body)?).await?,
-                CONVERSATIONS => take_conversations(tx, work, p.account, pieces::read(&body)?).await?,
-                _ => take_messages(tx, p.account, pieces::read(&body)?).await?,
+                UNREADABLE => Came::bad(piece.rows(work)?),
+                LINES => take_lines(tx, work, p.account, piece.rows(work)?).await?,
+                CONTACTS => take_contacts(tx, work, p.account, piece.rows(work)?).await?,
+                CONVERSATIONS => take_conversations(tx, work, p.account, piece.rows(work)?).await?,
+                _ => take_messages(tx, p.account, piece.rows(work)?).await?,
             };
-            let mut text = pieces::begin(n, COLUMNS);
+            let mut text = piece.begin(n, COLUMNS);
             for Bad(row, kind, id, reason) in &came.bad {
                 cells::add_row(&mut text, &[&row.to_string(), kind, id, reason]);
             }
-            pieces::settle(tx, work, n, text, Some(n)).await?;
+            pieces::settle(tx, work, &piece, n, text, Some(n)).await?;
             rows = super::count(came.rows);
             place.rows += rows;
             place.added += i64::try_from(came.added).unwrap_or(i64::MAX);
             place.bad += super::count(came.bad.len());
+            is_done = piece.is_last();
         }
-        place.piece += 1;
+        place.piece += i64::from(is_done);
         if place.piece < range.1 {
             return Ok(Batch { rows, place: Some(json(&place)), ..Batch::default() });
         }
@@ -223,14 +248,36 @@ async fn take_lines(tx: &mut Tx, work: &Work<'_>, account: AccountId, rows: Vec<
 }
 
 async fn take_contacts(tx: &mut Tx, work: &Work<'_>, account: AccountId, rows: Vec<Item<directory::OldContact>>) -> Result<Came, Stop> {
-    // One that was taken over before was named or erased here since: it stays as it is.
+    let mut came = Came { rows: rows.len(), ..Came::default() };
+    // One that was taken over before was named here since: it stays as it is.
     let before = known(tx, account, "contact", rows.iter().map(|row| row.1.as_str())).await?;
-    let new: Vec<_> = rows.iter().filter(|row| !before.contains_key(&row.1)).collect();
+    let gone = erased(tx, account, rows.iter().map(|row| &row.2.0)).await?;
+    let mut new = Vec::new();
+    for row in &rows {
+        if gone.contains(&row.2.0) {
+            came.leave_out("contact", row, WAS_ERASED);
+        } else if !before.contains_key(&row.1) {
+            new.push(row);
+        }
+    }
     let contacts: Vec<_> = new.iter().map(|row| &row.2).collect();
-    let added = directory::take_contacts(tx, work.now, account, &contacts).await?;
-    let taken: Vec<_> = new.iter().map(|row| (row.1.as_str(), messaging::message_id(account.0, &row.1, Timestamp(0)).0, None)).collect();
+    came.added = directory::take_contacts(tx, work.now, account, &contacts).await?;
+    let taken: Vec<_> = new.iter().map(|row| (row.1.as_str(), stand_in(account, &row.1), None)).collect();
     remember(tx, account, "contact", &taken).await?;
-    Ok(Came { rows: rows.len(), added, bad: Vec::new() })
+    Ok(came)
+}
+
+const WAS_ERASED: &str = "its contact was erased here";
+
+/// Which of these numbers are of contacts who were erased here: whatever an export calls them, and whenever it is taken, they stay so.
+async fn erased(tx: &mut Tx, account: AccountId, numbers: impl Iterator<Item = &PhoneNumber>) -> Done<HashSet<PhoneNumber>> {
+    let numbers: Vec<PhoneNumber> = numbers.cloned().collect();
+    erased_contacts(tx, account, &numbers).await
+}
+
+/// Stands for what has no id here; it is nobody else's.
+fn stand_in(account: AccountId, v1_id: &str) -> Uuid {
+    messaging::message_id(account.0, v1_id, Timestamp(0)).0
 }
 
 /// Which of these lines belong to the account, until the transaction ends.
@@ -259,9 +306,20 @@ async fn take_conversations(tx: &mut Tx, work: &Work<'_>, account: AccountId, ro
     let before = known(tx, account, "conversation", rows.iter().map(|row| row.1.as_str())).await?;
     let lines = known(tx, account, "line", rows.iter().map(|row| row.2.line.as_str())).await?;
     let theirs = of_account(tx, account, lines.values().map(|(line, _)| LineId(*line)).collect()).await?;
-    let mut new = Vec::new();
-    for row in rows.iter().filter(|row| !before.contains_key(&row.1)) {
-        match lines.get(&row.2.line).map(|(line, _)| LineId(*line)) {
+    let gone = erased(tx, account, rows.iter().map(|row| &row.2.number)).await?;
+    let (mut new, mut gone_with) = (Vec::new(), Vec::new());
+    for row in &rows {
+        let line = lines.get(&row.2.line).map(|(line, _)| LineId(*line));
+        if gone.contains(&row.2.number) {
+            came.leave_out("conversation", row, WAS_ERASED);
+            // That it is known and not there says the same of its messages.
+            gone_with.extend(line.map(|line| (row.1.as_str(), stand_in(account, &row.1), Some(line))));
+            continue;
+        }
+        if before.contains_key(&row.1) {
+            continue;
+        }
+        match line {
             None => came.leave_out("conversation", row, "its line is not known: no row of type line with that id was taken"),
             Some(line) if !theirs.contains(&line) => came.leave_out("conversation", row, MOVED),
             Some(line) => new.push((row, line)),
@@ -272,6 +330,7 @@ async fn take_conversations(tx: &mut Tx, work: &Work<'_>, account: AccountId, ro
     let taken: Vec<_> =
         new.iter().filter_map(|(row, line)| Some((row.1.as_str(), ids.get(&(*line, row.2.number.clone()))?.0, Some(*line)))).collect();
     remember(tx, account, "conversation", &taken).await?;
+    remember(tx, account, "conversation", &gone_with).await?;
     came.added = u64::try_from(taken.len()).unwrap_or(u64::MAX);
     Ok(came)
 }
@@ -317,7 +376,7 @@ async fn take_messages(tx: &mut Tx, account: AccountId, rows: Vec<Item<(String, 
         };
         match threads.get(&ConversationId(*id)) {
             _ if !line.is_some_and(|line| theirs.contains(&line)) => came.leave_out("message", row, MOVED),
-            None => came.leave_out("message", row, "its contact was erased here"),
+            None => came.leave_out("message", row, WAS_ERASED),
             Some(thread) => messages.push((row.1.as_str(), thread, &row.2.1)),
         }
     }

@@ -70,14 +70,14 @@ macro_rules! runs_sql {
             "select r.id, r.utility, r.summary, r.state, r.line_id, l.label, r.asked_by, m.name as asker, r.asked_at, r.started_at,
                r.ended_at,
                (select cast(coalesce(sum(s.done), 0) as bigint) from utility_step s where s.run_id = r.id) as done,
-               (select cast(coalesce(sum(case when s.total > s.done then s.total else s.done end), 0) as bigint)
+               (select cast(coalesce(sum(case when s.ended_at is null and s.total > s.done then s.total else s.done end), 0) as bigint)
                 from utility_step s where s.run_id = r.id) as total
              from utility_run r
              join staff_member m on m.id = r.asked_by
              left join line l on l.id = r.line_id
              left join account a on a.id = r.account_id
              left join account t on t.id = r.target_id
-             where (r.state <> 'planned' or r.asked_by = $1)
+             where r.version > 0 and (r.state <> 'planned' or r.asked_by = $1)
                and ($2 or r.account_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)
                  or r.target_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)) ",
             $narrow
@@ -100,7 +100,9 @@ pub async fn list(
     let search = filter.search.trim().to_lowercase();
     let digits: String = search.chars().filter(char::is_ascii_digit).collect();
     let number = if digits.len() >= 3 { format!("%{digits}%") } else { String::new() };
-    let words: String = search.chars().filter(|c| !matches!(c, '%' | '_' | '\\')).collect();
+    let plain = |text: &str| text.chars().filter(|c| !matches!(c, '%' | '_' | '\\')).collect::<String>();
+    // A line's text is folded whole, an account's name as far as letters of ASCII go.
+    let (words, account) = (plain(&search), format!("{}%", plain(&filter.search.trim().to_ascii_lowercase())));
     let rows: Vec<Row> = db
         .all(
             runs_sql!(
@@ -111,8 +113,8 @@ pub async fn list(
                  and (r.line_id = $7 or $7 is null)
                  and (r.account_id = $8 or r.target_id = $8 or $8 is null)
                  and (r.asked_by = $9 or $9 is null)
-                 and ($10 = '' or l.number like $11 or l.search like '%' || $10 || '%' or lower(a.name) like $10 || '%'
-                   or lower(t.name) like $10 || '%')
+                 and ($10 = '' or l.number like $11 or l.search like '%' || $10 || '%' or a.folded like $14
+                   or t.folded like $14)
                  order by r.id desc
                  limit $12"
             ),
@@ -130,6 +132,7 @@ pub async fn list(
                 number,
                 one_more(limit),
                 filter.under_way,
+                account,
             ),
         )
         .await?;
@@ -264,6 +267,8 @@ pub async fn get(db: &Db, now: &Now, member: &Member, run: RunId) -> Result<RunD
     // One that was cancelled all the same left its line on its way.
     let stands = matches!(head.state, RunState::Paused | RunState::Failed) || (head.state == RunState::Cancelled && rest.has_line);
     let reversible = about.is_reversible && rest.reversed_by.is_none();
+    // What a way back brought back is recorded nowhere.
+    let is_done = head.state == RunState::Succeeded && head.reverses.is_none();
     let (rows_per_second, seconds_left) = rate(now, &row, &rest);
     Ok(RunDetail {
         utility: about.name,
@@ -288,7 +293,7 @@ pub async fn get(db: &Db, now: &Now, member: &Member, run: RunId) -> Result<RunD
         approved_by: rest.approver,
         acts,
         may_start: is_own && may_launch && head.state == RunState::Planned,
-        may_reverse: may_launch && reversible && (head.state == RunState::Succeeded || (head.flipped && stands)),
+        may_reverse: may_launch && reversible && (is_done || (head.flipped && stands)),
         past_cancelling: (head.flipped && !head.state.is_over()).then(|| control::past_cancelling(reversible)),
         rows_per_second,
         seconds_left,
@@ -314,9 +319,11 @@ async fn accounts(db: &Db, member: &Member, head: &Head) -> Result<Vec<(AccountI
     .await
 }
 
-/// Rows a second since the run was last taken up, and the seconds that are left by that.
+/// Rows a second since the run was last taken up, and the seconds that are left by that. Of one that stands still, or stood still before it
+/// was ended, nobody can say: the time goes on without it.
 fn rate(now: &Now, row: &RunRow, rest: &Rest) -> (Option<i64>, Option<i64>) {
-    let Some(since) = rest.taken_at else { return (None, None) };
+    let is_worked = matches!(row.state, RunState::Running | RunState::Verifying | RunState::Pausing | RunState::Cancelling);
+    let Some(since) = rest.taken_at.filter(|_| is_worked || row.state == RunState::Succeeded) else { return (None, None) };
     let took = row.ended_at.unwrap_or_else(|| now.at()).since(since).as_secs_f64();
     let done = row.done - rest.taken_done;
     if took < 1.0 || done <= 0 {

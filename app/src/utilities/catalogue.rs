@@ -3,7 +3,7 @@
 use super::run_table;
 use crate::fault::{Fault, Reply};
 use crate::live::follow;
-use crate::ui::{ButtonLink, Empty, FaultView, Icon, Loading, Look, PageHead, icon, load};
+use crate::ui::{ButtonLink, Empty, FaultView, Icon, Loading, PageHead, icon, load};
 use crate::views::Shown;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ fn card((about, may): (UtilityAbout, bool)) -> impl IntoView {
     let name = about.name.clone();
     let launch = if may {
         view! {
-            <ButtonLink href=href look=Look::Main>
+            <ButtonLink href=href>
                 "Launch" <span class="sr-only">" " {name}</span>
             </ButtonLink>
         }

@@ -6,7 +6,7 @@ use crate::frame::use_me;
 use crate::lines::AccountFilter;
 use crate::live::follow;
 use crate::ui::{ButtonLink, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, PageHead, Pager, Search, Select, load, query_field};
-use crate::views::{Arranged, Views};
+use crate::views::{Arranged, ListTools, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,7 @@ pub fn RunsPage() -> impl IntoView {
             <CsvLink href=csv />
         </PageHead>
         <Views of=arranged />
-        <FilterBar>
+        <FilterBar beside=move || view! { <ListTools of=arranged /> }>
             <Search label="Digits, label or account" value=q />
             <div class="w-[calc(50%-0.25rem)] sm:w-44">
                 <Transition>
@@ -92,7 +92,7 @@ pub fn RunsPage() -> impl IntoView {
             <div class="w-[calc(50%-0.25rem)] sm:w-40">
                 <Select label="State" name="state" choices=states value=state bare=true />
             </div>
-            <div class="w-[calc(50%-0.25rem)] sm:w-48">
+            <div class="w-[calc(50%-0.25rem)] empty:hidden sm:w-48">
                 <AccountFilter account=account />
             </div>
             <div class="w-[calc(50%-0.25rem)] sm:w-40">

@@ -52,7 +52,7 @@ pub fn TransferBanner(
 
 /// The panel of a line's runs; nothing for who may not see runs.
 pub fn line_runs(id: LineId, account: AccountId, me: &Me) -> impl IntoView + use<> {
-    let may_launch = me.may(Permission::TransferLine);
+    let (may_launch, of) = (me.may(Permission::TransferLine), Some(account));
     me.may(Permission::SeeRuns).then(|| {
         let found = load(move || id, runs_of_line);
         view! {
@@ -66,7 +66,7 @@ pub fn line_runs(id: LineId, account: AccountId, me: &Me) -> impl IntoView + use
                     {move || Suspend::new(async move {
                         match found.await {
                             Ok(first) => {
-                                let concerns = move |change| matches!(change, Change::Run { account_id, .. } if account_id == account);
+                                let concerns = move |change| matches!(change, Change::Run { account_id, .. } if account_id == of);
                                 let followed = follow(first, concerns, move || runs_of_line(id));
                                 let none = Memo::new(move |_| followed.now.with(Vec::is_empty));
                                 view! {

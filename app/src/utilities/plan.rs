@@ -3,7 +3,8 @@
 use super::in_words;
 use super::run::parameters;
 use crate::ui::{
-    Button, ButtonLink, Cell, FormFault, Icon, Look, Panel, SendForm, Sending, Table, TextArea, fault_of, field_error, grouped, icon, waits,
+    Button, ButtonLink, Cell, FormFault, Heads, Icon, Look, Panel, SendForm, Sending, Table, TextArea, fault_of, field_error, grouped,
+    icon, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{Obstacle, Plan, RunDetail};
@@ -66,14 +67,15 @@ fn counts(plan: &Plan) -> impl IntoView + use<> {
         view! {
             <tr role="row">
                 <Cell of="What">{count.name}</Cell>
-                <Cell of="How many">{grouped(count.rows)}</Cell>
+                <Cell of="How many" number=true>{grouped(count.rows)}</Cell>
                 <Cell of="What becomes of them">{count.fate}</Cell>
             </tr>
         }
     });
     let rows = rows.collect_view();
+    let heads = Heads::from(&["What", "How many", "What becomes of them"]).numbers(&["How many"]);
     view! {
-        <Table label="What it touches" head=&["What", "How many", "What becomes of them"]>
+        <Table label="What it touches" head=heads>
             {rows}
         </Table>
     }

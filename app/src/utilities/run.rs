@@ -15,7 +15,7 @@ use crate::ui::{
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use switchyard::types::{Change, Permission, Problem, RunAct, RunDetail, RunId, RunState};
+use switchyard::types::{Change, Permission, Problem, RunAct, RunDetail, RunId, RunState, counted};
 
 #[cfg(feature = "ssr")]
 use {
@@ -240,7 +240,7 @@ fn facts(run: &RunDetail, sees_audit: bool) -> impl IntoView + use<> {
         ),
         ("Begun", moment(row.started_at)),
         ("Ended", moment(row.ended_at)),
-        ("Planned", format!("{} rows", crate::ui::grouped(run.plan.rows)).into_any()),
+        ("Planned", counted(run.plan.rows, "row", "rows").into_any()),
         ("Estimated", run.plan.seconds.map_or_else(|| "Nobody knows".to_owned(), in_words).into_any()),
     ];
     if let Some((line, label)) = &row.line {

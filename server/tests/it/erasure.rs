@@ -3,15 +3,16 @@
 
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::house;
+use crate::sights::role;
 use reqwest::Method;
 use server::sandbox::HandsetText;
 use switchyard::db::Engine;
-use switchyard::directory::{lines, people};
+use switchyard::directory::{contacts, lines, people};
 use switchyard::erasure;
 use switchyard::staff::{self, Proof, seal, verify};
 use switchyard::sync;
 use switchyard::types::IntegrationType::{None as BlastOnly, Ringcentral};
-use switchyard::types::{AccountId, AuditFilter, ErasureId, PhoneNumber, Problem, Written};
+use switchyard::types::{AccountId, AuditFilter, AuditOutcome, ErasureId, Permission, PhoneNumber, Problem, Written};
 
 on_both_engines![
     nothing_of_an_erased_contact_is_left_anywhere,
@@ -21,6 +22,7 @@ on_both_engines![
     it_is_confirmed_by_the_last_digits_and_done_once,
     a_number_that_the_audit_holds_is_unreadable_afterwards_and_the_seals_are_good,
     only_who_may_erase_within_their_scope_can,
+    whoever_sees_the_number_of_who_is_to_be_erased_is_in_the_audit,
     what_was_asked_for_and_not_done_is_forgotten,
 ];
 
@@ -115,10 +117,18 @@ async fn nothing_of_an_erased_contact_is_left_anywhere(app: &TestApp) {
     app.pass(2 * 24 * 60 * 60);
     switchyard::messaging::idempotency::forget_old(&app.db, &app.now).await.unwrap();
     switchyard::ringcentral::events::forget_old(&app.db, &app.now).await.unwrap();
+    // Just now somebody changed their name, and may take that back for a while.
+    let named = contacts::list(&app.db, &app.staff.permit().unwrap(), account, None, 9).await.unwrap().rows.remove(0).id;
+    let version = contacts::get(&app.db, &app.staff.permit().unwrap(), named).await.unwrap().version;
+    for (n, name) in ["Nora zq9", "Vera zq9"].into_iter().enumerate() {
+        let version = version + i64::try_from(n).unwrap();
+        contacts::edit(&app.db, &app.now, &app.staff.permit().unwrap(), named, version, name, "Calls at night zq9").await.unwrap();
+    }
     let before = whole_database(app).await;
     for there in [number.as_str(), "zq9"] {
         assert!(before.contains(there), "{there} is there to be erased");
     }
+    assert!(before.lines().any(|row| row.starts_with("undo_step") && row.contains("zq9")), "so is what takes the change back");
 
     let id = ask(app, account, &number).await;
     let shown = erasure::get(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), id).await.unwrap();
@@ -303,6 +313,39 @@ async fn only_who_may_erase_within_their_scope_can(app: &TestApp) {
     assert!(matches!(asked, Err(Problem::NotFound { .. })));
     assert!(erasure::list(&app.db, &elsewhere.permit().unwrap(), account).await.unwrap().is_empty());
     assert_eq!(app.timeline(&line, &number).await.len(), 2, "nothing is gone");
+}
+
+async fn whoever_sees_the_number_of_who_is_to_be_erased_is_in_the_audit(app: &TestApp) {
+    let number = contact(1);
+    let (_, account) = scene(app, &number).await;
+    let id = ask(app, account, &number).await;
+    let sights = async || {
+        let filter = AuditFilter { action: Some("contact.see_erasure".to_owned()), ..AuditFilter::default() };
+        staff::search(&app.db, &app.staff.permit().unwrap(), &filter, None, 10).await.unwrap().rows
+    };
+    let is_told = async |member: &staff::Member| {
+        let page = app.ask(member, Method::GET, &format!("/erasures/{id}"), &[]).await;
+        assert_eq!(page.status(), 200);
+        let page = page.text().await.unwrap();
+        page.contains("12025550121") || page.contains("202 555 0121")
+    };
+    // Who may erase and sees no numbers is shown its end.
+    let erases = role(app, "Erases", &[Permission::SeeDirectory, Permission::ManagePersonalData], None).await;
+    let erin = house(app).member("erin@example.com", erases).await;
+    assert!(!is_told(&erin).await);
+    assert_eq!(sights().await, []);
+    for _ in 0..2 {
+        assert!(is_told(&app.staff).await);
+    }
+    let found = sights().await;
+    assert_eq!(found.len(), 1, "once in ten minutes: {found:?}");
+    assert_eq!((found[0].outcome, found[0].staff, found[0].subject), (AuditOutcome::Seen, Some(app.staff.id()), Some(id.0)));
+    assert_eq!(found[0].account.as_ref().map(|(id, _)| *id), Some(account));
+    assert!(!format!("{found:?}").contains("0121"), "it tells no number itself");
+    erase(app, id, last_four(&number)).await.unwrap();
+    app.pass(601);
+    assert!(!is_told(&app.staff).await);
+    assert_eq!(sights().await.len(), 1, "of a certificate nobody sees a number");
 }
 
 async fn what_was_asked_for_and_not_done_is_forgotten(app: &TestApp) {

@@ -148,7 +148,7 @@ pub(super) fn read(text: &str, now: Timestamp) -> Result<Read, Problem> {
         match row(line, &record, &columns, now) {
             Ok(row) => read.rows.push(row),
             Err(reason) => {
-                let cell = |at| record.get(at).unwrap_or_default().trim().chars().take(LONGEST_QUOTE).collect();
+                let cell = |at: usize| as_kept(record.get(at).unwrap_or_default().trim());
                 read.bad.push(Bad(line, cell(columns.number), cell(columns.status), reason.to_owned()));
             }
         }
@@ -160,9 +160,7 @@ pub(super) fn read(text: &str, now: Timestamp) -> Result<Read, Problem> {
 
 fn row(line: i64, record: &StringRecord, columns: &Columns, now: Timestamp) -> Result<Row, &'static str> {
     let cell = |at: usize| record.get(at).unwrap_or_default().trim();
-    let number = cell(columns.number);
-    // Our own results have an apostrophe there, so that a spreadsheet takes it for a text.
-    let number = number.strip_prefix('\'').unwrap_or(number);
+    let number = unmarked(cell(columns.number));
     if !number.starts_with('+') {
         return Err("the number is not one with + and country code");
     }
@@ -174,6 +172,20 @@ fn row(line: i64, record: &StringRecord, columns: &Columns, now: Timestamp) -> R
         return Err("the evidence is longer than 500 characters");
     }
     Ok(Row(line, number, out, at, evidence.map(str::to_owned)))
+}
+
+/// A cell of a row that cannot be taken, as it is kept for the result. What is a number is kept as numbers are, however it was written: the
+/// result is looked through for it when its contact is erased.
+fn as_kept(cell: &str) -> String {
+    match PhoneNumber::parse(unmarked(cell)) {
+        Ok(number) => number.expose().to_owned(),
+        Err(_) => cell.chars().take(LONGEST_QUOTE).collect(),
+    }
+}
+
+/// A cell without its apostrophe: our own results have one there, so that a spreadsheet takes a number for a text.
+fn unmarked(cell: &str) -> &str {
+    cell.strip_prefix('\'').unwrap_or(cell)
 }
 
 /// Whether a status says that the number has opted out.
@@ -272,6 +284,14 @@ mod tests {
         for ((_, reason), word) in found.iter().zip(words) {
             assert!(reason.contains(word), "{reason}: {word}");
         }
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_taken_is_kept_as_numbers_are() {
+        let text = "number,status\n'+1 (202) 555-0143,maybe\nmaybe,+1 202 555.0143\n2025550143,in\n";
+        let kept: Vec<_> = read(text, NOW).expect("read").bad.into_iter().map(|bad| (bad.1, bad.2)).collect();
+        let wanted = [("+12025550143", "maybe"), ("maybe", "+12025550143"), ("2025550143", "in")];
+        assert_eq!(kept, wanted.map(|(number, status)| (number.to_owned(), status.to_owned())));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::super::{Batch, Stop, Work, count, unreadable};
 use super::{ACCESS, CONTACTS, FLIP, Parameters, RESPONDERS, Scheduled, directory, messaging};
 use crate::db::Tx;
 use crate::directory::transfer::{Access, Contacts, Dropped};
-use crate::types::RunId;
+use crate::types::{RunId, counted};
 use crate::work::faults::UtilityGuard;
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub(super) async fn batch(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Resul
         ACCESS => {
             let was: Access = serde_json::from_str(&body).map_err(unreadable)?;
             directory::restore_access(tx, work.now, p.line, &was).await?;
-            let says = format!("Access came back for {} people.", was.dropped.len());
+            let says = format!("Access came back for {}.", counted(count(was.dropped.len()), "person", "people"));
             Batch { rows: count(was.dropped.len()), ..done }.saying(says)
         }
         RESPONDERS => {
@@ -45,13 +45,16 @@ pub(super) async fn batch(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Resul
         FLIP => {
             let was: Scheduled = serde_json::from_str(&body).map_err(unreadable)?;
             if was.paused {
-                let (back, over) = messaging::schedule_again(tx, p.line, &was.blasts, work.now.at()).await?;
-                let done = done.saying(format!("Blasts that are scheduled again: {back} of {}.", was.blasts.len()));
+                let (back, over, decided) = messaging::schedule_again(tx, p.line, &was.seen(), work.now.at()).await?;
+                let mut done = done.saying(format!("Blasts that are scheduled again: {back} of {}.", was.blasts.len()));
                 if over > 0 {
-                    done.saying(format!("Blasts whose time has passed meanwhile, and that stay paused until somebody decides: {over}."))
-                } else {
-                    done
+                    let says = "Blasts whose time has passed meanwhile, and that stay paused until somebody decides";
+                    done = done.saying(format!("{says}: {over}."));
                 }
+                if decided > 0 {
+                    done = done.saying(format!("Blasts that stay as they are, since somebody has decided since: {decided}."));
+                }
+                done
             } else {
                 done.saying(format!("Blasts that were cancelled, and do not come back: {}.", was.blasts.len()))
             }

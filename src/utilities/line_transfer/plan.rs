@@ -43,6 +43,8 @@ async fn line(asking: &Asking<'_>, id: LineId) -> Result<Line, Problem> {
 #[derive(sqlx::FromRow)]
 struct Counts {
     conversations: i64,
+    /// Numbers that the line knows and that no conversation leads to.
+    alone: i64,
     messages: i64,
     consents: i64,
     opted_out: i64,
@@ -82,6 +84,11 @@ impl Counts {
     fn rows(&self) -> i64 {
         moving().map(|moving| self.of(moving.table)).sum()
     }
+
+    /// Numbers that contacts may have.
+    fn contacts(&self) -> i64 {
+        self.conversations + self.alone
+    }
 }
 
 /// It may take its time: it is for a preview, and reads keys alone.
@@ -89,6 +96,10 @@ async fn counts(db: &Db, line: LineId) -> Result<Counts, Problem> {
     Ok(db
         .one(
             "select (select count(*) from conversation where line_id = $1) as conversations,
+               (select count(*)
+                from (select number from consent where line_id = $1
+                      union select number from message where line_id = $1 and conversation_id is null) n
+                where not exists (select 1 from conversation c where c.line_id = $1 and c.number = n.number)) as alone,
                (select count(*) from message where line_id = $1) as messages,
                (select count(*) from consent where line_id = $1) as consents,
                (select count(*) from consent where line_id = $1 and state = 'opted_out') as opted_out,
@@ -111,14 +122,15 @@ async fn counts(db: &Db, line: LineId) -> Result<Counts, Problem> {
         .await?)
 }
 
-/// Seconds that so many rows may take, as the transfers before did.
+/// Seconds that so many rows may take, as the transfers before did that one worker did without a pause.
 async fn seconds(db: &Db, rows: i64) -> Result<i64, Problem> {
     let (done, micros): (i64, i64) = db
         .one(
             "select cast(coalesce(sum(s.done), 0) as bigint), cast(coalesce(sum(s.ended_at - s.began_at), 0) as bigint)
              from utility_step s
              join utility_run r on r.id = s.run_id
-             where r.utility = 'line_transfer' and r.state = 'succeeded' and s.done > 1000 and s.ended_at > s.began_at",
+             where r.utility = 'line_transfer' and r.state = 'succeeded' and r.attempt = 1
+               and s.done > 1000 and s.ended_at > s.began_at",
             (),
         )
         .await?;
@@ -169,8 +181,9 @@ fn step(name: &'static str, title: &str, total: i64) -> StepPlan {
     StepPlan { name, title: title.to_owned(), is_check: false, total }
 }
 
-/// The line changes hands, the tables follow, then what has steps of its own; everything is recounted, and the line opens.
-fn steps(counts: &Counts, own: Vec<StepPlan>) -> Vec<StepPlan> {
+/// The line changes hands; what its new owner is not to have is dropped at once; the tables follow, then what has steps of its own;
+/// everything is recounted, and the line opens.
+fn steps(counts: &Counts, dropped: Option<StepPlan>, own: Vec<StepPlan>) -> Vec<StepPlan> {
     let moves = moving().map(|m| step(m.table, m.title, counts.of(m.table)));
     let checks = moving().map(|m| StepPlan {
         name: m.check,
@@ -179,7 +192,7 @@ fn steps(counts: &Counts, own: Vec<StepPlan>) -> Vec<StepPlan> {
         total: counts.of(m.table),
     });
     let open = StepPlan { is_check: true, ..step(OPEN, "The line opens", 0) };
-    [step(FLIP, "The line changes hands", 1)].into_iter().chain(moves).chain(own).chain(checks).chain([open]).collect()
+    [step(FLIP, "The line changes hands", 1)].into_iter().chain(dropped).chain(moves).chain(own).chain(checks).chain([open]).collect()
 }
 
 fn fate(name: &str, rows: i64, fate: &str) -> PlanCount {
@@ -207,10 +220,12 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
     let (known,): (i64,) = asking
         .db
         .one(
-            "select count(*) from conversation c
-             join contact k on k.account_id = $2 and k.number = c.number
-             join contact t on t.account_id = $3 and t.number = c.number
-             where c.line_id = $1",
+            "select count(*)
+             from (select number from conversation where line_id = $1
+                   union select number from consent where line_id = $1
+                   union select number from message where line_id = $1 and conversation_id is null) n
+             join contact k on k.account_id = $2 and k.number = n.number
+             join contact t on t.account_id = $3 and t.number = n.number",
             (line.id, line.account_id, to),
         )
         .await?;
@@ -243,7 +258,7 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
             fate("Conversations", counts.conversations, "move along"),
             fate(
                 "Contacts, at most",
-                counts.conversations,
+                counts.contacts(),
                 "matched by number, else made; closed in the old account where it has no other use",
             ),
             fate("Opt-outs", counts.opted_out + counts.erased, "stay opted out"),
@@ -274,10 +289,8 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
         confirm: Some(("the line’s number".to_owned(), line.number.expose().to_owned())),
         needs_approval: true,
     };
-    let mut own = vec![step(CONTACTS, "Contacts", counts.conversations), step(ACCESS, "People’s access", counts.people)];
-    if drops {
-        own.push(step(RESPONDERS, "Automatic replies", counts.responders));
-    }
+    let dropped = drops.then(|| step(RESPONDERS, "Automatic replies", counts.responders));
+    let mut own = vec![step(CONTACTS, "Contacts", counts.contacts()), step(ACCESS, "People’s access", counts.people)];
     if resets {
         own.push(step(OPT_INS, "Opt-ins are reset", counts.opted_in));
     }
@@ -297,7 +310,7 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
             said("Opt-ins", if resets { "Reset to unknown" } else { "Keep" }),
             said("Scheduled blasts", if pauses { "Pause" } else { "Cancel" }),
         ],
-        steps: steps(&counts, own),
+        steps: steps(&counts, dropped, own),
         parameters: parameters(&line, to, &counts, chosen),
         plan,
         input: Vec::new(),
@@ -361,7 +374,7 @@ pub(super) async fn back(asking: &Asking<'_>, of: &Reversed) -> Result<Proposal,
         needs_approval: true,
     };
     let own = vec![
-        step(CONTACTS, "Contacts", counts.conversations),
+        step(CONTACTS, "Contacts", counts.contacts()),
         step(ACCESS, "People’s access", counts.people),
         step(BACK, "What was dropped, reset or merged", records),
     ];
@@ -380,7 +393,7 @@ pub(super) async fn back(asking: &Asking<'_>, of: &Reversed) -> Result<Proposal,
         target: Some(was.from),
         holds: holds(was.line),
         answers: vec![said("Line", &line.label), said("From account", &line.account), said("Back to account", &to_name)],
-        steps: steps(&counts, own),
+        steps: steps(&counts, None, own),
         parameters: parameters(&line, was.from, &counts, chosen),
         plan,
         input: Vec::new(),

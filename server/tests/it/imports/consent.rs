@@ -8,7 +8,8 @@ use std::fmt::Write;
 use std::time::Duration;
 use switchyard::directory::lines;
 use switchyard::types::IntegrationType::Inbox;
-use switchyard::types::{Problem, Retention, RunAct, RunDetail, RunId, RunState, UtilityKind};
+use switchyard::types::{Problem, Retention, RunAct, RunDetail, RunFilter, RunId, RunState, UtilityKind};
+use switchyard::utilities::{Worker, WorkerConfig};
 use switchyard::{erasure, retention, utilities};
 
 on_both_engines!(
@@ -22,9 +23,14 @@ on_both_engines!(
     whoever_takes_a_result_is_in_the_audit,
     a_result_goes_when_its_account_has_kept_it_long_enough,
     a_plan_says_what_would_be_and_changes_nothing,
+    a_plan_whose_planner_left_before_its_file_was_stored_is_nobodys_and_goes,
     what_cannot_be_taken_is_refused_in_words,
     nobody_imports_into_an_account_out_of_their_scope,
     an_erased_contact_is_in_no_result,
+    an_erased_contact_is_in_no_result_of_what_could_not_be_taken,
+    whoever_was_erased_does_not_come_back_by_a_file,
+    an_account_that_was_closed_since_the_plan_gets_nothing,
+    a_piece_that_takes_too_long_is_done_in_parts,
 );
 
 const KIND: UtilityKind = UtilityKind::ConsentImport;
@@ -326,6 +332,63 @@ async fn a_plan_says_what_would_be_and_changes_nothing(app: &TestApp) {
     assert!(seen(app, many.await.unwrap()).await.plan.needs_approval, "above so many rows a second person has to agree");
 }
 
+/// Twenty pieces, stored in three transactions.
+const STORED: i64 = 20;
+
+/// A plan of this moment whose file is not stored whole yet.
+async fn half_stored(app: &TestApp) -> RunId {
+    let text = "select r.id from utility_run r
+         where r.state = 'planned' and r.asked_at = $1 and (select count(*) from utility_input i where i.run_id = r.id) < $2";
+    loop {
+        if let Some((run,)) = app.db.opt::<(RunId,)>(text, (app.now.at(), STORED)).await.unwrap() {
+            return run;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A plan whose planner leaves while its file is being stored, as a browser does that is closed.
+async fn left_half_way(app: &TestApp, line: &TestLine) -> RunId {
+    let file = many(40_000);
+    for _ in 0..50 {
+        app.pass(1);
+        let left = tokio::select! {
+            biased;
+            run = half_stored(app) => run,
+            // It was too quick.
+            _ = planned(app, line, &file) => continue,
+        };
+        let stored = "select count(*) from utility_input where run_id = $1";
+        let (stored,): (i64,) = app.db.work(async |tx| tx.one(stored, [left]).await).await.unwrap();
+        if stored < STORED {
+            return left;
+        }
+    }
+    panic!("every file was stored before its planner could leave");
+}
+
+async fn a_plan_whose_planner_left_before_its_file_was_stored_is_nobodys_and_goes(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let file = format!("number,status\n{},in\n", contact(1));
+    let run = left_half_way(app, &line).await;
+    assert!(matches!(utilities::get(&app.db, &app.now, &app.staff, run).await, Err(Problem::NotFound { .. })));
+    let started = utilities::start(&app.db, &app.now, &app.staff, proof(), run, &line.number, "").await;
+    assert!(matches!(started, Err(Problem::NotFound { .. })), "{started:?}");
+    let filter = RunFilter { state: Some(RunState::Planned), ..RunFilter::default() };
+    let listed = utilities::list(&app.db, &app.staff.permit().unwrap(), &filter, None, 9).await.unwrap().rows;
+    assert!(listed.is_empty(), "{listed:?}");
+    let left = async || (count(app, "select count(*) from utility_run").await, count(app, "select count(*) from utility_input").await);
+    // The next plan of the same takes its place.
+    planned(app, &line, &file).await;
+    assert_eq!(left().await, (1, 1));
+    // Where nobody plans it again, a worker forgets it within the hour.
+    left_half_way(app, &line).await;
+    app.pass(3_601);
+    assert!(!worker(app).step().await.unwrap());
+    assert_eq!(left().await, (0, 0), "nothing of the file is left");
+    import(app, &line, &file).await;
+}
+
 async fn what_cannot_be_taken_is_refused_in_words(app: &TestApp) {
     let line = app.line(Inbox).await;
     let account = account_of(app, line.id).await;
@@ -377,6 +440,106 @@ async fn nobody_imports_into_an_account_out_of_their_scope(app: &TestApp) {
     let run = import(app, &foreign, &file).await.row.id;
     assert!(matches!(utilities::get(&app.db, &app.now, &scoped, run).await, Err(Problem::NotFound { .. })));
     assert!(matches!(utilities::result(&app.db, &scoped, run, 0).await, Err(Problem::NotFound { .. })));
+}
+
+async fn an_erased_contact_is_in_no_result_of_what_could_not_be_taken(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let file = format!("number,status\n+1 (202) 555-0121,maybe\n{},out\n", contact(2));
+    let run = import(app, &line, &file).await.row.id;
+    assert!(result(app, run).await.contains(&contact(1)), "kept as numbers are");
+    erase(app, &line, &contact(1)).await;
+    let text = result(app, run).await;
+    assert!(!text.contains("0121") && text.contains("\"erased\"") && text.contains(&contact(2)), "{text}");
+}
+
+async fn whoever_was_erased_does_not_come_back_by_a_file(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let [gone, other] = [1, 2].map(contact);
+    app.reply(&gone, &line, "Hello").await;
+    app.work().await;
+    erase(app, &line, &gone).await;
+    app.pass(3_600);
+    let file = format!(
+        "number,status,at,evidence\n{gone},in,2026-11-20,web form\n{gone},out,2026-11-19,\n+1 (202) 555-0121,maybe,,\n{other},in,,\n"
+    );
+    let run = import(app, &line, &file).await;
+    let rows = outcomes(app, run.row.id).await;
+    assert_eq!(of(&rows, 2), ("invalid", "its contact was erased here"));
+    assert_eq!(of(&rows, 3), ("created", "its contact was erased here: nobody texts them, and their number does not come back"));
+    assert_eq!((of(&rows, 4).0, of(&rows, 5).0), ("invalid", "created"));
+    assert!([2, 3, 4].iter().all(|row| rows[row][0] == "erased"), "{rows:?}");
+    assert!(run.events.iter().any(|event| event.text.contains("of contacts who were erased here: 1.")), "{:?}", run.events);
+    let known = async || consents(app, &line).await.into_iter().map(|row| (row.0, row.1)).collect::<Vec<_>>();
+    assert_eq!(known().await, [(other.clone(), "opted_in".to_owned())]);
+    assert_eq!(count(app, "select count(*) from consent_event where number = '+12025550121'").await, 0);
+    let send = async || app.post(&line, "messages", &serde_json::json!({ "line": line.number, "to": gone, "text": "Hello" })).await;
+    assert_eq!(send().await.status(), 409, "that they opted out holds all the same");
+    // The same file again changes nothing.
+    let again = import(app, &line, &file).await;
+    let rows = outcomes(app, again.row.id).await;
+    assert_eq!((of(&rows, 2).0, of(&rows, 3).0, rows[&2][0].as_str()), ("kept opted-out", "unchanged", "erased"));
+    assert_eq!(known().await.len(), 1);
+    // Who writes again is known again: that they want no more is taken like anybody's, and an older opt-in stays out.
+    app.reply(&gone, &line, "START").await;
+    app.work().await;
+    let run = import(app, &line, &format!("number,status,at,evidence\n{gone},in,2026-11-21,web form\n{gone},out,,\n")).await;
+    let rows = outcomes(app, run.row.id).await;
+    assert_eq!((of(&rows, 2).0, of(&rows, 3).0), ("invalid", "updated"));
+    assert_eq!((rows[&2][0].clone(), rows[&3][0].clone()), ("erased".to_owned(), format!("'{gone}")));
+    assert_eq!(known().await, [(gone.clone(), "opted_out".to_owned()), (other.clone(), "opted_in".to_owned())]);
+}
+
+async fn an_account_that_was_closed_since_the_plan_gets_nothing(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, line.id).await;
+    let run = planned(app, &line, &format!("number,status\n{},out\n", contact(1))).await;
+    start(app, run).await;
+    let close = async |at: Option<i64>| {
+        app.db.work(async |tx| tx.run("update account set closed_at = $2 where id = $1", (account, at)).await).await.unwrap();
+    };
+    close(Some(5)).await;
+    while worker(app).step().await.unwrap() {}
+    let stopped = seen(app, run).await;
+    assert_eq!(stopped.row.state, RunState::Failed);
+    assert!(stopped.error.unwrap().text.contains("was closed since the plan"));
+    assert_eq!(consents(app, &line).await.len(), 0);
+    close(None).await;
+    utilities::act(&app.db, &app.now, &app.staff, run, RunAct::Resume).await.unwrap();
+    finish(app, run).await;
+    assert_eq!(consents(app, &line).await.len(), 1);
+}
+
+async fn a_piece_that_takes_too_long_is_done_in_parts(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let run = planned(app, &line, &many(3_000)).await;
+    start(app, run).await;
+    let hasty = Worker::new(app.db.clone(), app.now.clone(), WorkerConfig { limit: Duration::ZERO, ..WorkerConfig::default() });
+    assert!(hasty.step().await.unwrap());
+    let late = seen(app, run).await;
+    let says = "A batch of up to 2,000 rows took longer than 0 seconds; the next one takes up to 1,000 rows.";
+    assert!(late.events.iter().any(|event| event.text.contains(says)), "{:?}", late.events);
+    assert_eq!((late.row.state, late.row.done), (RunState::Running, 0));
+    app.pass(600);
+    assert!(worker(app).step().await.unwrap());
+    assert_eq!((seen(app, run).await.row.done, count(app, "select count(*) from consent").await), (1_000, 1_000));
+    let run = finish(app, run).await;
+    assert!(run.events.iter().any(|event| event.text.starts_with("Created 3000, updated 0, unchanged 0")), "{:?}", run.events);
+    assert_eq!(count(app, "select count(*) from consent_event").await, 3_000, "each row once");
+    let rows = outcomes(app, run.row.id).await;
+    assert_eq!(rows.keys().copied().collect::<Vec<_>>(), (2..=3_001).collect::<Vec<i64>>());
+
+    // A part that was done, and is asked for again all the same, changes nothing.
+    let before = result(app, run.row.id).await;
+    app.db
+        .work(async |tx| {
+            tx.run("update utility_run set state = 'running', due_at = 0, lease_until = null where id = $1", [run.row.id]).await?;
+            tx.run("update utility_step set ended_at = null, place = null where run_id = $1", [run.row.id]).await
+        })
+        .await
+        .unwrap();
+    while worker(app).step().await.unwrap() {}
+    assert_eq!(result(app, run.row.id).await, before);
+    assert_eq!(count(app, "select count(*) from consent_event").await, 3_000);
 }
 
 async fn an_erased_contact_is_in_no_result(app: &TestApp) {

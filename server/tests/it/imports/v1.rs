@@ -9,7 +9,7 @@ use switchyard::types::IntegrationType::{Inbox, None as BlastOnly};
 use switchyard::types::{
     AccountId, Direction, LineId, MessageId, MessageState, Origin, PhoneNumber, Problem, RunDetail, RunState, Timestamp, UtilityKind,
 };
-use switchyard::utilities;
+use switchyard::utilities::{self, Worker, WorkerConfig};
 
 on_both_engines!(
     everything_of_an_export_arrives_and_texts_nobody,
@@ -19,6 +19,8 @@ on_both_engines!(
     bad_rows_are_listed_with_line_and_reason_and_the_good_ones_go_in,
     what_an_account_has_already_stays_as_it_is,
     who_was_erased_does_not_come_back,
+    who_was_erased_before_the_first_export_comes_back_with_none,
+    an_export_is_taken_in_batches_as_small_as_they_must_be,
     nobody_migrates_into_an_account_out_of_their_scope,
 );
 
@@ -252,8 +254,63 @@ async fn who_was_erased_does_not_come_back(app: &TestApp) {
         .unwrap();
     assert_eq!(left, 0);
     let rows = outcomes(app, again.row.id).await;
-    assert_eq!(rows.len(), 4, "{rows:?}");
+    assert_eq!(rows.len(), 1 + 2 + 4, "the contact, their conversations and their messages: {rows:?}");
     assert!(rows.values().all(|cells| cells[2] == "its contact was erased here"), "{rows:?}");
+}
+
+async fn who_was_erased_before_the_first_export_comes_back_with_none(app: &TestApp) {
+    let account = account(app).await;
+    let permit = app.staff.permit().unwrap();
+    let id = erasure::ask(&app.db, &app.now, &keys(), &permit, account, "+12025550121", "Request 7").await.unwrap();
+    erasure::erase(&app.db, &app.now, &keys(), &permit, proof(), id, "0121").await.unwrap();
+    let left = async || {
+        let left: (i64, i64, i64) = app
+            .db
+            .one(
+                "select (select count(*) from contact where number = $1), (select count(*) from conversation where number = $1),
+                   (select count(*) from message where number = $1)",
+                ["+12025550121".to_owned()],
+            )
+            .await
+            .unwrap();
+        left
+    };
+    let first = migrate(app, account, EXPORT).await;
+    assert_eq!(left().await, (0, 0, 0));
+    let rows = outcomes(app, first.row.id).await;
+    assert_eq!(rows.len(), 1 + 2 + 4, "{rows:?}");
+    assert!(rows.values().all(|cells| cells[2] == "its contact was erased here"), "{rows:?}");
+    // A newer export, in parts, in which they have other ids.
+    let renamed = [("\"c1\"", "\"c9\""), ("\"t1\"", "\"t9\""), ("\"t3\"", "\"t8\""), ("\"id\":\"m", "\"id\":\"n")];
+    let newer = renamed.iter().fold(EXPORT.to_owned(), |export, (was, is)| export.replace(was, is));
+    for part in newer.lines().collect::<Vec<_>>().chunks(3) {
+        migrate(app, account, &part.join("\n")).await;
+    }
+    assert_eq!(left().await, (0, 0, 0));
+    let (others,): (i64,) = app.db.one("select count(*) from contact where number = '+12025550122'", ()).await.unwrap();
+    assert_eq!(others, 1, "nobody else is left out");
+    // They write again: that is kept, and brings nothing of before back.
+    app.reply("+12025550121", &line(app, "+12025550117").await, "It is me again").await;
+    app.work().await;
+    migrate(app, account, EXPORT).await;
+    assert_eq!(left().await, (0, 1, 1));
+}
+
+async fn an_export_is_taken_in_batches_as_small_as_they_must_be(app: &TestApp) {
+    let account = account(app).await;
+    let export = format!("{EXPORT}rubbish\n[]\n");
+    let run = plan(app, &app.staff, KIND, &[("account", account.to_string())], &export).await.unwrap();
+    start(app, run).await;
+    let slow = Worker::new(app.db.clone(), app.now.clone(), WorkerConfig { most: 1, ..WorkerConfig::default() });
+    let mut batches = 0;
+    while slow.step().await.unwrap() {
+        batches += 1;
+    }
+    assert_eq!(batches, 11 + 2, "a row at a time");
+    let run = finish(app, run).await;
+    assert_eq!(counts(app).await, [1 + 2, 2, 3, 4, 7]);
+    assert_eq!(outcomes(app, run.row.id).await.keys().copied().collect::<Vec<_>>(), [12, 13], "the columns are named once");
+    assert!(run.events.iter().any(|event| event.text == "Messages: 4 added, 0 there already, 0 could not be taken."), "{:?}", run.events);
 }
 
 async fn nobody_migrates_into_an_account_out_of_their_scope(app: &TestApp) {

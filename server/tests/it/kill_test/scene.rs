@@ -152,7 +152,7 @@ impl Scene {
                 posts_per_day: None,
             };
             ringcentral::connect(&db, &now, &keys(), &permit, id, new).await.unwrap();
-            let token = accounts::add_api_token(&db, &now, &permit, id, "program").await.unwrap();
+            let token = accounts::add_api_token(&db, &now, &permit, Proof::at_the_shell(), id, "program").await.unwrap();
             made.push(Account { id, token, extension });
         }
         let line = lines::add(&db, &now, &permit, made[0].id, LINE, "Front desk", IntegrationType::Ringcentral).await.unwrap();

@@ -3,8 +3,9 @@
 use super::*;
 use crate::harness::{keys, on_both_engines};
 use switchyard::erasure;
+use switchyard::messaging::blast::{self, Decision, Edit};
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
-use switchyard::types::RunStep;
+use switchyard::types::{BlastId, RunStep};
 
 on_both_engines![
     everything_of_a_line_arrives_and_nothing_is_left,
@@ -16,6 +17,11 @@ on_both_engines![
     an_edit_where_a_contact_came_from_survives_the_way_back,
     what_the_new_account_knew_of_a_contact_stays_there,
     a_contact_that_was_closed_is_closed_again,
+    a_way_back_that_is_done_is_not_taken_back_by_a_button,
+    names_that_were_given_since_come_along_on_the_way_back,
+    contacts_whom_no_conversation_leads_to_follow_their_numbers,
+    an_erased_contact_whom_no_conversation_leads_to_is_in_no_record,
+    automatic_replies_that_are_dropped_are_gone_as_soon_as_the_line_has_moved,
     opt_outs_stay_and_opt_ins_are_reset_when_asked_for,
     what_comes_in_meanwhile_belongs_to_the_new_account,
     a_blast_only_line_moves,
@@ -23,6 +29,7 @@ on_both_engines![
     a_blast_that_starts_meanwhile_waits_until_the_line_opens,
     scheduled_blasts_are_paused_until_the_new_owner_decides,
     scheduled_blasts_that_are_not_late_come_back_as_they_were,
+    a_blast_that_the_new_owner_has_decided_about_is_left_to_them,
     a_blast_of_which_nothing_is_recorded_waits_for_the_new_owner,
     scheduled_blasts_are_cancelled_when_asked_for,
     an_erased_contact_is_in_no_record_of_a_transfer,
@@ -260,6 +267,122 @@ async fn a_contact_that_was_closed_is_closed_again(app: &TestApp) {
     assert_eq!(dump(app, &["contact"]).await, before);
 }
 
+async fn a_way_back_that_is_done_is_not_taken_back_by_a_button(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.transfer(&[]).await;
+    app.pass(60);
+    let back = scene.back(run).await;
+    app.pass(60);
+    assert!(!scene.seen(back).await.may_reverse);
+    let refused = utilities::plan_reverse(&app.db, &app.now, &app.staff, back, ALONE).await;
+    assert!(matches!(&refused, Err(Problem::Conflict { text }) if text.contains("Transfer it as any other line")), "{refused:?}");
+    scene.transfer(&[]).await;
+    assert_eq!(open(app, scene.to, &contact(1)).await, said("Known here", ""), "with its contacts");
+}
+
+async fn erase(app: &TestApp, account: AccountId, number: &str) {
+    let permit = app.staff.permit().unwrap();
+    let id = erasure::ask(&app.db, &app.now, &keys(), &permit, account, number, "Request 7").await.unwrap();
+    erasure::erase(&app.db, &app.now, &keys(), &permit, proof(), id, &number[number.len() - 4..]).await.unwrap();
+}
+
+async fn names_that_were_given_since_come_along_on_the_way_back(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    // Whom the new account knew already is none of the other one's business.
+    name(app, scene.to, &contact(8), "Known there").await;
+    app.pass(60);
+    let run = scene.transfer(&[]).await;
+    app.pass(60);
+    name(app, scene.to, &contact(7), "Named since").await;
+    // Whom the other one has erased meanwhile stays so.
+    erase(app, scene.from, &contact(1)).await;
+    let back = scene.back(run).await;
+    assert_eq!(open(app, scene.from, &contact(7)).await, said("Named since", ""));
+    assert!(known(app, scene.to, &contact(7)).await.unwrap().2, "closed where the line is no more");
+    assert_eq!(open(app, scene.to, &contact(8)).await, said("Known there", ""));
+    assert_eq!((known(app, scene.from, &contact(8)).await, known(app, scene.from, &contact(1)).await), (None, None));
+    let texts: Vec<String> = scene.seen(back).await.events.into_iter().map(|event| event.text).collect();
+    assert!(texts.iter().any(|text| text.contains("does not know, and that come along: 1.")), "{texts:?}");
+}
+
+/// A line that only sends blasts, to five contacts, and that has the consent of one whom nobody texted; three of them have a name.
+async fn without_conversations(app: &TestApp) -> Scene<'_> {
+    let (line, theirs) = (app.line(NoRoute).await, app.line(Inbox).await);
+    let (from, to) = (account_of(app, line.id).await, account_of(app, theirs.id).await);
+    app.blast(&line, &(1..=5).map(contact).collect::<Vec<_>>(), &app.text("Sale")).await;
+    app.work().await;
+    let imported = "insert into consent (line_id, number, account_id, state, source, at) values ($1, $2, $3, 'opted_in', 'import', 5)";
+    app.db.work(async |tx| tx.run(imported, (line.id, contact(40), from)).await).await.unwrap();
+    for n in [1, 2, 40] {
+        name(app, from, &contact(n), "Known here").await;
+    }
+    name(app, to, &contact(2), "Known there").await;
+    note(app, from, &contact(2), "From here").await;
+    note(app, to, &contact(2), "From there zq9").await;
+    app.pass(60);
+    Scene { app, line, from, to, theirs }
+}
+
+async fn records(app: &TestApp) -> String {
+    let records: Vec<(String,)> = app.db.all("select body from utility_record", ()).await.unwrap();
+    records.into_iter().map(|(body,)| body).collect::<Vec<_>>().join("\n")
+}
+
+async fn contacts_whom_no_conversation_leads_to_follow_their_numbers(app: &TestApp) {
+    let scene = without_conversations(app).await;
+    let before = dump(app, &["contact"]).await;
+    let plan = scene.seen(scene.plan().await).await.plan;
+    assert_eq!(plan.counts.iter().find(|count| count.name == "Contacts, at most").unwrap().rows, 6);
+    assert!(plan.conflicts.iter().any(|text| text.contains("both accounts know: 1.")), "{:?}", plan.conflicts);
+    let run = scene.transfer(&[]).await;
+    for n in [1, 40] {
+        assert_eq!(open(app, scene.to, &contact(n)).await, said("Known here", ""), "made there");
+        assert!(known(app, scene.from, &contact(n)).await.unwrap().2, "no other use for it");
+    }
+    assert_eq!(open(app, scene.to, &contact(2)).await, said("Known there", "From there zq9\nFrom here"));
+    let step = scene.seen(run).await.steps.into_iter().find(|step| step.name == "Contacts").unwrap();
+    assert_eq!((step.done, step.total), (6, 6));
+    let told = records(app).await;
+    assert!(told.contains("zq9") && !told.contains("+1202555"), "{told}");
+    app.pass(60);
+    scene.back(run).await;
+    assert_eq!(dump(app, &["contact"]).await, before);
+}
+
+async fn an_erased_contact_whom_no_conversation_leads_to_is_in_no_record(app: &TestApp) {
+    let scene = without_conversations(app).await;
+    let run = scene.transfer(&[]).await;
+    assert!(records(app).await.contains("zq9"));
+    erase(app, scene.to, &contact(2)).await;
+    let told = records(app).await;
+    assert!(!told.contains("zq9"), "{told}");
+    // What is left still takes the line back.
+    app.pass(60);
+    scene.back(run).await;
+    assert_eq!(open(app, scene.from, &contact(1)).await, said("Known here", ""));
+    assert_eq!(known(app, scene.to, &contact(1)).await, None);
+}
+
+async fn automatic_replies_that_are_dropped_are_gone_as_soon_as_the_line_has_moved(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan_with(&app.staff, &[("responders", "drop")]).await.unwrap();
+    scene.start(run).await;
+    let left = async || {
+        let (left,): (i64,) = app.db.one("select count(*) from responder where line_id = $1", [scene.line.id]).await.unwrap();
+        left
+    };
+    scene.steps(1).await;
+    assert_eq!((account_of(app, scene.line.id).await, left().await), (scene.to, 1));
+    scene.steps(1).await;
+    assert_eq!(left().await, 0, "before anything else follows");
+    let steps: Vec<String> = scene.seen(run).await.steps.into_iter().map(|step| step.name).collect();
+    assert_eq!(steps[..2], ["The line changes hands", "Automatic replies"]);
+    scene.finish(run).await;
+    app.pass(60);
+    scene.back(run).await;
+    assert_eq!(left().await, 1);
+}
+
 async fn opt_outs_stay_and_opt_ins_are_reset_when_asked_for(app: &TestApp) {
     let scene = Scene::of(app, Inbox).await;
     scene.transfer(&[("opt_ins", "reset")]).await;
@@ -395,6 +518,34 @@ async fn scheduled_blasts_that_are_not_late_come_back_as_they_were(app: &TestApp
     app.pass(7_200);
     app.work().await;
     assert_eq!(heard(app, &contact(11)), 1);
+}
+
+async fn a_blast_that_the_new_owner_has_decided_about_is_left_to_them(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let urls = [scheduled(&scene).await, scheduled(&scene).await, scheduled(&scene).await];
+    let [stopped, rewritten, _] = urls.each_ref().map(|url| -> BlastId { url.rsplit('/').next().unwrap().parse().unwrap() });
+    let run = scene.transfer(&[]).await;
+    let permit = app.staff.permit().unwrap();
+    let version = async |id: BlastId| {
+        let found = app.db.one::<(i64,)>("select version from blast where line_id = $1 and id = $2", (scene.line.id, id)).await;
+        found.unwrap().0
+    };
+    for decision in [Decision::Resume, Decision::Pause] {
+        let seen = version(stopped).await;
+        blast::decide_as_staff(&app.db, &app.now, &permit, (scene.line.id, stopped), seen, decision).await.unwrap();
+    }
+    let wish = Edit { version: version(rewritten).await, text: "Rewritten".to_owned(), starts_at: None };
+    blast::edit(&app.db, &app.now, &permit, (scene.line.id, rewritten), &wish).await.unwrap();
+    app.pass(60);
+    let back = scene.back(run).await;
+    let mut states = Vec::new();
+    for url in &urls {
+        states.push(app.get(&scene.line, url).await["state"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(states, ["paused", "paused", "scheduled"]);
+    let texts: Vec<String> = scene.seen(back).await.events.into_iter().map(|event| event.text).collect();
+    assert!(texts.iter().any(|text| text.contains("scheduled again: 1 of 3")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("somebody has decided since: 2.")), "{texts:?}");
 }
 
 async fn a_blast_of_which_nothing_is_recorded_waits_for_the_new_owner(app: &TestApp) {

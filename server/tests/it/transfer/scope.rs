@@ -12,6 +12,7 @@ use switchyard::types::{LineFilter, RunFilter, SyncFilter};
 
 on_both_engines![
     from_the_flip_on_the_old_account_neither_sees_nor_sends,
+    a_request_that_is_repeated_after_the_line_has_moved_gets_its_first_answer,
     what_is_held_at_the_flip_is_delivered_in_the_new_accounts_chats_once,
     an_answer_lost_before_the_flip_is_found_where_it_was_posted,
     a_request_lost_before_the_flip_is_posted_where_the_line_is_now,
@@ -45,6 +46,24 @@ async fn from_the_flip_on_the_old_account_neither_sees_nor_sends(app: &TestApp) 
     assert_eq!(sees().await, (0, 0, false, 0));
     let runs = utilities::list(&app.db, &old.permit().unwrap(), &RunFilter::default(), None, 10).await.unwrap().rows;
     assert_eq!(runs.len(), 1, "the run is of both accounts");
+}
+
+async fn a_request_that_is_repeated_after_the_line_has_moved_gets_its_first_answer(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let message = serde_json::json!({ "line": scene.line.number, "to": contact(1), "text": "Your order is ready" });
+    let blast = serde_json::json!({ "line": scene.line.number, "text": "Sale", "recipients": [contact(1)] });
+    let asked = async |path: &str, body: &serde_json::Value| {
+        let request = app.http.post(format!("{}/api/v1/{path}", app.url)).bearer_auth(&scene.line.token);
+        let answer = request.header("idempotency-key", path).json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let first = [asked("messages", &message).await, asked("blasts", &blast).await];
+    assert_eq!([first[0].0, first[1].0], [201, 202]);
+    app.work().await;
+    app.pass(60);
+    scene.transfer(&[]).await;
+    assert_eq!(app.post(&scene.line, "messages", &message).await.status(), 422, "a new one is refused");
+    assert_eq!([asked("messages", &message).await, asked("blasts", &blast).await], first);
 }
 
 /// The chats of a contact in the sandbox, by the app that made them.

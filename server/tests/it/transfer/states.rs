@@ -1,11 +1,12 @@
 //! The life of a run: started once, by who may, with a second person where there is one; paused, resumed and cancelled in every state.
 
 use super::*;
-use crate::harness::on_both_engines;
+use crate::harness::{keys, on_both_engines};
 use crate::house::PASSWORD;
 use crate::verdict::received;
 use std::time::Duration;
 use switchyard::directory::{accounts, integration};
+use switchyard::erasure;
 use switchyard::messaging::{blast, outbound};
 use switchyard::staff::{self, approvals};
 use switchyard::types::IntegrationType::Inbox;
@@ -28,6 +29,11 @@ on_both_engines![
     the_rest_of_a_blast_that_is_half_sent_is_cancelled_and_the_line_may_move,
     acts_that_the_state_does_not_allow_are_refused,
     a_line_on_its_way_is_not_changed_otherwise,
+    a_chunk_that_is_taken_while_the_line_moves_stays_with_its_paused_blast,
+    an_erasure_does_not_pass_by_a_line_that_changes_hands,
+    the_rate_is_of_the_time_that_somebody_worked,
+    an_estimate_goes_by_transfers_that_nobody_paused,
+    what_was_planned_and_is_gone_is_not_left_to_do,
     runs_are_found_by_line_number_state_and_account,
 ];
 
@@ -437,6 +443,124 @@ async fn a_line_on_its_way_is_not_changed_otherwise(app: &TestApp) {
     integration::set(&app.db, &app.now, &permit, scene.line.id, Ringcentral, version).await.unwrap();
 }
 
+async fn a_chunk_that_is_taken_while_the_line_moves_stays_with_its_paused_blast(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let taken = app.blast(&scene.line, &[contact(11), contact(12)], &app.text("Planned")).await;
+    let id: BlastId = taken["id"].as_str().unwrap().parse().unwrap();
+    // As a flip does it: the line first, then its blasts of which nothing is recorded.
+    let is_held = tokio::sync::Notify::new();
+    let flip = app.db.work(async |tx| {
+        tx.run("update line set account_id = $2 where id = $1", (scene.line.id, scene.to)).await?;
+        is_held.notify_one();
+        until_waiting(app, 1).await;
+        tx.run("update blast set state = 'paused' where line_id = $1 and state = 'recording'", [scene.line.id]).await
+    });
+    let record = async {
+        is_held.notified().await;
+        blast::record_next(&app.db, &app.now).await
+    };
+    let (paused, recorded) = tokio::join!(flip, record);
+    assert_eq!(paused.unwrap(), 1);
+    recorded.unwrap();
+    assert!(!blast::record_next(&app.db, &app.now).await.unwrap(), "it waits for a decision");
+    let left: (i64, i64) = app
+        .db
+        .one(
+            "select (select count(*) from message where line_id = $1 and blast_id = $2),
+               (select count(*) from blast_chunk where line_id = $1 and blast_id = $2)",
+            (scene.line.id, id),
+        )
+        .await
+        .unwrap();
+    assert_eq!(left, (0, 1), "nothing of it is recorded, and its recipients are still there");
+}
+
+async fn an_erasure_does_not_pass_by_a_line_that_changes_hands(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    let (number, permit) = (contact(3), app.staff.permit().unwrap());
+    let id = erasure::ask(&app.db, &app.now, &keys(), &permit, scene.from, &number, "Request 7").await.unwrap();
+    // An erasure comes to the conversations before it comes to what was consented to.
+    let is_held = tokio::sync::Notify::new();
+    let flip = app.db.work(async |tx| {
+        tx.run("update line set account_id = $2, transfer_id = $3 where id = $1", (scene.line.id, scene.to, run)).await?;
+        tx.run("update conversation set last_at = last_at where line_id = $1", [scene.line.id]).await?;
+        is_held.notify_one();
+        until_waiting(app, 1).await;
+        Ok::<_, switchyard::db::Error>(())
+    });
+    let erase = async {
+        is_held.notified().await;
+        erasure::erase(&app.db, &app.now, &keys(), &permit, proof(), id, &number[number.len() - 4..]).await
+    };
+    let (flipped, erased) = tokio::join!(flip, erase);
+    flipped.unwrap();
+    assert!(matches!(&erased, Err(Problem::Conflict { text }) if text.contains("being transferred")), "{erased:?}");
+    let left: (i64, i64) = app
+        .db
+        .one(
+            "select (select count(*) from conversation where line_id = $1 and number = $2),
+               (select count(*) from consent where line_id = $1 and number = $2)",
+            (scene.line.id, number.clone()),
+        )
+        .await
+        .unwrap();
+    assert_eq!(left, (1, 1), "nothing of it, rather than a part");
+}
+
+async fn the_rate_is_of_the_time_that_somebody_worked(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(3).await;
+    let figures = async || {
+        app.pass(2);
+        let seen = scene.seen(run).await;
+        (seen.rows_per_second.is_some(), seen.seconds_left.is_some())
+    };
+    assert_eq!(figures().await, (true, true), "it is at work");
+    scene.act(run, RunAct::Pause).await.unwrap();
+    assert_eq!(figures().await, (false, false), "it stands still");
+    scene.act(run, RunAct::Resume).await.unwrap();
+    assert_eq!(figures().await, (false, false), "nobody has taken it up yet");
+    scene.steps(2).await;
+    assert_eq!(figures().await, (true, true));
+}
+
+async fn an_estimate_goes_by_transfers_that_nobody_paused(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.transfer(&[]).await;
+    let back = scene.from.to_string();
+    // Two rows a second.
+    let slow = "update utility_step set done = 2000, began_at = 0, ended_at = 1000000000 where run_id = $1 and name = 'message'";
+    let estimate = async |attempts: i64| {
+        app.db
+            .work(async |tx| {
+                tx.run(slow, [run]).await?;
+                tx.run("update utility_run set attempt = $2 where id = $1", (run, attempts)).await
+            })
+            .await
+            .unwrap();
+        let next = scene.plan_with(&app.staff, &[("to", back.as_str())]).await.unwrap();
+        scene.seen(next).await.plan.seconds.unwrap()
+    };
+    assert!(estimate(2).await < 10, "it may have stood still for most of the time");
+    assert!(estimate(1).await > 30);
+}
+
+async fn what_was_planned_and_is_gone_is_not_left_to_do(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    let goes = "delete from message where line_id = $1 and id in (select id from message where line_id = $1 order by id limit 1)";
+    app.db.work(async |tx| tx.run(goes, [scene.line.id]).await).await.unwrap();
+    scene.start(run).await;
+    scene.finish(run).await;
+    let seen = scene.seen(run).await;
+    assert_eq!((seen.row.state, seen.row.done), (RunState::Succeeded, seen.row.total), "{:?}", seen.error);
+    let messages = seen.steps.iter().find(|step| step.name == "Messages").unwrap();
+    assert_eq!(messages.total - messages.done, 1, "what was planned is still said");
+}
+
 async fn runs_are_found_by_line_number_state_and_account(app: &TestApp) {
     let scene = Scene::of(app, Inbox).await;
     let run = scene.transfer(&[]).await;
@@ -460,6 +584,9 @@ async fn runs_are_found_by_line_number_state_and_account(app: &TestApp) {
     ] {
         assert_eq!(found(filter.clone()).await, [run], "{filter:?}");
     }
+    let name = "Ärzte am See".to_owned();
+    app.db.work(async |tx| tx.run("update account set name = $2 where id = $1", (scene.from, name)).await).await.unwrap();
+    assert_eq!(found(RunFilter { search: "Ärzte AM".to_owned(), ..none() }).await, [run], "by an account beyond ASCII");
     for filter in [RunFilter { state: Some(RunState::Failed), ..none() }, RunFilter { search: "0199".to_owned(), ..none() }] {
         assert_eq!(found(filter.clone()).await, [], "{filter:?}");
     }
