@@ -4,6 +4,7 @@ mod account;
 mod close;
 mod contact;
 mod contacts;
+mod tokens;
 mod user;
 mod users;
 
@@ -18,9 +19,9 @@ use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::ui::{
     Badge, Button, ButtonLink, Cell, Check, Choice, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, PageHead,
-    Pager, RowLink, Search, Select, SendForm, Sending, Table, Time, Tone, fault_of, field_error, icon, load, query_field, waits,
+    Pager, RowLink, Search, Select, SendForm, Sending, Table, Time, Tone, fault_of, field_error, grouped, icon, load, query_field, waits,
 };
-use crate::views::{Arranged, Shown, Views};
+use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::{use_location, use_params_map};
@@ -212,7 +213,7 @@ pub fn AccountsPage() -> impl IntoView {
             </Suspense>
         </PageHead>
         <Views of=arranged />
-        <FilterBar>
+        <FilterBar beside=move || view! { <ListTools of=arranged /> }>
             <Search label="Name of the account" value=q />
             {closed_filter(state)}
         </FilterBar>
@@ -273,8 +274,8 @@ fn row(account: AccountRow, shown: &Shown) -> impl IntoView + use<> {
                 .has("lines")
                 .then(|| {
                     view! {
-                        <Cell of="Lines">
-                            <a class="text-link above" href=format!("/lines?account={id}")>{account.lines}</a>
+                        <Cell of="Lines" number=true>
+                            <a class="text-link above" href=format!("/lines?account={id}")>{grouped(account.lines)}</a>
                         </Cell>
                     }
                 })}

@@ -193,7 +193,7 @@ pub fn set_cookie(text: &str) {
     }
 }
 
-/// The header that tells the server of a refusal whose answer does not say so; no browser sees it.
+/// The header that tells the server of a refusal whose answer does not say so, as the status that it would have; no browser sees it.
 pub const REFUSED_HEADER: HeaderName = HeaderName::from_static("switchyard-refused");
 
 /// Sets the answer's status; a plain form is answered by a redirect and keeps that one.
@@ -201,8 +201,8 @@ pub fn answer_with(status: u16) {
     let (Some(response), Ok(status)) = (use_context::<ResponseOptions>(), StatusCode::from_u16(status)) else { return };
     if !is_plain_form() {
         response.set_status(status);
-    } else if status == StatusCode::FORBIDDEN {
-        response.insert_header(REFUSED_HEADER, HeaderValue::from_static("1"));
+    } else if matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
+        response.insert_header(REFUSED_HEADER, HeaderValue::from(status.as_u16()));
     }
 }
 

@@ -10,9 +10,10 @@ pub use new::NewMemberPage;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{Badge, ButtonLink, Cell, CsvLink, FaultView, Icon, Loading, Look, PageHead, RowLink, Table, Tone, icon, load};
+use crate::views::{Arranged, ListTools, Shown};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{Permission, StaffRow};
+use switchyard::types::{ListKind, Permission, StaffRow};
 
 #[cfg(feature = "ssr")]
 use {
@@ -73,9 +74,10 @@ fn handed_out(services: &Services, invited: &Invited) -> OneTimeLink {
 #[component]
 pub fn StaffPage() -> impl IntoView {
     let members = load(|| (), |()| list_staff());
-    let me = use_me();
+    let (me, arranged) = (use_me(), Arranged::of(ListKind::Staff));
     view! {
         <PageHead title="Staff">
+            <ListTools of=arranged in_head=true />
             <CsvLink href="/staff.csv" />
             <Suspense>
                 {move || Suspend::new(async move {
@@ -94,12 +96,13 @@ pub fn StaffPage() -> impl IntoView {
         </PageHead>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
+                let shown = arranged.shown().await;
                 match members.await {
                     Ok(members) => {
                         view! {
                             <div class="panel">
-                                <Table label="Staff" head=&["Name", "E-mail", "Roles", "Second factor", "State"]>
-                                    {members.into_iter().map(row).collect_view()}
+                                <Table label="Staff" head=shown.heads("Name")>
+                                    {members.into_iter().map(|member| row(member, &shown)).collect_view()}
                                 </Table>
                             </div>
                         }
@@ -121,7 +124,7 @@ fn state(member: &StaffRow) -> (Tone, &'static str) {
     }
 }
 
-fn row(member: StaffRow) -> impl IntoView {
+fn row(member: StaffRow, shown: &Shown) -> impl IntoView + use<> {
     let roles = match member.roles.is_empty() {
         true => view! { <span class="muted">"None"</span> }.into_any(),
         false => member.roles.join(", ").into_any(),
@@ -132,14 +135,28 @@ fn row(member: StaffRow) -> impl IntoView {
             <Cell of="Name">
                 <RowLink href=format!("/staff/{}", member.id)>{member.name}</RowLink>
             </Cell>
-            <Cell of="E-mail">
-                <span class="wrap-anywhere">{member.email}</span>
-            </Cell>
-            <Cell of="Roles">{roles}</Cell>
-            <Cell of="Second factor">{if member.second_factor { "Yes" } else { "No" }}</Cell>
-            <Cell of="State">
-                <Badge tone=tone>{state}</Badge>
-            </Cell>
+            {shown
+                .has("email")
+                .then(|| {
+                    view! {
+                        <Cell of="E-mail">
+                            <span class="wrap-anywhere">{member.email}</span>
+                        </Cell>
+                    }
+                })}
+            {shown.has("roles").then(|| view! { <Cell of="Roles">{roles}</Cell> })}
+            {shown
+                .has("factor")
+                .then(|| view! { <Cell of="Second factor">{if member.second_factor { "Yes" } else { "No" }}</Cell> })}
+            {shown
+                .has("state")
+                .then(|| {
+                    view! {
+                        <Cell of="State">
+                            <Badge tone=tone>{state}</Badge>
+                        </Cell>
+                    }
+                })}
         </tr>
     }
 }

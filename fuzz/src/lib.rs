@@ -7,14 +7,14 @@
 mod readers;
 mod texts;
 
-pub use readers::{api, carrier, cursors, phones, ringcentral};
+pub use readers::{api, carrier, consents, cursors, exports, phones, ringcentral};
 pub use texts::{cells, posts};
 
 /// A target and its name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     ("carrier", carrier),
     ("ringcentral", ringcentral),
     ("api", api),
@@ -22,4 +22,6 @@ pub const TARGETS: [Target; 7] = [
     ("cursors", cursors),
     ("posts", posts),
     ("cells", cells),
+    ("consents", consents),
+    ("exports", exports),
 ];

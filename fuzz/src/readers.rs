@@ -76,3 +76,57 @@ pub fn cursors(data: &[u8]) {
     let key = (text.chars().take(100).collect::<String>(), data.len());
     assert_eq!(Cursor::at(&key).key::<(String, usize)>(), Some(key), "a key comes back");
 }
+
+/// A text without the mark that some programs begin it with.
+fn unmarked(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// The lines of a CSV file that hold something, behind the one that names the columns, where nothing stands in quotes.
+fn lines_with_something(text: &str) -> usize {
+    let text = unmarked(text);
+    let names = text.lines().next().unwrap_or_default();
+    let delimiter = [',', ';', '\t'].into_iter().find(|sign| names.contains(*sign)).unwrap_or(',');
+    // The reader of CSV takes away a second mark.
+    let lines = unmarked(text).split(['\r', '\n']).filter(|line| !line.is_empty());
+    lines.skip(1).filter(|line| line.split(delimiter).any(|cell| !cell.trim().is_empty())).count()
+}
+
+/// A CSV file of consents: each row is taken or listed, once and with the number of its line.
+pub fn consents(data: &[u8]) {
+    let Some((rows, bad)) = outside::consents(data, AT) else { return };
+    let text = std::str::from_utf8(data).unwrap_or_default();
+    assert!(rows.iter().all(|(_, number)| is_number(number) && number.expose().starts_with('+')), "each is a number with its country");
+    assert!(rows.windows(2).all(|pair| (&pair[0].1, pair[0].0) <= (&pair[1].1, pair[1].0)), "rows of one number in their order");
+    assert!(bad.windows(2).all(|pair| pair[0] <= pair[1]), "line numbers rise: {bad:?}");
+    let lines: Vec<&str> = text.lines().collect();
+    let mut all: Vec<i64> = rows.iter().map(|(line, _)| *line).chain(bad).collect();
+    all.sort_unstable();
+    let is_there = |line: &i64| usize::try_from(*line).is_ok_and(|line| (1..=lines.len()).contains(&line));
+    assert!(all.iter().all(is_there), "each is a line of the file: {all:?}");
+    if text.contains('"') {
+        return;
+    }
+    assert_eq!(all.len(), lines_with_something(text), "nothing is lost, and nothing made up");
+    // Where a line ends with CR alone, it has the number of the one before: editors count so.
+    if text.replace("\r\n", "").contains('\r') {
+        return;
+    }
+    assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "a line has its number for itself: {all:?}");
+    for (line, number) in &rows {
+        let written = usize::try_from(line - 1).ok().and_then(|line| lines.get(line)).copied().unwrap_or_default();
+        let digits: String = written.chars().filter(char::is_ascii_digit).collect();
+        assert!(digits.contains(number.expose().trim_start_matches('+')), "line {line} has its number: {written:?}");
+    }
+}
+
+/// An export of the first version: each line is taken or listed, once.
+pub fn exports(data: &[u8]) {
+    let Some((taken, bad)) = outside::export(data, AT) else { return };
+    let text = unmarked(std::str::from_utf8(data).unwrap_or_default());
+    assert!(bad.windows(2).all(|pair| pair[0] < pair[1]), "line numbers rise: {bad:?}");
+    let mut all: Vec<i64> = taken.into_iter().chain(bad).collect();
+    all.sort_unstable();
+    let wanted: Vec<i64> = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).map(|(line, _)| line).collect();
+    assert_eq!(all, wanted, "nothing is lost, and nothing made up");
+}

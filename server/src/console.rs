@@ -2,6 +2,10 @@
 //!
 //! The rule: a page is for who is signed in, and only this site's own pages may have the browser change something. What a member
 //! may do is not decided here but by each server function's permit.
+//!
+//! A session is kept by what somebody asks, and by nothing else: an open page reads anew whatever changes, for ever. It marks what it asks
+//! while nobody has touched it (`app/src/frame/present.js`). So the code that asks knows nothing of it, a person's click is never taken for
+//! the page's own, and a browser without scripts, which asks nothing by itself, needs no mark.
 
 mod audit_csv;
 mod blast_csv;
@@ -15,6 +19,7 @@ mod line_csv;
 mod lines_csv;
 mod staff_csv;
 mod sync_csv;
+mod unknown_csv;
 mod utilities;
 
 use crate::front;
@@ -45,13 +50,18 @@ use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
+use uuid::Uuid;
 
-/// A session ends after so many hours without a request.
+/// A session ends after so many hours in which nobody asked for anything.
 const IDLE_HOURS: i64 = 12;
 /// A session ends after this time, however busy it is.
 const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A session's row is written at most this often for nothing but activity.
 const TOUCH: Duration = Duration::from_secs(10 * 60);
+/// What a page asks for by itself, while nobody touches it.
+const UNATTENDED: &str = "switchyard-unattended";
+/// The stream of events, which a browser opens anew whenever it ends.
+const EVENTS: &str = "/events";
 /// Where the server functions are.
 const FUNCTIONS: &str = "/fn/";
 /// Pages for who is not signed in.
@@ -96,6 +106,7 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .with_state(leptos)
         .route("/accounts.csv", get(directory_csv::of_accounts).with_state(services.clone()))
         .route("/accounts/{id}/users.csv", get(directory_csv::of_users).with_state(services.clone()))
+        .route("/accounts/{id}/blasts.csv", get(line_csv::of_account_blasts).with_state(services.clone()))
         .route("/accounts/{id}/contacts.csv", get(directory_csv::of_contacts).with_state(services.clone()))
         .route("/audit.csv", get(audit_csv::download).with_state(services.clone()))
         .route("/connections.csv", get(connections_csv::download).with_state(services.clone()))
@@ -108,6 +119,7 @@ pub fn router(services: Services, leptos: LeptosOptions, more: Router) -> Router
         .route("/lines.csv", get(lines_csv::download).with_state(services.clone()))
         .route("/staff.csv", get(staff_csv::download).with_state(services.clone()))
         .route("/sync.csv", get(sync_csv::download).with_state(services.clone()))
+        .route("/sync/unknown.csv", get(unknown_csv::download).with_state(services.clone()))
         .route("/utilities/history.csv", get(utilities::history).with_state(services.clone()))
         .route("/utilities/runs/{id}/report.csv", get(utilities::report).with_state(services.clone()))
         .route("/utilities/runs/{id}/result.csv", get(utilities::result).with_state(services.clone()))
@@ -238,7 +250,8 @@ fn is_own(headers: &HeaderMap, public_url: &str) -> bool {
 /// Reads who is asking, once for the whole request, and sends away from pages who is not signed in. What they were refused is in the
 /// audit before they have the answer.
 async fn who_is_asking(State(services): State<Services>, session: Session, mut request: Request, next: Next) -> Response {
-    let member = match member_of(&services, &session).await {
+    let is_somebodys = request.uri().path() != EVENTS && !request.headers().contains_key(UNATTENDED);
+    let member = match member_of(&services, &session, is_somebodys).await {
         Ok(member) => member,
         Err(error) => {
             tracing::error!(%error, "a session could not be read");
@@ -249,7 +262,7 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
     let is_page = matches!(*request.method(), Method::GET | Method::HEAD) && !path.starts_with(FUNCTIONS) && !path.starts_with("/api/");
     if is_page {
         match (&member, OPEN.contains(&path)) {
-            (None, false) if path != "/events" => {
+            (None, false) if path != EVENTS => {
                 return found(&sign_in_path(request.uri().path_and_query().map_or("/", |page| page.as_str())));
             }
             (Some(_), true) if path != "/invitation" => return found("/"),
@@ -267,13 +280,21 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
     request.extensions_mut().insert(Visitor(member.clone()));
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let path = request.uri().path().to_owned();
+    let mut named = ids_in(request.uri().path_and_query().map_or("", |page| page.as_str()).as_bytes());
     let mut response = next.run(request).await;
+    let form = response.extensions_mut().remove::<front::Form>();
+    // A form without scripts is answered by a redirect, and says beside it what else it would be answered.
+    let beside = response.headers_mut().remove(REFUSED_HEADER).and_then(|said| StatusCode::from_bytes(said.as_bytes()).ok());
+    let status = beside.unwrap_or(response.status());
     let Some(member) = member else { return response };
     if let Some(undo) = member.can_undo().and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
         response.headers_mut().insert(UNDO_HEADER, undo);
     }
-    let is_refused = response.headers_mut().remove(REFUSED_HEADER).is_some() || response.status() == StatusCode::FORBIDDEN;
-    let place = Place { route: &route, path: &path, is_refused };
+    if status == StatusCode::NOT_FOUND {
+        named.extend(form.iter().flat_map(|form| ids_in(&form.0)));
+        note_reach(&services, &member, (&route, &path), named);
+    }
+    let place = Place { route: &route, path: &path, is_refused: status == StatusCode::FORBIDDEN };
     match write_down(&services.db, &services.now, &member, place).await {
         Ok(()) => response,
         Err(error) => {
@@ -281,6 +302,29 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
             not_ready()
         }
     }
+}
+
+/// The ids in what was sent.
+fn ids_in(sent: &[u8]) -> Vec<Uuid> {
+    let parts = sent.split(|sign| !sign.is_ascii_hexdigit() && *sign != b'-');
+    parts.filter(|part| part.len() == 36).filter_map(|part| Uuid::try_parse_ascii(part).ok()).collect()
+}
+
+/// Who names what another account has is told that there is no such thing, and stands in the audit. That is seen to when the answer is on
+/// its way: how long it takes tells nobody whether there is one.
+fn note_reach(services: &Services, member: &Member, (route, path): (&str, &str), named: Vec<Uuid>) {
+    let asked = member.asked_on_some();
+    if asked.is_empty() || named.is_empty() {
+        return;
+    }
+    let (db, now, member) = (services.db.in_background(), services.now.clone(), member.clone());
+    let (route, path) = (route.to_owned(), path.to_owned());
+    tokio::spawn(async move {
+        let place = Place { route: &route, path: &path, is_refused: true };
+        if let Err(error) = staff::reached(&db, &now, &member, &asked, place, &named).await {
+            tracing::error!(%error, "the audit could not be written");
+        }
+    });
 }
 
 fn not_ready() -> Response {
@@ -296,8 +340,12 @@ fn signed_out(headers: &HeaderMap) -> Response {
     (StatusCode::UNAUTHORIZED, [(header::CONTENT_TYPE, "application/json")], fault).into_response()
 }
 
-/// The member behind a session that has not run out; notes, now and then, that the session is in use.
-async fn member_of(services: &Services, session: &Session) -> Result<Option<Member>, Box<dyn std::error::Error + Send + Sync>> {
+/// The member behind a session that has not run out. When it is somebody who asks it is noted, now and then, and keeps the session.
+async fn member_of(
+    services: &Services,
+    session: &Session,
+    is_somebodys: bool,
+) -> Result<Option<Member>, Box<dyn std::error::Error + Send + Sync>> {
     let Some(id) = session.get::<StaffId>(STAFF).await? else { return Ok(None) };
     let now = services.now.at();
     let since = session.get::<Timestamp>("since").await?.unwrap_or(Timestamp(0));
@@ -307,7 +355,7 @@ async fn member_of(services: &Services, session: &Session) -> Result<Option<Memb
     }
     let member = Member::load(&services.db, id).await?;
     let seen = session.get::<Timestamp>("seen").await?.unwrap_or(since);
-    if member.is_some() && now.since(seen) > TOUCH {
+    if is_somebodys && member.is_some() && now.since(seen) > TOUCH {
         session.insert("seen", now).await?;
     }
     Ok(member)
@@ -378,6 +426,15 @@ mod tests {
         assert!(!own(&[("origin", "https://console.example.com.evil.example")]));
         assert!(!own(&[("origin", "null")]));
         assert!(!own(&[]), "a browser always says where it comes from");
+    }
+
+    #[test]
+    fn ids_are_found_wherever_they_stand_in_what_was_sent() {
+        let [one, other] = [1, 2].map(|n| format!("01890f5e-0000-7000-8000-00000000000{n}"));
+        let found = |sent: &str| ids_in(sent.as_bytes()).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(found(&format!("/lines/{one}/conversations/{other}?seen=0")), [one.as_str(), other.as_str()]);
+        assert_eq!(found(&format!("lines%5B%5D={one}%3A0&name=a-b&id={other}")), [one.as_str(), other.as_str()]);
+        assert_eq!(found(&format!("id={one}0&number=%2B12025550143&token=----")), [""; 0]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod tasks;
 mod tls;
 
 pub use proxies::TrustedProxies;
-pub use request::{LARGEST_FORM, asked, is_plain_form, small};
+pub use request::{Form, LARGEST_FORM, asked, is_plain_form, small};
 pub use tasks::of_their_request;
 pub use tls::Tls;
 
@@ -46,7 +46,10 @@ pub struct Limits {
     pub head: Duration,
     /// Between two parts of a request's body.
     pub body: Duration,
-    /// From the head of a request to the head of its answer. What is streamed afterwards, events and files, is not counted.
+    /// For all of a file, and of a blast: over an ordinary line 100 MB take a while.
+    pub upload: Duration,
+    /// From the head of a request, or the end of what [`Limits::upload`] is for, to the head of its answer. What is streamed afterwards,
+    /// events and files, is not counted.
     pub answer: Duration,
     /// For somebody who does not read an answer.
     pub unread: Duration,
@@ -61,6 +64,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(30),
             body: Duration::from_secs(10),
+            upload: Duration::from_secs(60 * 60),
             answer: Duration::from_secs(60),
             unread: Duration::from_secs(30),
             farewell: Duration::from_secs(75),

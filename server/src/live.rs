@@ -74,7 +74,7 @@ async fn next(s: &mut Stream) -> Option<Event> {
         match heard {
             Ok(Change::Staff) => s.member = still_signed_in(s).await?,
             // Only the program itself hears of these.
-            Ok(Change::LaneDue | Change::OutboxDue | Change::RunDue) => {}
+            Ok(Change::LaneDue | Change::OutboxDue | Change::RunDue | Change::EventDue) => {}
             Ok(change) => {
                 if sees(s, change.account()).await? {
                     return Event::default().json_data(change).ok();

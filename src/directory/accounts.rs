@@ -12,8 +12,10 @@ pub(crate) use edit::edit_one;
 use super::{LONGEST_SEARCH, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx, is_duplicate, one_more};
-use crate::staff::{Entry, Permit, Scope, hash_token, may, record};
-use crate::types::{AccountDetail, AccountId, AccountRow, Cursor, IntegrationType, OpenOrClosed, Page, Problem, Product, Timestamp};
+use crate::staff::{Entry, Permit, Proof, Scope, hash_token, may, record};
+use crate::types::{
+    AccountDetail, AccountId, AccountRow, ApiTokenRow, Cursor, IntegrationType, OpenOrClosed, Page, Problem, Product, Timestamp,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -77,7 +79,7 @@ pub async fn narrowed(
              from account a
              where (a.name > $1 or (a.name = $1 and a.id > $2))
                and ($3 or a.id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
-               and ($6 = '%%' or lower(a.name) like $6)
+               and ($6 = '%%' or a.folded like $6)
                and ((a.closed_at is null) = $8 or $8 is null)
              order by a.name, a.id
              limit $7",
@@ -121,13 +123,47 @@ pub async fn get(db: &Db, permit: &Permit<may::SeeDirectory>, id: AccountId) -> 
 pub async fn detail(db: &Db, permit: &Permit<may::SeeDirectory>, id: AccountId) -> Result<AccountDetail, Problem> {
     let row = get(db, permit, id).await?;
     let (version, created_at): (i64, Timestamp) = db.one("select version, created_at from account where id = $1", [id]).await?;
-    let tokens: Vec<(String,)> =
-        db.all("select name from api_token where account_id = $1 and revoked_at is null order by name, token_hash limit 100", [id]).await?;
-    Ok(AccountDetail { row, version, created_at, tokens: tokens.into_iter().map(|(name,)| name).collect() })
+    Ok(AccountDetail { row, version, created_at, tokens: tokens(db, id).await? })
+}
+
+#[derive(sqlx::FromRow)]
+struct Token {
+    token_hash: Vec<u8>,
+    name: String,
+    created_at: Timestamp,
+    made_by: Option<String>,
+    revoked_at: Option<Timestamp>,
+    revoked_by: Option<String>,
+}
+
+/// The tokens of an account's programs. Those that are good come first, and none of them is left out before one that is revoked.
+async fn tokens(db: &Db, account: AccountId) -> Result<Vec<ApiTokenRow>> {
+    let rows: Vec<Token> = db
+        .all(
+            "select token_hash, name, created_at, made_by, revoked_at, revoked_by
+             from api_token
+             where account_id = $1
+             order by revoked_at is not null, created_at desc, token_hash
+             limit 200",
+            [account],
+        )
+        .await?;
+    let shown = |token: Token| ApiTokenRow {
+        handle: URL_SAFE_NO_PAD.encode(token.token_hash),
+        name: token.name,
+        made_at: token.created_at,
+        made_by: token.made_by,
+        revoked: token.revoked_at.map(|at| (at, token.revoked_by.unwrap_or_default())),
+    };
+    Ok(rows.into_iter().map(shown).collect())
 }
 
 pub(super) fn no_such_account() -> Problem {
     Problem::not_found("There is no such account, or it is one that you do not look after.")
+}
+
+fn name_is_taken() -> Problem {
+    Problem::invalid("name", "There is an account of this name already. Choose another name.")
 }
 
 /// An account that something is to be added to, or a line of which is to change.
@@ -193,16 +229,18 @@ pub(super) async fn standing(tx: &mut Tx, scope: Scope, account: AccountId) -> R
     found.ok_or_else(no_such_account)
 }
 
-/// A `like` pattern for text that contains `part`, in lower case, with the pattern's own signs dropped.
+/// A `like` pattern for an account's `folded` name that contains `part`, with the pattern's own signs dropped. Like the column on both
+/// engines it folds the letters of ASCII and no others.
 pub(crate) fn contains(part: &str) -> String {
-    let plain = part.trim().to_lowercase().chars().filter(|c| !matches!(c, '%' | '_' | '\\')).take(LONGEST_SEARCH).collect::<String>();
+    let part = part.trim().to_ascii_lowercase();
+    let plain = part.chars().filter(|c| !matches!(c, '%' | '_' | '\\')).take(LONGEST_SEARCH).collect::<String>();
     format!("%{plain}%")
 }
 
 /// Adds an account.
 ///
 /// # Errors
-/// `Invalid` for a bad name, `Conflict` when the name is taken, `Forbidden` when the permit holds on named accounts only.
+/// `Invalid` for a bad or taken name, `Forbidden` when the permit holds on named accounts only.
 pub async fn add(
     db: &Db,
     now: &Now,
@@ -222,7 +260,7 @@ pub async fn add(
             )
             .await;
         match added {
-            Err(error) if is_duplicate(&error) => return Err(Problem::conflict("There is an account of this name already.")),
+            Err(error) if is_duplicate(&error) => return Err(name_is_taken()),
             other => other?,
         };
         let entry = Entry { action: "account.add", account_id: Some(id), ..Entry::default() };
@@ -241,6 +279,7 @@ pub async fn add_api_token(
     db: &Db,
     now: &Now,
     permit: &Permit<may::ManageDirectory>,
+    _proof: Proof,
     account: AccountId,
     name: &str,
 ) -> Result<String, Problem> {
@@ -251,8 +290,8 @@ pub async fn add_api_token(
     db.work(async |tx| {
         standing(tx, scope, account).await?.is_open()?;
         tx.run(
-            "insert into api_token (token_hash, account_id, name, created_at) values ($1, $2, $3, $4)",
-            (hash, account, name.clone(), now.at()),
+            "insert into api_token (token_hash, account_id, name, created_at, made_by) values ($1, $2, $3, $4, $5)",
+            (hash, account, name.clone(), now.at(), permit.actor().name().to_owned()),
         )
         .await?;
         let entry = Entry { action: "account.add_api_token", account_id: Some(account), ..Entry::default() };
@@ -261,6 +300,41 @@ pub async fn add_api_token(
     })
     .await?;
     Ok(token)
+}
+
+/// Revokes a token of an account's programs: the next call with it is refused. A closed account's, too, before it is opened again.
+///
+/// # Errors
+/// `NotFound` outside the permit's scope, or when the account has no such token that is good.
+pub async fn revoke_api_token(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    _proof: Proof,
+    account: AccountId,
+    handle: &str,
+) -> Result<(), Problem> {
+    let scope = permit.scope();
+    let hash = URL_SAFE_NO_PAD.decode(handle).map_err(|_| no_such_token())?;
+    db.work(async |tx| {
+        standing(tx, scope, account).await?;
+        let revoked: Option<(String,)> = tx
+            .opt(
+                "update api_token set revoked_at = $3, revoked_by = $4
+                 where token_hash = $1 and account_id = $2 and revoked_at is null
+                 returning name",
+                (hash, account, now.at(), permit.actor().name().to_owned()),
+            )
+            .await?;
+        let (name,) = revoked.ok_or_else(no_such_token)?;
+        let entry = Entry { action: "account.revoke_api_token", account_id: Some(account), ..Entry::default() };
+        Ok(record(tx, now, permit.actor(), entry.change(serde_json::json!({ "name": name }), ())).await?)
+    })
+    .await
+}
+
+fn no_such_token() -> Problem {
+    Problem::not_found("There is no such token any more: it was revoked, or it is another account’s. Look again.")
 }
 
 /// Whose token this is and what it is called; `None` for a stranger's, a revoked one, or one of a closed account.

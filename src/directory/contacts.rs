@@ -9,13 +9,14 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Tx, one_more};
 use crate::staff::{Entry, Permit, Seen, may, record};
 use crate::types::{
-    AccountId, ContactDetail, ContactId, ContactRow, Cursor, OpenOrClosed, Page, Permission, PhoneNumber, Problem, ShownNumber, Timestamp,
+    AccountId, ContactDetail, ContactId, ContactRow, Cursor, OpenOrClosed, Page, Part, Permission, PhoneNumber, Problem, ShownNumber,
+    Timestamp,
 };
 use crate::undo::{self, Step};
 use serde_json::json;
 
-/// A search finds so many, at most.
-const MOST_FOUND: i64 = 20;
+/// A search shows so many, at most, and says when there are more.
+const MOST_FOUND: usize = 20;
 /// The longest note, in characters.
 const LONGEST_NOTE: usize = 2_000;
 
@@ -138,7 +139,7 @@ pub async fn narrowed(
 ///
 /// # Errors
 /// `Invalid` for nothing, `Forbidden` for who may not see it, `NotFound` outside the permit's scope.
-pub async fn find(db: &Db, permit: &Permit<may::SeeDirectory>, account: AccountId, text: &str) -> Result<Vec<ContactRow>, Problem> {
+pub async fn find(db: &Db, permit: &Permit<may::SeeDirectory>, account: AccountId, text: &str) -> Result<Part<ContactRow>, Problem> {
     if !sees(db, permit, account).await? {
         permit.lacked(Permission::SeePersonalData);
         return Err(Problem::forbidden("Your roles do not let you see contacts’ names and numbers. Ask an administrator for it."));
@@ -158,7 +159,7 @@ pub async fn find(db: &Db, permit: &Permit<may::SeeDirectory>, account: AccountI
                  where account_id = $1 and search >= $2 and search < $3
                  order by search, number
                  limit $4",
-                (account, begin, end, MOST_FOUND),
+                (account, begin, end, one_more(MOST_FOUND)),
             )
             .await?
         }
@@ -166,10 +167,10 @@ pub async fn find(db: &Db, permit: &Permit<may::SeeDirectory>, account: AccountI
     if !rows.is_empty() {
         permit.saw(Seen::AccountContacts(account));
     }
-    Ok(rows.into_iter().map(|row| row.shown(true)).collect())
+    Ok(Part::of(rows.into_iter().map(|row| row.shown(true)).collect(), MOST_FOUND))
 }
 
-fn no_such_contact() -> Problem {
+pub(crate) fn no_such_contact() -> Problem {
     Problem::not_found("There is no such contact, or they belong to an account that you do not look after.")
 }
 
@@ -424,10 +425,15 @@ pub(crate) async fn by_number(db: &Db, account: AccountId, number: &PhoneNumber)
     Ok(found.map(|(id,)| id))
 }
 
-/// Erases what an account calls a contact.
+/// Erases what an account calls a contact, and what would bring back what it called them before.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn erase_contact(tx: &mut Tx, account: AccountId, number: &PhoneNumber) -> Result<u64> {
-    tx.run("delete from contact where account_id = $1 and number = $2", (account, number.clone())).await
+pub(crate) async fn erase_contact(tx: &mut Tx, account: AccountId, number: &PhoneNumber) -> Result<()> {
+    let erased: Option<(ContactId,)> =
+        tx.opt("delete from contact where account_id = $1 and number = $2 returning id", (account, number.clone())).await?;
+    match erased {
+        Some((id,)) => undo::forget_contact(tx, id).await,
+        None => Ok(()),
+    }
 }

@@ -1,6 +1,8 @@
-//! Findings: what contradicts itself in the directory, or looks like a mistake. Each is a line, with what mends it one link away.
+//! Findings: what contradicts itself in the directory, or looks like a mistake. Each is a line, or an account as such, with what mends it
+//! one link away.
 //!
-//! The rule: what staff have set aside is listed apart, until it is brought back, or the line has another owner or another type.
+//! The rule: what staff have set aside is listed apart, until it is brought back, or the line has another owner or another type. An account
+//! is not set aside: its products say what it has.
 
 mod aside;
 
@@ -9,7 +11,9 @@ pub(crate) use aside::{bring_one_back, set_one_aside};
 
 use crate::db::{Db, Result, one_more};
 use crate::staff::{Permit, may};
-use crate::types::{Cursor, FindingKind, FindingRow, LineId, LineRow, Page, PhoneNumber, SetAside, Timestamp};
+use crate::types::{
+    AccountFinding, AccountId, Cursor, FindingAccount, FindingKind, FindingRow, LineId, LineRow, Page, PhoneNumber, SetAside, Timestamp,
+};
 use std::collections::HashSet;
 
 /// So many lines are looked at in one statement, and so many times for one page.
@@ -75,6 +79,54 @@ pub async fn list_aside(
         line: found.line,
         aside: found.reason.zip(found.set_by).zip(found.set_at).map(|((reason, by), at)| SetAside { reason, by, at }),
     }))
+}
+
+macro_rules! row_sql {
+    ($narrow:literal) => {
+        concat!(
+            "select a.id, a.name,
+               (select count(*) from line l where l.account_id = a.id and l.closed_at is null) as lines
+             from account a
+             where (a.name, a.id) > ($1, $2) and a.closed_at is null
+               and ($3 or a.id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
+               and ",
+            $narrow,
+            " order by a.name, a.id
+             limit $6"
+        )
+    };
+}
+
+/// The accounts that a finding is about, by name.
+///
+/// # Errors
+/// What the database says.
+pub async fn accounts(
+    db: &Db,
+    permit: &Permit<may::SeeDirectory>,
+    of: AccountFinding,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<FindingAccount>> {
+    let scope = permit.scope();
+    let (name, id) = after.and_then(Cursor::key::<(String, AccountId)>).unwrap_or((String::new(), AccountId(uuid::Uuid::nil())));
+    let args = (name, id, scope.everywhere, scope.staff, scope.permission, one_more(limit));
+    let rows: Vec<FindingAccount> = match of {
+        AccountFinding::ConnectedWithoutConversation => {
+            db.all(row_sql!("not a.has_conversations and exists (select 1 from connection c where c.account_id = a.id)"), args).await?
+        }
+        AccountFinding::NoProduct => {
+            db.all(
+                row_sql!(
+                    "not a.has_conversations and not a.sends_blasts
+                     and exists (select 1 from line l where l.account_id = a.id and l.closed_at is null)"
+                ),
+                args,
+            )
+            .await?
+        }
+    };
+    Ok(Page::of(rows, limit, |row| (row.name.clone(), row.id)))
 }
 
 async fn found(

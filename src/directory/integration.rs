@@ -7,7 +7,7 @@ use crate::db::{Db, Result, Tx};
 use crate::staff::approvals::{self, Wish};
 use crate::staff::{Entry, Member, Permit, may, record, roles};
 use crate::types::IntegrationType::{Inbox, None, Ringcentral};
-use crate::types::{AccountId, BulkAct, Change, IntegrationType, LineId, Outcome, Problem, Timestamp, TypeChangePreview};
+use crate::types::{AccountId, BulkAct, Change, IntegrationType, LineId, Outcome, Problem, Timestamp, TypeChangePreview, counted};
 use crate::undo::{self, Step};
 
 /// Lines whose type is set in one transaction, at most: it stays short.
@@ -279,15 +279,17 @@ pub async fn set_many(
     if lines.is_empty() || lines.len() > MOST_AT_ONCE {
         return Err(Problem::invalid("lines", format!("Choose between 1 and {MOST_AT_ONCE} lines.")));
     }
+    let count = i64::try_from(lines.len()).unwrap_or(i64::MAX);
     db.work(async |tx| {
         if lines.len() <= alone || !approvals::is_needed(tx, now, permit.actor()).await? {
             let steps = set_all(tx, now, &permit, lines, to).await?;
-            let what = format!("{} were set to {}.", BulkAct::SetTypes.counted(i64::try_from(lines.len()).unwrap_or(i64::MAX)), to.name());
+            let what = format!("{} set to {}.", counted(count, "line was", "lines were"), to.name());
             undo::leave(tx, now, &permit, &what, steps).await?;
             return Ok(Outcome::Done);
         }
         let (account, names) = whose(tx, &permit, lines).await?;
-        let summary = format!("Set the integration type of {} lines to {}: {}", lines.len(), to.name(), roles::some_of(names));
+        let of = BulkAct::SetTypes.counted(count);
+        let summary = format!("Set the integration type of {of} to {}: {}", to.name(), roles::some_of(names));
         let wish = Wish::SetTypes { lines: lines.to_vec(), to };
         Ok(Outcome::Waits(approvals::ask(tx, now, permit.actor(), account, summary, &wish, note).await?))
     })

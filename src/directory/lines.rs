@@ -84,7 +84,7 @@ pub async fn list(
 
 /// The same as they are stored.
 pub(super) async fn rows(db: &Db, scope: Scope, filter: &LineFilter, after: Option<&Cursor>, limit: usize) -> Result<Page<Row>> {
-    let text = contains(&filter.search);
+    let text = contains(&filter.search.to_lowercase());
     // A number is searched by its digits, however it is written.
     let digits: String = filter.search.chars().filter(char::is_ascii_digit).collect();
     let number = if digits.len() >= 3 { format!("%{digits}%") } else { String::new() };
@@ -200,8 +200,8 @@ pub(super) async fn row(db: &Db, scope: Scope, line: LineId) -> Result<Option<Ro
 ///
 /// # Errors
 /// What the database says.
-pub async fn by_number_of_account(db: &Db, account: AccountId, number: &PhoneNumber) -> Result<Option<LineId>> {
-    let found: Option<(LineId,)> = db.opt("select id from line where number = $1 and account_id = $2", (number.clone(), account)).await?;
+pub async fn by_number_of_account(tx: &mut Tx, account: AccountId, number: &PhoneNumber) -> Result<Option<LineId>> {
+    let found: Option<(LineId,)> = tx.opt("select id from line where number = $1 and account_id = $2", (number.clone(), account)).await?;
     Ok(found.map(|(id,)| id))
 }
 
@@ -220,6 +220,24 @@ pub(crate) async fn hold(tx: &mut Tx, line: LineId) -> Result<Option<(AccountId,
     tx.opt(HOLD, [line]).await
 }
 
+/// The account before its lines, as everywhere: two transactions cannot wait for each other.
+const HOLD_ACCOUNT: Sql =
+    Sql { sqlite: "select id from account where id = $1", postgres: "select id from account where id = $1 for no key update" };
+
+const HOLD_ALL: Sql = Sql {
+    sqlite: "select id from line where account_id = $1 order by id",
+    postgres: "select id from line where account_id = $1 order by id for no key update",
+};
+
+/// Holds every line that is the account's now: none of them changes hands until the transaction ends.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn hold_all(tx: &mut Tx, account: AccountId) -> Result<()> {
+    tx.opt::<(AccountId,)>(HOLD_ACCOUNT, [account]).await?;
+    tx.all::<(LineId,)>(HOLD_ALL, [account]).await.map(|_| ())
+}
+
 pub(crate) fn no_such_line() -> Problem {
     Problem::not_found("There is no such line, or it belongs to an account that you do not look after.")
 }
@@ -227,8 +245,8 @@ pub(crate) fn no_such_line() -> Problem {
 /// Adds a line to an account. A blast-only line is set to None as it is set up.
 ///
 /// # Errors
-/// `Invalid` for a bad number or label, RingCentral without a connection, or a type whose product the account does not have; `Conflict`
-/// when the number is a line already or the account is closed; `NotFound` outside the permit's scope.
+/// `Invalid` for a bad number or label, a number that is a line already, RingCentral without a connection, or a type whose product the
+/// account does not have; `Conflict` when the account is closed; `NotFound` outside the permit's scope.
 pub async fn add(
     db: &Db,
     now: &Now,
@@ -260,11 +278,13 @@ pub async fn add(
             )
             .await;
         match added {
-            Err(error) if is_duplicate(&error) => return Err(Problem::conflict("This number is a line already.")),
+            Err(error) if is_duplicate(&error) => {
+                return Err(Problem::invalid("number", "This number is a line already. Choose another number."));
+            }
             other => other?,
         };
         super::search::write_digits(tx, &[(id, &number)]).await?;
-        crate::messaging::unknown::are_lines_now(tx, &[[&number]]).await?;
+        crate::messaging::unknown::are_lines_now(tx, now, &[(id, account, &number)]).await?;
         tx.tell(Change::Line { account_id: account, line_id: id });
         let entry = Entry { action: "line.add", account_id: Some(account), line_id: Some(id), ..Entry::default() };
         let after = serde_json::json!({ "label": label, "integration_type": integration_type });

@@ -154,7 +154,7 @@ pub(crate) async fn set_access_one(
 /// A responder's word and reply, as they are stored.
 fn said(keyword: &str, reply: &str) -> Result<(String, String), Problem> {
     let keyword = short_text("keyword", keyword, 40)?.to_lowercase();
-    if crate::messaging::consent::keyword(&keyword).is_some() {
+    if crate::messaging::consent::is_reserved(&keyword) {
         return Err(Problem::invalid("keyword", "This word sets consent and is answered by the platform. Choose another."));
     }
     let reply = reply.trim().to_owned();
@@ -164,10 +164,14 @@ fn said(keyword: &str, reply: &str) -> Result<(String, String), Problem> {
     Ok((keyword, reply))
 }
 
+fn word_is_taken() -> Problem {
+    Problem::invalid("keyword", "The line answers this word already. Choose another word, or change that reply.")
+}
+
 /// Adds an automatic reply: a message that is this word, in any case, gets it.
 ///
 /// # Errors
-/// `Invalid` for a bad keyword or one that sets consent, `Conflict` when the line has it already, `NotFound` outside the scope.
+/// `Invalid` for a bad keyword, one that sets consent, or one that the line has already; `NotFound` outside the scope.
 pub async fn add_responder(
     db: &Db,
     now: &Now,
@@ -198,7 +202,7 @@ pub(crate) async fn put_responder(
         .run("insert into responder (line_id, id, keyword, reply) values ($1, $2, $3, $4)", (line, id, keyword.clone(), reply.clone()))
         .await;
     match added {
-        Err(error) if is_duplicate(&error) => return Err(Problem::conflict("The line answers this word already.")),
+        Err(error) if is_duplicate(&error) => return Err(word_is_taken()),
         other => other?,
     };
     tx.tell(Change::Line { account_id: account, line_id: line });
@@ -255,7 +259,7 @@ pub(crate) async fn edit_one_responder(
         .run("update responder set keyword = $3, reply = $4 where line_id = $1 and id = $2", (line, id, keyword.clone(), reply.clone()))
         .await;
     match edited {
-        Err(error) if is_duplicate(&error) => return Err(Problem::conflict("The line answers this word already.")),
+        Err(error) if is_duplicate(&error) => return Err(word_is_taken()),
         other => other?,
     };
     tx.tell(Change::Line { account_id: account, line_id: line });

@@ -4,7 +4,7 @@
 
 use crate::db::{Db, Result, Tx, one_more};
 use crate::messaging::inbound::json;
-use crate::search::{Prefix, of_contacts};
+use crate::search::{PartOfNumber, Prefix, of_contacts};
 use crate::staff::{Permit, Seen, may};
 use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, LineId, LineRow, Part, PhoneNumber};
 
@@ -204,19 +204,45 @@ pub(crate) async fn contacts_by_name(
     Ok(seen(permit, rows, most))
 }
 
-/// Contacts whose number, read from its end, begins so.
+/// Contacts whose number ends or begins so.
 ///
 /// # Errors
 /// What the database says.
 pub(crate) async fn contacts_by_number(
     db: &Db,
     permit: &Permit<may::SeeDirectory>,
-    tail: &Prefix,
+    part: &PartOfNumber,
     most: usize,
 ) -> Result<Part<FoundContact>> {
-    let Some(args) = of_contacts(permit, tail, most) else { return Ok(Part::default()) };
-    let rows: Vec<FoundContact> =
+    let Some(args) = of_contacts(permit, &part.tail, most) else { return Ok(Part::default()) };
+    let mut rows: Vec<FoundContact> =
         db.all(row_sql!("and k.tail >= $1 and k.tail < $2 order by k.tail, k.account_id, k.number "), args).await?;
+    let is_of_all = permit.scope().everywhere && permit.sight().everywhere;
+    for head in &part.heads {
+        let Some(args) = of_contacts(permit, head, most) else { continue };
+        let more: Vec<FoundContact> = if is_of_all {
+            db.all(row_sql!("and k.number >= $1 and k.number < $2 order by k.number, k.account_id "), args).await?
+        } else {
+            // Very many numbers begin alike: for whoever looks after named accounts, each account's own are walked.
+            db.all(
+                "select k.id, k.account_id, a.name as account, k.number, k.name, k.closed_at
+                 from account a
+                 cross join contact k
+                 where k.account_id = a.id and k.number >= $1 and k.number < $2
+                   and ($3 or a.id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
+                   and ($4 or a.id in (select account_id from staff_scope where staff_id = $5 and permission = $7))
+                 order by a.id, k.number
+                 limit $8",
+                args,
+            )
+            .await?
+        };
+        for contact in more {
+            if rows.iter().all(|row| row.id != contact.id) {
+                rows.push(contact);
+            }
+        }
+    }
     Ok(seen(permit, rows, most))
 }
 

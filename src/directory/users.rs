@@ -175,8 +175,8 @@ fn entry(action: &'static str, account: AccountId, id: UserId) -> Entry<'static>
 /// Adds a person to an account.
 ///
 /// # Errors
-/// `Invalid` for a bad name or e-mail, `Conflict` when the account is closed or has somebody with this e-mail, `NotFound` outside the
-/// permit's scope.
+/// `Invalid` for a bad name or e-mail, or one that somebody of the account has; `Conflict` when the account is closed; `NotFound` outside
+/// the permit's scope.
 pub async fn add(
     db: &Db,
     now: &Now,
@@ -212,8 +212,8 @@ async fn is_free(tx: &mut Tx, account: AccountId, id: UserId, email: &str) -> Re
     match other {
         None => Ok(()),
         Some((name, is_closed)) => {
-            let advice = if is_closed { " They are closed: reopen them." } else { "" };
-            Err(Problem::invalid("email", format!("{name} has this address already.{advice}")))
+            let advice = if is_closed { "They are closed: reopen them, or choose another address." } else { "Choose another address." };
+            Err(Problem::invalid("email", format!("{name} has this address already. {advice}")))
         }
     }
 }

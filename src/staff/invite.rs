@@ -1,4 +1,7 @@
 //! How members come: an invitation is a one-time link, valid for a day, by which they choose their password themselves.
+//!
+//! The rule: a link opens what it was judged for when it was made. When its member may do more from then on, is disabled, or is made
+//! another one, it is void.
 
 use super::approvals::{self, Wish};
 use super::members::authority;
@@ -65,15 +68,59 @@ async fn ensure_roles(tx: &mut Tx, now: &Now) -> Result<()> {
     Ok(())
 }
 
-/// Adds a link; `lost_second_factor` has it take the second factor away when it is used.
-pub(super) async fn add_invitation(tx: &mut Tx, now: &Now, id: StaffId, lost_second_factor: bool) -> Result<String> {
+/// Adds a link in place of those that are open; `lost_second_factor` has it take the second factor away when it is used.
+pub(super) async fn add_invitation(tx: &mut Tx, now: &Now, actor: &Actor, id: StaffId, lost_second_factor: bool) -> Result<String> {
+    let void =
+        tx.run("update invitation set used_at = $2 where staff_id = $1 and used_at is null and expires_at > $2", (id, now.at())).await?;
+    note_void(tx, now, actor, id, void, "another").await?;
     let token = URL_SAFE_NO_PAD.encode(now.rng.bytes::<32>());
+    let made_by = match actor {
+        Actor::Staff { id, .. } => Some(*id),
+        Actor::Api { .. } | Actor::Nobody { .. } | Actor::System => None,
+    };
     tx.run(
-        "insert into invitation (token_hash, staff_id, expires_at, lost_second_factor) values ($1, $2, $3, $4)",
-        (hash_token(token.as_bytes()), id, now.at().plus(VALID), lost_second_factor),
+        "insert into invitation (token_hash, staff_id, expires_at, lost_second_factor, made_by) values ($1, $2, $3, $4, $5)",
+        (hash_token(token.as_bytes()), id, now.at().plus(VALID), lost_second_factor, made_by),
     )
     .await?;
     Ok(token)
+}
+
+/// A member is disabled: their open links are void, and those that they have made for others, since they know them.
+pub(super) async fn void_links_of_disabled(tx: &mut Tx, now: &Now, actor: &Actor, id: StaffId) -> Result<()> {
+    let void = tx
+        .run(
+            "update invitation set used_at = $2
+             where (staff_id = $1 or made_by = $1) and used_at is null and expires_at > $2",
+            (id, now.at()),
+        )
+        .await?;
+    note_void(tx, now, actor, id, void, "disabled").await
+}
+
+/// A member may do more from now on, by what `actor` has just done: open links to their account are void, since who made one was judged
+/// by less. A first link, which opens what nobody has used yet, stays good when `actor` made it: they were judged by all of it.
+pub(super) async fn void_weaker_links(tx: &mut Tx, now: &Now, actor: &Actor, id: StaffId) -> Result<()> {
+    let void = tx
+        .run(
+            "update invitation set used_at = $2
+             where staff_id = $1 and used_at is null and expires_at > $2
+               and (coalesce(made_by <> $3, true)
+                 or exists (select 1 from staff_member m where m.id = invitation.staff_id and m.password_hash is not null))",
+            (id, now.at(), actor.id()),
+        )
+        .await?;
+    note_void(tx, now, actor, id, void, "more_power").await
+}
+
+/// Writes down that so many links became void, if any did.
+async fn note_void(tx: &mut Tx, now: &Now, actor: &Actor, id: StaffId, links: u64, because: &str) -> Result<()> {
+    if links == 0 {
+        return Ok(());
+    }
+    tx.tell(Change::Staff);
+    let entry = Entry { action: "staff.void_links", subject_id: Some(id.0), ..Entry::default() };
+    record(tx, now, actor, entry.change((), serde_json::json!({ "links": links, "because": because }))).await
 }
 
 async fn add_member(tx: &mut Tx, now: &Now, actor: &Actor, email: &str, name: &str, role: Option<RoleId>) -> Result<Invited, Problem> {
@@ -85,14 +132,17 @@ async fn add_member(tx: &mut Tx, now: &Now, actor: &Actor, email: &str, name: &s
         )
         .await;
     match added {
-        Err(error) if is_duplicate(&error) => return Err(Problem::conflict("Somebody with this e-mail works here already.")),
+        Err(error) if is_duplicate(&error) => {
+            let text = "Somebody with this e-mail works here already, or did. Choose another, or look for them under Staff.";
+            return Err(Problem::invalid("email", text));
+        }
         other => other?,
     };
     if let Some(role) = role {
         tx.run("insert into staff_role (staff_id, role_id) values ($1, $2)", (id, role)).await?;
     }
     tx.tell(Change::Staff);
-    let token = add_invitation(tx, now, id, false).await?;
+    let token = add_invitation(tx, now, actor, id, false).await?;
     let entry = Entry { action: "staff.invite", subject_id: Some(id.0), ..Entry::default() };
     record(tx, now, actor, entry.change((), serde_json::json!({ "name": name, "role": role }))).await?;
     Ok(Invited { id, token, waits: None })
@@ -102,8 +152,8 @@ async fn add_member(tx: &mut Tx, now: &Now, actor: &Actor, email: &str, name: &s
 /// itself is good at once.
 ///
 /// # Errors
-/// `Invalid` for a bad e-mail or name, `Conflict` when they work here already, `NotFound` for an unknown role, `Forbidden` when the role
-/// allows more than one may oneself.
+/// `Invalid` for a bad e-mail or name, or the e-mail of somebody who works here already; `NotFound` for an unknown role; `Forbidden` when
+/// the role allows more than one may oneself.
 pub async fn invite(db: &Db, now: &Now, member: &Member, _proof: Proof, email: &str, name: &str, role: RoleId) -> Result<Invited, Problem> {
     let permit = member.permit::<may::ManageStaff>()?;
     let email = email.trim().to_lowercase();
@@ -148,7 +198,7 @@ pub async fn first_administrator(db: &Db, now: &Now, email: &str, name: &str, st
                 add_member(tx, now, &Actor::System, email, name, Some(role)).await.map(Some)
             }
             // Never accepted: the link may be lost, so a new start makes a new one.
-            Some((id, None)) => Ok(Some(Invited { id, token: add_invitation(tx, now, id, false).await?, waits: None })),
+            Some((id, None)) => Ok(Some(Invited { id, token: add_invitation(tx, now, &Actor::System, id, false).await?, waits: None })),
             Some(_) => Ok(None),
         }
     })
@@ -158,7 +208,7 @@ pub async fn first_administrator(db: &Db, now: &Now, email: &str, name: &str, st
 /// Whom an invitation is for, while it is good.
 ///
 /// # Errors
-/// `NotFound` when it is unknown, used or too old.
+/// `NotFound` when it is unknown, used, void or too old.
 pub async fn peek(db: &Db, now: &Now, token: &str) -> Result<String, Problem> {
     let found: Option<(String,)> = db
         .opt(
@@ -173,14 +223,14 @@ pub async fn peek(db: &Db, now: &Now, token: &str) -> Result<String, Problem> {
 }
 
 fn gone() -> Problem {
-    Problem::not_found("This link has been used or is older than a day. Ask for a new one.")
+    Problem::not_found("This link is not good any more: it was used, is a day old, or your account was changed since. Ask for a new one.")
 }
 
 /// Accepts an invitation, or a link to a new password; works once. Says who it is, so that they can be signed in; who has a second factor
 /// still needs a code.
 ///
 /// # Errors
-/// `Invalid` for a weak password, `NotFound` when the link is unknown, used or too old.
+/// `Invalid` for a weak password, `NotFound` when the link is unknown, used, void or too old.
 pub async fn accept(
     db: &Db,
     now: &Now,
@@ -203,6 +253,12 @@ pub async fn accept(
     let (email, name, second_factor) = found.ok_or_else(gone)?;
     let hash = passwords.hash(Chosen { password, second_factor, about: vec![email, name] }).await?;
     db.work(async |tx| {
+        // The member before their links, as who disables them does: two transactions cannot wait for each other.
+        tx.run(
+            "update staff_member set version = version where id = (select staff_id from invitation where token_hash = $1)",
+            [token.clone()],
+        )
+        .await?;
         let used: Option<(StaffId, bool)> = tx
             .opt(
                 "update invitation set used_at = $2 where token_hash = $1 and used_at is null and expires_at > $2

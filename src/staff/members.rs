@@ -3,7 +3,7 @@
 //! The rule: somebody who can manage staff and roles is always left.
 
 use super::approvals::{self, Wish};
-use super::invite::add_invitation;
+use super::invite::{add_invitation, void_links_of_disabled, void_weaker_links};
 use super::{Actor, Entry, Invited, Member, Permit, Proof, end_session, end_sessions, may, record, roles, sessions_of};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
@@ -52,7 +52,7 @@ pub enum Reset {
 }
 
 fn no_such_member() -> Problem {
-    Problem::not_found("There is no such member.")
+    Problem::not_found("There is no such member of the staff. Staff lists them all, disabled ones too.")
 }
 
 /// Who works here, by name. Staff are few: one page holds them all.
@@ -85,7 +85,17 @@ pub async fn get(db: &Db, now: &Now, _permit: &Permit<may::SeeStaff>, id: StaffI
         let has = row.roles.contains(&role.name);
         (role, has)
     });
-    Ok(StaffDetail { roles: roles.collect(), sessions: sessions_of(db, now, id).await?, row })
+    let link: Option<(Timestamp,)> = db
+        .opt(
+            "select expires_at from invitation
+             where staff_id = $1 and used_at is null and expires_at > $2
+             order by expires_at desc
+             limit 1",
+            (id, now.at()),
+        )
+        .await?;
+    let link_until = link.map(|(until,)| until);
+    Ok(StaffDetail { roles: roles.collect(), sessions: sessions_of(db, now, id).await?, link_until, row })
 }
 
 /// Members who manage staff and roles on all accounts and can sign in.
@@ -148,7 +158,7 @@ fn not_oneself(actor: &Actor, id: StaffId, what: &str) -> Result<(), Problem> {
     }
 }
 
-/// Disables a member and ends their sessions at once.
+/// Disables a member and ends their sessions at once; links to their account, and those that they have made, are void.
 ///
 /// # Errors
 /// `NotFound` for a stranger, `Invalid` for oneself, `Conflict` for the last one in charge.
@@ -166,6 +176,7 @@ pub async fn disable(db: &Db, now: &Now, permit: &Permit<may::ManageStaff>, _pro
                 return Err(Problem::not_found("There is no such member, or they are disabled already."));
             }
             end_sessions(tx, now, id).await?;
+            void_links_of_disabled(tx, now, permit.actor(), id).await?;
             let entry = Entry { action: "staff.disable", subject_id: Some(id.0), ..Entry::default() };
             Ok(record(tx, now, permit.actor(), entry).await?)
         })
@@ -198,9 +209,10 @@ pub async fn enable(db: &Db, now: &Now, member: &Member, _proof: Proof, id: Staf
     .await
 }
 
-/// Makes a one-time link by which a member chooses a new password. The old one holds until then, and so does their second factor:
-/// `lost_second_factor` has the link take it away, so that a short password never stands alone. For somebody who holds dangerous permissions a second person has to agree first, while there is one beside them: the
-/// answer is then what waits, and asking again within a day of the consent makes the link.
+/// Makes a one-time link by which a member chooses a new password, in place of those that are open. The old password holds until then,
+/// and so does their second factor: `lost_second_factor` has the link take it away, so that a short password never stands alone. For
+/// somebody who holds dangerous permissions a second person has to agree first, while there is one beside them: the answer is then what
+/// waits, and asking again within a day of the consent makes the link.
 ///
 /// # Errors
 /// `NotFound` for a stranger or a disabled one, `Invalid` for oneself or without a note where a second person is needed, `Forbidden` when
@@ -237,7 +249,7 @@ pub async fn reset(
         if lost_second_factor {
             end_sessions(tx, now, id).await?;
         }
-        let token = add_invitation(tx, now, id, lost_second_factor).await?;
+        let token = add_invitation(tx, now, permit.actor(), id, lost_second_factor).await?;
         let entry = Entry { action: "staff.reset", subject_id: Some(id.0), ..Entry::default() };
         record(tx, now, permit.actor(), entry.change((), json!({ "second_factor_removed": lost_second_factor }))).await?;
         Ok(Reset::Made(Invited { id, token, waits: None }))
@@ -277,13 +289,13 @@ pub async fn give_role(
     .await
 }
 
-/// Gives the role, as was decided.
+/// Gives the role, as was decided; links that were made when the member might do less are void.
 ///
 /// # Errors
 /// `Conflict` when they have it already, `NotFound` when there is no such member or role any more.
 pub(super) async fn add_role(tx: &mut Tx, now: &Now, actor: &Actor, id: StaffId, role: RoleId) -> Result<(), Problem> {
     let named: Option<(String,)> = tx.opt("select name from role where id = $1", [role]).await?;
-    let (name,) = named.ok_or_else(|| Problem::not_found("There is no such role."))?;
+    let (name,) = named.ok_or_else(roles::no_such_role)?;
     let given = tx
         .run(
             "insert into staff_role (staff_id, role_id) select id, $2 from staff_member where id = $1
@@ -294,6 +306,7 @@ pub(super) async fn add_role(tx: &mut Tx, now: &Now, actor: &Actor, id: StaffId,
     if given == 0 {
         return Err(Problem::conflict(format!("They have the role {name} already, or do not work here any more.")));
     }
+    void_weaker_links(tx, now, actor, id).await?;
     tx.tell(Change::Staff);
     let entry = Entry { action: "staff.give_role", subject_id: Some(id.0), ..Entry::default() };
     Ok(record(tx, now, actor, entry.change((), json!({ "role": name }))).await?)
@@ -314,7 +327,7 @@ pub async fn take_role(
     db.work(async |tx| {
         leaving_somebody(tx, now, permit.actor(), async |tx| {
             let named: Option<(String,)> = tx.opt("select name from role where id = $1", [role]).await?;
-            let (name,) = named.ok_or_else(|| Problem::not_found("There is no such role."))?;
+            let (name,) = named.ok_or_else(roles::no_such_role)?;
             let taken = tx.run("delete from staff_role where staff_id = $1 and role_id = $2", (id, role)).await?;
             if taken == 0 {
                 return Err(Problem::not_found("They do not have this role."));

@@ -8,7 +8,9 @@ use super::throttle::network;
 use super::{Actor, Entry, Member, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, AuditOutcome, BlastId, ContactId, ConversationId, LineId, Permission, RunId, StaffId, Timestamp, UndoId};
+use crate::types::{
+    AccountId, AuditOutcome, BlastId, ContactId, ConversationId, ErasureId, LineId, Permission, RunId, StaffId, Timestamp, UndoId,
+};
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub enum Seen {
     AccountContacts(AccountId),
     /// One contact: their number, their name, what is noted about them.
     Contact(AccountId, ContactId),
+    /// The number of a contact whose erasure was asked for.
+    Erasure(AccountId, ErasureId),
     /// What a blast says, and to whom.
     Blast(AccountId, LineId, BlastId),
     /// Whom a blast went to, as a file.
@@ -40,6 +44,8 @@ pub enum Seen {
     SyncFile(Option<AccountId>, Option<LineId>),
     /// Messages to unknown lines.
     UnknownInbound,
+    /// Messages to unknown lines, as a file.
+    UnknownFile,
     /// Conversations that were found by a number.
     Found,
     /// Numbers that entries of the audit hold.
@@ -61,6 +67,9 @@ impl Seen {
             Self::Contacts(account, line) => Entry { action: "line.see_contacts", account_id: Some(account), line_id: Some(line), ..entry },
             Self::AccountContacts(account) => Entry { action: "account.see_contacts", account_id: Some(account), ..entry },
             Self::Contact(account, id) => Entry { action: "contact.see", account_id: Some(account), subject_id: Some(id.0), ..entry },
+            Self::Erasure(account, id) => {
+                Entry { action: "contact.see_erasure", account_id: Some(account), subject_id: Some(id.0), ..entry }
+            }
             Self::Blast(account, line, id) => {
                 Entry { action: "blast.see", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..entry }
             }
@@ -70,6 +79,7 @@ impl Seen {
             Self::SyncList(account_id, line_id) => Entry { action: "sync.see_contacts", account_id, line_id, ..entry },
             Self::SyncFile(account_id, line_id) => Entry { action: "sync.take_file", account_id, line_id, ..entry },
             Self::UnknownInbound => Entry { action: "unknown.see", ..entry },
+            Self::UnknownFile => Entry { action: "unknown.take_file", ..entry },
             Self::AuditNumbers => Entry { action: "audit.see_numbers", ..entry },
             Self::RunResult(account_id, line_id, run) => {
                 Entry { action: "utility.take_result", account_id, line_id, subject_id: Some(run.0), ..entry }
@@ -81,6 +91,7 @@ impl Seen {
 
 #[derive(Debug, Default)]
 struct Notes {
+    asked: Vec<Permission>,
     refused: Vec<Permission>,
     seen: Vec<Seen>,
     is_asked_for_proof: bool,
@@ -92,6 +103,19 @@ struct Notes {
 pub(super) struct Notebook(Arc<Mutex<Notes>>);
 
 impl Notebook {
+    /// The member asked for this, and was given it, somewhere at least.
+    pub(super) fn asked_for(&self, permission: Permission) {
+        let asked = &mut self.notes().asked;
+        if !asked.contains(&permission) {
+            asked.push(permission);
+        }
+    }
+
+    /// What the member asked for and was given.
+    pub(super) fn asked(&self) -> Vec<Permission> {
+        self.notes().asked.clone()
+    }
+
     /// The member was refused this.
     pub(super) fn refused(&self, permission: Permission) {
         let refused = &mut self.notes().refused;
@@ -145,7 +169,7 @@ pub struct Place<'a> {
 
 impl Place<'_> {
     /// The path as far as it is the route's own words and ids: what somebody types may be a phone number.
-    fn without_what_was_typed(&self) -> String {
+    pub(super) fn without_what_was_typed(&self) -> String {
         let known: Vec<&str> = self.route.split('/').collect();
         let part = |part: &str| if known.contains(&part) || part.parse::<Uuid>().is_ok() { part.to_owned() } else { "…".to_owned() };
         self.path.split('/').take(known.len()).map(part).collect::<Vec<_>>().join("/")
@@ -229,13 +253,21 @@ pub(super) async fn proof_failed(tx: &mut Tx, now: &Now, actor: &Actor, id: Staf
 /// # Errors
 /// What the database says.
 pub async fn refused_another_site(db: &Db, now: &Now, address: &str) -> Result<()> {
-    let what = format!("denied site {}", network(address));
+    refused_stranger(db, now, "access.other_site", address).await
+}
+
+/// Writes down what somebody was refused who is not signed in.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn refused_stranger(db: &Db, now: &Now, action: &'static str, address: &str) -> Result<()> {
+    let what = format!("denied {action} {}", network(address));
     if !is_due(db, now, Uuid::nil(), &what).await? {
         return Ok(());
     }
     db.work(async |tx| {
         if pause(tx, now, Uuid::nil(), what).await? {
-            let entry = Entry { action: "access.other_site", outcome: AuditOutcome::Denied, ..Entry::default() };
+            let entry = Entry { action, outcome: AuditOutcome::Denied, ..Entry::default() };
             record(tx, now, &Actor::Nobody { address: Some(address.to_owned()) }, entry).await?;
         }
         Ok(())
@@ -244,13 +276,13 @@ pub async fn refused_another_site(db: &Db, now: &Now, address: &str) -> Result<(
 }
 
 /// Whether the last entry is long enough ago; asked first, so that nothing is written while it is not.
-async fn is_due(db: &Db, now: &Now, who: Uuid, what: &str) -> Result<bool> {
+pub(super) async fn is_due(db: &Db, now: &Now, who: Uuid, what: &str) -> Result<bool> {
     let last: Option<(Timestamp,)> = db.opt("select at from audit_pause where who = $1 and what = $2", (who, what.to_owned())).await?;
     Ok(last.is_none_or(|(at,)| at <= now.at().minus(PAUSE)))
 }
 
 /// Begins a pause, unless one is under way.
-async fn pause(tx: &mut Tx, now: &Now, who: Uuid, what: String) -> Result<bool> {
+pub(super) async fn pause(tx: &mut Tx, now: &Now, who: Uuid, what: String) -> Result<bool> {
     let at = now.at();
     let begun = tx
         .run(

@@ -221,7 +221,7 @@ impl Member {
     /// # Errors
     /// `Forbidden`, with the permission in words, when no role gives it.
     pub fn permit<P: may::May>(&self) -> std::result::Result<Permit<P>, Problem> {
-        self.permit_if_any().ok_or_else(|| {
+        self.permit_if_any().inspect(|_| self.notebook.asked_for(P::PERMISSION)).ok_or_else(|| {
             self.notebook.refused(P::PERMISSION);
             let sentence = P::PERMISSION.sentence();
             Problem::forbidden(if self.withheld.contains(&P::PERMISSION) {
@@ -240,6 +240,11 @@ impl Member {
         let word = if personal.is_some() { Permission::SeePersonalData.as_str() } else { "" };
         let sight = Sight { everywhere: personal == Some(true), somewhere: personal.is_some(), permission: word };
         Some(Permit { actor: self.actor(), scope, sight, notebook: self.notebook.clone(), of: PhantomData })
+    }
+
+    /// What they asked to do in this request, and may do on some accounts alone. To be asked before the notebook is written down.
+    pub fn asked_on_some(&self) -> Vec<Permission> {
+        self.notebook.asked().into_iter().filter(|permission| !self.may_everywhere(*permission)).collect()
     }
 
     /// What takes back what they did in this request, if something does. To be asked before the notebook is written down.

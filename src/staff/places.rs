@@ -43,7 +43,7 @@ enum Kind {
 fn kinds(action: &str) -> &'static [Kind] {
     match action.split_once('.').unwrap_or((action, "")) {
         ("user", _) | ("line", "access") => &[Kind::User],
-        ("contact", "ask_erasure" | "erase") => &[Kind::Erasure],
+        ("contact", "ask_erasure" | "see_erasure" | "erase") => &[Kind::Erasure],
         ("contact", _) => &[Kind::Contact],
         ("consent", _) => &[Kind::Contact, Kind::Conversation],
         ("conversation" | "message", _) => &[Kind::Conversation],
@@ -52,12 +52,13 @@ fn kinds(action: &str) -> &'static [Kind] {
         ("utility", _) | ("line", "transfer" | "transfer_done") => &[Kind::Run],
         ("staff", _) => &[Kind::Member],
         ("role", _) => &[Kind::Role],
+        ("access", "reach") => &[Kind::Contact, Kind::Conversation],
         _ => &[],
     }
 }
 
 /// Ids as a statement takes them: a row each, and nothing when there are none.
-fn listed<T: Serialize>(ids: impl Iterator<Item = T>) -> Option<String> {
+pub(super) fn listed<T: Serialize>(ids: impl Iterator<Item = T>) -> Option<String> {
     let ids: Vec<[T; 1]> = ids.map(|id| [id]).collect();
     (!ids.is_empty()).then(|| json(&ids))
 }

@@ -4,6 +4,7 @@
 //! person.
 
 use super::approvals::{self, Wish};
+use super::invite::void_weaker_links;
 use super::members::{authority, leaving_somebody};
 use super::{Actor, Entry, Member, Permit, Proof, may, record};
 use crate::clock::Now;
@@ -138,8 +139,8 @@ fn may_pass_on(member: &Member, permission: Permission) -> Result<(), Problem> {
     )))
 }
 
-fn no_such_role() -> Problem {
-    Problem::not_found("There is no such role.")
+pub(super) fn no_such_role() -> Problem {
+    Problem::not_found("There is no such role: it may have been removed. Roles lists them all.")
 }
 
 fn checked_name(name: &str) -> Result<String, Problem> {
@@ -153,7 +154,7 @@ fn checked_name(name: &str) -> Result<String, Problem> {
 /// Adds a role that allows nothing yet and that nobody has.
 ///
 /// # Errors
-/// `Invalid` for a bad name, `Conflict` when the name is taken.
+/// `Invalid` for a bad or taken name.
 pub async fn add(db: &Db, now: &Now, permit: &Permit<may::ManageRoles>, _proof: Proof, name: &str) -> Result<RoleId, Problem> {
     let name = checked_name(name)?;
     let id = RoleId(now.id());
@@ -176,7 +177,7 @@ pub async fn add(db: &Db, now: &Now, permit: &Permit<may::ManageRoles>, _proof: 
 }
 
 fn taken() -> Problem {
-    Problem::conflict("There is a role of this name already.")
+    Problem::invalid("name", "There is a role of this name already. Choose another name.")
 }
 
 /// Removes a role that nobody has.
@@ -233,12 +234,21 @@ impl RoleEdit {
     /// Whether somebody becomes more powerful by it in a dangerous way.
     fn is_dangerous(&self, before: &Standing) -> bool {
         let gains = self.permissions.iter().any(|p| p.is_dangerous() && !before.permissions.contains(p));
-        let widens = match (&before.accounts, &self.accounts) {
+        before.members > 0 && (gains || (self.is_wider(before) && self.permissions.iter().any(|p| p.is_dangerous())))
+    }
+
+    /// Whether it holds on accounts on which it did not hold.
+    fn is_wider(&self, before: &Standing) -> bool {
+        match (&before.accounts, &self.accounts) {
             (Some(_), None) => true,
             (Some(before), Some(after)) => after.iter().any(|account| !before.contains(account)),
             (None, _) => false,
-        };
-        before.members > 0 && (gains || (widens && self.permissions.iter().any(|p| p.is_dangerous())))
+        }
+    }
+
+    /// Whether who has it may do more by it.
+    fn allows_more(&self, before: &Standing) -> bool {
+        self.is_wider(before) || self.permissions.iter().any(|p| !before.permissions.contains(p))
     }
 
     /// Whether a member may make it so: they may do, on all accounts, whatever somebody gains by it.
@@ -254,7 +264,7 @@ impl RoleEdit {
 ///
 /// # Errors
 /// `Conflict` when somebody was first or nobody would be left in charge, `Forbidden` when it hands out more than one may oneself,
-/// `Invalid` for a bad name, an unknown account, or without a note where a second person is needed.
+/// `Invalid` for a bad or taken name, an unknown account, or without a note where a second person is needed.
 pub async fn edit(db: &Db, now: &Now, member: &Member, _proof: Proof, wanted: Edit, note: &str) -> Result<Outcome, Problem> {
     let permit = member.permit::<may::ManageRoles>()?;
     let mut wanted = wanted;
@@ -360,10 +370,26 @@ async fn rules(tx: &mut Tx) -> Result<Vec<Permission>> {
     Ok(words.into_iter().filter_map(|(word,)| word.parse().ok()).collect())
 }
 
-/// Changes the roles, as was decided, by what who asked may hand out by now.
+/// Who has the role, and a link that nobody has used yet.
+async fn with_open_links(tx: &mut Tx, now: &Now, role: RoleId) -> Result<Vec<StaffId>> {
+    let rows: Vec<(StaffId,)> = tx
+        .all(
+            "select distinct i.staff_id
+             from invitation i
+             join staff_role sr on sr.staff_id = i.staff_id
+             where sr.role_id = $1 and i.used_at is null and i.expires_at > $2
+             order by i.staff_id",
+            (role, now.at()),
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(member,)| member).collect())
+}
+
+/// Changes the roles, as was decided, by what who asked may hand out by now. Links that were made when a role allowed less are void.
 ///
 /// # Errors
-/// `Conflict` when a role has changed since, or nobody would be left in charge; `Forbidden` when it hands out more than `asker` may.
+/// `Conflict` when a role has changed since, or nobody would be left in charge; `Forbidden` when it hands out more than `asker` may;
+/// `Invalid` when a name is taken by now.
 pub(super) async fn change(tx: &mut Tx, now: &Now, asker: &Member, actor: &Actor, wanted: Edit) -> Result<(), Problem> {
     leaving_somebody(tx, now, actor, async |tx| {
         for role in &wanted.roles {
@@ -396,6 +422,11 @@ pub(super) async fn change(tx: &mut Tx, now: &Now, asker: &Member, actor: &Actor
             for permission in role.permissions.iter().filter(|p| !before.permissions.contains(p)) {
                 let word = permission.as_str();
                 tx.run("insert into role_permission (role_id, permission) values ($1, $2)", (role.role, word)).await?;
+            }
+            if role.allows_more(&before) {
+                for member in with_open_links(tx, now, role.role).await? {
+                    void_weaker_links(tx, now, actor, member).await?;
+                }
             }
             let entry = Entry { action: "role.edit", subject_id: Some(role.role.0), ..Entry::default() };
             let before = json!({ "name": before.name, "accounts": before.accounts, "permissions": before.permissions });

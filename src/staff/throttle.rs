@@ -2,7 +2,7 @@
 
 use super::hash_token;
 use crate::clock::Now;
-use crate::db::{Result, Tx};
+use crate::db::{Db, Result, Tx};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -35,6 +35,20 @@ pub(super) fn network(address: &str) -> String {
         Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x}", v6.to_bits() >> 64),
         _ => address.to_owned(),
     }
+}
+
+/// Whether a subject has no try left. Asked first, nothing is written for who goes on all the same.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn is_used_up(db: &Db, now: &Now, subject: &Subject) -> Result<bool> {
+    let found: Option<(i64,)> = db
+        .opt(
+            "select tries from throttle where subject_hash = $1 and since > $2 and tries >= $3",
+            (subject.hash.clone(), now.at().minus(subject.window), subject.most),
+        )
+        .await?;
+    Ok(found.is_some())
 }
 
 /// Counts a try for each subject before it is made; says whether every one has tries left. When not, roll back: a try that is not let

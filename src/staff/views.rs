@@ -4,6 +4,7 @@
 //! The rule: a view keeps the fields that its list is known to have and nothing else, so nothing of contacts; and it shows its reader only
 //! what they may see anyway.
 
+use super::roles::no_such_role;
 use super::{Entry, Member, record};
 use crate::clock::Now;
 use crate::db::{Db, Result as Done, Tx, is_duplicate};
@@ -99,9 +100,12 @@ fn checked_name(name: &str) -> Result<String, Problem> {
 
 /// What a view keeps, in the list's order; empty values and unknown fields are left out.
 fn kept(list: ListKind, fields: &[ViewField]) -> Result<Vec<ViewField>, Problem> {
-    let (_, known) = list.saved().ok_or_else(|| Problem::invalid("", "Views of this list cannot be saved."))?;
+    let known = list.saved();
     let value = |name: &str| fields.iter().find(|(field, value)| field == name && !value.is_empty()).map(|(_, value)| value.clone());
     let kept: Vec<ViewField> = known.iter().filter_map(|name| Some(((*name).to_owned(), value(name)?))).collect();
+    if kept.is_empty() {
+        return Err(Problem::invalid("", "There is nothing of it to be kept. Narrow the list or sort it first."));
+    }
     if kept.iter().any(|(name, value)| name == "q" && without_numbers(value) != *value) {
         return Err(Problem::invalid("name", "A view keeps no phone numbers. Search for a label, an account or fewer digits."));
     }
@@ -116,7 +120,7 @@ fn entry(action: &'static str, id: ViewId) -> Entry<'static> {
 }
 
 fn name_is_taken() -> Problem {
-    Problem::invalid("name", "You have a view of this name already.")
+    Problem::invalid("name", "You have a view of this name already. Choose another name.")
 }
 
 /// Saves a view, for oneself or for who has a role.
@@ -166,7 +170,7 @@ pub async fn save(
 
 async fn role_name(tx: &mut Tx, role: RoleId) -> Result<String, Problem> {
     let found: Option<(String,)> = tx.opt("select name from role where id = $1", [role]).await?;
-    found.map(|(name,)| name).ok_or_else(|| Problem::not_found("There is no such role."))
+    found.map(|(name,)| name).ok_or_else(no_such_role)
 }
 
 /// The view as it was seen at `version`, if the member may change it: its name, and the role that it is shared with. Its row is locked.

@@ -1,5 +1,6 @@
 //! One account: what it is, its name and products, and the ways to everything that hangs on it.
 
+use super::tokens::{NewToken, TokenActs, token_made_just_now, tokens_panel};
 use super::{account_tabs, closed_badge, closed_fact, get_account, id_of_path, look_again, mistyped};
 use crate::connections::{StateBadge, connection_of, state_sentence};
 use crate::fault::{Fault, Reply};
@@ -42,6 +43,14 @@ pub async fn reopen_account(id: AccountId, version: i64) -> Result<(), Fault> {
     Ok(directory::accounts::reopen(&services.db, &services.now, &permit, id, version).await?)
 }
 
+/// What can be done on the page.
+#[derive(Clone, Copy)]
+struct Acts {
+    edit: Sending,
+    reopen: Sending,
+    tokens: TokenActs,
+}
+
 /// One account.
 #[component]
 pub fn AccountPage() -> impl IntoView {
@@ -52,6 +61,7 @@ pub fn AccountPage() -> impl IntoView {
         action.on_success(move || looks.update(|looks| *looks += 1));
     }
     toast_on_success(reopen, "The account is open again.");
+    let acts = Acts { edit, reopen, tokens: TokenActs::on_page(looks) };
     let found = load(
         move || (id.get(), looks.get()),
         |(id, _)| async move {
@@ -59,12 +69,24 @@ pub fn AccountPage() -> impl IntoView {
             try_join(get_account(id), connection_of(id)).await
         },
     );
+    let earlier = load(
+        move || id.get(),
+        |id| async move {
+            match id {
+                Some(id) => token_made_just_now(id).await,
+                None => Ok(None),
+            }
+        },
+    );
     let me = use_me();
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, found.await) {
-                    (Ok(me), Ok((account, connection))) => whole(&me, account, connection, edit, reopen, looks).into_any(),
+                    (Ok(me), Ok((account, connection))) => {
+                        let earlier = earlier.await.ok().flatten();
+                        whole(&me, account, connection, earlier, acts, looks).into_any()
+                    }
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
             })}
@@ -76,8 +98,8 @@ fn whole(
     me: &Me,
     account: AccountDetail,
     connection: Option<ConnectionRow>,
-    edit: Sending,
-    reopen: Sending,
+    earlier: Option<NewToken>,
+    Acts { edit, reopen, tokens }: Acts,
     looks: RwSignal<u32>,
 ) -> impl IntoView + use<> {
     let (id, version, is_closed) = (account.row.id, account.version, account.row.closed_at.is_some());
@@ -117,6 +139,7 @@ fn whole(
         <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
             <div class="flex min-w-0 flex-col gap-4">
                 {facts(&account, connection, may)}
+                {tokens_panel(&account, may, tokens, earlier)}
                 {may.then(|| edit_panel(&account, edit, looks))}
             </div>
             {ways(id, is_closed, me)}
@@ -155,7 +178,6 @@ fn facts(account: &AccountDetail, connection: Option<ConnectionRow>, may: bool) 
         }
         .into_any(),
     };
-    let tokens = if account.tokens.is_empty() { "None".to_owned() } else { account.tokens.join(", ") };
     let lines = account.row.lines;
     let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
     let (products, created_at, closed_at) = (account.row.products(), account.created_at, account.row.closed_at);
@@ -170,8 +192,6 @@ fn facts(account: &AccountDetail, connection: Option<ConnectionRow>, may: bool) 
                 </dd>
                 <dt>"RingCentral"</dt>
                 <dd>{connection}</dd>
-                <dt>"API tokens"</dt>
-                <dd>{tokens}</dd>
                 <dt>"Added"</dt>
                 <dd>
                     <Time at=created_at />
@@ -206,7 +226,7 @@ fn edit_panel(account: &AccountDetail, action: Sending, looks: RwSignal<u32>) ->
                     <input type="hidden" name="id" value=id.to_string() />
                     <input type="hidden" name="version" value=version.to_string() />
                     <Field label="Name" name="name" value=name error=field_error(fault, "name") />
-                    <fieldset class="flex flex-col gap-1">
+                    <fieldset id="products" class="flex flex-col gap-1">
                         <legend class="mb-1 font-medium">"Products"</legend>
                         <Check label="Blast: lines set to None" name="sends_blasts" checked=sends_blasts />
                         {product("sends_blasts")}

@@ -10,7 +10,7 @@ use switchyard::types::{AccountClosing, AccountId};
 
 #[cfg(feature = "ssr")]
 use {
-    crate::context::{permit, services},
+    crate::context::{permit, proof, services},
     switchyard::directory,
     switchyard::staff::may,
     switchyard::types::Problem,
@@ -27,11 +27,11 @@ pub async fn preview_account_closing(id: AccountId) -> Result<AccountClosing, Fa
 #[server(prefix = "/fn", output = Reply, endpoint = "accounts/close")]
 pub async fn close_account(id: AccountId, version: i64, #[server(default)] confirm: String) -> Result<(), Fault> {
     let (see, permit) = (permit::<may::SeeDirectory>().await?, permit::<may::ManageDirectory>().await?);
-    let services = services()?;
+    let (services, proof) = (services()?, proof().await?);
     if confirm.trim() != directory::accounts::get(&services.db, &see, id).await?.name {
         return Err(Problem::invalid("confirm", "This is not the account’s name.").into());
     }
-    directory::accounts::close(&services.db, &services.now, &permit, id, version).await?;
+    directory::accounts::close(&services.db, &services.now, &permit, proof, id, version).await?;
     leptos_axum::redirect(&format!("/accounts/{id}?done=closed"));
     Ok(())
 }

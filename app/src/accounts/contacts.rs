@@ -5,16 +5,17 @@
 use super::contact::{AddContact, add_contact_fold};
 use super::{account_tabs, closed_badge, closed_filter, get_account, id_of_path, mistyped};
 use crate::fault::{Fault, Reply};
+use crate::find::there_are_more;
 use crate::frame::use_me;
 use crate::ui::{
     Button, Cell, CsvLink, Empty, FaultView, FilterBar, FormFault, Loading, PageHead, Pager, RowLink, SendForm, Sending, Table, Tabs, Time,
     contact_number, fault_of, field_error, load, masked_note, query_field, waits,
 };
-use crate::views::{Arranged, Shown, Views};
+use crate::views::{Arranged, ListTools, Shown, Views};
 use futures_util::future::try_join;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use switchyard::types::{AccountId, ContactRow, Cursor, ListKind, OpenOrClosed, Page, Permission};
+use switchyard::types::{AccountId, ContactRow, Cursor, ListKind, OpenOrClosed, Page, Part, Permission};
 
 #[cfg(feature = "ssr")]
 use {
@@ -37,10 +38,10 @@ pub async fn list_contacts(account: AccountId, state: Option<OpenOrClosed>, afte
 
 /// Finds contacts by how their name begins, or by their whole number; leads to the one, if it is one.
 #[server(prefix = "/fn", output = Reply, endpoint = "contacts/find")]
-pub async fn find_contacts(account: AccountId, text: String) -> Result<Vec<ContactRow>, Fault> {
+pub async fn find_contacts(account: AccountId, text: String) -> Result<Part<ContactRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
     let found = directory::contacts::find(&services()?.db, &permit, account, &text).await?;
-    match &found[..] {
+    match &found.rows[..] {
         [] => return Err(Problem::invalid("text", "Nobody fits. Write less of how the name begins, or the whole number.").into()),
         [one] => leptos_axum::redirect(&format!("/contacts/{}", one.id)),
         // Without JavaScript there is no place for what was found.
@@ -94,7 +95,7 @@ pub fn ContactsPage() -> impl IntoView {
             })}
         </Transition>
         <Views of=arranged />
-        <FilterBar>{closed_filter(state)}</FilterBar>
+        <FilterBar beside=move || view! { <ListTools of=arranged /> }>{closed_filter(state)}</FilterBar>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 let shown = arranged.shown().await;
@@ -159,12 +160,13 @@ fn Find(account: AccountId, action: Sending) -> impl IntoView {
     let fault = fault_of(action);
     let wrong = field_error(fault, "text");
     let found = move || {
-        let rows = action.answer().with(|answer| serde_json::from_str::<Vec<ContactRow>>(answer.as_ref()?.as_ref().ok()?).ok());
-        rows.filter(|rows| rows.len() > 1).map(|rows| {
+        let part = action.answer().with(|answer| serde_json::from_str::<Part<ContactRow>>(answer.as_ref()?.as_ref().ok()?).ok());
+        part.filter(|part| part.rows.len() > 1).map(|part| {
             view! {
                 <section class="panel mb-4">
                     <h2 class="border-b border-base-300 px-4 py-3 font-semibold">"Found"</h2>
-                    {table(rows, &Shown::by_default(ListKind::Contacts))}
+                    {table(part.rows, &Shown::by_default(ListKind::Contacts))}
+                    {there_are_more(part.is_cut)}
                 </section>
             }
         })

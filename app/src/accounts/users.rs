@@ -5,9 +5,9 @@ use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Button, ButtonLink, Cell, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Loading, Look, Notice, PageHead, Pager, Pick,
-    Picking, RowLink, Search, SendForm, Sending, Table, Tabs, Time, fault_of, field_error, load, query_field, waits,
+    Picking, RowLink, Search, SendForm, Sending, Table, Tabs, Time, fault_of, field_error, grouped, load, query_field, waits,
 };
-use crate::views::{Arranged, Shown, Views};
+use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use switchyard::types::{AccountDetail, AccountId, BulkAct, Cursor, ListKind, OpenOrClosed, Page, Permission, UserRow};
@@ -98,7 +98,7 @@ pub fn UsersPage() -> impl IntoView {
         </Transition>
         <Notice words=&[("bulk", "They are closed.")] />
         <Views of=arranged />
-        <FilterBar>
+        <FilterBar beside=move || view! { <ListTools of=arranged /> }>
             <Search label="How the name or e-mail begins" value=q />
             {closed_filter(state)}
         </FilterBar>
@@ -181,7 +181,7 @@ fn row(user: UserRow, may_pick: bool, shown: &Shown) -> impl IntoView + use<> {
                 {closed_badge(user.closed_at.is_some())}
             </Cell>
             {shown.has("email").then(|| view! { <Cell of="E-mail">{user.email}</Cell> })}
-            {shown.has("lines").then(|| view! { <Cell of="Lines">{user.lines}</Cell> })}
+            {shown.has("lines").then(|| view! { <Cell of="Lines" number=true>{grouped(user.lines)}</Cell> })}
             {shown.has("closed").then(|| view! { <Cell of="Closed">{user.closed_at.map(|at| view! { <Time at=at /> })}</Cell> })}
         </tr>
     }

@@ -57,7 +57,7 @@ pub async fn remove_role(id: RoleId) -> Result<(), Fault> {
 }
 
 fn no_such_role() -> Problem {
-    Problem::not_found("There is no such role.")
+    Problem::not_found("There is no such role: it may have been removed. Roles lists them all.")
 }
 
 /// The page of a role.

@@ -10,7 +10,7 @@ use crate::ui::{
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use switchyard::types::{Outcome, Permission, Problem, RoleId, RoleRow, SessionRow, StaffDetail, StaffId};
+use switchyard::types::{Outcome, Permission, Problem, RoleId, RoleRow, SessionRow, StaffDetail, StaffId, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
@@ -134,7 +134,7 @@ pub fn MemberPage() -> impl IntoView {
         |(id, _)| async move {
             match id {
                 Some(id) => get_member(id).await,
-                None => Err(Problem::not_found("There is no such member.").into()),
+                None => Err(Problem::not_found("There is no such member of the staff. The address may be mistyped.").into()),
             }
         },
     );
@@ -158,7 +158,7 @@ pub fn MemberPage() -> impl IntoView {
 
 fn page(me: &Me, member: StaffDetail, is_own: bool, acts: Acts, earlier: Option<OneTimeLink>) -> impl IntoView + use<> {
     let (may, sees_audit) = (me.may(Permission::ManageStaff), me.may(Permission::SeeAudit));
-    let StaffDetail { row, roles, sessions } = member;
+    let StaffDetail { row, roles, sessions, link_until } = member;
     let (id, name) = (row.id, row.name.clone());
     let back = format!("/staff/{id}");
     let made = move || {
@@ -183,6 +183,7 @@ fn page(me: &Me, member: StaffDetail, is_own: bool, acts: Acts, earlier: Option<
             <dd class="wrap-anywhere">{row.email.clone()}</dd>
             <dt>"Password"</dt>
             <dd>{if row.active { "Set" } else { "Not set yet: the invitation was not accepted" }}</dd>
+            {link_fact(link_until, row.active || row.disabled_at.is_some())}
             <dt>"Second factor"</dt>
             <dd>{if row.second_factor { "Yes" } else { "No" }}</dd>
             {row.disabled_at
@@ -207,7 +208,7 @@ fn page(me: &Me, member: StaffDetail, is_own: bool, acts: Acts, earlier: Option<
                 })}
         </dl>
     };
-    let is_disabled = row.disabled_at.is_some();
+    let (is_disabled, is_active) = (row.disabled_at.is_some(), row.active);
     let has_second_factor = row.second_factor;
     let is_dangerous = roles.iter().any(|(role, has)| *has && role.dangerous);
     view! {
@@ -215,7 +216,7 @@ fn page(me: &Me, member: StaffDetail, is_own: bool, acts: Acts, earlier: Option<
             {(may && !is_own)
                 .then(|| {
                     view! {
-                        {(!is_disabled).then(|| reset_fold(id, &name, has_second_factor, is_dangerous, acts.reset))}
+                        {(!is_disabled).then(|| reset_fold(id, &name, is_active, has_second_factor, is_dangerous, acts.reset))}
                         {if is_disabled { enable_fold(id, &name, acts.enable).into_any() } else { disable_fold(id, &name, acts.disable).into_any() }}
                     }
                 })}
@@ -232,11 +233,28 @@ fn page(me: &Me, member: StaffDetail, is_own: bool, acts: Acts, earlier: Option<
     }
 }
 
+/// Until when a one-time link is good; that there is none, where somebody needs one.
+fn link_fact(until: Option<Timestamp>, needs_none: bool) -> impl IntoView {
+    let link = match until {
+        Some(at) => view! { "Good until " <Time at=at /> }.into_any(),
+        None if needs_none => return ().into_any(),
+        None => "None is open: a new one has to be made".into_any(),
+    };
+    view! {
+        <dt>"One-time link"</dt>
+        <dd>{link}</dd>
+    }
+    .into_any()
+}
+
 fn disable_fold(id: StaffId, name: &str, action: Sending) -> impl IntoView + use<> {
     let name = name.to_owned();
     view! {
         <ConfirmFold label="Disable" of=name.clone()>
-            <p>{name} " can no longer sign in, and their sessions end at once. You can enable them again."</p>
+            <p>
+                {name}
+                " can no longer sign in, and their sessions end at once. One-time links to their account, and those that they have made, are void. You can enable them again."
+            </p>
             <SendForm action=action>
                 <input type="hidden" name="id" value=id.to_string() />
                 <Button look=Look::Danger pending=waits(action)>
@@ -262,11 +280,22 @@ fn enable_fold(id: StaffId, name: &str, action: Sending) -> impl IntoView + use<
     }
 }
 
-fn reset_fold(id: StaffId, name: &str, has_second_factor: bool, is_dangerous: bool, action: Sending) -> impl IntoView + use<> {
+fn reset_fold(
+    id: StaffId,
+    name: &str,
+    is_active: bool,
+    has_second_factor: bool,
+    is_dangerous: bool,
+    action: Sending,
+) -> impl IntoView + use<> {
     let name = name.to_owned();
+    let (label, until_then) = match is_active {
+        true => ("New password", " chooses a new password. The old one holds until then. Earlier links are void."),
+        false => ("New link", " chooses a password and is in. Earlier links are void."),
+    };
     view! {
-        <ConfirmFold label="New password" of=name.clone() plain=true>
-            <p>"A one-time link, good for a day, by which " {name} " chooses a new password. The old one holds until then."</p>
+        <ConfirmFold label=label of=name.clone() plain=true>
+            <p>"A one-time link, good for a day, by which " {name} {until_then}</p>
             <SendForm action=action>
                 <div class="flex flex-col items-start gap-3">
                     <input type="hidden" name="id" value=id.to_string() />

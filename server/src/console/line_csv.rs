@@ -1,5 +1,5 @@
-//! A line's conversations, with the filters of their page, and its blasts as CSV files. Contacts are masked as they are on its pages; what
-//! a blast says is in neither.
+//! A line's conversations, with the filters of their page, and the blasts of a line or an account as CSV files. Contacts are masked as they
+//! are on its pages; what a blast says is in neither.
 
 use super::csv;
 use super::sync_csv::in_columns;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use switchyard::messaging::blast;
 use switchyard::staff::{Member, Permit, may};
-use switchyard::types::{BlastListRow, ConversationFilter, ConversationRow, Cursor, LineId, OLDEST, Problem};
+use switchyard::types::{AccountId, BlastListRow, ConversationFilter, ConversationRow, Cursor, LineId, OLDEST, Problem};
 use switchyard::{directory, sync};
 
 /// The line that the path names and the permit for its messages, if both hold: a file that has begun cannot be refused any more.
@@ -85,11 +85,45 @@ pub(super) async fn of_blasts(
         let asked = asked.clone();
         async move { blast::list(&asked.0.db, &asked.1, None, Some(id), after.as_ref(), csv::PAGE).await }
     };
-    let fields = |row: &BlastListRow| {
-        let counts = [row.recipients, row.recorded, row.opted_out, row.duplicates].map(|count| count.to_string());
-        let head = [row.id.to_string(), row.state.as_str().to_owned()];
-        let tail = [csv::quoted(&row.created_by), row.created_at.rfc3339(), csv::when(row.starts_at)];
-        head.into_iter().chain(counts).chain(tail).collect()
-    };
+    let fields = |row: &BlastListRow| [row.id.to_string()].into_iter().chain(of_blast(row)).collect();
     csv::file("blasts.csv", "id,state,recipients,recorded,opted_out,duplicates,created_by,created_at,starts_at", read, fields)
+}
+
+/// `state,recipients,recorded,opted_out,duplicates,created_by,created_at,starts_at`.
+fn of_blast(row: &BlastListRow) -> Vec<String> {
+    let counts = [row.recipients, row.recorded, row.opted_out, row.duplicates].map(|count| count.to_string());
+    let tail = [csv::quoted(&row.created_by), row.created_at.rfc3339(), csv::when(row.starts_at)];
+    [row.state.as_str().to_owned()].into_iter().chain(counts).chain(tail).collect()
+}
+
+/// The account that the path names and the permit for its messages, if both hold.
+async fn account(services: &Services, member: Option<Member>, id: &str) -> Result<(AccountId, Permit<may::SeeMessages>), Problem> {
+    let member = member.ok_or(Problem::SignedOut)?;
+    let permit = member.permit()?;
+    let id = id.parse().map_err(|_| Problem::not_found("There is no such account. The address may be mistyped."))?;
+    directory::accounts::get(&services.db, &member.permit()?, id).await?;
+    Ok((id, permit))
+}
+
+/// `GET /accounts/{id}/blasts.csv`.
+pub(super) async fn of_account_blasts(
+    State(services): State<Services>,
+    Extension(Visitor(member)): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Response {
+    let (id, permit) = match account(&services, member, &id).await {
+        Ok(found) => found,
+        Err(problem) => return csv::in_words(&problem),
+    };
+    let asked = Arc::new((services, permit));
+    let read = move |after: Option<Cursor>| {
+        let asked = asked.clone();
+        async move { blast::list(&asked.0.db, &asked.1, Some(id), None, after.as_ref(), csv::PAGE).await }
+    };
+    let fields = |row: &BlastListRow| {
+        let head = [row.id.to_string(), row.line_id.to_string(), csv::quoted(&row.line)];
+        head.into_iter().chain(of_blast(row)).collect()
+    };
+    let columns = "id,line_id,line,state,recipients,recorded,opted_out,duplicates,created_by,created_at,starts_at";
+    csv::file("blasts.csv", columns, read, fields)
 }

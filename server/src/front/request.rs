@@ -7,13 +7,14 @@ use super::{Limits, TrustedProxies};
 use crate::api::problem::{Refusal, read};
 use app::Fault;
 use app::context::ClientAddress;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use http_body_util::BodyExt;
 use leptos::server_fn::error::FromServerFnError;
 use std::any::Any;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 use switchyard::clock::Rng;
 use switchyard::types::Problem;
+use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutBody;
 use tracing::Instrument;
 
@@ -28,6 +30,8 @@ use tracing::Instrument;
 pub const LARGEST_FORM: usize = 256 * 1024;
 /// … but that of a new blast, so that who pastes too many numbers is told what to do with them.
 const LARGEST_BLAST: (&str, usize) = ("/fn/blasts/draft", 1024 * 1024);
+/// What is sent here may be a file of 100 MB, or half a million numbers. Who sends it is known before it is read.
+const UPLOADS: [&str; 2] = ["/utilities/plan/{kind}", "/api/v1/blasts"];
 /// The reference, on every answer.
 const REFERENCE: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -49,13 +53,31 @@ pub async fn asked(State((limits, proxies)): State<(Limits, TrustedProxies)>, mu
     // At the level of errors, so that it is there whatever is logged.
     let span = tracing::error_span!("request", reference, method = %request.method(), route);
     let is_for_machines = ["/api/", "/webhooks/"].iter().any(|start| request.uri().path().starts_with(start));
-    let request = request.map(|body| Body::new(TimeoutBody::new(limits.body, body)));
+    // Told when nobody reads on: all of it has come, or it is refused.
+    let arrived = CancellationToken::new();
+    let arriving = arrived.clone().drop_guard();
+    let is_upload = UPLOADS.contains(&route.as_str());
+    let request = request.map(|body| {
+        let body = TimeoutBody::new(limits.body, body);
+        if !is_upload {
+            drop(arriving);
+            return Body::new(body);
+        }
+        Body::new(body.map_frame(move |frame| {
+            let _arriving = &arriving;
+            frame
+        }))
+    });
     async {
         let began = Instant::now();
         if !is_text {
             return in_words(StatusCode::BAD_REQUEST, "This address holds a sign that no text has.".to_owned(), is_for_machines);
         }
-        let answered = tokio::time::timeout(limits.answer, AssertUnwindSafe(next.run(request)).catch_unwind()).await;
+        let answered = tokio::select! {
+            biased;
+            answered = AssertUnwindSafe(next.run(request)).catch_unwind() => Ok(answered),
+            () = time_is_up(&limits, &arrived) => Err(()),
+        };
         let mut response = match answered {
             Ok(Ok(response)) => response,
             Ok(Err(panic)) => {
@@ -63,7 +85,7 @@ pub async fn asked(State((limits, proxies)): State<(Limits, TrustedProxies)>, mu
                 let text = format!("Something went wrong on our side. If it happens again, report it with the reference {reference}.");
                 in_words(StatusCode::INTERNAL_SERVER_ERROR, text, is_for_machines)
             }
-            Err(_) => {
+            Err(()) => {
                 tracing::warn!("a request took too long and was ended");
                 let text =
                     format!("This took too long and was ended. Try again. If it happens again, report it with the reference {reference}.");
@@ -85,6 +107,13 @@ pub async fn asked(State((limits, proxies)): State<(Limits, TrustedProxies)>, mu
     .await
 }
 
+/// Ends when an answer is late. Its time begins when what was sent has arrived, which has a time of its own.
+async fn time_is_up(limits: &Limits, arrived: &CancellationToken) {
+    if tokio::time::timeout(limits.upload, arrived.cancelled()).await.is_ok() {
+        tokio::time::sleep(limits.answer).await;
+    }
+}
+
 /// What our own code says of a panic. Words that were put together at run time may quote a message or a number: they stay out.
 fn words(panic: &(dyn Any + Send)) -> &'static str {
     panic.downcast_ref::<&'static str>().copied().unwrap_or("(not logged)")
@@ -98,6 +127,10 @@ fn in_words(status: StatusCode, text: String, is_for_machines: bool) -> Response
     (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text + "\n").into_response()
 }
 
+/// A form as it was sent, beside its answer; it travels no further than the console.
+#[derive(Debug, Clone)]
+pub struct Form(pub Bytes);
+
 /// Reads the whole form before anybody looks at it, or refuses it in words.
 pub async fn small(request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
@@ -109,7 +142,11 @@ pub async fn small(request: Request, next: Next) -> Response {
         Ok(whole) if whole.contains(&0) || whole.windows(3).any(|signs| signs == b"%00") => {
             (StatusCode::UNPROCESSABLE_ENTITY, "This form holds a sign that no text has (U+0000). Remove it and send it again.".to_owned())
         }
-        Ok(whole) => return next.run(Request::from_parts(parts, Body::from(whole))).await,
+        Ok(whole) => {
+            let mut response = next.run(Request::from_parts(parts, Body::from(whole.clone()))).await;
+            response.extensions_mut().insert(Form(whole));
+            return response;
+        }
         Err(refusal) if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             let text = format!("This form is too large: {} kB are the most. Shorten it and send it again.", most / 1024);
             (StatusCode::PAYLOAD_TOO_LARGE, text)

@@ -1,6 +1,7 @@
 //! Who may do what: roles and who hands them out, the second person, the second factor, sessions.
 
 mod codes;
+mod links;
 mod matrix;
 mod second_person;
 mod sessions;

@@ -1,11 +1,12 @@
 //! What somebody was refused stands in the audit, once in ten minutes: screens, functions, files, sign-ins.
 
-use crate::harness::{TestApp, keys, on_both_engines};
+use crate::harness::{CARRIER, TestApp, contact, eventually, keys, on_both_engines};
 use crate::house::{PASSWORD, house, proof};
 use reqwest::Method;
+use switchyard::directory::{lines, people};
 use switchyard::staff::{self, By, Member, Origin, Passwords, Place, Step, approvals, may, verify, write_down};
 use switchyard::types::IntegrationType::Inbox;
-use switchyard::types::{AuditEntry, AuditFilter, AuditOutcome, Outcome};
+use switchyard::types::{AuditEntry, AuditFilter, AuditOutcome, LineId, Outcome, PhoneNumber};
 
 on_both_engines![
     every_kind_of_refusal_is_in_the_audit,
@@ -13,6 +14,9 @@ on_both_engines![
     what_is_only_left_out_for_somebody_is_no_refusal,
     a_failed_sign_in_is_in_the_audit_without_a_strangers_address,
     a_wrong_proof_and_what_another_site_sends_are_in_the_audit,
+    wrong_api_tokens_are_in_the_audit_and_slowed_down_and_good_ones_are_not,
+    a_forged_webhook_is_in_the_audit_once_in_ten_minutes,
+    who_names_what_another_account_has_learns_nothing_and_is_in_the_audit,
 ];
 
 async fn denied(app: &TestApp) -> Vec<AuditEntry> {
@@ -168,4 +172,116 @@ async fn a_wrong_proof_and_what_another_site_sends_are_in_the_audit(app: &TestAp
     let answer = post.header("accept", "text/html").header("cookie", app.cookie(&ada).await).form(&form).send().await.unwrap();
     assert!(answer.status().is_redirection() && answer.headers().get("switchyard-refused").is_none(), "{answer:?}");
     assert_eq!(denied(app).await[0].row.action, "access.refuse");
+}
+
+async fn wrong_api_tokens_are_in_the_audit_and_slowed_down_and_good_ones_are_not(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let path = format!("{}/api/v1/lines/{}/messages/{}", app.url, line.id, line.id);
+    let ask = async |token: &str| {
+        let request = app.http.get(&path);
+        let request = if token.is_empty() { request } else { request.bearer_auth(token) };
+        request.send().await.unwrap()
+    };
+    assert_eq!(ask("").await.status(), 401);
+    assert_eq!(denied(app).await, [], "who sends no token guesses none");
+    for n in 0..50 {
+        assert_eq!(ask(&format!("sw_zq7hush-{n}")).await.status(), 401, "{n}");
+    }
+    for _ in 0..2 {
+        let refused = ask("sw_zq7hush-50").await;
+        assert_eq!(refused.status(), 429);
+        assert_eq!(refused.headers()["retry-after"], "900");
+        assert_eq!(refused.headers()["content-type"], "application/problem+json");
+        assert!(refused.text().await.unwrap().contains("Wait a quarter of an hour"));
+        assert_eq!(ask(&line.token).await.status(), 404, "a good one from the same address is taken");
+    }
+    let found = denied(app).await;
+    assert_eq!(found.len(), 1, "once in ten minutes: {found:?}");
+    assert_eq!((found[0].row.action.as_str(), found[0].staff, found[0].address.as_deref()), ("access.api_token", None, Some("127.0.0.1")));
+    assert!(!format!("{found:?}").contains("zq7hush"), "nothing of a token is written down");
+    app.pass(901);
+    assert_eq!(ask("sw_zq7hush-51").await.status(), 401, "it was a wait and no lock");
+    assert_eq!(denied(app).await.len(), 2);
+}
+
+async fn a_forged_webhook_is_in_the_audit_once_in_ten_minutes(app: &TestApp) {
+    for kind in ["messages", "status", "messages"] {
+        assert_eq!(app.signed_webhook(CARRIER, kind, "t=1795238411,v1=00", "zq7hush".to_owned()).await.status(), 401);
+        assert_eq!(app.signed_webhook("nobody", kind, "", "zq7hush".to_owned()).await.status(), 401);
+    }
+    let found = denied(app).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].row.action.as_str(), found[0].staff, found[0].address.as_deref()), ("access.webhook", None, Some("127.0.0.1")));
+    assert!(!format!("{found:?}").contains("zq7hush"));
+    app.pass(600);
+    app.signed_webhook(CARRIER, "messages", "", "zq7hush".to_owned()).await;
+    assert_eq!(denied(app).await.len(), 2, "ten minutes have passed");
+}
+
+/// What a function answers, and with which status.
+async fn told(app: &TestApp, member: &Member, path: &str, form: &[(&str, &str)]) -> (u16, String) {
+    let answer = app.ask(member, Method::POST, path, form).await;
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn who_names_what_another_account_has_learns_nothing_and_is_in_the_audit(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = lines::get(&app.db, &app.staff.permit().unwrap(), line.id).await.unwrap().line.account_id;
+    app.reply(&contact(1), &line, "Hello").await;
+    let conversation = app.conversation(&line, &contact(1)).await.id.to_string();
+    let mut contacts = Vec::new();
+    for n in [1, 2] {
+        let number = PhoneNumber::parse(&contact(n)).unwrap();
+        let permit = app.staff.permit().unwrap();
+        contacts.push(people::name_contact(&app.db, &app.now, &permit, account, &number, "Nora").await.unwrap().to_string());
+    }
+    let h = house(app);
+    let other = h.account("Elsewhere").await;
+    let own = lines::add(&app.db, &app.now, &app.staff.permit().unwrap(), other, "+12025550118", "Own", Inbox).await.unwrap().to_string();
+    let stranger = h.member_of(other).await;
+    let reached = async || denied(app).await;
+
+    // An id that nobody has, and what is missing on the own line, are no reaching.
+    let nothing = LineId(app.now.id()).to_string();
+    assert_eq!(told(app, &stranger, "/fn/conversations/get", &[("line", &own), ("id", &nothing)]).await.0, 404);
+    let (line_id, account_id) = (line.id.to_string(), account.to_string());
+    let cases = [
+        ("/fn/lines/get", vec![("id", &line_id)]),
+        ("/fn/accounts/get", vec![("id", &account_id)]),
+        ("/fn/contacts/get", vec![("id", &contacts[0])]),
+        ("/fn/conversations/get", vec![("line", &line_id), ("id", &conversation)]),
+    ];
+    for (n, (path, form)) in cases.iter().enumerate() {
+        let there: Vec<(&str, &str)> = form.iter().map(|(name, id)| (*name, id.as_str())).collect();
+        let not_there: Vec<(&str, &str)> = form.iter().map(|(name, _)| (*name, nothing.as_str())).collect();
+        let answer = told(app, &stranger, path, &there).await;
+        assert_eq!(answer.0, 404, "{path}");
+        assert_eq!(answer, told(app, &stranger, path, &not_there).await, "{path}: who may not know hears the same");
+        eventually("it is in the audit", async || reached().await.len() == n + 1).await;
+    }
+    // Again it is not written down; and a form without scripts, which is answered by a redirect, is.
+    told(app, &stranger, "/fn/lines/get", &[("id", &line_id)]).await;
+    let form = [("id", contacts[1].as_str()), ("version", "0"), ("closed", "true")];
+    let post = app.http.post(format!("{}/fn/contacts/close", app.url)).header("sec-fetch-site", "same-origin");
+    let answer = post.header("accept", "text/html").header("cookie", app.cookie(&stranger).await).form(&form).send().await.unwrap();
+    assert!(answer.status().is_redirection() && answer.headers().get("switchyard-refused").is_none(), "{answer:?}");
+    eventually("it is in the audit, too", async || reached().await.len() == 5).await;
+
+    let found = reached().await;
+    let mut paths: Vec<String> = found.iter().map(|entry| asked(entry).1).collect();
+    paths.sort();
+    assert_eq!(paths, ["/fn/accounts/get", "/fn/contacts/close", "/fn/contacts/get", "/fn/conversations/get", "/fn/lines/get"]);
+    for entry in &found {
+        assert_eq!((entry.row.action.as_str(), entry.staff), ("access.reach", Some(stranger.id())));
+        assert_eq!(entry.address.as_deref(), Some("127.0.0.1"));
+        assert_eq!(entry.account.as_ref().map(|(id, _)| *id), Some(account), "whoever reads this account's audit sees it");
+    }
+    let of = |path: &str| found.iter().find(|entry| asked(entry).1 == path).unwrap();
+    assert_eq!(of("/fn/lines/get").line.as_ref().map(|(id, _)| *id), Some(line.id));
+    assert_eq!(of("/fn/conversations/get").subject.map(|id| id.to_string()), Some(conversation));
+    assert_eq!(asked(of("/fn/contacts/close")).0, "manage_directory");
+    // Who looks after all accounts reaches for nothing.
+    let vera = viewer(app).await;
+    assert_eq!(told(app, &vera, "/fn/lines/get", &[("id", &nothing)]).await.0, 404);
+    assert_eq!(reached().await.len(), 5);
 }

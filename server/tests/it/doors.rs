@@ -1,6 +1,7 @@
 //! Every server function and every route, asked by nobody, by every role, and by somebody who may do everything, but on another
 //! account only. One that is in the code and not in these tables fails the test; so does an answer that tells a stranger anything.
 
+mod hearing;
 mod table;
 
 pub use table::{FUNCTIONS, ROUTES};
@@ -43,10 +44,10 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(20);
 /// Nobody and elsewhere: they must learn nothing of the account.
 const STRANGERS: [usize; 2] = [0, 3];
 /// What only the account's data says.
-const SECRETS: [&str; 6] = ["zq7", "Account 0", "2025550100", "202 555 0100", "2025550121", "202 555 0121"];
+const SECRETS: [&str; 6] = ["zq7hush", "Account 0", "2025550100", "202 555 0100", "2025550121", "202 555 0121"];
 
 /// What only who may see personal data is told: the viewer is not.
-const PERSONAL: [&str; 5] = ["2025550121", "202 555 0121", "Hello zq7", "order zq7", "Vera zq7"];
+const PERSONAL: [&str; 5] = ["2025550121", "202 555 0121", "Hello zq7hush", "order zq7hush", "Vera zq7hush"];
 
 /// In the table and no route of its own: what answers when nothing else does.
 const FALLBACK: &str = "/nothing/here";
@@ -96,26 +97,28 @@ impl<'a> Doors<'a> {
             web: Web::default(),
             alone: Alone { lines: 10, rows: 10_000, at_once: 100 },
             environment: None,
+            window: switchyard::sync::ReleaseWindow::default(),
         };
         let url = serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await;
         let (db, now, h) = (&app.db, &app.now, house(app));
         let line = app.line(Ringcentral).await;
         let shown = accounts::list(db, &app.staff.permit().unwrap(), "", None, 50).await.unwrap();
         let account = shown.rows[0].id;
-        let user = people::add_user(db, now, &app.staff.permit().unwrap(), account, "Grace zq7", "grace.zq7@example.com").await.unwrap();
+        let user =
+            people::add_user(db, now, &app.staff.permit().unwrap(), account, "Grace zq7hush", "grace.zq7hush@example.com").await.unwrap();
         let number = switchyard::types::PhoneNumber::parse(&contact(1)).unwrap();
-        people::name_contact(db, now, &app.staff.permit().unwrap(), account, &number, "Vera zq7").await.unwrap();
-        let responder = people::add_responder(db, now, &app.staff.permit().unwrap(), line.id, "zq7 hours", "Always").await.unwrap();
+        people::name_contact(db, now, &app.staff.permit().unwrap(), account, &number, "Vera zq7hush").await.unwrap();
+        let responder = people::add_responder(db, now, &app.staff.permit().unwrap(), line.id, "zq7hush hours", "Always").await.unwrap();
         // A chat that stands, and a message that is held.
-        app.reply(&contact(1), &line, "Hello zq7").await;
+        app.reply(&contact(1), &line, "Hello zq7hush").await;
         app.work().await;
-        app.send(&line, &contact(1), "Your order zq7 is ready").await;
+        app.send(&line, &contact(1), "Your order zq7hush is ready").await;
         app.work().await;
         let conversation = app.conversation(&line, &contact(1)).await.id;
         let message = app.timeline(&line, &contact(1)).await.last().unwrap().id;
 
         let elsewhere = h.account("Elsewhere").await;
-        let token_elsewhere = accounts::add_api_token(db, now, &app.staff.permit().unwrap(), elsewhere, "program").await.unwrap();
+        let token_elsewhere = accounts::add_api_token(db, now, &app.staff.permit().unwrap(), proof(), elsewhere, "program").await.unwrap();
         let people = [
             None,
             Some(h.member("vera@example.com", h.role("Viewer").await).await),
@@ -127,7 +130,7 @@ impl<'a> Doors<'a> {
         let run = planned(app, line.id, elsewhere).await;
         let contact = contacts::list(db, &app.staff.permit().unwrap(), account, None, 1).await.unwrap().rows[0].id;
         let to = [1, 4, 5].map(|n| switchyard::types::PhoneNumber::parse(&crate::harness::contact(n)).unwrap());
-        let blast = blast::take_as_staff(db, now, &app.staff.permit().unwrap(), line.id, "Your order zq7 is here", &to).await.unwrap();
+        let blast = blast::take_as_staff(db, now, &app.staff.permit().unwrap(), line.id, "Your order zq7hush is here", &to).await.unwrap();
         let (account, role) = (account.to_string(), h.role("Viewer").await);
         let connection = ringcentral::list(db, now, &app.staff.permit().unwrap(), None, 1).await.unwrap().rows[0].id;
         Doors {
@@ -428,7 +431,7 @@ async fn the_stream_of_events_is_told_what_its_member_may_see_and_ends_with_the_
         streams.push(Listening::begin(&doors, cookie).await);
     }
     // First something of the account, then something of the account elsewhere.
-    app.reply(&contact(1), &doors.line, "Hello again zq7").await;
+    app.reply(&contact(1), &doors.line, "Hello again zq7hush").await;
     lines::add(&app.db, &app.now, &app.staff.permit().unwrap(), doors.elsewhere, "+12025550190", "Elsewhere's", Inbox).await.unwrap();
     let (own, other) = (doors.account.clone(), doors.elsewhere.to_string());
     for (person, stream) in (1..).zip(&mut streams) {
@@ -451,14 +454,14 @@ async fn the_stream_of_events_is_told_what_its_member_may_see_and_ends_with_the_
         let ended = tokio::time::timeout(LONGEST_ANSWER, async { while stream.next().await.is_some() {} }).await;
         assert!(ended.is_ok(), "{}'s stream goes on", PEOPLE[person]);
     }
-    app.reply(&contact(1), &doors.line, "And again zq7").await;
+    app.reply(&contact(1), &doors.line, "And again zq7hush").await;
     assert!(streams[3].next().await.is_some(), "the administrator's stream goes on");
 }
 
 async fn an_accounts_program_reaches_its_own_account_only(app: &TestApp) {
     let doors = Doors::open(app).await;
     let line = doors.line.id;
-    let blast = app.blast(&doors.line, &[contact(2)], "Sale zq7").await["id"].as_str().unwrap().to_owned();
+    let blast = app.blast(&doors.line, &[contact(2)], "Sale zq7hush").await["id"].as_str().unwrap().to_owned();
     let send = serde_json::json!({ "line": line, "to": contact(3), "text": "Hello" });
     let mass = serde_json::json!({ "line": line, "recipients": [contact(3)], "text": "Hello" });
     // Without a token · with a stranger's · with another account's · with its own.

@@ -5,6 +5,7 @@ use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::house;
 use reqwest::Method;
 use switchyard::directory::{accounts, contacts};
+use switchyard::messaging::inbound::{self, Incoming};
 use switchyard::messaging::unknown;
 use switchyard::staff::{self, Member, Place, write_down};
 use switchyard::sync;
@@ -22,16 +23,17 @@ on_both_engines![
     each_sight_is_in_the_audit_once_in_ten_minutes,
     a_masked_sight_is_none,
     a_whole_number_finds_and_part_of_one_does_not,
+    a_search_that_finds_more_than_it_shows_says_so,
     searching_many_numbers_must_wait,
     a_search_is_its_searchers_own_and_keeps_no_number,
     a_lines_list_is_narrowed_to_what_a_search_found_and_names_find_where_they_are_seen,
     the_built_in_roles_see_what_they_should,
 ];
 
-const WORDS: &str = "My secret zq7";
+const WORDS: &str = "My secret zq7hush";
 const NUMBER: &str = "+12025550121";
 /// What must not be told: the contact's number, as programs and as people write it; their name, and what was written.
-const PERSONAL: [&str; 4] = ["12025550121", "202 555 0121", "zq7", "face.jpg"];
+const PERSONAL: [&str; 4] = ["12025550121", "202 555 0121", "zq7hush", "face.jpg"];
 
 struct Scene {
     line: TestLine,
@@ -45,13 +47,13 @@ async fn scene(app: &TestApp) -> Scene {
     assert_eq!(contact(1), NUMBER);
     let owner = accounts::list(&app.db, &app.staff.permit().unwrap(), "", None, 50).await.unwrap().rows[0].id;
     let number = PhoneNumber::parse(NUMBER).unwrap();
-    contacts::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), owner, &number, "Nora zq7").await.unwrap();
+    contacts::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), owner, &number, "Nora zq7hush").await.unwrap();
     app.reply(NUMBER, &line, WORDS).await;
     app.work().await;
-    app.send(&line, NUMBER, "Your order zq7 is ready").await;
+    app.send(&line, NUMBER, "Your order zq7hush is ready").await;
     app.work().await;
     let stray = TestLine { number: "+12025550119".to_owned(), ..line.clone() };
-    app.reply(NUMBER, &stray, "Stray zq7").await;
+    app.reply(NUMBER, &stray, "Stray zq7hush").await;
     let conversation = app.conversation(&line, NUMBER).await.id;
     let account = sync::find_conversation(&app.db, &app.staff.permit().unwrap(), line.id, conversation).await.unwrap().account_id;
     // What this set-up looked at is no part of the test.
@@ -72,6 +74,7 @@ fn places(scene: &Scene) -> Vec<Door> {
         page("/sync".to_owned()),
         page("/sync/unknown".to_owned()),
         page("/sync.csv".to_owned()),
+        page("/sync/unknown.csv".to_owned()),
         page(format!("/lines/{line}/conversations")),
         page(format!("/lines/{line}/conversations.csv")),
         page(format!("/lines/{line}/conversations/{conversation}")),
@@ -151,7 +154,7 @@ async fn whoever_may_see_it_gets_it_whole(app: &TestApp) {
 
 async fn the_rows_account_decides_what_is_masked(app: &TestApp) {
     let (own, other) = (scene(app).await, app.line(Ringcentral).await);
-    app.send(&other, NUMBER, "Other zq7").await;
+    app.send(&other, NUMBER, "Other zq7hush").await;
     app.work().await;
     let sees = [Permission::SeeDirectory, Permission::SeeMessages];
     let everywhere = role(app, "Reads all", &sees, None).await;
@@ -233,10 +236,16 @@ async fn each_sight_is_in_the_audit_once_in_ten_minutes(app: &TestApp) {
     let found = sights(app).await;
     let mut actions: Vec<_> = found[..found.len() - before].iter().map(|entry| entry.row.action.as_str()).collect();
     actions.sort_unstable();
-    assert_eq!(
-        actions,
-        ["conversation.see", "conversation.take_file", "line.see_contacts", "sync.see_contacts", "sync.take_file", "unknown.see"]
-    );
+    let wanted = [
+        "conversation.see",
+        "conversation.take_file",
+        "line.see_contacts",
+        "sync.see_contacts",
+        "sync.take_file",
+        "unknown.see",
+        "unknown.take_file",
+    ];
+    assert_eq!(actions, wanted);
     let of = |action: &str| found.iter().find(|entry| entry.row.action == action && entry.staff == Some(sam.id())).unwrap();
     assert_eq!(of("conversation.see").account.as_ref().map(|(id, _)| *id), Some(scene.account));
     assert_eq!(of("line.see_contacts").line.as_ref().map(|(id, _)| *id), Some(scene.line.id));
@@ -246,7 +255,7 @@ async fn each_sight_is_in_the_audit_once_in_ten_minutes(app: &TestApp) {
     assert!(history.rows.iter().all(|row| !row.action.contains("see")), "a line's history is of what was changed");
     app.pass(600);
     told(app, &sam, &scene).await;
-    assert_eq!(sights(app).await.len() - before, 12, "ten minutes later it is another sight");
+    assert_eq!(sights(app).await.len() - before, 14, "ten minutes later it is another sight");
 }
 
 async fn a_masked_sight_is_none(app: &TestApp) {
@@ -262,7 +271,7 @@ async fn a_whole_number_finds_and_part_of_one_does_not(app: &TestApp) {
     let find = async |member: &Member, line, number: &str| {
         let permit = member.permit().unwrap();
         let search = sync::find(&app.db, &app.now, &keys(), &permit, line, number).await?;
-        sync::found(&app.db, &app.now, &permit, search).await
+        sync::found(&app.db, &app.now, &permit, search).await.map(|found| found.rows)
     };
     let found = find(&vera, None, "+1 (202) 555-0121").await.unwrap();
     assert_eq!(found.len(), 1);
@@ -282,6 +291,39 @@ async fn a_whole_number_finds_and_part_of_one_does_not(app: &TestApp) {
     let searched: Vec<_> = searched.iter().filter(|entry| entry.row.action == "conversation.find").collect();
     assert!(searched.iter().all(|entry| entry.staff == Some(vera.id())), "a masked search is in the audit, each one");
     assert!(searched.len() >= 5);
+}
+
+async fn a_search_that_finds_more_than_it_shows_says_so(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let incoming = |n: usize| Incoming {
+        carrier_id: format!("m{n}"),
+        from: PhoneNumber::parse(&contact(n)).unwrap(),
+        to: PhoneNumber::parse(&line.number).unwrap(),
+        others: Vec::new(),
+        body: "Hello".to_owned(),
+        media: Vec::new(),
+        sent_at: None,
+    };
+    inbound::receive(&app.db, &app.now, &(0..51).map(incoming).collect::<Vec<_>>()).await.unwrap();
+    let permit = app.staff.permit().unwrap();
+    for (text, shown, is_cut) in [("202555", 50, true), ("555012", 10, false)] {
+        let search = sync::find(&app.db, &app.now, &keys(), &permit, Some(line.id), text).await.unwrap();
+        let found = sync::found(&app.db, &app.now, &permit, search).await.unwrap();
+        assert_eq!((found.rows.len(), found.is_cut), (shown, is_cut), "{text}");
+        let page = app.ask(&app.staff, Method::GET, &format!("/sync/find?search={search}&line={}", line.id), &[]).await;
+        assert_eq!(page.text().await.unwrap().contains("There are more: type more of it."), is_cut, "{text}");
+        // The line's own list says it, too.
+        let form = [("line", line.id.to_string()), ("number", text.to_owned())];
+        let form = form.each_ref().map(|(key, value)| (*key, value.as_str()));
+        let answer = app.ask(&app.staff, Method::POST, "/fn/conversations/find", &form).await;
+        assert_eq!(format!("{:?}", answer.headers()).contains("&more=true"), is_cut, "{text}");
+        let filter = ConversationFilter { found: Some(search), ..ConversationFilter::default() };
+        let page = sync::conversations_narrowed(&app.db, &app.now, &permit, line.id, filter, None, 9).await.unwrap();
+        assert_eq!((page.rows.len(), page.next), (shown, None), "{text}");
+        let path = format!("/lines/{}/conversations?found={search}{}", line.id, if is_cut { "&more=true" } else { "" });
+        let page = app.ask(&app.staff, Method::GET, &path, &[]).await.text().await.unwrap();
+        assert_eq!(page.contains("There are more: type more of it."), is_cut, "{text}");
+    }
 }
 
 async fn searching_many_numbers_must_wait(app: &TestApp) {
@@ -331,7 +373,7 @@ async fn a_lines_list_is_narrowed_to_what_a_search_found_and_names_find_where_th
         page.map(|page| page.rows.into_iter().map(|row| (row.id, row.contact)).collect::<Vec<_>>())
     };
     let found = find(&app.staff, Some(&scene.line), " NORA z").await.unwrap();
-    let nora = [(scene.conversation, Some("Nora zq7".to_owned()))];
+    let nora = [(scene.conversation, Some("Nora zq7hush".to_owned()))];
     assert_eq!(listed(&app.staff, &scene.line, found, None).await.unwrap(), nora);
     assert_eq!(listed(&app.staff, &scene.line, found, Some(Trouble::Held)).await.unwrap(), nora);
     assert_eq!(listed(&app.staff, &scene.line, found, Some(Trouble::Stalled)).await.unwrap(), []);

@@ -2,6 +2,7 @@
 //! own code fails. Times are short here, since they are the sockets' own: no clock that a test moves reaches them.
 
 use crate::harness::{DbEngine, SECRET_KEY, TestApp, contact, eventually, on_both_engines, with_database};
+use crate::house::PASSWORD;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -20,7 +21,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use switchyard::clock::Now;
 use switchyard::db::Db;
+use switchyard::staff;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -90,6 +93,8 @@ async fn open(front: Front, proxies: &str, stop: &CancellationToken) -> (std::ne
     let router = Router::new()
         .route("/", get(async |Extension(client): Extension<app::context::ClientAddress>| client.address.to_string()))
         .route("/body", post(async |body: String| format!("{} bytes", body.len())))
+        .route("/utilities/plan/{kind}", post(async |body: String| format!("{} bytes", body.len())))
+        .route("/api/v1/blasts", post(async |_: String| std::future::pending::<String>().await))
         .route("/never", get(std::future::pending::<String>))
         .route("/endless", get(endless))
         .route("/events", get(events))
@@ -232,6 +237,50 @@ async fn whoever_is_slow_is_cut_off() {
     stop.cancel();
 }
 
+/// The answer to a body that comes byte by byte, ten in a second.
+async fn dripped(address: std::net::SocketAddr, path: &str, bytes: usize) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {bytes}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..bytes {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if stream.write_all(b"x").await.is_err() {
+            break;
+        }
+    }
+    // Who was cut off may be told so by the connection alone.
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_file_may_come_over_a_slow_line_and_is_answered_in_time() {
+    let stop = CancellationToken::new();
+    let limits = Limits { body: Duration::from_secs(5), answer: Duration::from_secs(1), ..short() };
+    let (address, _) = open(Front { limits: limits.clone(), tls: None }, "", &stop).await;
+    let answer = dripped(address, "/utilities/plan/consent_import", 20).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("20 bytes"), "two seconds, where an answer has one: {answer}");
+    let answer = dripped(address, "/body", 20).await;
+    assert!(!answer.contains("200 OK"), "what is no file has no more time than its answer: {answer}");
+
+    // From the end of the file on the answer has its time.
+    let blast = b"POST /api/v1/blasts HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 5\r\n\r\nwhole";
+    let (answer, took) = whole_answer(address, blast).await;
+    assert!(answer.starts_with("HTTP/1.1 503") && took < Duration::from_secs(8), "{took:?} {answer}");
+
+    // One that stands still, and one that comes for longer than any line takes, are cut off.
+    let (impatient, _) = open(Front { limits: short(), tls: None }, "", &stop).await;
+    let half = b"POST /utilities/plan/consent_import HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf";
+    let (answer, took) = whole_answer(impatient, half).await;
+    assert!(!answer.contains("200 OK") && took < Duration::from_secs(8), "{took:?} {answer}");
+    let limits = Limits { upload: Duration::from_millis(500), ..limits };
+    let (short_lived, _) = open(Front { limits, tls: None }, "", &stop).await;
+    let answer = dripped(short_lived, "/utilities/plan/consent_import", 20).await;
+    assert!(!answer.contains("200 OK"), "{answer}");
+    stop.cancel();
+}
+
 #[tokio::test]
 async fn there_are_only_so_many_connections_and_the_next_one_waits_for_its_turn() {
     let stop = CancellationToken::new();
@@ -369,6 +418,17 @@ async fn every_answer_is_guarded_and_named(app: &TestApp) {
             assert_eq!(header("cache-control"), "no-store", "{path}");
         }
     }
+    // Of scripts only those run that this answer names by its nonce, and what they load.
+    let nonce = async || {
+        let answer = app.http.get(format!("{}/sign-in", app.url)).header("accept", "text/html").send().await.unwrap();
+        let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        let scripts = policy.split(';').map(str::trim).find(|part| part.starts_with("script-src ")).unwrap().to_owned();
+        assert!(scripts.contains(" 'strict-dynamic'") && !scripts.contains("unsafe-inline"), "{policy}");
+        let nonce = scripts.split(' ').find_map(|source| source.strip_prefix("'nonce-")?.strip_suffix('\'')).unwrap().to_owned();
+        assert!(nonce.len() >= 16 && answer.text().await.unwrap().contains(&format!("nonce=\"{nonce}\"")), "{policy}");
+        nonce
+    };
+    assert_ne!(nonce().await, nonce().await, "another one for each answer");
 }
 
 /// Before somebody has signed in, too: a password typed into the wrong installation is a mistake as well.
@@ -413,7 +473,24 @@ async fn a_real_process_speaks_tls_and_an_errors_reference_finds_its_log_line() 
         let number = contact(1);
         let _ = http.get(format!("{url}/{number}?q={number}")).send().await.unwrap();
 
+        // Who signs in gets cookies that a browser sends to this host alone, and over TLS alone.
         let db = Db::open(database, 1).await.unwrap();
+        let invited = staff::first_administrator(&db, &Now::system(), "ada@example.com", "Ada", true).await.unwrap().unwrap();
+        let accept = http.post(format!("{url}/fn/invitation/accept")).header("sec-fetch-site", "same-origin");
+        let form = [("token", invited.token.as_str()), ("password", PASSWORD)];
+        let accepted = accept.header("accept", "application/json").form(&form).send().await.unwrap();
+        assert_eq!(accepted.status(), StatusCode::OK);
+        let cookies: Vec<&str> = accepted.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()).collect();
+        let session = cookies.iter().find(|cookie| cookie.starts_with("__Host-switchyard=")).expect("a session's cookie");
+        let parts: Vec<String> = session.split(';').skip(1).map(|part| part.trim().to_lowercase()).collect();
+        for part in ["secure", "httponly", "path=/", "samesite=lax"] {
+            assert!(parts.iter().any(|own| own == part), "{part}: {session}");
+        }
+        let is_guarded = |cookie: &&str| cookie.starts_with("__Host-") && cookie.contains("; Secure") && !cookie.contains("Domain");
+        assert!(cookies.iter().all(is_guarded), "{cookies:?}");
+        let session = session.split(';').next().unwrap().to_owned();
+        let me = http.post(format!("{url}/fn/me")).header("sec-fetch-site", "same-origin").header("accept", "application/json");
+        assert_eq!(me.header("cookie", session).send().await.unwrap().status(), StatusCode::OK, "it is the session");
         db.work(async |tx| {
             tx.run("drop table throttle", ()).await?;
             tx.run("drop table api_token", ()).await?;

@@ -8,7 +8,7 @@ use super::no_such_account;
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx};
 use crate::messaging::blast;
-use crate::staff::{Entry, Permit, may, record};
+use crate::staff::{Entry, Permit, Proof, may, record};
 use crate::types::{AccountClosing, AccountId, BlastId, IntegrationType, Problem, Timestamp};
 use crate::undo::{self, Step};
 use crate::{ringcentral, sync};
@@ -53,7 +53,14 @@ pub async fn closing(
 ///
 /// # Errors
 /// `NotFound` outside the permit's scope, `Conflict` when somebody else was first, or it is closed already.
-pub async fn close(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, id: AccountId, version: i64) -> Result<(), Problem> {
+pub async fn close(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    _proof: Proof,
+    id: AccountId,
+    version: i64,
+) -> Result<(), Problem> {
     let (scope, at) = (permit.scope(), now.at());
     db.work(async |tx| {
         let closed: Option<(AccountId,)> = tx

@@ -2,7 +2,7 @@
 //!
 //! The rule: a product that a line's type needs is not taken away; the line is set to another type first.
 
-use super::{no_such_account, short_text};
+use super::{name_is_taken, no_such_account, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Tx, is_duplicate, one_more};
 use crate::directory::lines;
@@ -24,8 +24,8 @@ struct Was {
 /// Edits an account's name and products, as they were seen at `version`.
 ///
 /// # Errors
-/// `NotFound` outside the permit's scope; `Conflict` when somebody else was first, or the name is taken; `Invalid` for a bad name, or a
-/// product that lines of the account need.
+/// `NotFound` outside the permit's scope; `Conflict` when somebody else was first; `Invalid` for a bad or taken name, or a product that
+/// lines of the account need.
 pub async fn edit(
     db: &Db,
     now: &Now,
@@ -70,7 +70,7 @@ pub(crate) async fn edit_one(
         )
         .await;
     match edited {
-        Err(error) if is_duplicate(&error) => return Err(Problem::invalid("name", "There is an account of this name already.")),
+        Err(error) if is_duplicate(&error) => return Err(name_is_taken()),
         other => other?,
     };
     if was.name != name {

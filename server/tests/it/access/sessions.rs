@@ -8,6 +8,7 @@ on_both_engines![
     a_hash_with_older_parameters_is_renewed_by_signing_in,
     a_session_is_new_listed_and_ended,
     a_dangerous_action_asks_again_who_is_there,
+    what_a_page_asks_for_by_itself_keeps_no_session,
     no_request_in_flight_begins_a_session_that_was_ended_meanwhile,
 ];
 
@@ -127,13 +128,33 @@ async fn a_dangerous_action_asks_again_who_is_there(app: &TestApp) {
     let refused = add("Second").await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     assert!(refused.text().await.unwrap().contains("\"proof\""));
+    // Before anything is looked for: any id will do.
+    let id = victim.as_str();
     for (path, form) in [
-        ("staff/disable", vec![("id", victim.as_str())]),
-        ("staff/reset", vec![("id", victim.as_str())]),
-        ("staff/sessions/end", vec![("id", victim.as_str())]),
+        ("staff/disable", vec![("id", id)]),
+        ("staff/reset", vec![("id", id)]),
+        ("staff/sessions/end", vec![("id", id)]),
         ("you/second-factor/offer", vec![]),
+        ("accounts/close", vec![("id", id), ("version", "1"), ("confirm", "Account")]),
+        ("accounts/tokens/add", vec![("id", id), ("name", "Order system")]),
+        ("accounts/tokens/revoke", vec![("id", id), ("handle", "of-nobody")]),
+        ("connections/secrets", vec![("id", id), ("version", "1"), ("client_id", "id"), ("client_secret", "secret"), ("jwt", "jwt")]),
+        ("connections/remove", vec![("id", id), ("version", "1"), ("confirm", "Account")]),
+        ("lines/types/set", vec![("lines[]", "one:1"), ("lines[]", "two:1"), ("to", "inbox"), ("confirm", "2")]),
+        ("bulk/do", vec![("act", "set_types"), ("to", "inbox"), ("rows[]", "one:1"), ("confirm", "1")]),
+        ("bulk/do", vec![("act", "close_users"), ("rows[]", "one:1"), ("confirm", "1")]),
+        ("blasts/take", vec![("line", id), ("draft", id)]),
     ] {
-        assert_eq!(send(app, &cookie, path, &form).await.status(), StatusCode::FORBIDDEN, "{path}");
+        let refused = send(app, &cookie, path, &form).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{path}");
+        assert!(refused.text().await.unwrap().contains("\"proof\""), "{path} {form:?}");
+    }
+    // One line alone, and what can be taken back, ask nobody.
+    for (path, form) in [
+        ("lines/types/set", vec![("lines[]", "one:1"), ("to", "inbox"), ("confirm", "1")]),
+        ("bulk/do", vec![("act", "skip_held"), ("rows[]", "one:1"), ("confirm", "1")]),
+    ] {
+        assert_eq!(send(app, &cookie, path, &form).await.status(), StatusCode::NOT_FOUND, "{path}: there is none");
     }
     assert_eq!(send(app, &cookie, "prove", &[("code", "not this one")]).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(add("Second").await.status(), StatusCode::FORBIDDEN);
@@ -142,6 +163,36 @@ async fn a_dangerous_action_asks_again_who_is_there(app: &TestApp) {
     let new = session_of(&proved).unwrap();
     assert_eq!(send(app, &new, "roles/add", &[("name", "Second")]).await.status(), StatusCode::OK);
     assert_eq!(send(app, &cookie, "me", &[]).await.status(), StatusCode::UNAUTHORIZED, "each proof gives a new token");
+}
+
+async fn what_a_page_asks_for_by_itself_keeps_no_session(app: &TestApp) {
+    let h = house(app);
+    let vera = h.member("vera@example.com", h.role("Viewer").await).await;
+    // Both run out in an hour.
+    let (left, used) = (app.cookie(&vera).await, app.cookie(&vera).await);
+    let ask = async |cookie: &str, is_marked: bool| {
+        let request = app.http.post(format!("{}/fn/me", app.url)).header("sec-fetch-site", "same-origin").header("cookie", cookie);
+        let request = if is_marked { request.header("switchyard-unattended", "1") } else { request };
+        request.header("accept", "application/json").send().await.unwrap()
+    };
+    let seen = async |cookie: &str| {
+        let id: Id = cookie.strip_prefix("switchyard=").unwrap().parse().unwrap();
+        let own = staff::own_account(&app.db, &app.now, &vera, String::new()).await.unwrap();
+        own.sessions.into_iter().find(|session| session.handle == staff::session_handle(&id)).map(|session| session.seen)
+    };
+    let began = app.now.at();
+    for _ in 0..4 {
+        app.pass(12 * 60);
+        let answer = ask(&left, true).await;
+        assert_eq!((answer.status(), session_of(&answer)), (StatusCode::OK, None), "it is answered, and kept no longer than before");
+        let events = app.http.get(format!("{}/events", app.url)).header("cookie", &left).send().await.unwrap();
+        assert_eq!((events.status(), session_of(&events)), (StatusCode::OK, None), "so is the stream of events");
+        assert_eq!(ask(&used, false).await.status(), StatusCode::OK);
+    }
+    assert_eq!((seen(&left).await, seen(&used).await), (Some(began), Some(app.now.at())));
+    app.pass(12 * 60 + 1);
+    assert_eq!(ask(&left, false).await.status(), StatusCode::UNAUTHORIZED, "nobody has asked for anything");
+    assert_eq!(ask(&used, false).await.status(), StatusCode::OK, "somebody has");
 }
 
 async fn no_request_in_flight_begins_a_session_that_was_ended_meanwhile(app: &TestApp) {
