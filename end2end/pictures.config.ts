@@ -1,4 +1,4 @@
-// Takes the README's pictures anew: npx playwright test --config end2end/pictures.config.ts
+// Takes the README's pictures anew: make pictures
 import base from './playwright.config';
 
 export default { ...base, testDir: '.', testMatch: 'pictures.ts', timeout: 180_000 };

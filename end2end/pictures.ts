@@ -28,7 +28,7 @@ test('simulator', async ({ browser }) => {
   await expect(page.locator('[data-blast] dd').first()).toHaveText('200 of 200', { timeout: 60_000 });
   await page.getByLabel('Reply as the contact').fill('Does it count for children too?');
   await page.getByRole('button', { name: 'Send reply' }).click();
-  await expect(page.getByText('in sync', { exact: true })).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByText('In sync', { exact: true })).toBeVisible({ timeout: 30_000 });
   await take(page, 'simulator');
 });
 
@@ -65,7 +65,15 @@ test('sync', async ({ browser }) => {
   const page = await support(browser);
   await expect(async () => {
     await page.goto('/sync');
-    await expect(page.getByRole('cell').getByText('stalled', { exact: true }).first()).toBeVisible({ timeout: 500 });
+    await expect(page.getByRole('cell').getByText('Stalled', { exact: true }).first()).toBeVisible({ timeout: 500 });
   }).toPass({ timeout: 150_000 });
   await take(page, 'sync');
+});
+
+test('home', async ({ browser }) => {
+  const page = await support(browser);
+  await page.goto('/');
+  // Behind the one above: something is stalled by now.
+  await expect(page.getByRole('heading', { name: 'Stalled conversations' })).toBeVisible();
+  await take(page, 'home');
 });

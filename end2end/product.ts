@@ -43,6 +43,29 @@ export async function ready(page: Page): Promise<void> {
   await page.waitForFunction(() => document.documentElement.dataset.ready === 'true');
 }
 
+/** A new account of this name; its address. */
+export async function newAccount(page: Page, name: string): Promise<string> {
+  await page.goto('/accounts/new');
+  await ready(page);
+  await page.getByLabel('Name').fill(name);
+  await page.getByRole('button', { name: 'Add account' }).click();
+  await expect(page.getByText('The account was added.')).toBeVisible();
+  await page.goto(`/accounts?q=${encodeURIComponent(name)}`);
+  return (await page.getByRole('link', { name }).getAttribute('href'))!;
+}
+
+/** A new line of the account, set to Inbox; its address, where the page is now. */
+export async function newLine(page: Page, account: string, number: string, label: string): Promise<string> {
+  await page.goto(`/lines/new?account=${account.split('/').pop()}`);
+  await ready(page);
+  await page.getByLabel('Number').fill(number);
+  await page.getByLabel('Label').fill(label);
+  await page.getByLabel('Integration type').selectOption('inbox');
+  await page.getByRole('button', { name: 'Add line' }).click();
+  await expect(page.getByText('The line was added.')).toBeVisible();
+  return new URL(page.url()).pathname;
+}
+
 const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 const inWords = (found: Result[]) => found.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`);
 
@@ -70,22 +93,22 @@ export async function accessible(page: Page): Promise<void> {
   expect(await violations(page)).toEqual([]);
 }
 
-/** The administrator shows anew who they are: dangerous actions want that of the last ten minutes, and a slow machine takes longer. */
-async function prove(playwright: PlaywrightWorkerArgs['playwright']): Promise<void> {
-  const path = stateFile('administrator');
+/** They show anew who they are: dangerous actions want that of the last ten minutes, and a slow machine takes longer. */
+async function prove(playwright: PlaywrightWorkerArgs['playwright'], role: Role): Promise<void> {
+  const path = stateFile(role);
   if (Date.now() - statSync(path).mtimeMs < 3 * 60_000) return;
-  const administrator = await playwright.request.newContext({ baseURL: product().url, storageState: path });
-  const answer = await administrator.post('/fn/prove', { form: { code: password }, headers: { origin: product().url } });
+  const member = await playwright.request.newContext({ baseURL: product().url, storageState: path });
+  const answer = await member.post('/fn/prove', { form: { code: password }, headers: { origin: product().url } });
   expect(answer.ok(), await answer.text()).toBe(true);
-  await administrator.storageState({ path });
-  await administrator.dispose();
+  await member.storageState({ path });
+  await member.dispose();
 }
 
 /** After each test its pages are closed: an open one goes on reading whatever changes. */
 export const test = base.extend<{ tidy: void }>({
   tidy: [
     async ({ browser, playwright }, use) => {
-      await prove(playwright);
+      for (const role of ['administrator', 'support'] as const) await prove(playwright, role);
       await use();
       for (const context of browser.contexts()) await context.close();
     },

@@ -18,6 +18,7 @@ const NAMED: usize = 5;
 pub async fn needs(db: &Db, now: &Now, member: &Member) -> Result<Needs> {
     let mut needs = Needs { to_decide: approvals::oldest_to_decide(db, now, member, NAMED).await?, ..Needs::default() };
     if let Some(permit) = member.permit_if_any::<may::SeeMessages>() {
+        needs.carrier = messaging::carrier::trouble(db, now, &permit).await?;
         needs.stalled = Some(sync::oldest_stalled(db, &permit, NAMED).await?);
         needs.unknown = messaging::unknown::numbers(db, &permit, NAMED).await?;
         needs.held = Some(figures::held(db, now, &permit, NAMED).await?);

@@ -16,7 +16,7 @@ mod view;
 
 pub use answer::{Outcome, Refusal};
 pub use budget::{Budget, Call, Group, Leave, ask_leave};
-pub use client::{Client, Membership};
+pub use client::{ChatNews, Client, MOST_RECENT, Membership};
 pub use connection::{Connection, NewConnection, connect, connected, find, is_connected};
 pub(crate) use needs::in_trouble;
 pub(crate) use staff_acts::{account_closed, account_reopened};

@@ -17,8 +17,12 @@ const LONGEST: usize = 200;
 const FEWEST_LETTERS: usize = 2;
 /// A line is found by so many digits of its number …
 const FEWEST_DIGITS: usize = 3;
-/// … and a contact by so many at its end.
+/// … and a contact by so many at its end, …
 const FEWEST_OF_CONTACT: usize = 4;
+/// … or by so many at its beginning, with the country code or without that of the ten-digit plan.
+const FEWEST_OF_BEGINNING: usize = 5;
+/// The country code of the ten-digit plan, which people leave out.
+const LEFT_OUT: &str = "1";
 /// A search with a page of its own can be looked at again for so long.
 const KEPT: Duration = Duration::from_secs(60 * 60);
 /// What a kept text is sealed for.
@@ -35,6 +39,28 @@ impl Prefix {
     /// What begins with `text`, as it is.
     pub(crate) fn of(text: &str) -> Self {
         Self { from: text.to_owned(), to: format!("{text}\u{10ffff}") }
+    }
+}
+
+/// Part of a contact's number, as it is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PartOfNumber {
+    /// Its end, read from there.
+    pub(crate) tail: Prefix,
+    /// How it may begin; none when that were too little.
+    pub(crate) heads: Vec<Prefix>,
+}
+
+impl PartOfNumber {
+    fn of(digits: &str, has_plus: bool) -> Self {
+        let mut heads = Vec::new();
+        if digits.len() >= FEWEST_OF_BEGINNING {
+            heads.push(Prefix::of(&format!("+{digits}")));
+            if !has_plus {
+                heads.push(Prefix::of(&format!("+{LEFT_OUT}{digits}")));
+            }
+        }
+        Self { tail: Prefix::of(&digits.chars().rev().collect::<String>()), heads }
     }
 }
 
@@ -55,8 +81,8 @@ struct Asked {
     words: Option<Prefix>,
     /// Part of a line's number.
     digits: Option<Prefix>,
-    /// The end of a contact's number, read from its end.
-    tail: Option<Prefix>,
+    /// The beginning or the end of a contact's number.
+    part: Option<PartOfNumber>,
     whole: Option<PhoneNumber>,
 }
 
@@ -69,7 +95,7 @@ impl Asked {
         Self {
             words: (text.chars().count() >= FEWEST_LETTERS).then(|| Prefix::of(&text.to_ascii_lowercase())),
             digits: of_digits(FEWEST_DIGITS).then(|| Prefix::of(&digits)),
-            tail: of_digits(FEWEST_OF_CONTACT).then(|| Prefix::of(&digits.chars().rev().collect::<String>())),
+            part: of_digits(FEWEST_OF_CONTACT).then(|| PartOfNumber::of(&digits, text.contains('+'))),
             whole: if is_number { PhoneNumber::parse(&text).ok() } else { None },
         }
     }
@@ -89,15 +115,15 @@ pub async fn everywhere(db: &Db, member: &Member, text: &str, most: usize) -> Re
         }
         let accounts: Vec<_> = found.accounts.rows.iter().map(|account| account.id).collect();
         found.lines = directory::search::lines(db, &permit, asked.digits.as_ref(), asked.words.as_ref(), &accounts, most).await?;
-        found.contacts = match (&asked.tail, &asked.words) {
-            (Some(tail), _) => directory::search::contacts_by_number(db, &permit, tail, most).await?,
+        found.contacts = match (&asked.part, &asked.words) {
+            (Some(part), _) => directory::search::contacts_by_number(db, &permit, part, most).await?,
             (None, Some(words)) => directory::search::contacts_by_name(db, &permit, words, most).await?,
             (None, None) => Part::default(),
         };
     }
     if let Some(permit) = member.permit_if_any::<may::SeeMessages>() {
-        found.conversations = match (&asked.tail, &asked.words) {
-            (Some(tail), _) => sync::conversations_by_number(db, &permit, tail, most).await?,
+        found.conversations = match (&asked.part, &asked.words) {
+            (Some(part), _) => sync::conversations_by_number(db, &permit, part, most).await?,
             (None, Some(words)) => sync::conversations_by_name(db, &permit, words, most).await?,
             (None, None) => Part::default(),
         };
@@ -170,7 +196,7 @@ mod tests {
     fn a_number_is_read_however_it_is_written() {
         let asked = Asked::read(" (202) 555-0143 ");
         assert_eq!(asked.digits, Some(Prefix::of("2025550143")));
-        assert_eq!(asked.tail, Some(Prefix::of("3410555202")));
+        assert_eq!(asked.part.as_ref().map(|part| &part.tail), Some(&Prefix::of("3410555202")));
         assert_eq!(asked.whole, None, "ten bare digits are not guessed at");
         assert!(Asked::read("+1 202 555 0143").whole.is_some());
     }
@@ -178,16 +204,26 @@ mod tests {
     #[test]
     fn too_little_is_not_looked_for() {
         let asked = Asked::read("14");
-        assert!(asked.digits.is_none() && asked.tail.is_none() && asked.words.is_some());
+        assert!(asked.digits.is_none() && asked.part.is_none() && asked.words.is_some());
         let asked = Asked::read("143");
-        assert!(asked.digits.is_some() && asked.tail.is_none());
-        assert_eq!(Asked::read(" x "), Asked { words: None, digits: None, tail: None, whole: None });
+        assert!(asked.digits.is_some() && asked.part.is_none());
+        assert_eq!(Asked::read(" x "), Asked { words: None, digits: None, part: None, whole: None });
+    }
+
+    #[test]
+    fn a_number_begins_with_its_country_code_or_without_that_of_the_ten_digit_plan() {
+        let heads = |text: &str| Asked::read(text).part.map(|part| part.heads);
+        assert_eq!(heads("+1 202 5"), Some(vec![Prefix::of("+12025")]));
+        assert_eq!(heads("+49 301"), Some(vec![Prefix::of("+49301")]));
+        assert_eq!(heads("(202) 55"), Some(vec![Prefix::of("+20255"), Prefix::of("+120255")]));
+        assert_eq!(heads("2025"), Some(Vec::new()), "four digits are the end of a number");
+        assert_eq!(heads("202"), None);
     }
 
     #[test]
     fn a_name_with_digits_is_no_number() {
         let asked = Asked::read("Store 1400");
-        assert_eq!((asked.digits, asked.tail), (None, None));
+        assert_eq!((asked.digits, asked.part), (None, None));
         assert_eq!(asked.words, Some(Prefix::of("store 1400")));
     }
 }

@@ -11,7 +11,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result as Done, Tx};
 use crate::directory::{accounts, contacts, findings, integration, lines, people, users};
 use crate::messaging::inbound::json;
-use crate::messaging::unknown;
+use crate::messaging::{blast, unknown};
 use crate::staff::{Actor, Member, Permit};
 use crate::sync;
 use crate::types::{
@@ -42,6 +42,7 @@ pub(crate) enum Step {
     EditResponder { line: LineId, id: ResponderId, is: (String, String), was: (String, String) },
     AddResponder { line: LineId, id: ResponderId, was: (String, String) },
     SetAccess { line: LineId, user: UserId, access: bool },
+    EditBlast { line: LineId, id: BlastId, version: i64, text: String, starts_at: Option<Timestamp> },
     RestoreSkipped { line: LineId, conversation: ConversationId, since: Timestamp },
     SetNumberAside { number: PhoneNumber, reason: String },
     BringNumberBack { number: PhoneNumber },
@@ -88,6 +89,9 @@ impl Step {
             Self::SetAccess { line, user, access } => {
                 let set = people::set_access_one(tx, now, &member.permit()?, (line, user), access).await?;
                 set.map(|_| ()).ok_or_else(|| Problem::conflict("Somebody else changed it back already."))
+            }
+            Self::EditBlast { line, id, version, text, starts_at } => {
+                blast::set_back(tx, now, &member.permit()?, (line, id), version, text, starts_at).await
             }
             Self::RestoreSkipped { line, conversation, since } => {
                 sync::restore_skipped(tx, now, &member.permit()?, (line, conversation), since).await
@@ -163,6 +167,14 @@ pub async fn take(db: &Db, now: &Now, member: &Member, id: UndoId) -> Result<(),
         Ok(())
     })
     .await
+}
+
+/// Forgets what would take back what was done to a contact: it holds the name and the note that they had.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn forget_contact(tx: &mut Tx, id: ContactId) -> Done<()> {
+    tx.run("delete from undo_step where steps like '%' || $1 || '%'", [id.to_string()]).await.map(|_| ())
 }
 
 /// Forgets what is too old to be taken back.

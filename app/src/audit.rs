@@ -9,7 +9,7 @@ use crate::ui::{
     Badge, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, PageHead, Pager, Select, Table, Time, Tone, load,
     query_field,
 };
-use crate::views::{Arranged, Shown, Views};
+use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
@@ -143,7 +143,7 @@ pub fn AuditPage() -> impl IntoView {
             "Every change, every refusal and every sight of personal data: by whom, when and from where. Entries are numbered and sealed within seconds: one that is altered or taken out afterwards is found by the check that engineers run."
         </p>
         <Views of=arranged />
-        <FilterBar>
+        <FilterBar beside=move || view! { <ListTools of=arranged /> }>
             <div class="w-[calc(50%-0.25rem)] sm:w-72">
                 <Suspense>
                     {move || Suspend::new(async move {
@@ -156,7 +156,7 @@ pub fn AuditPage() -> impl IntoView {
                     })}
                 </Suspense>
             </div>
-            <div class="w-[calc(50%-0.25rem)] sm:w-52">
+            <div class="w-[calc(50%-0.25rem)] empty:hidden sm:w-52">
                 <AccountFilter account=account />
             </div>
             <div class="w-[calc(50%-0.25rem)] sm:w-40">
@@ -291,7 +291,12 @@ fn row(entry: AuditShown, shown: &Shown) -> impl IntoView + use<> {
             {shown.has("where").then(|| view! { <Cell of="Where">{places}</Cell> })}
             {shown.has("before").then(|| view! { <Cell of="Before">{row.before.unwrap_or_else(none)}</Cell> })}
             {shown.has("after").then(|| view! { <Cell of="After">{row.after.unwrap_or_else(none)}</Cell> })}
-            {shown.has("number").then(|| view! { <Cell of="No.">{number.map_or_else(|| "being sealed".to_owned(), |number| number.to_string())}</Cell> })}
+            {shown
+                .has("number")
+                .then(|| {
+                    let number = number.map_or_else(|| "being sealed".to_owned(), |number| number.to_string());
+                    view! { <Cell of="No." number=true>{number}</Cell> }
+                })}
         </tr>
     }
 }

@@ -2,7 +2,7 @@
 //! they are very many.
 
 use crate::fault::{Fault, Reply};
-use crate::frame::use_me;
+use crate::frame::{Me, use_me};
 use crate::ui::{
     Badge, Button, ButtonLink, Cell, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, Stat, Table, Tone,
     fault_of, field_error, list_at, load, query_field, waits,
@@ -15,7 +15,7 @@ use switchyard::types::{BulkAct, BulkFilter, BulkLook, BulkRow, IntegrationType,
 #[cfg(feature = "ssr")]
 use {
     crate::approvals::lead,
-    crate::context::{local_path, member, services},
+    crate::context::{local_path, member, proof, services},
     std::collections::BTreeMap,
     switchyard::bulk::{self, Act},
     switchyard::types::BulkWhich,
@@ -37,8 +37,8 @@ pub async fn look_bulk(
     Ok(bulk::look(&services.db, &act, &which, services.alone.at_once).await?)
 }
 
-/// Changes the rows, each as it was looked at (`key:version`): all or none. `confirm` is how many; `back` is the address of the list that
-/// it leads back to.
+/// Changes the rows, each as it was looked at (`key:version`): all or none. Setting types and closing people ask again who is there.
+/// `confirm` is how many; `back` is the address of the list that it leads back to.
 #[server(prefix = "/fn", output = Reply, endpoint = "bulk/do")]
 pub async fn do_bulk(
     act: BulkAct,
@@ -50,6 +50,9 @@ pub async fn do_bulk(
 ) -> Result<Outcome, Fault> {
     let (services, member) = (services()?, member().await?);
     let allowed = Act::of(&member, act, to)?;
+    if matches!(act, BulkAct::SetTypes | BulkAct::CloseUsers) {
+        proof().await?;
+    }
     let seen = |row: &String| {
         let (key, version) = row.rsplit_once(':')?;
         Some((key.to_owned(), version.parse::<i64>().ok()?))
@@ -244,7 +247,7 @@ pub fn BulkPage() -> impl IntoView {
     let found = load(
         move || asked.get(),
         |asked: Option<Asked>| async move {
-            let none = || Problem::not_found("Nothing is chosen. Go to a list, choose rows, and say what is to be done.");
+            let none = || Problem::not_found("Nothing is chosen. Choose rows in a list, and say there what is to be done with them.");
             let asked = asked.ok_or_else(none)?;
             look_bulk(asked.act, asked.to, asked.all, asked.rows, asked.filter).await
         },
@@ -260,11 +263,28 @@ pub fn BulkPage() -> impl IntoView {
                 match (me.await, found.await, asked.get_untracked()) {
                     (Ok(me), Ok(look), Some(asked)) if look.is_large => large(me.may(Permission::SeeRuns), asked, look.at_once).into_any(),
                     (Ok(_), Ok(look), Some(asked)) => small(&asked, look).into_any(),
+                    (Ok(me), Err(_), None) => unasked(&me).into_any(),
                     (Err(fault), ..) | (_, Err(fault), _) => view! { <FaultView fault=fault /> }.into_any(),
                     (_, _, None) => ().into_any(),
                 }
             })}
         </Transition>
+    }
+}
+
+/// Where rows are chosen, for who comes here without any.
+fn unasked(me: &Me) -> impl IntoView + use<> {
+    let sync = me.may(Permission::SeeMessages).then(|| view! { <ButtonLink href="/sync">"Sync"</ButtonLink> });
+    view! {
+        <div class="panel">
+            <Empty title="Nothing is chosen">
+                <span>"Choose rows in a list, and say there what is to be done with them."</span>
+                <span class="flex flex-wrap justify-center gap-2">
+                    <ButtonLink href="/lines">"Lines"</ButtonLink>
+                    {sync}
+                </span>
+            </Empty>
+        </div>
     }
 }
 

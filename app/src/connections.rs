@@ -25,7 +25,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use switchyard::types::{AccountId, ConnectionDetail, ConnectionId, ConnectionRow, Deliveries, Problem, Span, SyncRow, Timestamp};
+use switchyard::types::{AccountId, ConnectionDetail, ConnectionId, ConnectionRow, Deliveries, Problem, Span, SyncRow, Timestamp, counted};
 
 #[cfg(feature = "ssr")]
 use {
@@ -95,11 +95,6 @@ fn no_such_connection() -> Fault {
 /// The way to the pages below a connection's.
 fn above(row: &ConnectionRow) -> Vec<(String, String)> {
     vec![("Connections".to_owned(), "/connections".to_owned()), (row.account.clone(), format!("/connections/{}", row.id))]
-}
-
-/// `1 message`, `1,250 messages`.
-pub(crate) fn counted(count: i64, one: &str, many: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{} {many}", crate::ui::grouped(count)) }
 }
 
 /// How long something has lasted, as people say it.

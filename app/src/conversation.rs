@@ -30,7 +30,7 @@ use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{
     Change, Closed, ConversationDetail, ConversationId, Cursor, LineId, MessageId, Permission, Problem, Skippable, Stretch, SyncState,
-    TimelineFilter, UnsentPost,
+    TimelineFilter, UnsentPost, Untold, counted,
 };
 use timeline::Timeline;
 
@@ -56,6 +56,8 @@ pub struct Conversation {
     pub messages: Stretch,
     /// What agents wrote and the contact did not get, the newest first.
     pub unsent: Vec<UnsentPost>,
+    /// What agents could not be told in RingCentral, the newest first.
+    pub untold: Vec<Untold>,
     /// What makes a reply's form one that is sent once.
     pub token: String,
     /// What is closed, so that no reply is sent.
@@ -80,10 +82,11 @@ pub async fn read_conversation(
     let detail = sync::find_conversation(&db, &permit, line, id).await?;
     let closed = messaging::reply::closed(&db, &permit, line).await?;
     let unsent = sync::unsent_posts(&db, &permit, line, id).await?;
+    let untold = sync::untold(&db, &permit, line, id).await?;
     let messages = sync::stretch(&db, &permit, (line, id), &filter, &from_where(older, newer, date), PAGE).await?;
     let waits = matches!(detail.sync, SyncState::Held { .. } | SyncState::Delivering { .. } | SyncState::Stalled { .. });
     let waiting = if waits { sync::waiting(&db, &permit, line, id).await? } else { Skippable::default() };
-    Ok(Conversation { detail, messages, unsent, token: services.now.id().to_string(), closed, waiting })
+    Ok(Conversation { detail, messages, unsent, untold, token: services.now.id().to_string(), closed, waiting })
 }
 
 /// Has the lane tried at once.
@@ -221,18 +224,36 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, asked: Asked, me:
             {move || detail.with(|detail| detail.opted_out).then(|| view! { <Badge tone=Tone::Warning>"Opted out"</Badge> })}
         }
     };
-    let waits_for_delivery = move || detail.with(|detail| matches!(detail.sync, SyncState::Delivering { .. } | SyncState::Stalled { .. }));
+    let may_retry = Memo::new(move |_| {
+        may_manage && detail.with(|detail| matches!(detail.sync, SyncState::Delivering { .. } | SyncState::Stalled { .. }))
+    });
+    // What has been there keeps its place, and what comes to it comes at the end: nothing beside it moves.
+    let retry_place = Memo::new(move |before: Option<&bool>| before == Some(&true) || may_retry.get());
+    let skip_place = Memo::new(move |before: Option<&bool>| before == Some(&true) || retry_place.get() || may_skip.get());
     view! {
         <PageHead title=first.contact.clone().unwrap_or_else(|| number.readable()) above=above(&first) beside=beside>
-            <Show when=move || may_manage && waits_for_delivery()>
-                <SendForm action=retry>
-                    <input type="hidden" name="line" value=line.to_string() />
-                    <input type="hidden" name="conversation" value=id.to_string() />
-                    <Button pending=waits(retry)>"Retry now"</Button>
-                </SendForm>
+            // On a narrow screen they stand from the left on, on a wide one up to the right edge.
+            <Show when=move || retry_place.get()>
+                <div class="max-sm:order-3">
+                    <Show when=move || may_retry.get() fallback=|| place_of("Retry now")>
+                        <SendForm action=retry>
+                            <input type="hidden" name="line" value=line.to_string() />
+                            <input type="hidden" name="conversation" value=id.to_string() />
+                            <Button pending=waits(retry)>"Retry now"</Button>
+                        </SendForm>
+                    </Show>
+                </div>
             </Show>
-            <Show when=move || may_skip.get()>{skip_all(line, id, waiting, skip)}</Show>
-            <CsvLink href=csv />
+            <Show when=move || skip_place.get()>
+                <div class="max-sm:order-2">
+                    <Show when=move || may_skip.get() fallback=|| place_of("Skip all that are held…")>
+                        {skip_all(line, id, waiting, skip)}
+                    </Show>
+                </div>
+            </Show>
+            <div class="max-sm:order-1">
+                <CsvLink href=csv />
+            </div>
         </PageHead>
         <FormFault fault=fault_of(retry) />
         <FormFault fault=fault_of(skip) />
@@ -248,8 +269,18 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, asked: Asked, me:
             <div class="row-start-1 flex min-w-0 flex-col gap-4 lg:col-start-2">
                 <Facts id=id detail=detail me=me />
                 {move || followed.now.with(|all| unsent(&all.unsent))}
+                {move || followed.now.with(|all| untold(&all.untold))}
             </div>
         </div>
+    }
+}
+
+/// The place of a button that is not there now.
+fn place_of(words: &'static str) -> impl IntoView {
+    view! {
+        <span class="btn btn-sm invisible h-9 text-sm font-medium" aria-hidden="true">
+            {words}
+        </span>
     }
 }
 
@@ -270,11 +301,6 @@ fn skip_all(line: LineId, conversation: ConversationId, waiting: Memo<Skippable>
             </SendForm>
         </ConfirmFold>
     }
-}
-
-/// So many, in words.
-fn counted(count: i64, one: &str, many: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
 fn what_is_skipped(waiting: &Skippable) -> String {
@@ -315,6 +341,29 @@ fn unsent(posts: &[UnsentPost]) -> impl IntoView + use<> {
     (!posts.is_empty()).then(|| {
         view! {
             <Panel title="Not sent" note="What agents wrote in RingCentral and the contact did not get.">
+                <ul class="flex flex-col gap-2">{rows}</ul>
+            </Panel>
+        }
+    })
+}
+
+/// What agents could not be told in RingCentral; nothing when there is nothing.
+fn untold(notices: &[Untold]) -> impl IntoView + use<> {
+    let rows = notices
+        .iter()
+        .map(|notice| {
+            let (words, at) = (notice.words.clone(), notice.at);
+            view! {
+                <li class="text-xs">
+                    <p class="font-medium">{words}</p>
+                    <p class="muted">"Given up " <Time at=at /></p>
+                </li>
+            }
+        })
+        .collect_view();
+    (!notices.is_empty()).then(|| {
+        view! {
+            <Panel title="Not told" note="What we could not tell an agent in the chat in RingCentral.">
                 <ul class="flex flex-col gap-2">{rows}</ul>
             </Panel>
         }

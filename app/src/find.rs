@@ -1,4 +1,4 @@
-//! Finding one of many for a form: the field that searches as one types, and the list of what it finds.
+//! Finding one of many for a form: the field that searches as one types, the list of what it finds, and what says that there are more.
 //!
 //! The rule: what is chosen stays chosen, whatever is searched for next.
 
@@ -122,6 +122,11 @@ pub fn told(one: &str, count: usize, more: bool) -> String {
         (count, false) => format!("{count} {one}s"),
         (count, true) => format!("The first {count} {one}s; search to see the others"),
     }
+}
+
+/// Below what a search found, where it shows no more of them.
+pub fn there_are_more(is_cut: bool) -> Option<impl IntoView + use<>> {
+    is_cut.then(|| view! { <p class="muted border-t border-base-300 px-4 py-2 text-xs">"There are more: type more of it."</p> })
 }
 
 #[cfg(test)]

@@ -29,10 +29,11 @@ use {
     switchyard::undo,
 };
 
-/// What every page does without the program: says that the console does not answer, keeps drafts, leads back to the row, writes times
-/// in the reader's zone, and copies times and numbers exactly.
+/// What every page does without the program: tells apart what nobody asked for, says that the console does not answer, keeps drafts,
+/// leads back to the row, writes times in the reader's zone, and copies times and numbers exactly.
 #[cfg(feature = "ssr")]
-pub const SCRIPTS: [&str; 5] = [
+pub const SCRIPTS: [&str; 6] = [
+    include_str!("frame/present.js"),
     include_str!("frame/connection.js"),
     include_str!("frame/drafts.js"),
     include_str!("frame/back.js"),

@@ -8,7 +8,7 @@ use switchyard::types::Timestamp;
 #[cfg(feature = "ssr")]
 use {
     serde_json::Value,
-    switchyard::types::{AuditRow, ConsentState, EntryState, FindingKind, IntegrationType, Permission},
+    switchyard::types::{AuditRow, ConsentState, EntryState, FindingKind, IntegrationType, Permission, counted},
 };
 
 /// A change in words.
@@ -59,7 +59,7 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "line.close" => {
             let skipped = after.get("held_now_skipped").and_then(Value::as_i64).filter(|n| *n > 0);
             let blasts = after.get("blasts_paused").and_then(Value::as_i64).filter(|n| *n > 0);
-            let told = [skipped.map(|n| format!("{n} held messages became skipped")), blasts.map(|n| format!("{n} blasts were paused"))];
+            let told = [skipped.map(became_skipped), blasts.map(were_paused)];
             let told = told.into_iter().flatten().collect::<Vec<_>>().join("; ");
             ("Closed the line and set it to None".to_owned(), type_name(before), Some(told).filter(|told| !told.is_empty()))
         }
@@ -71,7 +71,7 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "account.edit" => ("Changed the account".to_owned(), account_in_words(before), account_in_words(after)),
         "account.close" => {
             let blasts = after.get("blasts_paused").and_then(Value::as_i64).filter(|n| *n > 0);
-            ("Closed the account".to_owned(), None, blasts.map(|n| format!("{n} blasts were paused")))
+            ("Closed the account".to_owned(), None, blasts.map(were_paused))
         }
         "account.reopen" => ("Opened the account again".to_owned(), None, None),
         "account.see_contacts" => ("Saw names and numbers of the account’s contacts".to_owned(), None, None),
@@ -80,12 +80,8 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
             ("Changed a person of the account".to_owned(), said(before), said(after))
         }
         "user.close" => {
-            let lines = before.get("lines").and_then(Value::as_array).map_or(0, Vec::len);
-            let lost = match lines {
-                0 => None,
-                1 => Some("They lost access to 1 line".to_owned()),
-                n => Some(format!("They lost access to {n} lines")),
-            };
+            let lines = before.get("lines").and_then(Value::as_array).map_or(0, |lines| i64::try_from(lines.len()).unwrap_or(i64::MAX));
+            let lost = (lines > 0).then(|| format!("They lost access to {}", counted(lines, "line", "lines")));
             (format!("Closed the person {}", word(before, "name").unwrap_or_default()), None, lost)
         }
         "user.reopen" => (format!("Opened the person {} again", word(after, "name").unwrap_or_default()), None, None),
@@ -116,7 +112,7 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "line.add" => (format!("Added the line as “{}”", word(after, "label").unwrap_or_default()), None, type_name(after)),
         "line.integration_type" => {
             let skipped = after.get("held_now_skipped").and_then(Value::as_i64).filter(|n| *n > 0);
-            let to = type_name(after).map(|to| skipped.map_or_else(|| to.clone(), |n| format!("{to}; {n} held messages became skipped")));
+            let to = type_name(after).map(|to| skipped.map_or_else(|| to.clone(), |n| format!("{to}; {}", became_skipped(n))));
             ("Set the integration type".to_owned(), type_name(before), to)
         }
         "line.transfer" => ("Transferred the line to another account".to_owned(), word(before, "account"), word(after, "account")),
@@ -145,6 +141,7 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         }
         "account.add" => (format!("Added the account “{}”", word(after, "name").unwrap_or_default()), None, None),
         "account.add_api_token" => ("Made a token for the account’s programs".to_owned(), None, word(after, "name")),
+        "account.revoke_api_token" => ("Revoked a token of the account’s programs".to_owned(), word(before, "name"), None),
         "account.connect" => ("Connected the account to RingCentral".to_owned(), None, word(after, "base_url")),
         "connection.pause" => ("Paused the connection to RingCentral".to_owned(), None, None),
         "connection.resume" => ("Resumed the connection to RingCentral".to_owned(), None, None),
@@ -162,20 +159,22 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "conversation.see_found" => ("Saw contacts’ numbers that were searched for".to_owned(), None, None),
         "conversation.find" => {
             let found = after.get("found").and_then(Value::as_i64).unwrap_or_default();
-            let found = if found == 1 { "1 conversation".to_owned() } else { format!("{found} conversations") };
+            let found = counted(found, "conversation", "conversations");
             let number = word(after, "number").map(|number| format!("{number}: {found}"));
             ("Searched for a contact by whole number".to_owned(), None, Some(number.unwrap_or(found)))
         }
         "audit.see_numbers" => ("Saw numbers in the audit that were searched for".to_owned(), None, None),
         "contact.ask_erasure" => ("Asked for the erasure of a contact".to_owned(), None, word(after, "reference")),
+        "contact.see_erasure" => ("Saw the number of a contact who is to be erased".to_owned(), None, None),
         "contact.erase" => {
             let messages = after.get("messages").and_then(Value::as_i64).unwrap_or_default();
-            ("Erased a contact".to_owned(), None, Some(format!("{messages} messages")))
+            ("Erased a contact".to_owned(), None, Some(counted(messages, "message", "messages")))
         }
         "line.see_contacts" => ("Saw the numbers of a line’s contacts".to_owned(), None, None),
         "sync.see_contacts" => ("Saw contacts’ numbers in the Sync list".to_owned(), None, None),
         "sync.take_file" => ("Took the Sync list as a file, with contacts’ numbers".to_owned(), None, None),
         "unknown.see" => ("Saw messages to unknown lines".to_owned(), None, None),
+        "unknown.take_file" => ("Took messages to unknown lines as a file".to_owned(), None, None),
         "unknown.set_aside" => ("Set aside a number that is no line".to_owned(), None, aside_in_words(after)),
         "unknown.bring_back" => ("Brought back a number that was set aside".to_owned(), aside_in_words(before), None),
         "finding.set_aside" => ("Set aside what was found about the line".to_owned(), None, aside_in_words(after)),
@@ -183,7 +182,7 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "retention.set" => ("Set how long personal data is kept".to_owned(), days(before), days(after)),
         "audit.cut" => {
             let up_to = after.get("number").and_then(Value::as_i64).unwrap_or_default();
-            let kept = after.get("days").and_then(Value::as_i64).map(|days| format!("Kept for {days} days"));
+            let kept = after.get("days").and_then(Value::as_i64).map(|days| format!("Kept for {}", counted(days, "day", "days")));
             (format!("Removed the entries up to number {up_to}"), None, kept)
         }
         "staff.sign_in_fail" => {
@@ -192,6 +191,11 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         }
         "staff.prove_fail" => ("Gave a wrong password or code".to_owned(), None, None),
         "access.other_site" => ("A page of another site had a browser send something, and was refused".to_owned(), None, None),
+        "access.api_token" => ("A program sent an API token that is no account’s, and was refused".to_owned(), None, None),
+        "access.webhook" => ("A program sent a webhook that was not signed as it should be, and was refused".to_owned(), None, None),
+        "access.reach" => {
+            ("Named what an account has that they do not look after, and was told there is none".to_owned(), None, word(after, "path"))
+        }
         "access.refuse" => {
             let permission = word(after, "permission").and_then(|permission| permission.parse::<Permission>().ok());
             let wanted = permission.map_or("open what is not theirs", Permission::sentence);
@@ -203,11 +207,21 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
             let text = if lost { "Made a link to a new password and removed the second factor" } else { "Made a link to a new password" };
             (text.to_owned(), None, None)
         }
+        "staff.void_links" => {
+            let links = after.get("links").and_then(Value::as_i64).unwrap_or_default();
+            let why = word(after, "because").map_or("", |why| match why.as_str() {
+                "disabled" => "a member was disabled",
+                "more_power" => "their roles allow more since",
+                _ => "another was made",
+            });
+            let what = counted(links, "link that had not been used", "links that had not been used");
+            (format!("Made void {what}"), None, Some(why.to_owned()).filter(|why| !why.is_empty()))
+        }
         "staff.give_role" => (format!("Gave a member the role {}", word(after, "role").unwrap_or_default()), None, None),
         "staff.take_role" => (format!("Took the role {} from a member", word(before, "role").unwrap_or_default()), None, None),
         "staff.end_sessions" => {
             let ended = after.get("sessions").and_then(Value::as_i64).unwrap_or_default();
-            (format!("Ended {ended} {}", if ended == 1 { "session" } else { "sessions" }), None, None)
+            (format!("Ended {}", counted(ended, "session", "sessions")), None, None)
         }
         "staff.change_password" => ("Changed their password".to_owned(), None, None),
         "staff.set_second_factor" => ("Set up a second factor".to_owned(), None, None),
@@ -239,7 +253,7 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         }
         "blast.take" => {
             let to = after.get("recipients").and_then(Value::as_i64).unwrap_or_default();
-            (format!("Sent a blast to {to} {}", if to == 1 { "number" } else { "numbers" }), None, None)
+            (format!("Sent a blast to {}", counted(to, "number", "numbers")), None, None)
         }
         "conversation.reply" => ("Replied to a contact as the line".to_owned(), None, None),
         "conversation.take_file" => {
@@ -254,6 +268,16 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "message.restore" => ("Restored a message that was not posted".to_owned(), state_name(before), state_name(after)),
         _ => return None,
     })
+}
+
+#[cfg(feature = "ssr")]
+fn became_skipped(messages: i64) -> String {
+    format!("{} became skipped", counted(messages, "held message", "held messages"))
+}
+
+#[cfg(feature = "ssr")]
+fn were_paused(blasts: i64) -> String {
+    counted(blasts, "blast was paused", "blasts were paused")
 }
 
 /// A role as an entry holds it: its name, where it holds, what it allows.
@@ -306,7 +330,7 @@ fn type_name(value: &Value) -> Option<String> {
 #[cfg(feature = "ssr")]
 fn days(value: &Value) -> Option<String> {
     let each = [("message_days", "text"), ("held_days", "held"), ("unknown_days", "unknown lines"), ("audit_days", "audit")];
-    let said = each.iter().filter_map(|(field, name)| Some(format!("{name}: {} days", value.get(field)?.as_i64()?)));
+    let said = each.iter().filter_map(|(field, name)| Some(format!("{name}: {}", counted(value.get(field)?.as_i64()?, "day", "days"))));
     let said = said.collect::<Vec<_>>().join(", ");
     value.is_object().then(|| if said.is_empty() { "For good".to_owned() } else { said })
 }
@@ -357,6 +381,17 @@ mod tests {
         for action in found {
             assert!(sentence(&action, &Value::Null, &Value::Null).is_some(), "{action} has no sentence");
         }
+    }
+
+    #[test]
+    fn one_of_a_thing_is_told_as_one() {
+        let told = |action: &str, after: Value| sentence(action, &Value::Null, &after).expect("a sentence").2;
+        let closed = |skipped, paused| told("line.close", serde_json::json!({ "held_now_skipped": skipped, "blasts_paused": paused }));
+        assert_eq!(closed(1, 1).as_deref(), Some("1 held message became skipped; 1 blast was paused"));
+        assert_eq!(closed(1_200, 2).as_deref(), Some("1,200 held messages became skipped; 2 blasts were paused"));
+        assert_eq!(told("account.close", serde_json::json!({ "blasts_paused": 1 })).as_deref(), Some("1 blast was paused"));
+        assert_eq!(told("contact.erase", serde_json::json!({ "messages": 1 })).as_deref(), Some("1 message"));
+        assert_eq!(told("retention.set", serde_json::json!({ "held_days": 1 })).as_deref(), Some("held: 1 day"));
     }
 
     #[test]

@@ -27,7 +27,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// One thing that needs somebody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// Where its remedy is.
+    /// Where its remedy is; empty where no screen has it.
     pub href: String,
     /// What it is called.
     pub title: String,
@@ -146,9 +146,16 @@ fn card(card: &Card) -> impl IntoView + use<> {
             view! {
                 <li class="relative flex flex-col gap-x-4 px-4 py-2 hover:bg-base-200 sm:flex-row sm:items-start sm:justify-between">
                     <span class="min-w-0">
-                        <a href=item.href data-row-link="" class="font-medium text-primary after:absolute after:inset-0">
-                            {item.title}
-                        </a>
+                        {if item.href.is_empty() {
+                            view! { <span class="font-medium">{item.title}</span> }.into_any()
+                        } else {
+                            view! {
+                                <a href=item.href data-row-link="" class="font-medium text-primary after:absolute after:inset-0">
+                                    {item.title}
+                                </a>
+                            }
+                                .into_any()
+                        }}
                         {(!item.detail.is_empty()).then(|| view! { <span class="muted block text-xs">{item.detail}</span> })}
                     </span>
                     {item

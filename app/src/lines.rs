@@ -62,12 +62,15 @@ fn LineFilters(
     /// How the list is sorted; it stays so.
     #[prop(optional, into)]
     sort: Signal<String>,
+    /// What stands at their end.
+    #[prop(optional, into)]
+    beside: ViewFn,
 ) -> impl IntoView {
     let choices = [Choice::new("", "All types")].into_iter().chain(types()).collect::<Vec<_>>();
     view! {
-        <FilterBar>
+        <FilterBar beside=beside>
             <Search label="Number, label or account" value=q />
-            <div class="w-[calc(50%-0.25rem)] sm:w-52">
+            <div class="w-[calc(50%-0.25rem)] empty:hidden sm:w-52">
                 <AccountFilter account=account />
             </div>
             <div class="w-[calc(50%-0.25rem)] sm:w-40">

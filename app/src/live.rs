@@ -18,6 +18,8 @@ use switchyard::types::Change;
 const GATHER: Duration = Duration::from_millis(400);
 /// So many different changes are remembered one by one while a page is being loaded.
 const REMEMBERED: usize = 100;
+/// An answer that is not there by then is asked for again.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The script that keeps the stream; it stands in the document.
 #[cfg(feature = "ssr")]
@@ -36,8 +38,20 @@ struct Live {
     shown: RwSignal<u32>,
     /// The stream is interrupted.
     lost: RwSignal<bool>,
+    /// The page is out of sight: another tab is in front of it.
+    hidden: RwSignal<bool>,
+    /// What the screen itself says over the page.
+    note: RwSignal<Option<Note>>,
     /// What was heard since the page was asked for: some of it may have come after its rows were read and before it listened.
     since: StoredValue<Vec<Heard>>,
+}
+
+/// Something that a screen says over the page, and what its button does.
+#[derive(Clone, Copy)]
+struct Note {
+    words: &'static str,
+    button: &'static str,
+    press: Callback<()>,
 }
 
 /// What the stream says.
@@ -99,6 +113,8 @@ pub fn provide_live() {
         waiting: RwSignal::new(Vec::new()),
         shown: RwSignal::new(0),
         lost: RwSignal::new(false),
+        hidden: RwSignal::new(false),
+        note: RwSignal::new(None),
         since: StoredValue::new(Vec::new()),
     };
     provide_context(live);
@@ -117,6 +133,17 @@ pub fn provide_live() {
             }
         });
         on_cleanup(move || moved.remove());
+    });
+    Effect::new(move |_| {
+        let look = move || {
+            let hidden = document().hidden();
+            if live.hidden.get_untracked() != hidden {
+                live.hidden.set(hidden);
+            }
+        };
+        look();
+        let seen = window_event_listener_untyped("visibilitychange", move |_| look());
+        on_cleanup(move || seen.remove());
     });
     Effect::new(move |_| {
         if !live.is_held() {
@@ -152,7 +179,8 @@ fn ask(word: &str) {
     }
 }
 
-/// Calls `read` some time after a change that is `relevant`, once for all that come together; not while the page is held still.
+/// Calls `read` some time after a change that is `relevant`, once for all that come together; not while the page is held still, and out
+/// of sight only once it is seen again.
 pub fn on_change(relevant: impl Fn(Change) -> bool + 'static, read: impl Fn() + Clone + 'static) {
     let Some(live) = use_context::<Live>() else { return };
     let due = StoredValue::new(false);
@@ -176,12 +204,15 @@ pub fn on_change(relevant: impl Fn(Change) -> bool + 'static, read: impl Fn() + 
     Effect::new(move |before: Option<u32>| {
         let shown = live.shown.get();
         let is_wanted = before.is_some_and(|before| before != shown);
-        let waits = changed.get() && live.is_held() && !is_wanted;
+        let waits = changed.get() && ((live.is_held() && !is_wanted) || live.hidden.get());
         if changed.get() && !waits && !due.get_value() {
             due.set_value(true);
             let read = read.clone();
             let later = move || {
                 due.try_set_value(false);
+                if live.hidden.try_get_untracked() != Some(false) {
+                    return;
+                }
                 // The pointer may have come to a row meanwhile.
                 if !is_wanted && untrack(|| live.is_held()) {
                     live.waiting.update(|all| {
@@ -202,19 +233,34 @@ pub fn on_change(relevant: impl Fn(Change) -> bool + 'static, read: impl Fn() + 
     });
 }
 
-/// Calls `read` every `period`, for what changes by time alone; not while the page is held still or out of sight.
+/// Calls `read` every `period`, for what changes by time alone; not while the page is held still, and out of sight only once it is seen
+/// again.
 pub fn every(period: Duration, read: impl Fn() + 'static) {
     let Some(live) = use_context::<Live>() else { return };
+    let is_held = move || live.still.try_get_untracked() != Some(false) || is_on_row();
+    let missed = StoredValue::new(false);
     let read = Rc::new(read);
+    let at_once = read.clone();
     Effect::new(move |_| {
         let read = read.clone();
         let now_and_then = move || {
-            if !document().hidden() && live.still.try_get_untracked() == Some(false) && !is_on_row() {
+            if document().hidden() {
+                missed.try_set_value(true);
+            } else if !is_held() {
                 read();
             }
         };
         if let Ok(handle) = set_interval_with_handle(now_and_then, period) {
             on_cleanup(move || handle.clear());
+        }
+    });
+    Effect::new(move |_| {
+        if !live.hidden.get() && missed.get_value() {
+            missed.set_value(false);
+            // What is held is read in its turn.
+            if !is_held() {
+                untrack(&*at_once);
+            }
         }
     });
 }
@@ -223,7 +269,59 @@ pub fn every(period: Duration, read: impl Fn() + 'static) {
 pub struct Followed<T: Send + Sync + 'static> {
     /// The latest.
     pub now: ReadSignal<T>,
-    again: RwSignal<u32>,
+    reads: Reads,
+}
+
+/// The readings of a page, one at a time: an answer that a newer reading overtook would not be shown, and where each takes longer than
+/// changes come, none would be.
+#[derive(Clone, Copy)]
+struct Reads {
+    /// Another one is wanted; what is under way may have begun before the change.
+    wanted: RwSignal<bool>,
+    under_way: RwSignal<bool>,
+    /// One has begun a moment ago.
+    rests: RwSignal<bool>,
+    /// The latest that has begun.
+    turn: StoredValue<u32>,
+}
+
+impl Reads {
+    fn new() -> Self {
+        let no = || RwSignal::new(false);
+        Self { wanted: no(), under_way: no(), rests: no(), turn: StoredValue::new(0) }
+    }
+
+    /// Whether one is wanted and nothing stands in its way.
+    fn is_due(self) -> bool {
+        self.wanted.get() && !self.under_way.get() && !self.rests.get()
+    }
+
+    /// Begins one, and gives its number.
+    fn begin(self) -> u32 {
+        let mine = self.turn.get_value().wrapping_add(1);
+        self.turn.set_value(mine);
+        self.wanted.set(false);
+        self.under_way.set(true);
+        self.rests.set(true);
+        let rested = move || {
+            self.rests.try_set(false);
+        };
+        set_timeout(rested, GATHER);
+        set_timeout(move || self.end(mine), PATIENCE);
+        mine
+    }
+
+    /// Whether none has begun since; not so once the page is gone.
+    fn is_latest(self, one: u32) -> bool {
+        self.turn.try_get_value() == Some(one)
+    }
+
+    /// It is over, or waited for no longer.
+    fn end(self, one: u32) {
+        if self.is_latest(one) {
+            self.under_way.try_set(false);
+        }
+    }
 }
 
 impl<T: Send + Sync + 'static> Clone for Followed<T> {
@@ -235,46 +333,61 @@ impl<T: Send + Sync + 'static> Clone for Followed<T> {
 impl<T: Send + Sync + 'static> Copy for Followed<T> {}
 
 impl<T: Send + Sync + 'static> Followed<T> {
-    /// Reads anew at once, as after a change that was made here.
+    /// Reads anew, as after a change that was made here: at once, or as soon as the answer is there that is on its way.
     pub fn read_again(&self) {
-        self.again.update(|n| *n += 1);
+        self.reads.rests.try_set(false);
+        self.reads.wanted.try_set(true);
     }
 }
 
-/// Follows what was loaded as `first`: `read` is called again after each `relevant` change. A reading that fails changes nothing
-/// on the page and shows as an interruption.
+/// Follows what was loaded as `first`: `read` is called again after each `relevant` change, one call at a time, and none out of sight. A
+/// reading that fails changes nothing on the page and shows as an interruption.
 pub fn follow<T, F>(first: T, relevant: impl Fn(Change) -> bool + 'static, read: impl Fn() -> F + Clone + 'static) -> Followed<T>
 where
     T: Send + Sync + 'static,
     F: Future<Output = Result<T, Fault>> + 'static,
 {
     let (now, set_now) = signal(first);
-    let again = RwSignal::new(0_u32);
+    let reads = Reads::new();
     let live = use_context::<Live>();
-    Effect::new(move |before: Option<u32>| {
-        let turn = again.get();
-        if before.is_some() {
-            let read = read();
-            spawn_local(async move {
-                let answer = read.await;
-                // An older answer that comes late must not cover a newer one.
-                if again.try_get_untracked() != Some(turn) {
-                    return;
-                }
-                match answer {
-                    Ok(value) => {
-                        set_now.try_set(value);
-                    }
-                    Err(_) => {
-                        live.map(|live| live.lost.try_set(true));
-                    }
-                }
-            });
+    Effect::new(move |_| {
+        if !reads.is_due() || live.is_some_and(|live| live.hidden.get()) {
+            return;
         }
-        turn
+        let mine = reads.begin();
+        let read = untrack(&read);
+        spawn_local(async move {
+            let answer = read.await;
+            // It was waited for so long that another has begun since.
+            if !reads.is_latest(mine) {
+                return;
+            }
+            match answer {
+                Ok(value) => {
+                    set_now.try_set(value);
+                }
+                Err(_) => {
+                    live.map(|live| live.lost.try_set(true));
+                }
+            }
+            reads.end(mine);
+        });
     });
-    on_change(relevant, move || again.update(|n| *n += 1));
-    Followed { now, again }
+    on_change(relevant, move || {
+        reads.wanted.try_set(true);
+    });
+    Followed { now, reads }
+}
+
+/// Says `words` over the page while it `is_so`, with a button that does something about it: within the page it would move what one is
+/// about to press.
+pub fn say_while(is_so: RwSignal<bool>, words: &'static str, button: &'static str, press: impl Fn() + Send + Sync + 'static) {
+    let Some(live) = use_context::<Live>() else { return };
+    let press = Callback::new(move |()| press());
+    Effect::new(move |_| live.note.set(is_so.get().then_some(Note { words, button, press })));
+    on_cleanup(move || {
+        live.note.try_set(None);
+    });
 }
 
 /// Whether nothing is being typed, chosen or unfolded on the page, so that it may be painted anew as a whole.
@@ -298,12 +411,27 @@ fn count(of: usize) -> String {
     }
 }
 
-/// Says over the page how much has changed while it was held, and shows it when the reader wants to.
+/// Says over the page how much has changed while it was held, and shows it when the reader wants to; and what the screen itself has to
+/// say.
 #[component]
 pub fn Waiting() -> impl IntoView {
     let live = use_context::<Live>()?;
     let waits = Memo::new(move |_| live.waiting.with(Vec::len));
-    Some(waiting(waits.into(), move || live.show()))
+    Some(view! {
+        <div class="meanwhile" role="status">
+            {move || live.note.get().map(note)}
+        </div>
+        {waiting(waits.into(), move || live.show())}
+    })
+}
+
+fn note(Note { words, button, press }: Note) -> impl IntoView {
+    view! {
+        <span>{words}</span>
+        <button type="button" class="btn btn-xs btn-primary" on:click=move |_| press.run(())>
+            {button}
+        </button>
+    }
 }
 
 /// That so many changes wait, and the button that shows them; nothing for none.

@@ -18,7 +18,7 @@ use crate::ui::{
     Button, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Heads, Help, Loading, Notice, PageHead, Pager, Pick, Picking,
     RowLink, Select, Table, Time, contact_number, keep_sort, load, masked_note, query_field, sort_url,
 };
-use crate::views::{Arranged, Shown, Views};
+use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::use_location;
@@ -121,8 +121,8 @@ pub fn SyncPage() -> impl IntoView {
         ] />
         {what_it_means()}
         <Views of=arranged />
-        <FilterBar>
-            <div class="w-[calc(50%-0.25rem)] sm:w-52" on:change=move |_| clear("line")>
+        <FilterBar beside=move || view! { <ListTools of=arranged /> }>
+            <div class="w-[calc(50%-0.25rem)] empty:hidden sm:w-52" on:change=move |_| clear("line")>
                 <AccountFilter account=account />
             </div>
             <Transition>

@@ -1,7 +1,7 @@
 // Who may do what, in an installation of its own: a second factor from the first day, the matrix of roles, the second person, sessions.
 import { accessible, expect, LOOKS, ready, test } from '../product';
 import { accept, password, start, type Program } from '../program';
-import { code } from '../totp';
+import { code, setUp } from '../totp';
 import type { Browser, BrowserContext, Page } from '@playwright/test';
 
 test.describe.configure({ mode: 'serial' });
@@ -13,19 +13,6 @@ let [ada, grace]: { context: BrowserContext; secret: string }[] = [];
 /** A page of a context of this installation. */
 async function page(of: { context: BrowserContext }): Promise<Page> {
   return of.context.newPage();
-}
-
-/** Sets up a second factor under “Your account”. */
-async function setUp(at: Page): Promise<string> {
-  await at.goto('/you');
-  await ready(at);
-  await at.getByRole('button', { name: 'Set up' }).click();
-  await expect(at.getByRole('img', { name: 'QR code' }).locator('svg')).toBeVisible();
-  const secret = (await at.locator('[data-secret]').textContent())!.trim();
-  await at.getByLabel('The six digits it shows now').fill(code(secret));
-  await at.getByRole('button', { name: 'Confirm', exact: true }).click();
-  await expect(at.locator('[data-recovery-codes]')).toContainText(/([a-z0-9]{6}-){3}[a-z0-9]{6}/);
-  return secret;
 }
 
 async function invited(browser: Browser, email: string, name: string, role: string): Promise<BrowserContext> {

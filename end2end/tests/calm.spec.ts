@@ -163,6 +163,103 @@ test('a live change moves no row that the pointer is on, says that it waits, and
   await expect(page.locator('.waiting')).toBeEmpty();
 });
 
+test('what waits is said clear of the bar with what can be done to chosen rows', async ({ browser }) => {
+  for (const width of [390, 1440]) {
+    const page = await as(browser, 'administrator', { viewport: { width, height: 600 } });
+    await page.goto('/sync');
+    await ready(page);
+    // The row that is ticked holds the page.
+    await page.locator('input[data-pick]').first().check();
+    const other = await page.context().newPage();
+    await other.goto('/simulator');
+    await ready(other);
+    await other.getByRole('button', { name: /Send a blast/ }).click();
+    await expect(page.locator('.waiting')).toContainText(/changes? waits?/);
+    const [bar, waits] = [await page.locator('.pick-bar').boundingBox(), await page.locator('.waiting').boundingBox()];
+    expect(waits!.y + waits!.height).toBeLessThanOrEqual(bar!.y);
+    await page.locator('input[data-pick]').first().uncheck();
+    await expect(page.locator('html')).not.toHaveAttribute('data-picked');
+    await page.context().close();
+  }
+});
+
+test('slow answers are shown while changes go on, one reading at a time, and out of sight nothing is asked for', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  const line = await lineNamed(page, 'Store 14');
+  const contact = { from: '+16465550178', to: (await page.locator('[data-row-link]').first().innerText()).replaceAll(' ', '') };
+  await fromHandset({ ...contact, text: 'Hello?' });
+  await page.goto(`${line}/conversations`);
+  await page.getByRole('link', { name: '+1 646 555 0178' }).click();
+  await expect(page.getByRole('heading', { name: 'Messages' })).toBeVisible();
+  await ready(page);
+  // Nothing that may be pressed is under the pointer.
+  await page.mouse.move(5, 5);
+  let [reads, underWay, most] = [0, 0, 0];
+  await page.route('**/fn/conversations/get', async (route) => {
+    reads += 1;
+    underWay += 1;
+    most = Math.max(most, underWay);
+    const response = await route.fetch();
+    await new Promise((over) => setTimeout(over, 1_500));
+    underWay -= 1;
+    await route.fulfill({ response });
+  });
+  // Somebody writes again and again, until one of it is seen.
+  const written = page.locator('[data-conversation] .message').filter({ hasText: 'Are you there?' });
+  await expect(async () => {
+    await fromHandset({ ...contact, text: 'Are you there?' });
+    await expect(written.first()).toBeVisible({ timeout: 250 });
+  }).toPass({ intervals: [200], timeout: 20_000 });
+  expect(most).toBe(1);
+
+  const show = (isShown: boolean) =>
+    page.evaluate((hidden) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+      document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+    }, !isShown);
+  await show(false);
+  await expect.poll(() => underWay).toBe(0);
+  const before = reads;
+  await fromHandset({ ...contact, text: 'Seen later' });
+  await page.waitForTimeout(1_500);
+  expect(reads).toBe(before);
+  await show(true);
+  await expect(page.getByText('Seen later')).toBeVisible();
+  expect(most).toBe(1);
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+});
+
+test('that a line was changed meanwhile is said over its page and moves nothing of it', async ({ browser }) => {
+  const [first, second] = [await as(browser, 'support'), await as(browser, 'administrator')];
+  const line = await lineNamed(first, 'Returns');
+  for (const page of [first, second]) {
+    await page.goto(line);
+    await ready(page);
+  }
+  // The page reads itself anew when its stream begins: on a slow machine a press may come to where something else is by then.
+  const edit = (page: Page, text: string) => expect(async () => {
+    if (!(await page.locator('#label').isVisible())) await page.getByText('Edit the label…').click();
+    await page.locator('#label').fill(text, { timeout: 2_000 });
+  }).toPass();
+  await edit(first, 'Returns, mine');
+  const save = (page: Page) => page.locator('form', { has: page.locator('#label') }).getByRole('button', { name: 'Save' });
+  const before = await save(first).boundingBox();
+  await edit(second, 'Returns, theirs');
+  await save(second).click();
+  await expect(second.getByText('The line’s label was changed.')).toBeVisible();
+  await expect(first.locator('.notes').getByText('The line was changed meanwhile.')).toBeVisible();
+  expect(await save(first).boundingBox()).toEqual(before);
+  await accessible(first);
+  await first.getByRole('button', { name: 'Show the change' }).click();
+  await expect(first.getByText('The line was changed meanwhile.')).toHaveCount(0);
+  await expect(first.getByRole('main')).toContainText('Returns, theirs');
+  await first.reload();
+  await ready(first);
+  await edit(first, 'Returns');
+  await save(first).click();
+  await expect(first.getByText('The line’s label was changed.')).toBeVisible();
+});
+
 test('times are in the reader’s zone, and a copied one is exact', async ({ browser }) => {
   const page = await as(browser, 'support', { timezoneId: 'America/New_York', permissions: ['clipboard-read', 'clipboard-write'] });
   await page.goto(await lineNamed(page, 'Billing'));

@@ -1,5 +1,5 @@
 // Connections: adding one, testing, pausing, resuming, new secrets and removing it; its state at a glance, and whether it keeps up.
-import { accessible, as, expect, fromHandset, LOOKS, product, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, LOOKS, newAccount, product, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 const account = 'Harbour Clinic';
@@ -24,11 +24,7 @@ const good: [string, string, string] = ['sandbox-client', 'sandbox-secret', 'san
 
 test('an account is connected, the connection tested, and its secrets are never shown', async ({ browser }) => {
   const page = await as(browser, 'support');
-  await page.goto('/accounts/new');
-  await ready(page);
-  await page.getByLabel('Name').fill(account);
-  await page.getByRole('button', { name: 'Add account' }).click();
-  await expect(page.getByText('The account was added.')).toBeVisible();
+  await newAccount(page, account);
 
   await page.goto('/connections');
   await ready(page);

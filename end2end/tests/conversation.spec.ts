@@ -2,6 +2,12 @@
 import { accessible, as, expect, fromHandset, LOOKS, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
+/** The number of the demo's line of this name. */
+async function number(page: Page, label: string): Promise<string> {
+  await page.goto(`/lines?q=${encodeURIComponent(label)}`);
+  return (await page.locator('[data-row-link]').first().innerText()).replaceAll(' ', '');
+}
+
 /** The conversation of this contact with the demo's line of this name. */
 async function conversation(page: Page, label: string, from: string, text: string): Promise<void> {
   await page.goto(`/lines?q=${encodeURIComponent(label)}`);
@@ -41,6 +47,38 @@ test('support narrows a conversation, jumps to a date, and replies as the line',
   await expect(messages).toHaveCount(2);
   await page.goto(`${new URL(page.url()).pathname}?date=2020-01-01`);
   await expect(messages).toHaveCount(2);
+});
+
+test('from a day on, and what is newer, is read from its first message on; the newest and what is older from its last', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  // More than a page of them.
+  const to = await number(page, 'Store 14');
+  for (let n = 1; n < 64; n += 1) await fromHandset({ from: '+16465550176', to, text: `Message ${n}.` });
+  await conversation(page, 'Store 14', '+16465550176', 'Message 64.');
+  await ready(page);
+  const messages = page.locator('[data-conversation] .message');
+  const [first, last] = [messages.first(), messages.last()];
+  await expect(last).toContainText('Message 64.');
+  await expect(last).toBeInViewport();
+  await page.goto(`${new URL(page.url()).pathname}?date=2020-01-01`);
+  await ready(page);
+  await expect(first).toContainText('Message 1.');
+  await expect(first).toBeInViewport();
+  await expect(last).not.toBeInViewport();
+  // However far one has read, the next page begins where it begins.
+  await last.scrollIntoViewIfNeeded();
+  await page.getByRole('link', { name: 'Newer' }).click();
+  await expect(first).toContainText('Message 51.');
+  await expect(first).toBeInViewport();
+  await expect(last).not.toBeInViewport();
+  await page.getByRole('link', { name: 'Older' }).click();
+  await expect(last).toContainText('Message 50.');
+  await expect(last).toBeInViewport();
+  await expect(first).not.toBeInViewport();
+  await first.scrollIntoViewIfNeeded();
+  await page.getByRole('link', { name: 'Newest' }).click();
+  await expect(last).toContainText('Message 64.');
+  await expect(last).toBeInViewport();
 });
 
 test('a date is a day where the reader is, and says so; without JavaScript it is one in UTC', async ({ browser }) => {
@@ -87,7 +125,7 @@ test('a contact who has opted out gets no reply, and the page says why', async (
 test('what RingCentral shows stands beside our messages, when it is asked for', async ({ browser }) => {
   const page = await as(browser, 'support');
   await conversation(page, 'Front desk', '+16465550174', 'Is my order there?');
-  await expect(page.getByText('in sync', { exact: true })).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByText('In sync', { exact: true })).toBeVisible({ timeout: 30_000 });
   await page.getByRole('link', { name: 'Beside RingCentral' }).click();
   await ready(page);
   await page.getByRole('button', { name: 'Look in RingCentral now' }).click();

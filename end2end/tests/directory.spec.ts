@@ -1,24 +1,11 @@
 // The directory: an account, its people and contacts, consent, a line and its blasts, findings; edited, closed and opened again.
-import { accessible, as, expect, fromHandset, product, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, newAccount, newLine, product, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 /** A new account with one line set to Inbox; their addresses. */
 async function account(page: Page, name: string, number: string): Promise<{ account: string; line: string }> {
-  await page.goto('/accounts/new');
-  await ready(page);
-  await page.getByLabel('Name').fill(name);
-  await page.getByRole('button', { name: 'Add account' }).click();
-  await expect(page.getByText('The account was added.')).toBeVisible();
-  await page.goto(`/accounts?q=${encodeURIComponent(name)}`);
-  const account = (await page.getByRole('link', { name }).getAttribute('href'))!;
-  await page.goto(`/lines/new?account=${account.split('/').pop()}`);
-  await ready(page);
-  await page.getByLabel('Number').fill(number);
-  await page.getByLabel('Label').fill('Desk');
-  await page.getByLabel('Integration type').selectOption('inbox');
-  await page.getByRole('button', { name: 'Add line' }).click();
-  await expect(page.getByText('The line was added.')).toBeVisible();
-  return { account, line: new URL(page.url()).pathname };
+  const account = await newAccount(page, name);
+  return { account, line: await newLine(page, account, number, 'Desk') };
 }
 
 test('an account is edited; a product that a line needs stays, and the second editor is told', async ({ browser }) => {

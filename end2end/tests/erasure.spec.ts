@@ -81,7 +81,7 @@ test('how long messages are kept is previewed, confirmed by the account’s name
   const support = await as(browser, 'support');
   await account(support);
   await support.getByRole('link', { name: 'Retention', exact: true }).first().click();
-  await expect(support.getByText('3650 days')).toBeVisible();
+  await expect(support.getByText('3,650 days')).toBeVisible();
   await expect(support.getByRole('button', { name: 'See what would go' })).toHaveCount(0);
   await expect(support.getByRole('link', { name: 'Erase a contact' })).toHaveCount(0);
 });

@@ -50,9 +50,9 @@ test('connections in trouble are all one click from Home', async ({ browser }) =
   await expect(page).toHaveURL(/\/connections\?state=trouble$/);
   const cedar = page.getByRole('table', { name: 'Connections' }).getByRole('link', { name: /Cedar/ });
   await expect(cedar).toBeVisible();
-  await expect(page.getByLabel('State', { exact: true })).toHaveValue('trouble');
+  await expect(page.getByRole('combobox', { name: 'State' })).toHaveValue('trouble');
   await accessible(page);
-  await page.getByLabel('State', { exact: true }).selectOption({ label: 'Every state' });
+  await page.getByRole('combobox', { name: 'State' }).selectOption({ label: 'Every state' });
   await expect(page).toHaveURL(/\/connections$/);
   await expect(cedar).toBeVisible();
 });

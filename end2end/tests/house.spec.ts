@@ -1,5 +1,5 @@
 // The house: signing in, who may do what, a line's integration type, two people at one line, the keyboard, no JavaScript, axe.
-import { accessible, as, expect, product, ready, test, type Role } from '../product';
+import { accessible, as, expect, newAccount, product, ready, test, type Role } from '../product';
 import type { Page } from '@playwright/test';
 
 /** The page of a line of the demo. */
@@ -101,10 +101,32 @@ test('everything is reached by keyboard alone', async ({ browser }) => {
   await expect(page).toHaveURL(/q=Recalls/);
   await expect(page.getByRole('row')).toHaveCount(2);
   await page.keyboard.press('Escape');
-  await page.locator('body').click({ position: { x: 700, y: 880 } });
+  await expect(page.locator('[data-row-link]')).toBeFocused();
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/\/lines\/[0-9a-f-]{36}/);
+});
+
+test('from a list’s search one goes down to its rows, and from a ticked row on', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await page.goto('/lines');
+  await ready(page);
+  const rows = page.locator('[data-row-link]');
+  await page.keyboard.press('/');
+  await page.keyboard.type('Rec');
+  await page.keyboard.press('ArrowDown');
+  await expect(rows.first()).toBeFocused();
+  await expect(page.getByRole('searchbox')).toHaveValue('Rec');
+  // A box is ticked and not written into: the single keys go on.
+  const box = page.locator('input[data-pick]').first();
+  await box.focus();
+  await page.keyboard.press('Space');
+  await expect(box).toBeChecked();
+  await page.keyboard.press('j');
+  await expect(rows.first()).toBeFocused();
+  await box.focus();
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog', { name: 'Keyboard' })).toContainText('From a list’s search to its first row');
 });
 
 test('every page is read without JavaScript', async ({ browser }) => {
@@ -154,11 +176,7 @@ for (const role of ['viewer', 'support'] satisfies Role[]) {
 test('the audit says who changed what, narrowed to one of them, and seals it', async ({ browser }) => {
   const page = await as(browser, 'administrator');
   const name = `Audited ${Date.now()}`;
-  await page.goto('/accounts/new');
-  await ready(page);
-  await page.getByLabel('Name').fill(name);
-  await page.getByRole('button', { name: 'Add account' }).click();
-  await expect(page.getByText('The account was added.')).toBeVisible();
+  await newAccount(page, name);
   await page.goto('/audit');
   await ready(page);
   const row = page.getByRole('row').filter({ hasText: `Added the account “${name}”` });
@@ -178,13 +196,7 @@ test('the audit says who changed what, narrowed to one of them, and seals it', a
 test('an entry of the audit leads to what it is about, and its page back to the entries', async ({ browser }) => {
   const page = await as(browser, 'administrator');
   const name = `Traced ${Date.now()}`;
-  await page.goto('/accounts/new');
-  await ready(page);
-  await page.getByLabel('Name').fill(name);
-  await page.getByRole('button', { name: 'Add account' }).click();
-  await expect(page.getByText('The account was added.')).toBeVisible();
-  await page.goto(`/accounts?q=${encodeURIComponent(name)}`);
-  const account = (await page.getByRole('link', { name }).getAttribute('href'))!;
+  const account = await newAccount(page, name);
   await page.goto(`${account}/users`);
   await ready(page);
   await page.getByText('Add a person…').click();

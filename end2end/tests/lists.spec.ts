@@ -1,16 +1,10 @@
 // Lists: many rows chosen and changed together, saved views that are shared with a role, columns that are kept, and order.
-import { accessible, as, expect, fromHandset, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, newAccount, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 /** A new account with so many people; its address. */
 async function accountWithPeople(page: Page, name: string, people: number): Promise<string> {
-  await page.goto('/accounts/new');
-  await ready(page);
-  await page.getByLabel('Name').fill(name);
-  await page.getByRole('button', { name: 'Add account' }).click();
-  await expect(page.getByText('The account was added.')).toBeVisible();
-  await page.goto(`/accounts?q=${encodeURIComponent(name)}`);
-  const path = (await page.getByRole('link', { name }).getAttribute('href'))!;
+  const path = await newAccount(page, name);
   const account = path.split('/').pop()!;
   for (let n = 0; n < people; n++) {
     const form = { account, name: `Person ${String(n).padStart(3, '0')}`, email: `person${n}@example.com` };
@@ -134,13 +128,14 @@ test('without JavaScript rows are chosen and changed, too', async ({ browser }) 
   await expect(plain.getByText('They are closed.')).toBeVisible();
 });
 
-test('a view is saved, shared with a role, and seen by who has it', async ({ browser }) => {
+test('a view is saved, shared with a role, and seen by who has it, who keeps one of their own beside it', async ({ browser }) => {
   const page = await as(browser, 'administrator');
   await page.goto('/lines?type=none');
   await ready(page);
-  await page.getByText('Save this view…').click();
-  await page.getByLabel('Name').fill('Blast only');
-  await page.getByLabel('For').selectOption({ label: 'All who have the role Support' });
+  const views = (on: Page) => on.locator('summary', { hasText: 'Views…' });
+  await views(page).click();
+  await page.getByLabel('Save this view as').fill('Blast only');
+  await page.getByLabel('For', { exact: true }).selectOption({ label: 'All who have the role Support' });
   await accessible(page);
   await page.getByRole('button', { name: 'Save view' }).click();
   const link = (on: Page) => on.getByRole('navigation', { name: 'Saved views' }).getByRole('link', { name: /Blast only/ });
@@ -153,19 +148,82 @@ test('a view is saved, shared with a role, and seen by who has it', async ({ bro
   await link(sam).click();
   await expect(sam).toHaveURL(/\/lines\?type=none$/);
   await expect(link(sam)).toHaveAttribute('aria-current', 'true');
-  await expect(sam.getByText('Rename or delete this view…')).toHaveCount(0);
+  await views(sam).click();
+  await expect(sam.getByLabel('Save this view as')).toBeVisible();
+  await expect(sam.getByText('Delete this view')).toHaveCount(0);
+  // One that shows the same is saved all the same, and is the one that they may change.
+  await sam.getByLabel('Save this view as').fill('Without a route');
+  await accessible(sam);
+  await sam.getByRole('button', { name: 'Save view' }).click();
+  const own = sam.getByRole('navigation', { name: 'Saved views' }).getByRole('link', { name: 'Without a route' });
+  await expect(own).toHaveAttribute('aria-current', 'true');
+  await expect(link(sam)).not.toHaveAttribute('aria-current');
+  await expect(views(sam)).toBeFocused();
+  await views(sam).press('Enter');
+  await expect(sam.getByLabel('Name of this view')).toHaveValue('Without a route');
+  await expect(sam.getByLabel('Save this view as')).toHaveCount(0);
+  await sam.getByRole('button', { name: 'Delete this view' }).click();
+  await expect(own).toHaveCount(0);
+  await expect(link(sam)).toHaveAttribute('aria-current', 'true');
   const vera = await as(browser, 'viewer');
   await vera.goto('/lines');
   await expect(vera.getByRole('heading', { level: 1 })).toHaveText('Lines');
   await expect(link(vera)).toHaveCount(0);
 
-  await page.getByText('Rename or delete this view…').click();
-  await page.getByLabel('Name').fill('Blast only lines');
+  await views(page).click();
+  await page.getByLabel('Name of this view').fill('Blast only lines');
   await page.getByRole('button', { name: 'Rename' }).click();
   await expect(page.getByRole('link', { name: /Blast only lines/ })).toBeVisible();
-  await page.getByText('Rename or delete this view…').click();
+  await views(page).click();
   await page.getByRole('button', { name: 'Delete this view' }).click();
   await expect(link(page)).toHaveCount(0);
+});
+
+test('a view of an account’s people narrows those of every account, and nothing moves while one narrows', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  const [first, second] = [await accountWithPeople(page, 'Pier Nine', 1), await accountWithPeople(page, 'Pier Ten', 1)];
+  await page.goto(`${first}/users`);
+  await ready(page);
+  const columns = page.locator('summary', { hasText: 'Columns…' });
+  const state = page.getByLabel('Open or closed');
+  const [before, filter] = [(await columns.boundingBox())!, (await state.boundingBox())!];
+  // At the end of the filters, in one row with them.
+  expect(before.x).toBeGreaterThan(filter.x + filter.width);
+  expect(before.y + before.height / 2).toBeCloseTo(filter.y + filter.height / 2, 0);
+  await state.selectOption('closed');
+  await expect(page.getByText('Nobody fits')).toBeVisible();
+  expect(await columns.boundingBox()).toEqual(before);
+  await page.locator('summary', { hasText: 'Views…' }).click();
+  await page.getByLabel('Save this view as').fill('Who has left');
+  await page.getByRole('button', { name: 'Save view' }).click();
+  const view = page.getByRole('navigation', { name: 'Saved views' }).getByRole('link', { name: 'Who has left' });
+  await expect(view).toHaveAttribute('aria-current', 'true');
+  await page.goto(`${second}/users`);
+  await view.click();
+  await expect(page).toHaveURL(new RegExp(`${second}/users\\?state=closed$`));
+  await expect(page.getByText('Nobody fits')).toBeVisible();
+});
+
+test('connections, staff and blasts have columns to choose, too', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  await page.goto('/accounts?q=Lakeside');
+  const account = (await page.getByRole('link', { name: 'Lakeside Dental' }).getAttribute('href'))!;
+  for (const [path, column] of [['/connections', 'Last event'], ['/staff', 'Second factor'], [`${account}/blasts`, 'Left out']]) {
+    const head = page.getByRole('columnheader', { name: column });
+    const choose = async () => {
+      await page.goto(path);
+      await ready(page);
+      await page.locator('summary', { hasText: 'Columns…' }).click();
+      await page.getByRole('checkbox', { name: column, exact: true }).click();
+      await page.getByRole('button', { name: 'Show these' }).click();
+    };
+    await choose();
+    await expect(page.getByRole('columnheader').first()).toBeVisible();
+    await expect(head).toHaveCount(0);
+    await accessible(page);
+    await choose();
+    await expect(head).toBeVisible();
+  }
 });
 
 test('columns are chosen by keyboard, kept, and one’s own', async ({ browser }) => {

@@ -41,7 +41,7 @@ test('a blast is held; a reply brings it into that chat, above the reply, and no
   expect(said.indexOf(code)).toBeLessThan(said.indexOf('Does it count for children too?'));
   await expect(figure(page, 'Posts that carry it')).toHaveText('1');
   await expect(figure(page, 'Chats touched')).toHaveText('1');
-  await expect(page.getByText('in sync', { exact: true })).toBeVisible();
+  await expect(page.getByText('In sync', { exact: true })).toBeVisible();
   await accessible(page);
 
   // The verdict of somebody else: the sandbox's own page.
@@ -121,7 +121,7 @@ test('a refused post is marked, does not block the reply, and can be restored', 
   await stage(page, /Store 12/);
   // Nothing may be waiting, so that the next post is the one reply.
   await replyAs(page, 'First of all, hello');
-  await expect(page.getByText('in sync', { exact: true })).toBeVisible();
+  await expect(page.getByText('In sync', { exact: true })).toBeVisible();
   await page.getByRole('button', { name: 'Refuse the next post' }).click();
   await expect(page.getByText('The next post is refused')).toBeVisible();
   await replyAs(page, 'This one is refused');
@@ -155,11 +155,11 @@ test('after a 429 the lane waits and goes on; an armed fault can be disarmed', a
   await expect(page.getByText('The next post gets 429')).toBeVisible();
   await replyAs(page, 'Asked too often');
   await expect(page.getByText('The next post gets 429')).toHaveCount(0);
-  await expect(page.getByText(/^(delivering|stalled)/)).toBeVisible();
+  await expect(page.getByText(/^(Delivering|Stalled)/)).toBeVisible();
   const chat = page.getByRole('region', { name: 'The agent’s chat in RingCentral' });
   await expect(chat.getByText('Asked too often')).toHaveCount(0);
   await expect(chat.getByText('Asked too often')).toHaveCount(1, { timeout: 30_000 });
-  await expect(page.getByText('in sync', { exact: true })).toBeVisible();
+  await expect(page.getByText('In sync', { exact: true })).toBeVisible();
 });
 
 test('after a lost answer the post is found and not made twice', async ({ browser }) => {
@@ -169,7 +169,7 @@ test('after a lost answer the post is found and not made twice', async ({ browse
   await expect(page.getByText('The next answer is lost')).toBeVisible();
   await replyAs(page, 'Did you hear me?');
   await expect(page.getByText('The next answer is lost')).toHaveCount(0);
-  await expect(page.getByText('in sync', { exact: true })).toBeVisible({ timeout: 40_000 });
+  await expect(page.getByText('In sync', { exact: true })).toBeVisible({ timeout: 40_000 });
   await expect(page.getByRole('region', { name: 'The agent’s chat in RingCentral' }).getByText('Did you hear me?')).toHaveCount(1);
 });
 

@@ -8,7 +8,7 @@ async function stalled(page: Page): Promise<void> {
   test.setTimeout(180_000);
   await expect(async () => {
     await page.goto('/sync?state=stalled');
-    await expect(page.getByRole('cell').getByText('stalled', { exact: true }).first()).toBeVisible({ timeout: 500 });
+    await expect(page.getByRole('cell').getByText('Stalled', { exact: true }).first()).toBeVisible({ timeout: 500 });
   }).toPass({ timeout: 120_000 });
 }
 
@@ -18,13 +18,13 @@ test('trouble comes first, each with since when and why, and a tile leads to its
   await page.goto('/sync');
   await ready(page);
   const rows = page.getByRole('table').getByRole('row');
-  await expect(rows.nth(1)).toContainText('stalled');
+  await expect(rows.nth(1)).toContainText('Stalled');
   await expect(rows.nth(1)).toContainText(/Since \d{4}-\d\d-\d\d \d\d:\d\d UTC: the sign-in was refused/);
   await accessible(page);
   await page.getByRole('link', { name: /^Held/ }).click();
   await expect(page).toHaveURL(/state=held/);
-  await expect(page.getByRole('cell').getByText(/^held/).first()).toBeVisible();
-  await expect(page.getByRole('cell').getByText('stalled', { exact: true })).toHaveCount(0);
+  await expect(page.getByRole('cell').getByText(/^Held/).first()).toBeVisible();
+  await expect(page.getByRole('cell').getByText('Stalled', { exact: true })).toHaveCount(0);
   await page.getByRole('combobox', { name: 'Account' }).selectOption({ label: 'Northwind Outfitters' });
   await expect(page).toHaveURL(/account=/);
   await expect(page.getByRole('cell', { name: 'Lakeside Dental' })).toHaveCount(0);
@@ -121,12 +121,18 @@ test('all that is held in a conversation is skipped at once, taken back, and ski
     await expect(ours).toHaveCount(n);
     await expect(ours.last()).toContainText('Held');
   }
+  // What is beside it stays where it is, as the button goes and comes again; also where they stand from the left on.
+  await page.setViewportSize({ width: 390, height: 844 });
+  const beside = async () => (await page.getByRole('link', { name: 'CSV' }).boundingBox())!.x;
+  const before = await beside();
   await page.getByText('Skip all that are held…').click();
   await expect(page.getByText('To be skipped: 2 held messages.')).toBeVisible();
   await accessible(page);
   await page.getByRole('button', { name: 'Skip them' }).click();
   await expect(ours.filter({ hasText: 'skipped by Sam Support' })).toHaveCount(2);
-  await expect(page.getByText('Skip all that are held…')).toHaveCount(0);
+  await expect(page.getByText('Skip all that are held…')).toBeHidden();
+  expect(await beside()).toBe(before);
+  await page.setViewportSize({ width: 1440, height: 900 });
   const undo = page.getByRole('group', { name: 'Undo' });
   await expect(undo).toContainText('2 messages skipped.');
   await undo.getByRole('button', { name: 'Undo' }).click();

@@ -1,36 +1,13 @@
 // Undo: what was just done is taken back, by pointer, by key and without JavaScript; and what came between is said.
-import { accessible, as, expect, ready, test } from '../product';
+import { accessible, as, expect, newAccount, newLine, ready, test } from '../product';
 import type { Page } from '@playwright/test';
 
 const bar = (page: Page) => page.getByRole('group', { name: 'Undo' });
 const undo = (page: Page) => bar(page).getByRole('button', { name: 'Undo' });
 
-/** A new account of this name; its address. */
-async function account(page: Page, name: string): Promise<string> {
-  await page.goto('/accounts/new');
-  await ready(page);
-  await page.getByLabel('Name').fill(name);
-  await page.getByRole('button', { name: 'Add account' }).click();
-  await expect(page.getByText('The account was added.')).toBeVisible();
-  await page.goto(`/accounts?q=${encodeURIComponent(name)}`);
-  return (await page.getByRole('link', { name }).getAttribute('href'))!;
-}
-
-/** A new line of the account, set to Inbox; its address. */
-async function line(page: Page, account: string, number: string, label: string): Promise<string> {
-  await page.goto(`/lines/new?account=${account.split('/').pop()}`);
-  await ready(page);
-  await page.getByLabel('Number').fill(number);
-  await page.getByLabel('Label').fill(label);
-  await page.getByLabel('Integration type').selectOption('inbox');
-  await page.getByRole('button', { name: 'Add line' }).click();
-  await expect(page.getByText('The line was added.')).toBeVisible();
-  return new URL(page.url()).pathname;
-}
-
 test('an edit is taken back, and the page and its field show what was there before', async ({ browser }) => {
   const page = await as(browser, 'support');
-  const path = await account(page, 'Undo Bakery');
+  const path = await newAccount(page, 'Undo Bakery');
   await page.goto(path);
   await ready(page);
   await page.getByLabel('Name').fill('Undo Brewery');
@@ -48,7 +25,7 @@ test('an edit is taken back, and the page and its field show what was there befo
 
 test('a type is set back by one key, after the page has changed', async ({ browser }) => {
   const page = await as(browser, 'support');
-  const path = await line(page, await account(page, 'Undo Tailors'), '+1 712 555 0181', 'Fittings');
+  const path = await newLine(page, await newAccount(page, 'Undo Tailors'), '+1 712 555 0181', 'Fittings');
   await page.goto(`${path}/type?to=none`);
   await ready(page);
   await page.getByRole('button', { name: 'Set to None' }).click();
@@ -63,7 +40,7 @@ test('a type is set back by one key, after the page has changed', async ({ brows
 
 test('many who were closed are open again; Ctrl Z does it, too', async ({ browser }) => {
   const page = await as(browser, 'support');
-  const path = await account(page, 'Undo Choir');
+  const path = await newAccount(page, 'Undo Choir');
   for (const name of ['Alto', 'Bass']) {
     await page.goto(`${path}/users`);
     await ready(page);
@@ -89,7 +66,7 @@ test('many who were closed are open again; Ctrl Z does it, too', async ({ browse
 test('what somebody else did meanwhile stays, and the bar says so until it is closed', async ({ browser }) => {
   const page = await as(browser, 'support');
   const second = await as(browser, 'administrator');
-  const path = await account(page, 'Undo Glass');
+  const path = await newAccount(page, 'Undo Glass');
   await page.goto(path);
   await ready(page);
   await page.getByLabel('Name').fill('Undo Glassworks');
@@ -112,7 +89,7 @@ test('what somebody else did meanwhile stays, and the bar says so until it is cl
 
 test('the offer ends after ten seconds, but not under the focus', async ({ browser }) => {
   const page = await as(browser, 'support');
-  const path = await account(page, 'Undo Clocks');
+  const path = await newAccount(page, 'Undo Clocks');
   await page.goto(path);
   await page.clock.install();
   await page.reload();
@@ -132,7 +109,7 @@ test('the offer ends after ten seconds, but not under the focus', async ({ brows
 
 test('without JavaScript the page that follows offers it', async ({ browser }) => {
   const page = await as(browser, 'support');
-  const path = await account(page, 'Undo Paper');
+  const path = await newAccount(page, 'Undo Paper');
   const plain = await as(browser, 'support', { javaScriptEnabled: false });
   await plain.goto(path);
   await plain.getByLabel('Name').fill('Undo Parchment');

@@ -1,6 +1,6 @@
 //! Bulk changes as screens know them: one act on many rows of a list.
 
-use crate::types::{AccountId, IntegrationType, LineId, OpenOrClosed, Trouble, UtilityKind, words};
+use crate::types::{AccountId, IntegrationType, LineId, OpenOrClosed, Trouble, UtilityKind, counted, words};
 use serde::{Deserialize, Serialize};
 
 words! {
@@ -35,7 +35,7 @@ impl BulkAct {
             Self::RetryLanes | Self::SkipHeld => ("conversation", "conversations"),
             Self::CloseUsers => ("person", "people"),
         };
-        format!("{count} {}", if count == 1 { one } else { many })
+        counted(count, one, many)
     }
 
     /// It is done to conversations, which are chosen in the Sync list.

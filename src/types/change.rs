@@ -34,8 +34,8 @@ pub enum Change {
     UnknownLine,
     /// A run of a data utility has come on.
     Run {
-        /// An account that it touches.
-        account_id: AccountId,
+        /// An account that it touches; none for one that touches several and is no transfer.
+        account_id: Option<AccountId>,
         /// The run.
         run_id: RunId,
     },
@@ -52,13 +52,13 @@ pub enum Change {
 }
 
 impl Change {
-    /// The account whose people may hear of it; `None` for what belongs to no account.
+    /// The account whose people may hear of it; `None` for what belongs to no account, or to several.
     pub fn account(self) -> Option<AccountId> {
         match self {
-            Self::Line { account_id, .. }
-            | Self::Conversation { account_id, .. }
-            | Self::Conversations { account_id, .. }
-            | Self::Run { account_id, .. } => Some(account_id),
+            Self::Line { account_id, .. } | Self::Conversation { account_id, .. } | Self::Conversations { account_id, .. } => {
+                Some(account_id)
+            }
+            Self::Run { account_id, .. } => account_id,
             Self::UnknownLine | Self::LaneDue | Self::RunDue | Self::OutboxDue | Self::EventDue | Self::Staff => None,
         }
     }

@@ -107,8 +107,23 @@ pub struct AccountDetail {
     pub version: i64,
     /// When it was added.
     pub created_at: Timestamp,
-    /// The tokens of its programs that are not revoked, by name.
-    pub tokens: Vec<String>,
+    /// The tokens of its programs, those that are good first, the latest first.
+    pub tokens: Vec<ApiTokenRow>,
+}
+
+/// A token of an account's programs. The token itself is shown once, and stored as a hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiTokenRow {
+    /// Names it when it is to be revoked; nobody can call with it.
+    pub handle: String,
+    /// What it is called.
+    pub name: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// By whom, where that was written down.
+    pub made_by: Option<String>,
+    /// When it was revoked, and by whom.
+    pub revoked: Option<(Timestamp, String)>,
 }
 
 /// What hangs on an account that is to be closed; nothing is changed by asking.

@@ -61,6 +61,18 @@ pub struct WaitingBlast {
     pub late_since: Option<Timestamp>,
 }
 
+/// The carrier takes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "services", derive(sqlx::FromRow))]
+pub struct CarrierTrouble {
+    /// Why, in words.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when nobody calls it; it may be over.
+    pub until: Option<Timestamp>,
+}
+
 /// A number that is no line, and that was texted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "services", derive(sqlx::FromRow))]
@@ -103,6 +115,8 @@ impl Held {
 /// What needs a person now; `None` where the reader may not see it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Needs {
+    /// The carrier, when it has taken nothing for minutes.
+    pub carrier: Option<CarrierTrouble>,
     /// Conversations whose deliveries fail.
     pub stalled: Option<Counted<SyncRow>>,
     /// Runs that failed and can be resumed.

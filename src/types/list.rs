@@ -22,20 +22,31 @@ words! {
         Runs = "runs",
         /// The audit.
         Audit = "audit",
+        /// Connections.
+        Connections = "connections",
+        /// Staff.
+        Staff = "staff",
+        /// Blasts of an account, or of a line.
+        Blasts = "blasts",
+        /// Messages to unknown lines.
+        Unknown = "unknown",
     }
 }
 
 impl ListKind {
-    /// Where it is, and which fields of its URL a saved view keeps; `None` for a list of which there is one for each account
-    /// or line.
-    pub fn saved(self) -> Option<(&'static str, &'static [&'static str])> {
+    /// Which fields of its URL a saved view keeps; none for a list that is not narrowed. Of a list that there is for each account, or each
+    /// line, a view narrows every one.
+    pub fn saved(self) -> &'static [&'static str] {
         match self {
-            Self::Lines => Some(("/lines", &["q", "account", "type", "state", "sort"])),
-            Self::Sync => Some(("/sync", &["account", "line", "state", "sort"])),
-            Self::Accounts => Some(("/accounts", &["q", "state"])),
-            Self::Runs => Some(("/utilities/history", &["q", "utility", "state", "account", "line", "by"])),
-            Self::Audit => Some(("/audit", &["who", "action", "account", "line", "subject", "outcome"])),
-            Self::Users | Self::Contacts | Self::Conversations => None,
+            Self::Lines => &["q", "account", "type", "state", "sort"],
+            Self::Sync => &["account", "line", "state", "sort"],
+            Self::Accounts | Self::Users | Self::Connections => &["q", "state"],
+            Self::Contacts => &["state"],
+            Self::Conversations => &["state", "sort"],
+            Self::Runs => &["q", "utility", "state", "account", "line", "by"],
+            Self::Audit => &["who", "action", "account", "line", "subject", "outcome"],
+            Self::Unknown => &["q", "show"],
+            Self::Staff | Self::Blasts => &[],
         }
     }
 }
@@ -115,14 +126,22 @@ pub struct ListColumn {
     pub head: &'static str,
     /// It is shown while nothing was chosen.
     pub by_default: bool,
+    /// It holds numbers that are compared with each other, one below the other.
+    pub is_number: bool,
+}
+
+impl ListColumn {
+    const fn of_numbers(self) -> Self {
+        Self { is_number: true, ..self }
+    }
 }
 
 const fn column(word: &'static str, head: &'static str) -> ListColumn {
-    ListColumn { word, head, by_default: true }
+    ListColumn { word, head, by_default: true, is_number: false }
 }
 
 const fn further(word: &'static str, head: &'static str) -> ListColumn {
-    ListColumn { word, head, by_default: false }
+    ListColumn { word, head, by_default: false, is_number: false }
 }
 
 impl ListKind {
@@ -142,9 +161,13 @@ impl ListKind {
             column("changed", "Changed"),
             further("since", "Stalled since"),
         ];
-        const ACCOUNTS: &[ListColumn] =
-            &[column("products", "Products"), column("lines", "Lines"), column("ringcentral", "RingCentral"), further("closed", "Closed")];
-        const USERS: &[ListColumn] = &[column("email", "E-mail"), column("lines", "Lines"), further("closed", "Closed")];
+        const ACCOUNTS: &[ListColumn] = &[
+            column("products", "Products"),
+            column("lines", "Lines").of_numbers(),
+            column("ringcentral", "RingCentral"),
+            further("closed", "Closed"),
+        ];
+        const USERS: &[ListColumn] = &[column("email", "E-mail"), column("lines", "Lines").of_numbers(), further("closed", "Closed")];
         const CONTACTS: &[ListColumn] = &[column("number", "Number"), further("closed", "Closed")];
         const CONVERSATIONS: &[ListColumn] =
             &[column("sync", "Sync"), column("chat", "Chat"), column("last", "Last message"), further("changed", "Changed")];
@@ -155,7 +178,7 @@ impl ListKind {
             further("started", "Started"),
             further("ended", "Ended"),
             further("line", "Line"),
-            further("rows", "Rows"),
+            further("rows", "Rows").of_numbers(),
         ];
         const AUDIT: &[ListColumn] = &[
             column("who", "Who"),
@@ -164,7 +187,24 @@ impl ListKind {
             column("where", "Where"),
             column("before", "Before"),
             column("after", "After"),
-            column("number", "No."),
+            column("number", "No.").of_numbers(),
+        ];
+        const CONNECTIONS: &[ListColumn] = &[
+            column("state", "State"),
+            column("subscription", "Subscription"),
+            column("minute", "Posts a minute"),
+            column("today", "Posts today"),
+            column("heard", "Last event"),
+        ];
+        const STAFF: &[ListColumn] =
+            &[column("email", "E-mail"), column("roles", "Roles"), column("factor", "Second factor"), column("state", "State")];
+        const BLASTS: &[ListColumn] = &[
+            column("state", "State"),
+            column("line", "Line"),
+            column("recipients", "Recipients").of_numbers(),
+            column("recorded", "Recorded").of_numbers(),
+            column("left_out", "Left out").of_numbers(),
+            column("by", "By"),
         ];
         match self {
             Self::Lines => LINES,
@@ -175,6 +215,11 @@ impl ListKind {
             Self::Conversations => CONVERSATIONS,
             Self::Runs => RUNS,
             Self::Audit => AUDIT,
+            Self::Connections => CONNECTIONS,
+            Self::Staff => STAFF,
+            Self::Blasts => BLASTS,
+            // They are few, and none can be missed.
+            Self::Unknown => &[],
         }
     }
 

@@ -116,7 +116,7 @@ words! {
         Scheduled = "scheduled",
         /// It was scheduled, and waits for a decision: its line got another owner, it or its account was closed, or staff paused it.
         Paused = "paused",
-        /// It was called off before it started.
+        /// It was called off before it started, or the rest of it was after: nothing of it waits that nobody has tried to send.
         Cancelled = "cancelled",
         /// Its messages are being recorded.
         Recording = "recording",
@@ -158,11 +158,11 @@ impl SyncState {
     /// In words, for a badge.
     pub fn label(&self) -> String {
         match self {
-            Self::NotConnected => "not connected".to_owned(),
-            Self::InSync => "in sync".to_owned(),
-            Self::Held { count } => format!("held ({count})"),
-            Self::Delivering { count } => format!("delivering ({count})"),
-            Self::Stalled { .. } => "stalled".to_owned(),
+            Self::NotConnected => "Not connected".to_owned(),
+            Self::InSync => "In sync".to_owned(),
+            Self::Held { count } => format!("Held ({count})"),
+            Self::Delivering { count } => format!("Delivering ({count})"),
+            Self::Stalled { .. } => "Stalled".to_owned(),
         }
     }
 }
@@ -437,6 +437,15 @@ pub struct UnsentPost {
     pub outcome: AgentOutcome,
     /// When we saw it.
     pub seen_at: Timestamp,
+}
+
+/// A word to an agent that could not be brought into the chat in RingCentral.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// What they would have read.
+    pub words: String,
+    /// When it was given up.
+    pub at: Timestamp,
 }
 
 /// A message that came in for a number that was no line of ours.

@@ -197,6 +197,48 @@ words! {
     }
 }
 
+words! {
+    /// What contradicts itself in an account as such, whatever its lines are set to.
+    AccountFinding {
+        /// It is connected to RingCentral and does not have the product Conversation.
+        ConnectedWithoutConversation = "connected_without_conversation",
+        /// It has open lines and no product.
+        NoProduct = "no_product",
+    }
+}
+
+impl AccountFinding {
+    /// As a heading.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ConnectedWithoutConversation => "Connected accounts without the product Conversation",
+            Self::NoProduct => "Accounts with open lines and no product",
+        }
+    }
+
+    /// What it means and what to do, in a sentence.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::ConnectedWithoutConversation => {
+                "No line of theirs may be set to RingCentral, so the connection serves nothing. Add the product, or remove the connection."
+            }
+            Self::NoProduct => "Their lines may be set to no type at all. Add the products that the account has, or close its lines.",
+        }
+    }
+}
+
+/// An account that a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "services", derive(sqlx::FromRow))]
+pub struct FindingAccount {
+    /// The account.
+    pub id: AccountId,
+    /// Its name.
+    pub name: String,
+    /// How many open lines it has.
+    pub lines: i64,
+}
+
 impl FindingKind {
     /// As a heading.
     pub fn name(self) -> &'static str {

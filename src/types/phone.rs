@@ -38,12 +38,44 @@ impl PhoneNumber {
         &self.0
     }
 
-    /// The number grouped as people of its country read it: `+1 202 555 0143`.
+    /// The number grouped so that it can be read: the country code apart, then three digits at a time, or four at the end:
+    /// `+1 202 555 0143`, `+44 207 946 0958`. How each country groups its own is not known here. A short code stays as it is.
     pub fn readable(&self) -> String {
-        match self.0.strip_prefix("+1") {
-            Some(us) if us.len() == 10 => format!("+1 {} {} {}", &us[..3], &us[3..6], &us[6..]),
-            _ => self.0.clone(),
+        let Some(digits) = self.0.strip_prefix('+') else { return self.0.clone() };
+        let (country, mut rest) = digits.split_at(country_digits(digits));
+        let mut grouped = format!("+{country}");
+        while !rest.is_empty() {
+            let (group, behind) = rest.split_at(group_digits(rest.len()));
+            grouped.push(' ');
+            grouped.push_str(group);
+            rest = behind;
         }
+        grouped
+    }
+}
+
+/// Of how many digits the country code is (ITU-T E.164, list of assigned country codes).
+fn country_digits(digits: &str) -> usize {
+    match digits.as_bytes() {
+        [b'1' | b'7', ..] => 1,
+        [b'2', b'0' | b'7', ..]
+        | [b'3', b'0'..=b'4' | b'6' | b'9', ..]
+        | [b'4', b'0' | b'1' | b'3'..=b'9', ..]
+        | [b'5', b'1'..=b'8', ..]
+        | [b'6', b'0'..=b'6', ..]
+        | [b'8', b'1' | b'2' | b'4' | b'6', ..]
+        | [b'9', b'0'..=b'5' | b'8', ..] => 2,
+        _ => 3,
+    }
+}
+
+/// How many digits the next group has, of so many that are left: none stands alone.
+fn group_digits(left: usize) -> usize {
+    match left {
+        0..=4 => left,
+        5 => 2,
+        8 => 4,
+        _ => 3,
     }
 }
 
@@ -100,6 +132,38 @@ mod tests {
         let number = PhoneNumber::parse("+12025550143").expect("valid");
         assert_eq!(number.to_string(), "+1••••••0143");
         assert!(!format!("{number:?}").contains("202555"));
-        assert_eq!(number.readable(), "+1 202 555 0143");
+    }
+
+    #[test]
+    fn a_number_of_any_country_is_grouped_to_be_read_and_reads_back() {
+        let numbers = [
+            ("+12025550143", "+1 202 555 0143"),
+            ("+79161234567", "+7 916 123 4567"),
+            ("+442079460958", "+44 207 946 0958"),
+            ("+33123456789", "+33 123 456 789"),
+            ("+4930123456", "+49 3012 3456"),
+            ("+493012345678", "+49 301 234 5678"),
+            ("+4915112345678", "+49 151 1234 5678"),
+            ("+420601123456", "+420 601 123 456"),
+            ("+35312345678", "+353 1234 5678"),
+            ("+97225551234", "+972 2555 1234"),
+            ("+29012345", "+290 12 345"),
+            ("+6421555123", "+64 2155 5123"),
+            ("+3541234567", "+354 123 4567"),
+            ("+2901234", "+290 1234"),
+            ("55501", "55501"),
+        ];
+        for (number, readable) in numbers {
+            let number = PhoneNumber::parse(number).expect(number);
+            assert_eq!(number.readable(), readable);
+            assert_eq!(PhoneNumber::parse(readable), Ok(number));
+        }
+    }
+
+    #[test]
+    fn country_codes_are_as_long_as_they_are() {
+        let longest = |digits: usize| (0..100).filter(|code| country_digits(&format!("{code:02}55555")) == digits).count();
+        // 20 codes begin with 1 or 7; those of two digits are 44.
+        assert_eq!([longest(1), longest(2)], [20, 44]);
     }
 }

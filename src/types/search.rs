@@ -129,7 +129,7 @@ pub struct FoundConversation {
 pub struct Found {
     /// Lines, by part of the number, by label or account.
     pub lines: Part<LineRow>,
-    /// Conversations, by the contact's name or the end of the number.
+    /// Conversations, by the contact's name, or the beginning or the end of the number.
     pub conversations: Part<FoundConversation>,
     /// Contacts, by the same.
     pub contacts: Part<FoundContact>,

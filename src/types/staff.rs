@@ -160,6 +160,8 @@ pub struct StaffDetail {
     pub roles: Vec<(RoleRow, bool)>,
     /// Where they are signed in, the latest first.
     pub sessions: Vec<SessionRow>,
+    /// Until when a one-time link to their account is good; `None` while there is none.
+    pub link_until: Option<Timestamp>,
 }
 
 /// One browser in which a member is signed in.

@@ -4,7 +4,7 @@ use super::acts::Acts;
 use super::graphs::{graphs, verdict};
 use super::stalled::stalled;
 use super::state::{hearing, of_limit, plain, sentence};
-use super::{StateBadge, Whole, connection_of_path, counted, lasted, no_such_connection, read_connection, state_sentence};
+use super::{StateBadge, Whole, connection_of_path, lasted, no_such_connection, read_connection, state_sentence};
 use crate::audit::audit_fact;
 use crate::frame::{Me, use_me};
 use crate::live::{Followed, every, follow};
@@ -14,7 +14,7 @@ use crate::ui::{
 };
 use leptos::prelude::*;
 use std::time::Duration;
-use switchyard::types::{ConnectedLine, ConnectionDetail, ConnectionId, Permission, RateBudget, Span, UnknownPerson};
+use switchyard::types::{ConnectedLine, ConnectionDetail, ConnectionId, Permission, RateBudget, Span, UnknownPerson, counted};
 
 /// Budgets fill up by time alone: the page is read anew so often.
 const AGAIN: Duration = Duration::from_secs(5);

@@ -1,9 +1,8 @@
 //! Is it keeping up? A verdict in a sentence, and the graphs that it is drawn from: posts against the limit, what waits, what failed.
 
-use super::counted;
 use crate::ui::{Chart, Graph, Ink, Series, Shape, Share, Tone, grouped};
 use leptos::prelude::*;
-use switchyard::types::{Age, ConnectionDetail, ConnectionId, ConnectionState, Deliveries, Span};
+use switchyard::types::{Age, ConnectionDetail, ConnectionId, ConnectionState, Deliveries, Span, counted};
 
 /// How it goes: in a tone and a sentence.
 pub fn verdict(detail: &ConnectionDetail, drawn: &Deliveries) -> (Tone, String) {

@@ -8,9 +8,10 @@ use crate::ui::{
     Badge, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Icon, Loading, Look, Notice, PageHead, Pager, RowLink, Search,
     Select, Table, Time, Tone, icon, load, query_field,
 };
+use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use switchyard::types::{ConnectionFilter, ConnectionRow, ConnectionState, Cursor, Page, Permission};
+use switchyard::types::{ConnectionFilter, ConnectionRow, ConnectionState, Cursor, ListKind, Page, Permission};
 
 #[cfg(feature = "ssr")]
 use {
@@ -43,7 +44,7 @@ pub fn ConnectionsPage() -> impl IntoView {
         move || (q.get(), state.get(), after.get()),
         |(q, state, after)| list_connections(q, state.parse().ok(), (!after.is_empty()).then_some(Cursor(after))),
     );
-    let me = use_me();
+    let (me, arranged) = (use_me(), Arranged::of(ListKind::Connections));
     let search = use_location().search;
     let csv = Signal::derive(move || format!("/connections.csv?{}", search.get()));
     view! {
@@ -65,7 +66,8 @@ pub fn ConnectionsPage() -> impl IntoView {
             </Suspense>
         </PageHead>
         <Notice words=&[("removed", "The connection was removed.")] />
-        <FilterBar>
+        <Views of=arranged />
+        <FilterBar beside=move || view! { <ListTools of=arranged /> }>
             <Search label="Name of the account" value=q />
             <div class="w-[calc(50%-0.25rem)] sm:w-44">
                 <Select label="State" name="state" choices=states() value=state bare=true />
@@ -73,6 +75,7 @@ pub fn ConnectionsPage() -> impl IntoView {
         </FilterBar>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
+                let shown = arranged.shown().await;
                 match page.await {
                     Ok(page) if page.rows.is_empty() => {
                         view! {
@@ -99,8 +102,8 @@ pub fn ConnectionsPage() -> impl IntoView {
                     Ok(page) => {
                         view! {
                             <div class="panel">
-                                <Table label="Connections" head=&["Account", "State", "Subscription", "Posts a minute", "Posts today", "Last event"]>
-                                    {page.rows.into_iter().map(row).collect_view()}
+                                <Table label="Connections" head=shown.heads("Account")>
+                                    {page.rows.into_iter().map(|connection| row(connection, &shown)).collect_view()}
                                 </Table>
                             </div>
                             <Pager label="Pages of connections" next=page.next />
@@ -120,42 +123,75 @@ fn states() -> Vec<Choice> {
     [Choice::new("", "Every state")].into_iter().chain(each).collect()
 }
 
-fn row(row: ConnectionRow) -> impl IntoView {
+fn row(row: ConnectionRow, shown: &Shown) -> impl IntoView + use<> {
     let (tone, hears, says) = hearing(&row);
     // What is as it should be needs no more words.
     let why = (!matches!(row.state, ConnectionState::SignedIn | ConnectionState::Idle)).then(|| state_sentence(&row.state));
     let why_deaf = (tone != Tone::Good && row.subscription_error.is_some()).then_some(says);
+    let (minute, today) = (of_limit(row.posts_this_minute, row.posts_per_minute), of_limit(row.posts_today, row.posts_per_day));
     view! {
-            <tr role="row">
-                <Cell of="Account">
-                    <RowLink href=format!("/connections/{}", row.id)>{row.account}</RowLink>
-                </Cell>
-                <Cell of="State">
-                    <StateBadge of=row.state />
-                    {why.map(|why| view! { <p class="muted mt-0.5 max-w-80 text-xs">{why}</p> })}
-                </Cell>
-                <Cell of="Subscription">
-                    <Badge tone=tone>{hears}</Badge>
-                    {row.subscribed_until
-                        .map(|until| {
-                            view! {
-                                <p class="muted mt-0.5 text-xs">
-                                    "Until " <Time at=until />
-                                </p>
-                            }
-                        })}
-                    {why_deaf.map(|why| view! { <p class="muted mt-0.5 max-w-64 text-xs">{why}</p> })}
-                </Cell>
-                <Cell of="Posts a minute">
-    <span class="whitespace-nowrap">{of_limit(row.posts_this_minute, row.posts_per_minute)}</span></Cell>
-                <Cell of="Posts today">
-    <span class="whitespace-nowrap">{of_limit(row.posts_today, row.posts_per_day)}</span></Cell>
-                <Cell of="Last event">
-                    {match row.heard_at {
-                        Some(at) => view! { <Time at=at /> }.into_any(),
-                        None => view! { <span class="muted">"None yet"</span> }.into_any(),
-                    }}
-                </Cell>
-            </tr>
-        }
+        <tr role="row">
+            <Cell of="Account">
+                <RowLink href=format!("/connections/{}", row.id)>{row.account}</RowLink>
+            </Cell>
+            {shown
+                .has("state")
+                .then(|| {
+                    view! {
+                        <Cell of="State">
+                            <StateBadge of=row.state />
+                            {why.map(|why| view! { <p class="muted mt-0.5 max-w-80 text-xs">{why}</p> })}
+                        </Cell>
+                    }
+                })}
+            {shown
+                .has("subscription")
+                .then(|| {
+                    view! {
+                        <Cell of="Subscription">
+                            <Badge tone=tone>{hears}</Badge>
+                            {row.subscribed_until
+                                .map(|until| {
+                                    view! {
+                                        <p class="muted mt-0.5 text-xs">
+                                            "Until " <Time at=until />
+                                        </p>
+                                    }
+                                })}
+                            {why_deaf.map(|why| view! { <p class="muted mt-0.5 max-w-64 text-xs">{why}</p> })}
+                        </Cell>
+                    }
+                })}
+            {shown
+                .has("minute")
+                .then(|| {
+                    view! {
+                        <Cell of="Posts a minute">
+                            <span class="whitespace-nowrap">{minute}</span>
+                        </Cell>
+                    }
+                })}
+            {shown
+                .has("today")
+                .then(|| {
+                    view! {
+                        <Cell of="Posts today">
+                            <span class="whitespace-nowrap">{today}</span>
+                        </Cell>
+                    }
+                })}
+            {shown
+                .has("heard")
+                .then(|| {
+                    view! {
+                        <Cell of="Last event">
+                            {match row.heard_at {
+                                Some(at) => view! { <Time at=at /> }.into_any(),
+                                None => view! { <span class="muted">"None yet"</span> }.into_any(),
+                            }}
+                        </Cell>
+                    }
+                })}
+        </tr>
+    }
 }

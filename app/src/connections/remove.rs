@@ -1,6 +1,6 @@
 //! Removing a connection: first what that does, then the confirmation by the account's name.
 
-use super::{above, connection_of_path, counted, no_such_connection, read_connection};
+use super::{above, connection_of_path, no_such_connection, read_connection};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
@@ -8,11 +8,11 @@ use crate::ui::{
     load, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{ConnectionDetail, ConnectionId, Permission, Problem, Span};
+use switchyard::types::{ConnectionDetail, ConnectionId, Permission, Problem, Span, counted};
 
 #[cfg(feature = "ssr")]
 use {
-    crate::context::{permit, services},
+    crate::context::{permit, proof, services},
     switchyard::ringcentral,
     switchyard::staff::may,
 };
@@ -22,7 +22,7 @@ use {
 pub async fn remove_connection(id: ConnectionId, version: i64, #[server(default)] confirm: String) -> Result<(), Fault> {
     let permit = permit::<may::ManageDirectory>().await?;
     let see = crate::context::permit::<may::SeeDirectory>().await?;
-    let services = services()?;
+    let (services, proof) = (services()?, proof().await?);
     let found = ringcentral::get(&services.db, &services.now, &see, id).await?;
     // Asked first: a removal that is refused on its way leaves the connection paused.
     if let Some(why) = found.stays_because {
@@ -31,7 +31,7 @@ pub async fn remove_connection(id: ConnectionId, version: i64, #[server(default)
     if confirm.trim() != found.row.account {
         return Err(Problem::invalid("confirm", "This is not the account’s name as it stands above.").into());
     }
-    ringcentral::remove(&services.ringcentral, &permit, id, version).await?;
+    ringcentral::remove(&services.ringcentral, &permit, proof, id, version).await?;
     leptos_axum::redirect("/connections?done=removed");
     Ok(())
 }

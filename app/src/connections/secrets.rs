@@ -11,7 +11,7 @@ use switchyard::types::{ConnectionId, ConnectionRow, Permission, Problem, Span};
 
 #[cfg(feature = "ssr")]
 use {
-    crate::context::{permit, services},
+    crate::context::{permit, proof, services},
     switchyard::ringcentral,
     switchyard::staff::may,
 };
@@ -20,9 +20,9 @@ use {
 #[server(prefix = "/fn", output = Reply, endpoint = "connections/secrets")]
 pub async fn renew_secrets(id: ConnectionId, version: i64, client_id: String, client_secret: String, jwt: String) -> Result<(), Fault> {
     let permit = permit::<may::ManageDirectory>().await?;
-    let services = services()?;
+    let (services, proof) = (services()?, proof().await?);
     let new = [client_id.as_str(), client_secret.as_str(), jwt.as_str()];
-    ringcentral::renew_secrets(&services.db, &services.now, &services.keys, &permit, id, version, new).await?;
+    ringcentral::renew_secrets(&services.db, &services.now, &services.keys, &permit, proof, (id, version), new).await?;
     leptos_axum::redirect(&format!("/connections/{id}?done=secrets"));
     Ok(())
 }

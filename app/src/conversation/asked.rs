@@ -31,6 +31,11 @@ impl Asked {
         self.older.is_none() && self.newer.is_none() && self.date.is_none()
     }
 
+    /// The page begins with an old message and goes on from there, as from a day on: its first message is the one to be seen.
+    pub fn is_from_first(&self) -> bool {
+        self.older.is_none() && (self.newer.is_some() || self.date.is_some())
+    }
+
     /// The filters as a query.
     pub fn filter_query(&self) -> String {
         self.query(None)
@@ -111,6 +116,17 @@ fn offered(all: &str, words: impl Iterator<Item = (&'static str, &'static str)>)
 #[cfg(all(test, feature = "ssr"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_and_what_is_newer_are_read_from_their_first_message_on() {
+        let page = |older: bool, newer: bool, date: bool| {
+            let cursor = |is_there: bool| is_there.then(|| Cursor("5b5d".to_owned()));
+            let date = date.then(|| "2026-11-21".to_owned());
+            Asked { filter: TimelineFilter::default(), older: cursor(older), newer: cursor(newer), date }.is_from_first()
+        };
+        assert_eq!([page(false, false, true), page(false, true, false)], [true, true]);
+        assert_eq!([page(false, false, false), page(true, false, false)], [false, false], "the newest, and what is older");
+    }
 
     #[test]
     fn a_date_is_a_moment_or_a_day_in_utc_and_what_is_neither_is_no_error() {

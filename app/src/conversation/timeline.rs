@@ -5,8 +5,13 @@
 use super::{Asked, Conversation, RestoreMessage, SkipMessage, read_after, written};
 use crate::live::Followed;
 use crate::ui::{Badge, Button, ConfirmFold, Empty, FormFault, Look, SendForm, Sending, Time, Tone, fault_of, toast_on_success, waits};
+use leptos::html;
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 use switchyard::types::{ConversationId, Direction, EntryState, LineId, MessageId, MessageState, Origin, TimelineRow, Timestamp};
+
+/// Which page of the messages the list showed when it was painted.
+const OF: &str = "data-of";
 
 /// A row of the list: a message, or the line below which RingCentral knows of nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,6 +65,19 @@ pub fn Timeline(
     // Among messages that are left out, or newer ones, the border may lie elsewhere.
     let is_part = !(is_newest && is_all);
     let newest = format!("{page}{}", asked.filter_query());
+    // Turned over, a browser opens it at the newest message and stays there; not so where the first one is meant.
+    let direction = if asked.is_from_first() { "flex-col" } else { "flex-col-reverse" };
+    let list = NodeRef::<html::Div>::new();
+    let shown = use_location().search.get_untracked();
+    Effect::new(move |_| {
+        let Some(list) = list.get() else { return };
+        // What is painted anew takes over the elements that are there, and how far they were scrolled: another page begins where it begins.
+        if list.get_attribute(OF).is_some_and(|before| before != shown) {
+            list.set_scroll_top(0);
+        }
+        // Fails only for a name that no attribute can have.
+        let _ = list.set_attribute(OF, &shown);
+    });
     let ways = move || {
         followed.now.with(|all| {
             let ways = [("Older", "older", &all.messages.older), ("Newer", "newer", &all.messages.newer)];
@@ -95,8 +113,10 @@ pub fn Timeline(
             <Show when=move || nothing.get()>
                 <Empty title="No messages">{says_nothing}</Empty>
             </Show>
-            // Turned over, so that a browser opens it at the newest message and stays there.
-            <div class="flex max-h-[calc(100dvh-22rem)] min-h-80 flex-col-reverse overflow-y-auto" tabindex="0" role="region" aria-labelledby="messages">
+            <div
+                node_ref=list class=format!("flex max-h-[calc(100dvh-22rem)] min-h-80 {direction} overflow-y-auto") tabindex="0" role="region"
+                aria-labelledby="messages"
+            >
                 <ol class="flex flex-col gap-3 p-4" data-conversation=id.to_string()>
                     <For each=move || followed.now.with(|all| items(&all.messages.rows, is_part)) key=|item| *item children=item />
                 </ol>

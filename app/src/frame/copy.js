@@ -1,6 +1,6 @@
 // What one gets who copies: of a time the exact moment, of a phone number the number as machines take it. What is masked stays masked,
 // and what is written in a field is copied as it is.
-const GROUPED = /^\+1 \d{3} \d{3} \d{4}$/;
+const GROUPED = /^\+(?=(?: ?\d){7,15}$)\d{1,3}(?: \d{2,4})+$/;
 
 /** The moment of the one time that is chosen, and nothing else. */
 function momentIn(chosen, text) {

@@ -70,7 +70,15 @@ pub fn Keys() -> impl IntoView {
                 palette.update(|open| *open = !*open);
                 return;
             }
-            if event.default_prevented() || is_typing(&event) {
+            if event.default_prevented() {
+                return;
+            }
+            // These are no single keys of WCAG 2.1.4 either: nothing is written with them.
+            if leaves_search(&event) && first_row() {
+                event.prevent_default();
+                return;
+            }
+            if is_typing(&event) {
                 return;
             }
             if takes_back(&event) {
@@ -137,7 +145,7 @@ pub fn Keys() -> impl IntoView {
     view! {
         <Dialog title="Keyboard" open=help>
             <dl class="grid grid-cols-[5rem_1fr] items-center gap-y-2">
-                {key("Ctrl K", "Search everywhere; ⌘ K on a Mac")} {key("/", "Search this list, or everywhere where there is none")} {key("j  k", "Next and previous row")} {key("Enter", "Open the row")} {key("z", "Undo what you have just done, while it is offered; Ctrl Z, too")}
+                {key("Ctrl K", "Search everywhere; ⌘ K on a Mac")} {key("/", "Search this list, or everywhere where there is none")} {key("j  k", "Next and previous row")} {key("↓  Esc", "From a list’s search to its first row")} {key("Enter", "Open the row")} {key("z", "Undo what you have just done, while it is offered; Ctrl Z, too")}
                 {WAYS.map(|(second, _, name)| {
                     view! {
                         <dt>
@@ -172,10 +180,21 @@ fn takes_back(event: &ev::KeyboardEvent) -> bool {
     (event.ctrl_key() != event.meta_key()) && !event.alt_key() && !event.shift_key() && event.key().eq_ignore_ascii_case("z")
 }
 
-/// Whether the key belongs to a field, or to a dialog that is open.
+/// Whether the key belongs to a field that is written into, or to a dialog that is open. A box is ticked and not written into.
 fn is_typing(event: &ev::KeyboardEvent) -> bool {
+    const WRITTEN: &str = "input:not([type=checkbox], [type=radio]), textarea, select, dialog";
     let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
-    target.is_some_and(|target| target.is_content_editable() || matches!(target.closest("input, textarea, select, dialog"), Ok(Some(_))))
+    target.is_some_and(|target| target.is_content_editable() || matches!(target.closest(WRITTEN), Ok(Some(_))))
+}
+
+/// ↓ or Esc in the search field of a list.
+fn leaves_search(event: &ev::KeyboardEvent) -> bool {
+    let has_more = event.ctrl_key() || event.meta_key() || event.alt_key() || event.shift_key();
+    if has_more || event.is_composing() || !matches!(event.key().as_str(), "ArrowDown" | "Escape") {
+        return false;
+    }
+    let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
+    target.is_some_and(|target| target.has_attribute("data-search"))
 }
 
 /// Whether the frame offers this way to the member.
@@ -186,6 +205,11 @@ fn is_a_way(path: &str) -> bool {
 fn focus(selector: &str) -> bool {
     let found = document().query_selector(selector).ok().flatten().and_then(|found| found.dyn_into::<HtmlElement>().ok());
     found.is_some_and(|found| found.focus().is_ok())
+}
+
+/// Moves the focus to the first row, if there is one.
+fn first_row() -> bool {
+    focus("[data-row-link]")
 }
 
 /// Moves the focus `by` rows; from anywhere else to the first or last.

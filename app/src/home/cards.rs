@@ -3,13 +3,14 @@
 use super::{Card, Item};
 use crate::ui::grouped;
 use switchyard::types::{
-    ApprovalRow, ConnectionState, Counted, Held, Needs, RunRow, RunState, SyncRow, SyncState, TroubledConnection, UnknownNumber,
-    WaitingBlast,
+    self, ApprovalRow, CarrierTrouble, ConnectionState, Counted, Held, Needs, RunRow, RunState, SyncRow, SyncState, TroubledConnection,
+    UnknownNumber, WaitingBlast,
 };
 
 /// The cards; a kind that needs nobody has none.
 pub(super) fn cards(needs: Needs) -> Vec<Card> {
     let cards = [
+        needs.carrier.map(carrier),
         needs.stalled.and_then(stalled),
         needs.failed.and_then(failed),
         needs.connections.and_then(connections),
@@ -47,6 +48,19 @@ fn card<T>(
 
 fn joined<const N: usize>(parts: [&str; N]) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+fn carrier(trouble: CarrierTrouble) -> Card {
+    let says = "What is to be sent waits, and goes out when the carrier takes it. Tell who runs this installation: its key may be wrong.";
+    Card {
+        title: "The carrier takes no messages".to_owned(),
+        says: says.to_owned(),
+        count: "1".to_owned(),
+        is_mild: false,
+        href: String::new(),
+        all: String::new(),
+        items: vec![Item { href: String::new(), title: "Nothing is sent".to_owned(), detail: trouble.why, since: Some(trouble.since) }],
+    }
 }
 
 fn stalled(counted: Counted<SyncRow>) -> Option<Card> {
@@ -113,7 +127,7 @@ fn connections(counted: Counted<TroubledConnection>) -> Option<Card> {
 fn blasts(counted: Counted<WaitingBlast>) -> Option<Card> {
     let says = "They are paused, and nothing of them is sent before somebody decides. Resume or cancel each on its page.";
     card(counted, true, ["Blasts that wait for a decision", says], ("", ""), |row| {
-        let to = if row.recipients == 1 { "1 recipient".to_owned() } else { format!("{} recipients", grouped(row.recipients)) };
+        let to = types::counted(row.recipients, "recipient", "recipients");
         let start = if row.late_since.is_some() { "its start has passed" } else { "its start is still to come" };
         Item {
             href: format!("/lines/{}/blasts/{}", row.line_id, row.id),
@@ -130,7 +144,7 @@ fn unknown(counted: Counted<UnknownNumber>) -> Option<Card> {
         // Only digits stand behind the sign.
         href: format!("/sync/unknown?q={}", row.number.expose().replace('+', "%2B")),
         title: row.number.readable(),
-        detail: if row.messages == 1 { "1 message".to_owned() } else { format!("{} messages", grouped(row.messages)) },
+        detail: types::counted(row.messages, "message", "messages"),
         since: Some(row.since),
     })
 }
@@ -150,7 +164,7 @@ fn held(held: Held) -> Option<Card> {
             .map(|account| Item {
                 href: format!("/sync?state=held&sort=oldest&account={}", account.id),
                 title: account.name,
-                detail: if account.old == 1 { "1 message".to_owned() } else { format!("{} messages", grouped(account.old)) },
+                detail: types::counted(account.old, "message", "messages"),
                 since: None,
             })
             .collect(),

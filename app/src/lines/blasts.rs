@@ -16,9 +16,10 @@ use crate::ui::{
     Badge, ButtonLink, Cell, CsvLink, Empty, FaultView, Loading, Look, PageHead, Pager, RowLink, Table, Tabs, Time, Tone, TypeBadge,
     grouped, load, query_field,
 };
+use crate::views::{Arranged, ListTools, Shown};
 use futures_util::future::try_join;
 use leptos::prelude::*;
-use switchyard::types::{AccountId, BlastListRow, BlastState, Closed, Cursor, LineId, LineRow, Page, Permission};
+use switchyard::types::{AccountId, BlastListRow, BlastState, Closed, Cursor, LineId, LineRow, ListKind, Page, Permission};
 
 #[cfg(feature = "ssr")]
 use {
@@ -82,9 +83,11 @@ pub fn AccountBlastsPage() -> impl IntoView {
             try_join(get_account(id), list_blasts(Some(id), None, after)).await
         },
     );
+    let arranged = Arranged::of(ListKind::Blasts);
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
+                let shown = arranged.shown().await;
                 match found.await {
                     Ok((account, page)) => {
                         let is_closed = account.row.closed_at.is_some();
@@ -92,9 +95,12 @@ pub fn AccountBlastsPage() -> impl IntoView {
                             <PageHead
                                 title=account.row.name.clone() above=vec![("Accounts".to_owned(), "/accounts".to_owned())]
                                 beside=move || closed_badge(is_closed)
-                            />
+                            >
+                                <ListTools of=arranged in_head=true />
+                                <CsvLink href=format!("/accounts/{}/blasts.csv", account.row.id) />
+                            </PageHead>
                             <Tabs label="This account" tabs=account_tabs(account.row.id, true) />
-                            {list(page, true)}
+                            {list(page, &shown)}
                         }
                             .into_any()
                     }
@@ -118,10 +124,12 @@ pub fn LineBlastsPage() -> impl IntoView {
             try_join(line(id), list_blasts(None, Some(id), after)).await
         },
     );
-    let me = use_me();
+    let (me, arranged) = (use_me(), Arranged::of(ListKind::Blasts));
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
+                // They are all of this line.
+                let shown = arranged.shown().await.set(ListKind::Blasts, "line", false);
                 match (me.await, found.await) {
                     (Ok(me), Ok(((line, closed), page))) => {
                         let of_type = line.integration_type;
@@ -140,10 +148,11 @@ pub fn LineBlastsPage() -> impl IntoView {
                                             </ButtonLink>
                                         }
                                     })}
+                                <ListTools of=arranged in_head=true />
                                 <CsvLink href=format!("/lines/{}/blasts.csv", line.id) />
                             </PageHead>
                             <Tabs label="This line" tabs=tabs(line.id, true) />
-                            {list(page, false)}
+                            {list(page, &shown)}
                         }
                             .into_any()
                     }
@@ -154,7 +163,7 @@ pub fn LineBlastsPage() -> impl IntoView {
     }
 }
 
-fn list(page: Page<BlastListRow>, of_account: bool) -> impl IntoView {
+fn list(page: Page<BlastListRow>, shown: &Shown) -> impl IntoView + use<> {
     if page.rows.is_empty() {
         return view! {
             <div class="panel">
@@ -163,13 +172,17 @@ fn list(page: Page<BlastListRow>, of_account: bool) -> impl IntoView {
         }
         .into_any();
     }
-    let head: &'static [&'static str] = if of_account {
-        &["When", "State", "Line", "Recipients", "Recorded", "Left out", "By"]
-    } else {
-        &["When", "State", "Recipients", "Recorded", "Left out", "By"]
-    };
-    let row = move |row: BlastListRow| {
-        let line = row.line_id;
+    let row = |row: BlastListRow| {
+        let (line, left_out) = (row.line_id, grouped(row.opted_out + row.duplicates));
+        let number = |word: &str, of: &'static str, number: String| {
+            shown.has(word).then(|| {
+                view! {
+                    <Cell of=of number=true>
+                        {number}
+                    </Cell>
+                }
+            })
+        };
         view! {
             <tr role="row">
                 <Cell of="When">
@@ -177,8 +190,9 @@ fn list(page: Page<BlastListRow>, of_account: bool) -> impl IntoView {
                         <Time at=row.starts_at.unwrap_or(row.created_at) />
                     </RowLink>
                 </Cell>
-                <Cell of="State">{state_badge(row.state)}</Cell>
-                {of_account
+                {shown.has("state").then(|| view! { <Cell of="State">{state_badge(row.state)}</Cell> })}
+                {shown
+                    .has("line")
                     .then(|| {
                         view! {
                             <Cell of="Line">
@@ -186,17 +200,18 @@ fn list(page: Page<BlastListRow>, of_account: bool) -> impl IntoView {
                             </Cell>
                         }
                     })}
-                <Cell of="Recipients">{grouped(row.recipients)}</Cell>
-                <Cell of="Recorded">{grouped(row.recorded)}</Cell>
-                <Cell of="Left out">{grouped(row.opted_out + row.duplicates)}</Cell>
-                <Cell of="By">{row.created_by}</Cell>
+                {number("recipients", "Recipients", grouped(row.recipients))}
+                {number("recorded", "Recorded", grouped(row.recorded))}
+                {number("left_out", "Left out", left_out)}
+                {shown.has("by").then(|| view! { <Cell of="By">{row.created_by}</Cell> })}
             </tr>
         }
     };
+    let rows = page.rows.into_iter().map(row).collect_view();
     view! {
         <div class="panel">
-            <Table label="Blasts" head=head>
-                {page.rows.into_iter().map(row).collect_view()}
+            <Table label="Blasts" head=shown.heads("When")>
+                {rows}
             </Table>
         </div>
         <Pager label="Pages of blasts" next=page.next />

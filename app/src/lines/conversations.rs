@@ -13,7 +13,7 @@ use crate::ui::{
     Button, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, FormFault, Heads, Loading, PageHead, Pager, Select, SendForm,
     Sending, Table, Tabs, Time, TypeBadge, fault_of, field_error, keep_sort, load, masked_note, query_field, sort_url, waits,
 };
-use crate::views::{Arranged, Shown, Views};
+use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use switchyard::types::{
@@ -53,7 +53,8 @@ pub async fn find_on_line(line: LineId, number: String) -> Result<(), Fault> {
     let permit = permit::<may::SeeMessages>().await?;
     let services = services()?;
     let search = sync::find(&services.db, &services.now, &services.keys, &permit, Some(line), &number).await?;
-    leptos_axum::redirect(&format!("/lines/{line}/conversations?found={search}"));
+    let more = sync::found_more(&services.db, &services.now, &permit, search).await?;
+    leptos_axum::redirect(&format!("/lines/{line}/conversations?found={search}{}", if more { "&more=true" } else { "" }));
     Ok(())
 }
 
@@ -85,6 +86,7 @@ async fn read(id: LineId, [state, sort, found, after]: Fields) -> Result<Page<Co
 pub fn ConversationsPage() -> impl IntoView {
     let id = line_of_path();
     let (state, sort, found, after) = (query_field("state"), query_field("sort"), query_field("found"), query_field("after"));
+    let more = query_field("more");
     let of = load(
         move || id.get(),
         |id| async move {
@@ -133,20 +135,23 @@ pub fn ConversationsPage() -> impl IntoView {
             })}
         </Transition>
         <Views of=arranged />
-        <FilterBar>
+        <FilterBar beside=move || view! { <ListTools of=arranged /> }>
             <div class="w-[calc(50%-0.25rem)] sm:w-40">
                 <Select label="State" name="state" choices=states() value=state bare=true />
             </div>
             {keep_sort(sort)}
             <Show when=move || !found.get().is_empty()>
                 <input type="hidden" name="found" value=move || found.get() />
+                <Show when=move || !more.get().is_empty()>
+                    <input type="hidden" name="more" value="true" />
+                </Show>
             </Show>
         </FilterBar>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 let shown = arranged.shown().await;
                 match (of.await, page.await) {
-                    (Ok(line), Ok((fields, first))) => list(&line, fields, first, shown).into_any(),
+                    (Ok(line), Ok((fields, first))) => list(&line, fields, first, shown, !more.get_untracked().is_empty()).into_any(),
                     (Ok(_), Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                     // The head says it already.
                     (Err(_), _) => ().into_any(),
@@ -191,7 +196,7 @@ fn sorted(heads: Heads, filter: ConversationFilter) -> Heads {
     heads.sorted(if filter.is_by_change() { "Changed" } else { "Last message" }, Some(now), sort_url(other))
 }
 
-fn list(line: &LineRow, fields: Fields, first: Page<ConversationRow>, shown: Shown) -> impl IntoView + use<> {
+fn list(line: &LineRow, fields: Fields, first: Page<ConversationRow>, shown: Shown, more: bool) -> impl IntoView + use<> {
     let (id, of_type, filter) = (line.id, line.integration_type, filter_of(&fields));
     let followed = follow(first, move |change| concerns_line(change, id), move || read(id, fields.clone()));
     let nothing = Memo::new(move |_| followed.now.with(|page| page.rows.is_empty()));
@@ -230,7 +235,8 @@ fn list(line: &LineRow, fields: Fields, first: Page<ConversationRow>, shown: Sho
     let only = filter.found.map(|_| {
         view! {
             <p class="mb-3 text-sm">
-                "Only what was found. " <a class="text-link" href=format!("/lines/{id}/conversations")>"Show all"</a>
+                "Only what was found. " {more.then_some("There are more: type more of it. ")}
+                <a class="text-link" href=format!("/lines/{id}/conversations")>"Show all"</a>
             </p>
         }
     });

@@ -1,18 +1,21 @@
-//! Findings: lines that look like a mistake, each with what mends it one link away, or set aside by who may mend it.
+//! Findings: lines that look like a mistake, and accounts that contradict themselves, each with what mends it one link away; that of a line
+//! may be set aside by who may mend it.
 //!
 //! The rule: a finding is set aside over the lists, where the URL names it: within a list its lines are chosen by a form of their own.
 
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::ui::{
-    Button, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Loading, Look, Notice, Number, PageHead,
-    Pager, Panel, Pick, Picking, RowLink, Select, SendForm, Sending, Table, Time, TypeBadge, fault_of, field_error, load, query_field,
-    toast_on_success, waits,
+    Button, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Heads, Loading, Look, Notice, Number,
+    PageHead, Pager, Panel, Pick, Picking, RowLink, Select, SendForm, Sending, Table, Time, TypeBadge, fault_of, field_error, grouped,
+    load, query_field, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::use_query_map;
-use switchyard::types::{Cursor, FindingKind, FindingRow, IntegrationType, LineId, LineRow, Page, Permission, SetAside};
+use switchyard::types::{
+    AccountFinding, Cursor, FindingAccount, FindingKind, FindingRow, IntegrationType, LineId, LineRow, Page, Permission, SetAside,
+};
 use web_sys::HtmlElement;
 
 #[cfg(feature = "ssr")]
@@ -22,10 +25,10 @@ use {
     switchyard::staff::may,
 };
 
-/// How many lines of each kind the overview shows.
+/// How many lines or accounts of each kind the overview shows.
 #[cfg(feature = "ssr")]
 const FEW: usize = 10;
-/// How many lines the page of one kind shows.
+/// How many the page of one kind shows.
 #[cfg(feature = "ssr")]
 const PAGE: usize = 50;
 /// The filter's word for what is set aside.
@@ -45,6 +48,17 @@ pub async fn list_findings(
         return Ok(findings::list_aside(&db, &permit, kind, after.as_ref(), limit).await?);
     }
     Ok(findings::list(&db, &permit, kind, after.as_ref(), limit).await?.map(|line| FindingRow { line, aside: None }))
+}
+
+/// The accounts that a finding is about; `few` for the overview.
+#[server(prefix = "/fn", output = Reply, endpoint = "findings/accounts")]
+pub async fn list_account_findings(
+    kind: AccountFinding,
+    #[server(default)] few: bool,
+    after: Option<Cursor>,
+) -> Result<Page<FindingAccount>, Fault> {
+    let permit = permit::<may::SeeDirectory>().await?;
+    Ok(findings::accounts(&services()?.db, &permit, kind, after.as_ref(), if few { FEW } else { PAGE }).await?)
 }
 
 /// Sets a finding of a line aside.
@@ -68,6 +82,10 @@ struct Acts {
     back: Sending,
 }
 
+/// What was found of lines, and of accounts as such, by kind.
+type Lines = Vec<(FindingKind, Page<FindingRow>)>;
+type Accounts = Vec<(AccountFinding, Page<FindingAccount>)>;
+
 /// What looks like a mistake, all kinds or one.
 #[component]
 pub fn FindingsPage() -> impl IntoView {
@@ -84,13 +102,22 @@ pub fn FindingsPage() -> impl IntoView {
         |(kind, show, after, _)| async move {
             let (after, is_aside) = ((!after.is_empty()).then_some(Cursor(after)), show == ASIDE);
             if let Ok(kind) = kind.parse::<FindingKind>() {
-                return Ok((true, vec![(kind, list_findings(kind, false, is_aside, after).await?)]));
+                return Ok((true, vec![(kind, list_findings(kind, false, is_aside, after).await?)], Accounts::new()));
             }
-            let mut all = Vec::new();
+            // An account is not set aside.
+            if let (Ok(kind), false) = (kind.parse::<AccountFinding>(), is_aside) {
+                return Ok((true, Lines::new(), vec![(kind, list_account_findings(kind, false, after).await?)]));
+            }
+            let (mut lines, mut accounts) = (Lines::new(), Accounts::new());
             for kind in FindingKind::ALL {
-                all.push((*kind, list_findings(*kind, true, is_aside, None).await?));
+                lines.push((*kind, list_findings(*kind, true, is_aside, None).await?));
             }
-            Ok::<_, Fault>((false, all))
+            if !is_aside {
+                for kind in AccountFinding::ALL {
+                    accounts.push((*kind, list_account_findings(*kind, true, None).await?));
+                }
+            }
+            Ok::<_, Fault>((false, lines, accounts))
         },
     );
     let me = use_me();
@@ -113,7 +140,9 @@ pub fn FindingsPage() -> impl IntoView {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, found.await) {
-                    (Ok(me), Ok((is_one, all))) => whole(&me, is_one, show.get_untracked() == ASIDE, all, acts).into_any(),
+                    (Ok(me), Ok((is_one, lines, accounts))) => {
+                        whole(&me, (is_one, show.get_untracked() == ASIDE), lines, accounts, acts).into_any()
+                    }
                     (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                 }
             })}
@@ -121,8 +150,9 @@ pub fn FindingsPage() -> impl IntoView {
     }
 }
 
-fn whole(me: &Me, is_one: bool, is_aside: bool, all: Vec<(FindingKind, Page<FindingRow>)>, acts: Acts) -> impl IntoView + use<> {
-    let nothing = !is_one && all.iter().all(|(_, page)| page.rows.is_empty());
+fn whole(me: &Me, (is_one, is_aside): (bool, bool), all: Lines, accounts: Accounts, acts: Acts) -> impl IntoView + use<> {
+    let nothing = all.iter().all(|(_, page)| page.rows.is_empty()) && accounts.iter().all(|(_, page)| page.rows.is_empty());
+    let nothing = !is_one && nothing;
     if nothing && is_aside {
         return view! {
             <div class="panel">
@@ -143,13 +173,16 @@ fn whole(me: &Me, is_one: bool, is_aside: bool, all: Vec<(FindingKind, Page<Find
         .into_any();
     }
     let form = set_form(me, &all, acts);
-    let next = all.first().and_then(|(_, page)| page.next.clone()).filter(|_| is_one);
+    let next = all.first().and_then(|(_, page)| page.next.clone()).or_else(|| accounts.first().and_then(|(_, page)| page.next.clone()));
+    let next = next.filter(|_| is_one);
     let shown = all.into_iter().filter(|(_, page)| is_one || !page.rows.is_empty());
     let sections = shown.map(|(kind, page)| section(me, kind, page, (is_one, is_aside), acts)).collect_view();
+    let shown = accounts.into_iter().filter(|(_, page)| is_one || !page.rows.is_empty());
+    let of_accounts = shown.map(|(kind, page)| account_section(me, kind, page, is_one)).collect_view();
     let all_of_them = if is_aside { format!("/findings?show={ASIDE}") } else { "/findings".to_owned() };
     view! {
         {form}
-        <div class="flex flex-col gap-4">{sections}</div>
+        <div class="flex flex-col gap-4">{sections} {of_accounts}</div>
         {is_one
             .then(|| {
                 view! {
@@ -266,6 +299,55 @@ fn section(me: &Me, kind: FindingKind, page: Page<FindingRow>, (is_one, is_aside
                 }
                 (_, false) => table().into_any(),
             }}
+            {more}
+        </section>
+    }
+}
+
+fn account_section(me: &Me, kind: AccountFinding, page: Page<FindingAccount>, is_one: bool) -> impl IntoView + use<> {
+    let more = (!is_one && page.next.is_some()).then(|| {
+        view! {
+            <p class="border-t border-base-300 px-4 py-3">
+                <a class="text-link" href=format!("/findings?kind={}", kind.as_str())>"Show all of these"</a>
+            </p>
+        }
+    });
+    let may_manage = me.may(Permission::ManageDirectory);
+    let row = move |found: FindingAccount| {
+        let id = found.id;
+        let way = may_manage.then(|| view! { <ButtonLink href=format!("/accounts/{id}#products")>"Edit products"</ButtonLink> });
+        view! {
+            <tr role="row">
+                <Cell of="Account">
+                    <RowLink href=format!("/accounts/{id}")>{found.name}</RowLink>
+                </Cell>
+                <Cell of="Open lines" number=true>
+                    <a class="text-link above" href=format!("/lines?account={id}")>{grouped(found.lines)}</a>
+                </Cell>
+                <Cell of="">
+                    <span class="above flex flex-wrap gap-2">{way}</span>
+                </Cell>
+            </tr>
+        }
+    };
+    let table = if page.rows.is_empty() {
+        view! { <p class="muted px-4 py-4">"None on this page."</p> }.into_any()
+    } else {
+        let heads = Heads::from(&["Account", "Open lines", ""]).numbers(&["Open lines"]);
+        view! {
+            <Table label=kind.name() head=heads>
+                {page.rows.into_iter().map(row).collect_view()}
+            </Table>
+        }
+        .into_any()
+    };
+    view! {
+        <section class="panel min-w-0">
+            <header class="border-b border-base-300 px-4 py-3">
+                <h2 class="font-semibold">{kind.name()}</h2>
+                <p class="muted text-xs">{kind.sentence()}</p>
+            </header>
+            {table}
             {more}
         </section>
     }

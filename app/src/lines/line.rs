@@ -9,7 +9,7 @@ use crate::accounts::closed_badge;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::history::HistoryRow;
-use crate::live::{is_idle, on_change};
+use crate::live::{is_idle, on_change, say_while};
 use crate::ui::{FaultView, Loaded, Loading, Notice, PageHead, Tabs, TypeBadge, load, query_field};
 use crate::utilities::{TransferBanner, line_runs};
 use leptos::prelude::*;
@@ -69,37 +69,38 @@ pub fn LinePage() -> impl IntoView {
         },
     );
     let me = use_me();
-    // Painted anew as a whole: not while a form on it is open.
+    // Painted anew as a whole: not while a form on it is open, and not before the reading that is under way has been painted.
     let changed_elsewhere = RwSignal::new(false);
+    let (under_way, missed) = (StoredValue::new(false), StoredValue::new(false));
     let read_again = move || {
         changed_elsewhere.set(false);
+        under_way.set_value(true);
         changes.update(|n| *n += 1);
     };
+    say_while(changed_elsewhere, "The line was changed meanwhile.", "Show the change", read_again);
     on_change(
         move |change| matches!(change, Change::Line { line_id, .. } if Some(line_id) == id.get_untracked()),
-        move || if is_idle() { read_again() } else { changed_elsewhere.set(true) },
+        move || match (is_idle(), under_way.get_value()) {
+            (true, false) => read_again(),
+            (true, true) => missed.set_value(true),
+            (false, _) => changed_elsewhere.set(true),
+        },
     );
     // What was saved here comes back as a change, too, perhaps while its form is still open: what is painted anew is not told of.
     let painted = RwSignal::new(0_u32);
     Effect::new(move |_| {
         painted.track();
+        under_way.set_value(false);
         request_animation_frame(move || {
-            if changed_elsewhere.get_untracked() && is_idle() {
-                read_again();
+            let is_missed = missed.try_update_value(std::mem::take) == Some(true);
+            match (is_missed || changed_elsewhere.try_get_untracked() == Some(true), is_idle()) {
+                (true, true) => read_again(),
+                (true, false) if is_missed => changed_elsewhere.set(true),
+                _ => {}
             }
         });
     });
     view! {
-        <div role="status">
-            <Show when=move || changed_elsewhere.get()>
-                <p class="alert alert-warning alert-soft mb-4 flex flex-wrap justify-between gap-2 py-2.5 text-sm">
-                    "The line was changed meanwhile."
-                    <button type="button" class="btn btn-sm border-base-300 bg-base-100 font-medium" on:click=move |_| read_again()>
-                        "Show the change"
-                    </button>
-                </p>
-            </Show>
-        </div>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 let loaded = (me.await, detail.await);

@@ -8,7 +8,7 @@ use crate::ui::{
     Button, ButtonLink, Cell, CsvLink, Empty, FaultView, Heads, Icon, Loading, Look, Notice, Number, PageHead, Pager, Pick, Picking,
     RowLink, Select, Table, Time, TypeBadge, icon, list_at, load, query_field, sort_url,
 };
-use crate::views::{Arranged, Shown, Views};
+use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use switchyard::types::{AccountId, Cursor, IntegrationType, LineRow, LineSort, ListKind, OpenOrClosed, Order, Page, Permission};
@@ -85,7 +85,7 @@ pub fn LinesPage() -> impl IntoView {
         </PageHead>
         <Notice words=&[("types", "The integration types are set.")] />
         <Views of=arranged />
-        <LineFilters q=q account=account of_type=of_type state=state sort=sort />
+        <LineFilters q=q account=account of_type=of_type state=state sort=sort beside=move || view! { <ListTools of=arranged /> } />
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 let shown = arranged.shown().await;
@@ -177,8 +177,10 @@ fn row(line: LineRow, may_pick: bool, shown: &Shown) -> impl IntoView + use<> {
                 <RowLink href=format!("/lines/{}", line.id)>
                     <Number number=line.number />
                 </RowLink>
+                " "
+                {closed_badge(line.closed_at.is_some())}
             </Cell>
-            {shown.has("label").then(|| view! { <Cell of="Label">{line.label} " " {closed_badge(line.closed_at.is_some())}</Cell> })}
+            {shown.has("label").then(|| view! { <Cell of="Label">{line.label}</Cell> })}
             {shown
                 .has("account")
                 .then(|| {

@@ -20,7 +20,7 @@ use switchyard::types::{
 use {
     crate::approvals::lead,
     crate::bulk::list_done,
-    crate::context::{member, permit, services},
+    crate::context::{member, permit, proof, services},
     switchyard::directory::{self, integration},
     switchyard::staff::may,
 };
@@ -60,8 +60,8 @@ pub async fn preview_types(#[server(default)] lines: Vec<LineId>, to: Integratio
     Ok(TypesPreview { lines: previews, needs_second_person: good > services.alone.lines })
 }
 
-/// Sets the type of several lines, each as previewed (`line:version`): all or none. `confirm` is how many; `filter` is that of the list
-/// that it leads back to, and `back` its address.
+/// Sets the type of several lines, each as previewed (`line:version`): all or none. More than one at once asks again who is there.
+/// `confirm` is how many; `filter` is that of the list that it leads back to, and `back` its address.
 #[server(prefix = "/fn", output = Reply, endpoint = "lines/types/set")]
 pub async fn set_types(
     #[server(default)] lines: Vec<String>,
@@ -73,6 +73,9 @@ pub async fn set_types(
 ) -> Result<Outcome, Fault> {
     let _permit = permit::<may::SetIntegrationType>().await?;
     let (services, member) = (services()?, member().await?);
+    if lines.len() > 1 {
+        proof().await?;
+    }
     let seen = |text: &String| {
         let (id, version) = text.split_once(':')?;
         Some((id.parse::<LineId>().ok()?, version.parse::<i64>().ok()?))

@@ -3,7 +3,7 @@
 use super::shown::MOMENT;
 use super::{Example, Names};
 use crate::ui::{Button, Cell, Heads, Look, Pick, Picking, RowLink, Sending, Table, Time};
-use crate::views::{columns_form, links};
+use crate::views::{columns_form, links, tool};
 use leptos::prelude::*;
 use switchyard::types::{ListKind, Order, SavedView, ViewField, ViewId};
 
@@ -19,14 +19,15 @@ pub fn lists(names: Names) -> Vec<Example> {
         saved(2, "Front desks", ("q", "front"), Some("Support")),
         saved(3, "Inboxes", ("type", "inbox"), None),
     ];
-    let in_use = views[1].clone();
+    let in_use = views[1].id;
+    let columns = columns_form(ListKind::Lines, &ListKind::Lines.shown(None), Sending::to_path("/ui"));
     let above = view! {
-        {links(ListKind::Lines, views.to_vec(), Memo::new(move |_| Some(in_use.clone())))}
-        {columns_form(ListKind::Lines, &ListKind::Lines.shown(None), Sending::to_path("/ui"))}
+        {links(views.to_vec(), Memo::new(move |_| Some(in_use)))}
+        <div class="flex justify-end">{tool("Columns…", NodeRef::new(), Signal::stored(false), "h-10", columns.into_any())}</div>
     };
     let heads = Heads::from(&["Label", "Changed", "Note"]);
     let heads = heads.sorted("Label", Some(Order::Up), "/ui".to_owned()).sorted("Changed", None, "/ui".to_owned());
-    let other = Heads::from(&["Label", "Changed", "Note"]).sorted("Changed", Some(Order::Down), "/ui".to_owned());
+    let other = Heads::from(&["Label", "Changed", "Lines"]).numbers(&["Lines"]).sorted("Changed", Some(Order::Down), "/ui".to_owned());
     let row = |label: &'static str, is_chosen: bool| {
         view! {
             <tr role="row">
@@ -67,7 +68,9 @@ pub fn lists(names: Names) -> Vec<Example> {
                     <Cell of="Changed">
                         <Time at=MOMENT />
                     </Cell>
-                    <Cell of="Note">"As it is."</Cell>
+                    <Cell of="Lines" number=true>
+                        "1,234"
+                    </Cell>
                 </tr>
             </Table>
         </div>
@@ -75,6 +78,6 @@ pub fn lists(names: Names) -> Vec<Example> {
     vec![
         ("Saved views, the second in use, and columns", above.into_any()),
         ("Picking: a chosen row and its bar; heads that sort", chosen.into_any()),
-        ("Table: sorted the other way", sorted.into_any()),
+        ("Table: sorted the other way, with a column of numbers", sorted.into_any()),
     ]
 }

@@ -3,6 +3,7 @@
 use super::panel::{NOTHING, number_form};
 use super::ways::{SIGN_OUT, ways};
 use super::{Group, KeepSearch, Kept, kept_search};
+use crate::find::there_are_more;
 use crate::frame::{Me, use_me};
 use crate::ui::{
     Button, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, fault_of, field_error, icon, load, query_field,
@@ -60,7 +61,7 @@ fn form(text: String) -> impl IntoView {
                     <FormFault fault=fault fields=&["text"] />
                     <Field
                         label="Search everywhere" name="text" kind="search" value=text autofocus=true
-                        help="Part of a line’s number, or the beginning of a name, a label or an e-mail address; of a contact, the name or the last four digits."
+                        help="Part of a line’s number, or the beginning of a name, a label or an e-mail address; of a contact, the name, or the first five or last four digits."
                         error=field_error(fault, "text")
                     />
                     <div>
@@ -118,7 +119,7 @@ fn panel(group: Group) -> impl IntoView {
                 <h2 class="font-semibold">{kind.name()}</h2>
             </header>
             <ul class="divide-y divide-base-300">{rows}</ul>
-            {group.is_cut.then(|| view! { <p class="muted border-t border-base-300 px-4 py-2 text-xs">"There are more: type more of it."</p> })}
+            {there_are_more(group.is_cut)}
         </section>
     }
 }

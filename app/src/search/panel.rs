@@ -26,7 +26,8 @@ const ALL: &str = "#all";
 
 /// What can be searched, for who found nothing.
 pub const NOTHING: &str = "Search for three or more digits of a line’s number; the beginning of an account’s, a user’s or a colleague’s \
-     name or e-mail address, or of a line’s label; a contact’s name or the last four digits of their number; or a screen.";
+     name or e-mail address, or of a line’s label; a contact’s name, or the first five or last four digits of \
+     their number; or a screen.";
 
 /// The forms that choosing a row may send.
 const SIGN_OUT_FORM: &str = "palette-sign-out";

@@ -5,12 +5,13 @@
 
 use super::contact;
 use crate::fault::{Fault, Reply};
+use crate::find::there_are_more;
 use crate::ui::{
     Button, Cell, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, Table, Time, fault_of, field_error, load,
     masked_note, query_field, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{FoundRow, SearchId};
+use switchyard::types::{FoundRow, Part, SearchId};
 
 #[cfg(feature = "ssr")]
 use {
@@ -34,7 +35,7 @@ pub async fn find_contact(#[server(default)] line: String, number: String) -> Re
 
 /// What one's own search found.
 #[server(prefix = "/fn", output = Reply, endpoint = "sync/found")]
-pub async fn found_contacts(search: SearchId) -> Result<Vec<FoundRow>, Fault> {
+pub async fn found_contacts(search: SearchId) -> Result<Part<FoundRow>, Fault> {
     let permit = permit::<may::SeeMessages>().await?;
     let services = services()?;
     Ok(sync::found(&services.db, &services.now, &permit, search).await?)
@@ -79,7 +80,7 @@ pub fn FindPage() -> impl IntoView {
             {move || Suspend::new(async move {
                 match found.await {
                     Ok(None) => ().into_any(),
-                    Ok(Some(rows)) => list(rows).into_any(),
+                    Ok(Some(found)) => list(found).into_any(),
                     Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
                 }
             })}
@@ -87,7 +88,8 @@ pub fn FindPage() -> impl IntoView {
     }
 }
 
-fn list(rows: Vec<FoundRow>) -> impl IntoView {
+fn list(found: Part<FoundRow>) -> impl IntoView {
+    let Part { rows, is_cut } = found;
     let is_masked = rows.iter().any(|row| row.number.whole().is_none());
     let table = if rows.is_empty() {
         view! {
@@ -104,7 +106,10 @@ fn list(rows: Vec<FoundRow>) -> impl IntoView {
     };
     view! {
         {masked_note(is_masked)}
-        <div class="panel">{table}</div>
+        <div class="panel">
+            {table}
+            {there_are_more(is_cut)}
+        </div>
     }
 }
 

@@ -8,13 +8,15 @@ use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::live::{Followed, follow};
 use crate::ui::{
-    Button, ButtonLink, Cell, Choice, Empty, FaultView, Field, FilterBar, FormFault, Loading, Look, Number, PageHead, Pager, RowLink,
-    Search, Select, SendForm, Sending, Table, Time, contact_number, fault_of, field_error, load, masked_note, query_field,
+    Button, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Loading, Look, Number, PageHead, Pager,
+    RowLink, Search, Select, SendForm, Sending, Table, Time, contact_number, fault_of, field_error, load, masked_note, query_field,
     toast_on_success, waits,
 };
+use crate::views::{Arranged, ListTools, Views};
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{AsideNumber, Change, Cursor, Page, Permission, PhoneNumber, SetAside, Timestamp, UnknownRow};
+use switchyard::types::{AsideNumber, Change, Cursor, ListKind, Page, Permission, PhoneNumber, SetAside, Timestamp, UnknownRow};
 
 #[cfg(feature = "ssr")]
 use {
@@ -112,6 +114,7 @@ fn page_of(number: &PhoneNumber) -> String {
 #[component]
 pub fn UnknownPage() -> impl IntoView {
     let (q, show, after) = (query_field("q"), query_field("show"), query_field("after"));
+    let search = use_location().search;
     let read = |(q, show, after): (String, String, String)| async move {
         Ok::<_, Fault>(if show == ASIDE {
             Shown::Aside(aside_numbers(q, cursor(after)).await?)
@@ -120,14 +123,17 @@ pub fn UnknownPage() -> impl IntoView {
         })
     };
     let found = load(move || (q.get(), show.get(), after.get()), move |asked| async move { (asked.clone(), read(asked).await) });
-    let me = use_me();
+    let (me, arranged) = (use_me(), Arranged::of(ListKind::Unknown));
     let choices = vec![Choice::new("", "Messages"), Choice::new(ASIDE, "Set aside")];
     view! {
-        <PageHead title="Messages to unknown lines" above=vec![("Sync".to_owned(), "/sync".to_owned())] />
+        <PageHead title="Messages to unknown lines" above=vec![("Sync".to_owned(), "/sync".to_owned())]>
+            <CsvLink href=Signal::derive(move || format!("/sync/unknown.csv?{}", search.get())) />
+        </PageHead>
         <p class="muted mb-4 max-w-3xl">
             "These came in for numbers that belong to no account, so nobody was told of them. Add the number as a line of its account: what is texted to it from then on flows as the line’s type says. What came before stays here. A number that is no line on purpose is set aside: nobody is told of it any more."
         </p>
-        <FilterBar>
+        <Views of=arranged />
+        <FilterBar beside=move || view! { <ListTools of=arranged /> }>
             <Search label="Whole number that was texted" value=q />
             <div class="w-full sm:w-40">
                 <Select label="Show" name="show" choices=choices value=show bare=true />

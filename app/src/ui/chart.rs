@@ -4,10 +4,9 @@
 //! The rule: colours come by classes and sizes by attributes, since the page's policy allows no styles in the markup. What is
 //! painted is made of numbers and of our own words only.
 
-use super::page::grouped;
 use leptos::prelude::*;
 use std::fmt::Write;
-use switchyard::types::Timestamp;
+use switchyard::types::{Timestamp, grouped};
 
 /// The colour of a series: a token of the style sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

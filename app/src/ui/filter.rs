@@ -1,5 +1,5 @@
 //! The bar above a list: a plain GET form whose state is the URL. With JavaScript it sends itself when something is chosen and
-//! leaves empty fields out of the URL.
+//! leaves empty fields out of the URL. What stands at its end is no part of the form.
 
 use leptos::ev;
 use leptos::html;
@@ -11,6 +11,9 @@ use web_sys::{FormData, HtmlFormElement, UrlSearchParams};
 /// The filters of a list.
 #[component]
 pub fn FilterBar(
+    /// What stands at its end.
+    #[prop(optional, into)]
+    beside: ViewFn,
     /// The fields.
     children: Children,
 ) -> impl IntoView {
@@ -34,10 +37,14 @@ pub fn FilterBar(
         }
     };
     view! {
-        <form node_ref=form method="get" role="search" class="mb-3 flex flex-wrap items-end gap-2" on:submit=send on:change=chosen>
-            {children()}
-            <button type="submit" class="btn btn-sm h-10 border-base-300 bg-base-100 text-sm font-medium">"Apply"</button>
-        </form>
+        // One row, as far as it is wide enough: the form's fields are among what it holds.
+        <div class="mb-3 flex flex-wrap items-end gap-2">
+            <form node_ref=form method="get" role="search" class="contents" on:submit=send on:change=chosen>
+                {children()}
+                <button type="submit" class="btn btn-sm h-10 border-base-300 bg-base-100 text-sm font-medium">"Apply"</button>
+            </form>
+            {beside.run()}
+        </div>
     }
 }
 

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_location, use_query_map};
+use switchyard::types::grouped;
 
 /// A page's title, the way to it, and what can be done on it.
 #[component]
@@ -122,19 +123,6 @@ pub fn Stat(
     }
 }
 
-/// A number with its thousands set apart: `12,345`.
-pub fn grouped(value: i64) -> String {
-    let digits = value.unsigned_abs().to_string();
-    let mut out = String::from(if value < 0 { "-" } else { "" });
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// What was just done, on the page it led to: the URL's `done` chooses among fixed words, so that it works without JavaScript
 /// and nobody else's words can be put there.
 #[component]
@@ -151,15 +139,5 @@ pub fn Notice(
         <div role="status" class="empty:absolute">
             {move || text().map(|text| view! { <p class="alert alert-success alert-soft mb-4 py-2.5 text-sm">{text}</p> })}
         </div>
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1_000, 1_234_567, -12_345].map(grouped), ["0", "999", "1,000", "1,234,567", "-12,345"]);
     }
 }

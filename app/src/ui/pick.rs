@@ -53,7 +53,9 @@ impl Picks {
 
     fn count(self) {
         self.is_due.try_set_value(false);
-        self.chosen.try_set(self.boxes().iter().filter(|input| input.checked()).count());
+        let chosen = self.boxes().iter().filter(|input| input.checked()).count();
+        self.chosen.try_set(chosen);
+        mark(chosen > 0);
     }
 
     /// Once, however many rows come and go at the same time.
@@ -69,6 +71,13 @@ impl Picks {
             input.set_checked(yes);
         }
     }
+}
+
+/// Says on the document whether rows are chosen: what lies over the page keeps clear of the bar.
+fn mark(is_picked: bool) {
+    let Some(root) = document().document_element() else { return };
+    // Fails only for a name that no attribute can have.
+    let _ = if is_picked { root.set_attribute("data-picked", "") } else { root.remove_attribute("data-picked") };
 }
 
 /// A form around a table whose rows are [`Pick`]ed.
@@ -102,7 +111,10 @@ pub fn Picking(
 ) -> impl IntoView {
     let picks = Picks { form: NodeRef::new(), chosen: RwSignal::new(0), is_due: StoredValue::new(false) };
     // A browser that comes back to a page chooses again what was chosen.
-    Effect::new(move |_| picks.count_soon());
+    Effect::new(move |_| {
+        picks.count_soon();
+        on_cleanup(|| mark(false));
+    });
     let query = use_query_map().get_untracked();
     let of_list = filter.iter().filter_map(|name| Some((*name, query.get(name).filter(|value| !value.is_empty())?)));
     let hidden = of_list.chain(fixed).map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view();

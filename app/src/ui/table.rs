@@ -11,6 +11,8 @@ use switchyard::types::{Cursor, ListColumn, Order};
 pub struct Head {
     /// What it says.
     name: &'static str,
+    /// Its column holds numbers, which end in one line.
+    is_number: bool,
     /// How the list is sorted by it, if it is now, and where a click on it leads; `None` for a column that no index sorts by.
     sort: Option<(Option<Order>, String)>,
 }
@@ -29,15 +31,25 @@ impl Heads {
         self
     }
 
+    /// The same; the columns of these names hold numbers. Their cells say so, too.
+    #[must_use]
+    pub fn numbers(mut self, names: &[&str]) -> Self {
+        for head in self.0.iter_mut().filter(|head| names.contains(&head.name)) {
+            head.is_number = true;
+        }
+        self
+    }
+
     /// The first column, then those that are shown.
     pub fn of(first: &'static str, shown: &[ListColumn]) -> Self {
-        Self(std::iter::once(first).chain(shown.iter().map(|column| column.head)).map(Head::from).collect())
+        let shown = shown.iter().map(|column| Head { is_number: column.is_number, ..Head::from(column.head) });
+        Self(std::iter::once(Head::from(first)).chain(shown).collect())
     }
 }
 
 impl From<&'static str> for Head {
     fn from(name: &'static str) -> Self {
-        Self { name, sort: None }
+        Self { name, is_number: false, sort: None }
     }
 }
 
@@ -54,7 +66,7 @@ impl<const N: usize> From<&'static [&'static str; N]> for Heads {
 }
 
 fn head_cell(head: Head) -> impl IntoView {
-    let Head { name, sort } = head;
+    let Head { name, is_number, sort } = head;
     let (order, shown) = match sort {
         Some((order, href)) => {
             let mark = order.map(|order| if order == Order::Up { "↑" } else { "↓" });
@@ -70,10 +82,15 @@ fn head_cell(head: Head) -> impl IntoView {
     };
     let sorted = order.map(|order| if order == Order::Up { "ascending" } else { "descending" });
     view! {
-        <th role="columnheader" scope="col" aria-sort=sorted>
+        <th role="columnheader" scope="col" aria-sort=sorted class=number_class(is_number)>
             {shown}
         </th>
     }
+}
+
+/// Numbers end in one line where rows are rows; in a card they stand beside their heads.
+fn number_class(is_number: bool) -> &'static str {
+    if is_number { "sm:text-end" } else { "" }
 }
 
 /// A table. Its rows are `<tr role="row">` of [`Cell`]s.
@@ -103,11 +120,14 @@ pub fn Table(
 pub fn Cell(
     /// The column's head.
     of: &'static str,
+    /// It holds a number that is compared with those above and below it; the head says so, too, by [`Heads::numbers`].
+    #[prop(optional)]
+    number: bool,
     /// What it holds.
     children: Children,
 ) -> impl IntoView {
     view! {
-        <td role="cell" data-label=of>
+        <td role="cell" data-label=of class=number_class(number)>
             <div class="min-w-0">{children()}</div>
         </td>
     }

@@ -24,6 +24,7 @@ on_both_engines![
     after_the_daily_limit_nobody_calls_for_an_hour,
     the_budget_keeps_every_connection_below_its_limits,
     the_days_budget_is_kept_and_the_rest_follows_the_day_after,
+    at_the_limit_lanes_go_out_in_the_order_of_arrival_and_hold_up_no_other_account,
     one_refused_text_is_marked_failed_and_the_others_are_posted_in_order,
     a_refused_message_can_be_restored_and_goes_to_the_end,
     a_message_that_ringcentral_fails_on_is_found_among_others_and_can_be_skipped,
@@ -281,6 +282,50 @@ async fn the_days_budget_is_kept_and_the_rest_follows_the_day_after(app: &TestAp
     app.work().await;
     assert_good(&app.sandbox, &said);
     assert!(calls(app, Kind::Post).iter().all(|entry| entry.status == 201), "RingCentral's own limit was never met");
+}
+
+async fn at_the_limit_lanes_go_out_in_the_order_of_arrival_and_hold_up_no_other_account(app: &TestApp) {
+    let (line, other) = (app.line(Ringcentral).await, app.line(Ringcentral).await);
+    let mut said = Said::default();
+    for n in 0..60 {
+        writes(app, &line, n, "Hello", &mut said).await;
+    }
+    writes(app, &other, 61, "Hello", &mut said).await;
+    app.work().await;
+    let limit = "update connection set posts_per_minute = 4 where account_id = (select account_id from line where id = $1)";
+    app.db.work(async |tx| tx.run(limit, [line.id]).await).await.unwrap();
+    app.pass(61);
+    let claims = async || app.db.one::<(i64,)>("select cast(sum(fence) as bigint) from lane", ()).await.unwrap().0;
+    let before = claims().await;
+    let mark = app.sandbox.journal(0).len() as u64;
+    // Not in the order in which the conversations began.
+    let mut texts = Vec::new();
+    for n in (0..60).rev() {
+        texts.push(writes(app, &line, n, "In turn", &mut said).await);
+    }
+    writes(app, &other, 61, "Prompt", &mut said).await;
+    assert_eq!(app.engine.step().await.unwrap(), 32);
+    assert_eq!(app.engine.step().await.unwrap(), 1, "those behind are not even asked for");
+    assert_eq!(app.conversation(&other, &contact(61)).await.sync, SyncState::InSync, "at once");
+    app.work().await;
+    assert_good(&app.sandbox, &said);
+    let made = claims().await - before;
+    assert!(made <= 160, "{made} claims for 61 posts");
+    // What is called at the same moment is in no order.
+    let which = |entry: &Entry| texts.iter().position(|text| entry.text.as_deref().is_some_and(|post| post.contains(text)));
+    let journal = app.sandbox.journal(mark);
+    let posts = journal.iter().filter(|entry| entry.kind == Kind::Post);
+    let mut order: Vec<(Timestamp, usize)> = posts.filter_map(|entry| Some((entry.at, which(entry)?))).collect();
+    order.sort_unstable();
+    assert_eq!(order.into_iter().map(|(_, n)| n).collect::<Vec<_>>(), (0..60).collect::<Vec<_>>());
+}
+
+/// A contact writes; says what.
+async fn writes(app: &TestApp, line: &TestLine, n: usize, words: &str, said: &mut Said) -> String {
+    let text = app.text(words);
+    app.reply(&contact(n), line, &text).await;
+    said.then(&contact(n), &text);
+    text
 }
 
 async fn one_refused_text_is_marked_failed_and_the_others_are_posted_in_order(app: &TestApp) {

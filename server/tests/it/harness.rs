@@ -19,7 +19,7 @@ use switchyard::messaging::{blast, outbound};
 use switchyard::ringcentral::{self, Client, NewConnection};
 use switchyard::secret::Keyring;
 use switchyard::staff::approvals::Alone;
-use switchyard::staff::{self, Member, SessionRows};
+use switchyard::staff::{self, Member, Proof, SessionRows};
 use switchyard::sync::{self, Engine, EngineConfig};
 use switchyard::types::{ConversationRow, IntegrationType, LineId, TimelineFilter, TimelineRow, Timestamp};
 use tokio::net::TcpListener;
@@ -219,6 +219,7 @@ impl TestApp {
             web: Web { metrics_token: Some(METRICS_TOKEN.to_owned()), ..Web::default() },
             alone: Alone { lines: 3, rows: 10_000, at_once: 20 },
             environment: Some("Staging".to_owned()),
+            window: switchyard::sync::ReleaseWindow::default(),
         };
         let url = serve(application::router(&db, &now, site, None, &stop).unwrap(), &stop).await;
         sandbox.set_webhook_base(&url);
@@ -285,7 +286,7 @@ impl TestApp {
         ringcentral::connect(&self.db, &self.now, &keys(), &permit, account, new).await.unwrap();
         let number = format!("+120255501{n:02}");
         let id = lines::add(&self.db, &self.now, &permit, account, &number, "Front desk", kind).await.unwrap();
-        let token = accounts::add_api_token(&self.db, &self.now, &permit, account, "program").await.unwrap();
+        let token = accounts::add_api_token(&self.db, &self.now, &permit, Proof::at_the_shell(), account, "program").await.unwrap();
         TestLine { id, number, token, client }
     }
 
@@ -455,7 +456,10 @@ impl TestApp {
                 "select min(at) from (
                    select case when lease_until > due_at then lease_until else due_at end as at from lane where queued > 0
                    union all
-                   select due_at from message where due_at is not null
+                   select case when m.due_at < c.until then c.until else m.due_at end as at
+                   from message m
+                   cross join (select coalesce(max(parked_until), 0) as until from carrier) c
+                   where m.due_at is not null
                    union all
                    select created_at from blast where state = 'recording'
                    union all

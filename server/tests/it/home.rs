@@ -6,13 +6,14 @@ use crate::house::house;
 use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
+use switchyard::directory::people;
 use switchyard::figures;
 use switchyard::home;
 use switchyard::ringcentral::{self, NewConnection};
 use switchyard::staff::Member;
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
 use switchyard::types::{
-    AccountId, Activity, Age, BlastId, ConnectionFilter, ConnectionId, ConnectionState, Cursor, LineId, Needs, Span, SyncState,
+    AccountId, Activity, Age, BlastId, ConnectionFilter, ConnectionId, ConnectionState, Cursor, LineId, Needs, PhoneNumber, Span, SyncState,
 };
 
 on_both_engines![
@@ -66,6 +67,8 @@ async fn each_kind_is_shown_to_who_may_see_it(app: &TestApp) {
         app.send(&line, &contact(n), "Your order is ready").await;
         app.send_outbox().await;
     }
+    let known = PhoneNumber::parse(&contact(1)).unwrap();
+    people::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), account, &known, "Nora zq7hush").await.unwrap();
     app.pass(8 * 24 * 60 * 60);
     figures::sample(&app.db, &app.now).await.unwrap();
     set(
@@ -89,6 +92,9 @@ async fn each_kind_is_shown_to_who_may_see_it(app: &TestApp) {
     assert_eq!((stalled.count, stalled.is_more, stalled.oldest.len()), (1, false, 1));
     assert!(matches!(&stalled.oldest[0].sync, SyncState::Stalled { why, .. } if why == "The chat was refused"));
     assert_eq!(stalled.oldest[0].number.whole().unwrap().expose(), contact(1));
+    assert_eq!(stalled.oldest[0].contact.as_deref(), Some("Nora zq7hush"));
+    let page = app.ask(&app.staff, Method::GET, "/", &[]).await.text().await.unwrap();
+    assert!(page.contains("Nora zq7hush"), "whoever sees personal data is told who it is: {page}");
     let connections = all.connections.unwrap();
     assert!(matches!(connections.oldest[..], [ref one] if matches!(one.state, ConnectionState::Paused { .. }) && one.id == connection.id));
     assert_eq!(all.failed.unwrap().oldest[0].id, run);
@@ -107,10 +113,12 @@ async fn each_kind_is_shown_to_who_may_see_it(app: &TestApp) {
     // A viewer sees whom it is about by the last digits.
     let vera = h.member("vera@example.com", h.role("Viewer").await).await;
     let masked = needs(app, &vera).await;
-    assert!(masked.stalled.unwrap().oldest[0].number.whole().is_none());
+    let stalled = masked.stalled.unwrap();
+    assert!(stalled.oldest[0].number.whole().is_none() && stalled.oldest[0].contact.is_none());
     assert!(masked.failed.is_none() && masked.to_decide.is_none());
     let page = app.ask(&vera, Method::GET, "/", &[]).await.text().await.unwrap();
     assert!(page.contains("Stalled conversations") && page.contains("•••• 0121") && !page.contains("202 555 0121"), "{page}");
+    assert!(!page.contains("zq7hush"), "a name is personal data, too: {page}");
     assert!(page.contains("Connections in trouble") && !page.contains("Failed runs"));
 }
 

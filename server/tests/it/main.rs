@@ -16,6 +16,7 @@ mod api;
 mod attacks;
 mod audit;
 mod blasts;
+mod carrier;
 mod connections;
 mod contrast;
 mod conversation;

@@ -116,7 +116,7 @@ async fn both_engines_have_the_same_tables_columns_and_indexes() {
         with_database(DbEngine::Sqlite, async |sqlite: &str| {
             let (postgres, sqlite) = (migrated(postgres).await, migrated(sqlite).await);
             let (left, right) = (tables(&postgres).await, tables(&sqlite).await);
-            assert!(left.len() > 15, "the tables were read");
+            assert!(left.len() >= 70, "{} tables were read", left.len());
             assert_eq!(left.keys().collect::<Vec<_>>(), right.keys().collect::<Vec<_>>());
             for (name, table) in &left {
                 assert_eq!(*table, right[name], "{name}: PostgreSQL left, SQLite right");
@@ -142,7 +142,7 @@ async fn a_lines_tables_have_the_line_first_in_their_key() {
                 .iter()
                 .filter(|(name, table)| table.columns.contains_key("line_id") && !elsewhere.contains(&name.as_str()))
                 .collect();
-            assert!(of_lines.len() > 8, "{of_lines:?}");
+            assert!(of_lines.len() >= 15, "{of_lines:?}");
             for (name, table) in of_lines {
                 let Some((columns, ..)) = table.indexes.iter().find(|(.., primary)| *primary) else { continue };
                 assert_eq!(columns[0], "line_id", "{name}");

@@ -18,6 +18,7 @@ use switchyard::types::{
 on_both_engines![
     a_search_finds_what_a_plain_scan_finds,
     a_line_is_found_by_any_three_digits_and_each_once,
+    a_contact_is_found_by_how_the_number_begins,
     without_the_permission_contacts_are_found_by_a_whole_number_alone,
     a_kept_search_is_its_searchers_own_and_its_text_stands_nowhere,
     who_found_contacts_is_in_the_audit,
@@ -125,14 +126,19 @@ fn expected(all: &All, seer: &Seer, text: &str) -> Sets {
     let is_number = text.chars().all(|c| c.is_ascii_digit() || "+-.() ".contains(c));
     let typed: String = text.chars().filter(char::is_ascii_digit).collect();
     let holds = |number: &str| is_number && typed.len() >= 3 && number.trim_start_matches('+').contains(&typed);
-    let is_tail = is_number && typed.len() >= 4;
+    let is_part = is_number && typed.len() >= 4;
+    let begins_so = |number: &str| {
+        let number = number.trim_start_matches('+');
+        let national = number.strip_prefix('1').filter(|_| !text.contains('+'));
+        typed.len() >= 5 && (number.starts_with(&typed) || national.is_some_and(|national| national.starts_with(&typed)))
+    };
     let account_of = |line: LineId| all.lines.iter().find(|row| row.0 == line).unwrap().3;
     let by_directory = |account| sees(Permission::SeeDirectory, account);
 
     let accounts: Vec<_> = all.accounts.iter().filter(|(id, name)| by_directory(*id) && begins(name)).map(|row| row.0).collect();
     let is_contact = |account: AccountId, number: &str| {
-        if is_tail {
-            return number.ends_with(&typed);
+        if is_part {
+            return number.ends_with(&typed) || begins_so(number);
         }
         all.contacts.iter().any(|(of, at, name)| *of == account && at == number && begins(name))
     };
@@ -190,7 +196,7 @@ fn typed(rng: &Rng, all: &All) -> String {
         let length = 1 + usize::try_from(rng.below(6)).unwrap();
         chars[start..].iter().take(length).collect()
     };
-    match rng.below(9) {
+    match rng.below(11) {
         0 => part(&some(rng, &all.accounts).1, false).to_uppercase(),
         1 => part(&some(rng, &all.lines).2, false),
         2 => part(some(rng, &all.lines).1.trim_start_matches('+'), true),
@@ -202,6 +208,13 @@ fn typed(rng: &Rng, all: &All) -> String {
             digits[digits.len() - 3 - usize::try_from(rng.below(8)).unwrap()..].iter().collect()
         }
         7 => PhoneNumber::parse(&some(rng, &all.conversations).2).unwrap().readable(),
+        // How a number begins, as it is kept, as people write it, and without its country code.
+        8 => some(rng, &all.conversations).2.chars().take(4 + usize::try_from(rng.below(7)).unwrap()).collect(),
+        9 => {
+            let number = PhoneNumber::parse(&some(rng, &all.contacts).1).unwrap().readable();
+            let from = if rng.below(2) == 0 { 0 } else { 3 };
+            number.chars().skip(from).take(5 + usize::try_from(rng.below(7)).unwrap()).collect()
+        }
         _ => pick(rng, &["%", "%%", "_a", "\\", "", " ", "zz", "+", "()", "12", "ad", "é"]).to_owned(),
     }
 }
@@ -227,7 +240,7 @@ async fn a_search_finds_what_a_plain_scan_finds(app: &TestApp) {
     };
     let all = all(app).await;
     let mut found_some = [0; 6];
-    for _ in 0..150 {
+    for _ in 0..200 {
         let text = typed(&rng, &all);
         for seer in [&all_of_it, &masked, &partly, &one] {
             let found = search::everywhere(&app.db, &seer.member, &text, MANY).await.unwrap();
@@ -261,6 +274,48 @@ async fn a_line_is_found_by_any_three_digits_and_each_once(app: &TestApp) {
     let both: BTreeSet<LineId> = find("555").await.into_iter().collect();
     assert_eq!((both, find("555").await.len()), ([line, code].into(), 2));
     assert_eq!(find("55").await, [] as [LineId; 0], "two digits say nothing");
+}
+
+async fn a_contact_is_found_by_how_the_number_begins(app: &TestApp) {
+    let line = app.line(IntegrationType::Inbox).await;
+    app.reply(&contact(1), &line, "Hello").await;
+    let see = app.staff.permit().unwrap();
+    let account = accounts::list(&app.db, &see, "", None, 1).await.unwrap().rows[0].id;
+    let number = PhoneNumber::parse(&contact(1)).unwrap();
+    people::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), account, &number, "Wanda").await.unwrap();
+    let own = house(app).member_of(account).await;
+    let other = house(app).account("Other").await;
+    for member in [&app.staff, &own] {
+        let find = async |text: &str| {
+            let found = search::everywhere(&app.db, member, text, MANY).await.unwrap();
+            [found.conversations.rows.len(), found.contacts.rows.len()]
+        };
+        for text in ["+1 202 555", "+12025", "1 202 555 01", "(202) 55", "202-555-012", "+1 202 555 0121", "2025550121"] {
+            assert_eq!(find(text).await, [1, 1], "{text}");
+        }
+        for text in ["+1 202", "2025", "+202 555", "+1 203 555", "02555"] {
+            assert_eq!(find(text).await, [0, 0], "{text}");
+        }
+    }
+    // Nobody else's account, and nothing for who sees no numbers.
+    let seeing = [Permission::SeeDirectory, Permission::SeeMessages, Permission::SeePersonalData];
+    let role = role(app, "Elsewhere", &seeing, Some(&[other])).await;
+    let elsewhere = house(app).member("elsewhere@example.com", role).await;
+    let viewer = house(app).member("vera@example.com", house(app).role("Viewer").await).await;
+    for member in [&elsewhere, &viewer] {
+        let found = search::everywhere(&app.db, member, "+1 202 555", MANY).await.unwrap();
+        assert!(found.conversations.rows.is_empty() && found.contacts.rows.is_empty());
+    }
+    // There are more than are shown, and each is there once, whatever it is found by.
+    for n in 2..6 {
+        app.reply(&contact(n), &line, "Hello").await;
+    }
+    let found = search::everywhere(&app.db, &app.staff, "+1 202 555", 3).await.unwrap().conversations;
+    assert!(found.rows.len() == 3 && found.is_cut);
+    app.reply("+12025512025", &line, "Hello").await;
+    let both = search::everywhere(&app.db, &app.staff, "12025", MANY).await.unwrap().conversations.rows;
+    assert_eq!(both.iter().map(|row| row.conversation_id).collect::<BTreeSet<_>>().len(), both.len());
+    assert_eq!(both.len(), 6);
 }
 
 async fn without_the_permission_contacts_are_found_by_a_whole_number_alone(app: &TestApp) {

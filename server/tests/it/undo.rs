@@ -4,18 +4,21 @@ use crate::harness::{TestApp, TestLine, contact, on_both_engines};
 use crate::house::{house, proof};
 use crate::verdict::{Said, assert_good, standing_posts};
 use serde_json::json;
+use std::time::Duration;
 use switchyard::bulk::{self, Act};
 use switchyard::directory::{accounts, contacts, integration, lines, people, users};
+use switchyard::messaging::blast::{self, Edit};
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member, may};
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
-use switchyard::types::{AccountId, BulkAct, Outcome, PhoneNumber, Problem, SyncState, UndoId, UserId};
+use switchyard::types::{AccountId, BlastId, BulkAct, Outcome, PhoneNumber, Problem, SyncState, UndoId, UserId};
 use switchyard::undo;
 
 on_both_engines![
     an_edit_of_each_kind_is_taken_back_by_the_values_before_it,
     who_was_closed_has_their_access_again,
     a_closed_account_and_its_blast_go_on,
+    a_changed_blast_is_as_it_was_until_it_begins,
     a_closed_line_has_its_type_and_what_it_held_again,
     a_type_is_set_back_and_only_what_that_change_skipped_is_held_again,
     a_type_is_not_set_back_after_messages_came_or_went,
@@ -127,11 +130,11 @@ async fn who_was_closed_has_their_access_again(app: &TestApp) {
 async fn a_closed_account_and_its_blast_go_on(app: &TestApp) {
     let line = app.line(Inbox).await;
     let account = account_of(app, &line).await;
-    let starts_at = app.now.at().plus(std::time::Duration::from_secs(3_600)).rfc3339();
+    let starts_at = app.now.at().plus(Duration::from_secs(3_600)).rfc3339();
     let blast = json!({ "line": line.id, "text": "Later", "recipients": [contact(1)], "starts_at": starts_at });
     app.post(&line, "blasts", &blast).await;
     let (db, now, manage) = (&app.db, &app.now, app.staff.permit::<may::ManageDirectory>().unwrap());
-    accounts::close(db, now, &manage, account, 1).await.unwrap();
+    accounts::close(db, now, &manage, proof(), account, 1).await.unwrap();
     take_back(app).await.unwrap();
     let row = accounts::get(db, &app.staff.permit().unwrap(), account).await.unwrap();
     assert_eq!((row.closed_at, row.connected), (None, true));
@@ -140,12 +143,61 @@ async fn a_closed_account_and_its_blast_go_on(app: &TestApp) {
     assert_eq!(app.conversations(&line).await.len(), 1, "the blast started at its time");
 }
 
+/// A blast of one that starts in so many seconds.
+async fn a_blast(app: &TestApp, line: &TestLine, text: &str, seconds: u64) -> BlastId {
+    let starts_at = app.now.at().plus(Duration::from_secs(seconds)).rfc3339();
+    app.post(line, "blasts", &json!({ "line": line.id, "text": text, "recipients": [contact(1)], "starts_at": starts_at })).await;
+    blast::list(&app.db, &app.staff.permit().unwrap(), None, Some(line.id), None, 1).await.unwrap().rows[0].id
+}
+
+async fn a_changed_blast_is_as_it_was_until_it_begins(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let shown = async |id| blast::shown(&app.db, &app.staff.permit().unwrap(), line.id, id).await.unwrap();
+    let edit = async |id, text: &str, seconds: u64| {
+        // The latest is what is offered.
+        app.pass(1);
+        let starts_at = Some(app.now.at().plus(Duration::from_secs(seconds)));
+        let wish = Edit { version: shown(id).await.version, text: text.to_owned(), starts_at };
+        blast::edit(&app.db, &app.now, &app.staff.permit().unwrap(), (line.id, id), &wish).await.unwrap();
+    };
+    let id = a_blast(app, &line, "Sale at nine", 3_600).await;
+    let before = shown(id).await;
+    edit(id, "Sale at ten", 1_800).await;
+    assert_eq!(shown(id).await.body.as_deref(), Some("Sale at ten"));
+    assert_eq!(offered(app).await.unwrap().1, "The blast was changed.");
+    take_back(app).await.unwrap();
+    let after = shown(id).await;
+    assert_eq!((after.body, after.row.starts_at, after.row.state), (before.body, before.row.starts_at, before.row.state));
+
+    // Whoever has changed it since is not written over.
+    edit(id, "Mine", 1_800).await;
+    let (mine, _) = offered(app).await.unwrap();
+    edit(id, "Theirs", 1_800).await;
+    is_late(undo::take(&app.db, &app.now, &app.staff, mine).await);
+
+    // What has begun is no longer changed, also not back.
+    edit(id, "Sale at noon", 20).await;
+    let (begun, _) = offered(app).await.unwrap();
+    app.pass(25);
+    app.work().await;
+    is_late(undo::take(&app.db, &app.now, &app.staff, begun).await);
+    assert_eq!(shown(id).await.body.as_deref(), Some("Sale at noon"));
+
+    // Neither is a start given back that is over.
+    let id = a_blast(app, &line, "Sale soon", 20).await;
+    edit(id, "Sale later", 3_600).await;
+    let (over, _) = offered(app).await.unwrap();
+    app.pass(25);
+    is_late(undo::take(&app.db, &app.now, &app.staff, over).await);
+    assert_eq!(shown(id).await.body.as_deref(), Some("Sale later"));
+}
+
 async fn a_closed_line_has_its_type_and_what_it_held_again(app: &TestApp) {
     let line = app.line(Ringcentral).await;
     let (held, reply) = (app.text("Held"), app.text("Reply"));
     app.send(&line, &contact(1), &held).await;
     app.work().await;
-    let starts_at = app.now.at().plus(std::time::Duration::from_secs(3_600)).rfc3339();
+    let starts_at = app.now.at().plus(Duration::from_secs(3_600)).rfc3339();
     let blast = json!({ "line": line.id, "text": app.text("Later"), "recipients": [contact(2)], "starts_at": starts_at });
     app.post(&line, "blasts", &blast).await;
     app.pass(1);

@@ -3,6 +3,7 @@
 
 use crate::harness::{SECRET, TestApp, contact, on_both_engines};
 use crate::house::house;
+use crate::verdict::received;
 use reqwest::Method;
 use serde_json::{Value, json};
 use switchyard::directory::lines;
@@ -17,6 +18,7 @@ on_both_engines![
     what_came_in_for_no_line_is_kept_whole,
     they_are_read_newest_first_and_by_the_number_that_was_texted,
     once_the_number_is_a_line_its_messages_flow,
+    a_stop_of_before_the_number_was_a_line_counts_once_it_is_one,
     of_a_number_that_is_set_aside_nobody_is_told_until_it_is_brought_back,
     a_number_that_many_text_hides_no_other_once_it_is_set_aside,
     only_who_manages_all_accounts_sets_a_number_aside,
@@ -95,6 +97,32 @@ async fn once_the_number_is_a_line_its_messages_flow(app: &TestApp) {
     assert_eq!(unknown::count(&app.db, &app.staff.permit().unwrap()).await.unwrap(), Some(0), "nothing is left to do");
     assert_eq!(came_in(app, 2, &[UNKNOWN], json!({})).await, "recorded");
     assert_eq!(shown(app, None).await.len(), 1);
+}
+
+async fn a_stop_of_before_the_number_was_a_line_counts_once_it_is_one(app: &TestApp) {
+    let neighbour = app.line(Ringcentral).await;
+    let wrote = ["STOP", "Stop.", "START", "Yes", "Where are you?"];
+    let mut at = Vec::new();
+    for (id, (n, text)) in [1, 2, 2, 3, 4].into_iter().zip(wrote).enumerate() {
+        app.pass(60);
+        at.push(app.now.at());
+        came_in(app, id, &[UNKNOWN], json!({ "from": contact(n), "text": text })).await;
+    }
+    app.pass(24 * 60 * 60);
+    let (account, permit) = (account_of(app, neighbour.id).await, app.staff.permit().unwrap());
+    let line = lines::add(&app.db, &app.now, &permit, account, UNKNOWN, "Recalls", IntegrationType::Inbox).await.unwrap();
+    let stands: Vec<(String, String, Timestamp)> =
+        app.db.all("select number, state, at from consent where line_id = $1 order by number", [line]).await.unwrap();
+    let expected = [(contact(1), "opted_out".to_owned(), at[0]), (contact(2), "opted_in".to_owned(), at[2])];
+    assert_eq!(stands, expected, "from when they wrote it");
+    let (said,): (i64,) = app.db.one("select count(*) from consent_event where line_id = $1", [line]).await.unwrap();
+    assert_eq!(said, 3);
+    for (n, status) in [(1, 409), (2, 201), (3, 201), (4, 201)] {
+        let body = json!({ "line": UNKNOWN, "to": contact(n), "text": "Psst" });
+        assert_eq!(app.post(&neighbour, "messages", &body).await.status(), status, "contact {n}");
+    }
+    app.work().await;
+    assert!(received(&app.sandbox.journal(0), &contact(1)).is_empty(), "it is not answered any more");
 }
 
 fn number(text: &str) -> PhoneNumber {

@@ -11,12 +11,12 @@ use crate::ui::{
     Time, fault_of, field_error, grouped, icon, load, query_field, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{BlastId, BlastPreview, Closed, DraftId, LineId, LineRow, MOST_BY_HAND, Permission, Problem, Timestamp};
+use switchyard::types::{BlastId, BlastPreview, Closed, DraftId, LineId, LineRow, MOST_BY_HAND, Permission, Problem, Timestamp, counted};
 
 #[cfg(feature = "ssr")]
 use {
     super::start_of,
-    crate::context::{permit, services},
+    crate::context::{permit, proof, services},
     switchyard::messaging::blast::{self, Wanted},
     switchyard::staff::may,
 };
@@ -56,8 +56,8 @@ pub async fn drafted_blast(line: LineId, draft: DraftId, #[server(default)] chan
 #[server(prefix = "/fn", output = Reply, endpoint = "blasts/take")]
 pub async fn take_blast(line: LineId, draft: DraftId) -> Result<BlastId, Fault> {
     let permit = permit::<may::SendMessages>().await?;
-    let services = services()?;
-    let id = blast::take_draft(&services.db, &services.now, &services.keys, &permit, (line, draft)).await?;
+    let (services, proof) = (services()?, proof().await?);
+    let id = blast::take_draft(&services.db, &services.now, &services.keys, &permit, proof, (line, draft)).await?;
     leptos_axum::redirect(&format!("/lines/{line}/blasts/{id}?done=taken"));
     Ok(id)
 }
@@ -189,7 +189,7 @@ fn confirm(line: &LineRow, draft: DraftId, preview: BlastPreview) -> impl IntoVi
     let BlastPreview { text, starts_at, recipients, duplicates, opted_out, unreadable, first_unreadable, .. } = preview;
     let shown = first_lines(&text);
     let is_cut = shown.len() < text.len();
-    let numbers = if recipients == 1 { "1 number".to_owned() } else { format!("{} numbers", grouped(recipients)) };
+    let numbers = counted(recipients, "number", "numbers");
     let starts = match starts_at {
         Some(at) => view! { "Starts " <Time at=at /> }.into_any(),
         None => "Starts as soon as it is confirmed".into_any(),

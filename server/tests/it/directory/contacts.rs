@@ -13,6 +13,7 @@ use switchyard::types::{AccountId, ConsentState, ContactRow, Permission, Problem
 
 on_both_engines![
     contacts_are_found_by_how_the_name_begins_or_by_the_whole_number,
+    a_search_among_many_contacts_says_that_there_are_more,
     without_the_permission_names_numbers_and_notes_are_masked_and_not_searched,
     a_contact_is_edited_once_and_the_audit_says_only_which_fields,
     a_closed_contact_is_put_away_and_stops_nothing,
@@ -50,7 +51,7 @@ async fn contacts_are_found_by_how_the_name_begins_or_by_the_whole_number(app: &
     let names: Vec<_> = all(app, &app.staff, account).await.into_iter().map(|row| row.name.unwrap()).collect();
     assert_eq!(names, ["Ada", "grace", "Grace Hopper", "Émile"]);
     let see = app.staff.permit().unwrap();
-    let find = async |text: &str| contacts::find(&app.db, &see, account, text).await.map(|rows| rows.len());
+    let find = async |text: &str| contacts::find(&app.db, &see, account, text).await.map(|found| found.rows.len());
     assert_eq!(find("GRACE").await, Ok(2));
     assert_eq!(find("émi").await, Ok(1));
     assert_eq!(find("opper").await, Ok(0));
@@ -58,6 +59,19 @@ async fn contacts_are_found_by_how_the_name_begins_or_by_the_whole_number(app: &
     assert_eq!(find("+12025550199").await, Ok(0));
     is_wrong(find(" ").await, "text");
     is_hidden(contacts::find(&app.db, &elsewhere(app).await.permit().unwrap(), account, "grace").await);
+}
+
+async fn a_search_among_many_contacts_says_that_there_are_more(app: &TestApp) {
+    let account = house(app).account("Own").await;
+    named(app, account, &["Grace"; 20]).await;
+    let find = async |text: &str| {
+        let found = contacts::find(&app.db, &app.staff.permit().unwrap(), account, text).await.unwrap();
+        (found.rows.len(), found.is_cut)
+    };
+    assert_eq!(find("gra").await, (20, false));
+    contacts::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), account, &number(&contact(20)), "Grace H").await.unwrap();
+    assert_eq!(find("gra").await, (20, true), "one more than is shown");
+    assert_eq!(find("grace h").await, (1, false));
 }
 
 async fn without_the_permission_names_numbers_and_notes_are_masked_and_not_searched(app: &TestApp) {
@@ -87,7 +101,7 @@ async fn a_contact_is_edited_once_and_the_audit_says_only_which_fields(app: &Tes
     is_hidden(contacts::edit(db, now, &elsewhere(app).await.permit().unwrap(), id, 2, "Mine", "").await);
     let shown = contacts::get(db, &app.staff.permit().unwrap(), id).await.unwrap();
     assert_eq!((shown.row.name.as_deref(), shown.note.as_deref(), shown.version), (Some("Rear Admiral"), Some("Calls\nat nine"), 2));
-    assert_eq!(contacts::find(db, &app.staff.permit().unwrap(), account, "rear").await.unwrap().len(), 1, "found by the new name");
+    assert_eq!(contacts::find(db, &app.staff.permit().unwrap(), account, "rear").await.unwrap().rows.len(), 1, "found by the new name");
     let entries = audited(app, account, "contact.edit").await;
     assert_eq!(entries.len(), 1);
     let told = format!("{entries:?}");
@@ -180,5 +194,5 @@ async fn a_number_becomes_a_contact_by_its_name_once(app: &TestApp) {
     assert!(app.ask(&support, Method::POST, "/fn/contacts/name", &fields).await.status().as_u16() < 400);
     assert_eq!(app.ask(&support, Method::POST, "/fn/contacts/name", &fields).await.status(), 422, "they have a name");
     let found = contacts::find(&app.db, &app.staff.permit().unwrap(), account, "rosa").await.unwrap();
-    assert_eq!(found[0].number.whole(), Some(&number(&contact(7))));
+    assert_eq!(found.rows[0].number.whole(), Some(&number(&contact(7))));
 }

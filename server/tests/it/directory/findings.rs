@@ -1,18 +1,19 @@
-//! Findings: lines that look like a mistake are found, and no others.
+//! Findings: lines that look like a mistake and accounts that contradict themselves are found, and no others.
 
 use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong};
 use crate::harness::{TestApp, TestLine, contact, on_both_engines};
-use crate::house::house;
+use crate::house::{house, proof};
 use reqwest::Method;
 use switchyard::directory::{accounts, findings, lines};
-use switchyard::staff::may;
+use switchyard::staff::{Member, may};
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute, Ringcentral};
-use switchyard::types::{FindingKind, FindingRow, LineId, Problem};
+use switchyard::types::{AccountFinding, AccountId, FindingKind, FindingRow, LineId, Problem};
 
 on_both_engines![
     lines_that_only_blast_are_found_until_somebody_writes,
     lines_that_look_blast_only_are_chosen_and_looked_at_together,
     set_ups_that_contradict_themselves_are_found,
+    accounts_that_contradict_themselves_are_found_and_mended_by_their_products,
     what_is_set_aside_is_listed_apart_until_it_is_brought_back_or_the_line_changes,
 ];
 
@@ -82,7 +83,7 @@ async fn set_ups_that_contradict_themselves_are_found(app: &TestApp) {
         })
         .await
         .unwrap();
-    accounts::close(&app.db, &app.now, &manage, account_of(app, &closed).await, 1).await.unwrap();
+    accounts::close(&app.db, &app.now, &manage, proof(), account_of(app, &closed).await, 1).await.unwrap();
     assert_eq!(found(app, FindingKind::NotConnected).await, [unconnected]);
     assert_eq!(found(app, FindingKind::ProductMissing).await, [lacking]);
     assert_eq!(found(app, FindingKind::OpenInClosedAccount).await, [closed.id], "and not {:?}", good.id);
@@ -103,6 +104,73 @@ async fn set_ups_that_contradict_themselves_are_found(app: &TestApp) {
     }
     lines::close(&app.db, &app.now, &manage, closed.id, 1).await.unwrap();
     assert_eq!(found(app, FindingKind::OpenInClosedAccount).await, [] as [LineId; 0]);
+}
+
+/// The accounts that a finding is about, with how many open lines they have, read page by page.
+async fn found_accounts(app: &TestApp, of: AccountFinding) -> Vec<(AccountId, i64)> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = findings::accounts(&app.db, &app.staff.permit().unwrap(), of, after.as_ref(), 1).await.unwrap();
+        all.extend(page.rows.iter().map(|row| (row.id, row.lines)));
+        after = page.next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
+async fn accounts_that_contradict_themselves_are_found_and_mended_by_their_products(app: &TestApp) {
+    use AccountFinding::{ConnectedWithoutConversation, NoProduct};
+    let h = house(app);
+    let manage = app.staff.permit::<may::ManageDirectory>().unwrap();
+    let (good, connected, also) = (app.line(Inbox).await, app.line(Inbox).await, app.line(Inbox).await);
+    let (good, connected, also) = (account_of(app, &good).await, account_of(app, &connected).await, account_of(app, &also).await);
+    let (poor, empty) = (h.account("Poor").await, h.account("Empty").await);
+    let add = async |number: &str| lines::add(&app.db, &app.now, &manage, poor, number, "Line", NoRoute).await.unwrap();
+    let (_, shut) = (add("+12025550118").await, add("+12025550119").await);
+    lines::close(&app.db, &app.now, &manage, shut, 1).await.unwrap();
+    // What an import or an older program may have left behind.
+    let without = "update account set sends_blasts = $2, has_conversations = false where id = $1";
+    app.db
+        .work(async |tx| {
+            tx.run(without, (connected, true)).await?;
+            tx.run(without, (also, true)).await?;
+            tx.run(without, (poor, false)).await?;
+            tx.run(without, (empty, false)).await
+        })
+        .await
+        .unwrap();
+    assert_eq!(found_accounts(app, ConnectedWithoutConversation).await, [(connected, 1), (also, 1)], "and not {good}");
+    assert_eq!(found_accounts(app, NoProduct).await, [(poor, 1)], "{empty} has no lines");
+
+    // The page leads to the products of each, and the file has them.
+    let get = async |member: &Member, path: &str| app.ask(member, Method::GET, path, &[]).await.text().await.unwrap();
+    let page = get(&app.staff, "/findings").await;
+    for account in [connected, also, poor] {
+        assert!(page.contains(&format!("/accounts/{account}#products")), "{page}");
+    }
+    let only = get(&app.staff, &format!("/findings?kind={}", NoProduct.as_str())).await;
+    assert!(only.contains(&format!("/accounts/{poor}#products")) && !only.contains(&format!("/accounts/{connected}")), "{only}");
+    let form = get(&app.staff, &format!("/accounts/{poor}")).await;
+    assert!(form.contains("id=\"products\""), "{form}");
+    let viewer = h.member("vera@example.com", h.role("Viewer").await).await;
+    assert!(!get(&viewer, "/findings").await.contains("#products"), "who may not mend it is shown no way");
+    let file = get(&app.staff, &format!("/findings.csv?kind={}", ConnectedWithoutConversation.as_str())).await;
+    assert!(file.lines().count() == 3 && file.contains(&connected.to_string()), "{file}");
+    assert!(get(&app.staff, "/findings.csv").await.contains(&format!("no_product,,,,{poor},\"Poor\",")));
+
+    // Nobody else's; and what is mended or closed is none any more.
+    let stranger = elsewhere(app).await;
+    for of in AccountFinding::ALL {
+        assert!(findings::accounts(&app.db, &stranger.permit().unwrap(), *of, None, 5).await.unwrap().rows.is_empty());
+    }
+    let version = accounts::detail(&app.db, &app.staff.permit().unwrap(), connected).await.unwrap().version;
+    let name = accounts::get(&app.db, &app.staff.permit().unwrap(), connected).await.unwrap().name;
+    accounts::edit(&app.db, &app.now, &manage, connected, version, &name, (true, true)).await.unwrap();
+    let at = app.now.at();
+    app.db.work(async |tx| tx.run("update account set closed_at = $2 where id = $1", (poor, at)).await).await.unwrap();
+    assert_eq!(found_accounts(app, ConnectedWithoutConversation).await, [(also, 1)]);
+    assert!(found_accounts(app, NoProduct).await.is_empty());
 }
 
 async fn aside(app: &TestApp, kind: FindingKind) -> Vec<FindingRow> {

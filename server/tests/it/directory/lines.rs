@@ -2,6 +2,7 @@
 
 use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong};
 use crate::harness::{TestApp, contact, on_both_engines};
+use crate::house::proof;
 use reqwest::Method;
 use serde_json::json;
 use switchyard::directory::{accounts, integration, lines};
@@ -75,7 +76,7 @@ async fn a_line_of_a_closed_account_stays_closed(app: &TestApp) {
     let account = account_of(app, &line).await;
     let (db, now, manage) = (&app.db, &app.now, app.staff.permit::<may::ManageDirectory>().unwrap());
     lines::close(db, now, &manage, line.id, 1).await.unwrap();
-    accounts::close(db, now, &manage, account, 1).await.unwrap();
+    accounts::close(db, now, &manage, proof(), account, 1).await.unwrap();
     is_late(lines::reopen(db, now, &manage, line.id, 2).await);
 }
 
@@ -88,7 +89,7 @@ async fn a_reply_is_not_offered_where_it_would_be_refused_and_what_helps_is_said
     assert!(is_offered(&page().await));
     let account = account_of(app, &line).await;
     let (db, now, manage) = (&app.db, &app.now, app.staff.permit::<may::ManageDirectory>().unwrap());
-    accounts::close(db, now, &manage, account, 1).await.unwrap();
+    accounts::close(db, now, &manage, proof(), account, 1).await.unwrap();
     let of_account = page().await;
     assert!(!is_offered(&of_account) && of_account.contains("The account is closed: nothing is sent"), "{of_account}");
     accounts::reopen(db, now, &manage, account, 2).await.unwrap();

@@ -2,7 +2,7 @@
 
 use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong};
 use crate::harness::{TestApp, contact, on_both_engines};
-use crate::house::house;
+use crate::house::{house, proof};
 use reqwest::Method;
 use switchyard::db;
 use switchyard::directory::{lines, people, users};
@@ -99,7 +99,7 @@ async fn closing_a_person_takes_their_access_away_and_opening_gives_none(app: &T
     // Nobody is opened in an account that is closed.
     let gone = users::add(db, now, &manage, theirs, "Gone", "gone@example.com").await.unwrap();
     users::close(db, now, &manage, gone, 1).await.unwrap();
-    switchyard::directory::accounts::close(db, now, &manage, theirs, 1).await.unwrap();
+    switchyard::directory::accounts::close(db, now, &manage, proof(), theirs, 1).await.unwrap();
     is_late(users::reopen(db, now, &manage, gone, 2).await);
 }
 
@@ -192,7 +192,8 @@ async fn a_responder_is_edited_as_it_was_seen_and_takes_no_word_of_consent(app: 
         is_wrong(edit(seen, word, "No").await, "keyword");
     }
     is_wrong(edit(seen, "hours", " ").await, "reply");
-    is_late(edit(seen, "menu", "Two").await);
+    is_wrong(edit(seen, "menu", "Two").await, "keyword");
+    is_wrong(people::add_responder(db, now, &manage, line.id, "Menu", "Two").await, "keyword");
     edit(seen, "Open", "Eight\r\nto six").await.unwrap();
     is_late(edit(seen, "late", "Second").await);
     let stranger = elsewhere(app).await;

@@ -10,8 +10,8 @@ use switchyard::directory::{accounts, lines, people, users};
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member};
 use switchyard::types::{
-    AccountId, BulkAct, BulkFilter, BulkRow, BulkWhich, IntegrationType, LineId, OpenOrClosed, Outcome, Permission, Problem, RunDetail,
-    RunId, RunState, Timestamp, Trouble, UtilityKind,
+    AccountId, BulkAct, BulkFilter, BulkRow, BulkWhich, Change, IntegrationType, LineId, OpenOrClosed, Outcome, Permission, Problem,
+    RunDetail, RunId, RunState, Timestamp, Trouble, UtilityKind,
 };
 use switchyard::undo;
 use switchyard::utilities::{self, Worker, WorkerConfig};
@@ -25,6 +25,8 @@ on_both_engines![
     very_many_are_skipped_by_a_run_that_leaves_out_what_has_changed,
     a_bulk_change_reaches_no_other_account,
     a_run_over_several_accounts_is_for_who_looks_after_all,
+    a_run_over_several_accounts_is_told_of_while_it_goes_on,
+    a_run_goes_in_batches_as_small_as_they_must_be,
     all_that_match_are_those_that_the_list_shows_open_or_closed,
     a_bulk_change_leads_back_to_the_list_as_it_was_left,
 ];
@@ -315,6 +317,37 @@ async fn all_that_match_are_those_that_the_list_shows_open_or_closed(app: &TestA
 
 async fn seen_by(app: &TestApp, member: &Member, run: RunId) -> RunDetail {
     utilities::get(&app.db, &app.now, member, run).await.unwrap()
+}
+
+async fn a_run_over_several_accounts_is_told_of_while_it_goes_on(app: &TestApp) {
+    account(app, 201, true, 2).await;
+    account(app, 202, true, 2).await;
+    let run = plan(app, &app.staff, UtilityKind::SetTypes, &[("to", "none".to_owned())]).await.unwrap();
+    utilities::start(&app.db, &app.now, &app.staff, proof(), run, "4", "").await.unwrap();
+    let mut bell = app.db.changes();
+    work(app).await;
+    let mut told = Vec::new();
+    while let Ok(change) = bell.try_recv() {
+        told.push(change);
+    }
+    assert!(told.contains(&Change::Run { account_id: None, run_id: run }), "{told:?}");
+}
+
+async fn a_run_goes_in_batches_as_small_as_they_must_be(app: &TestApp) {
+    account(app, 201, true, 60).await;
+    let run = plan(app, &app.staff, UtilityKind::SetTypes, &[("to", "none".to_owned())]).await.unwrap();
+    utilities::start(&app.db, &app.now, &app.staff, proof(), run, "60", "").await.unwrap();
+    let slow = Worker::new(app.db.clone(), app.now.clone(), WorkerConfig { most: 10, ..WorkerConfig::default() });
+    let mut batches = 0;
+    while slow.step().await.unwrap() {
+        batches += 1;
+    }
+    assert_eq!(batches, 3 + 3 + 1, "pieces of 25 rows, ten at a time");
+    let done = seen(app, run).await;
+    assert_eq!((done.row.state, done.row.done), (RunState::Succeeded, 60), "{:?}", done.error);
+    assert_eq!((set_to(app, IntegrationType::None).await, entries(app, "line.integration_type").await), (60, 60));
+    let result = utilities::result(&app.db, &app.staff, run, 0).await.unwrap().unwrap();
+    assert_eq!(result.lines().count(), 1 + 25, "what came of a piece stands together, behind the columns’ names");
 }
 
 async fn a_run_over_several_accounts_is_for_who_looks_after_all(app: &TestApp) {

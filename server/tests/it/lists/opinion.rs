@@ -63,7 +63,8 @@ async fn world(app: &TestApp, rng: &Rng) -> World {
     let (db, now, permit) = (&app.db, &app.now, app.staff.permit().unwrap());
     let mut made = Vec::new();
     for n in 0..5 {
-        let name = format!("{} {n}", pick(rng, &WORDS));
+        // One always begins with a letter that ASCII does not know.
+        let name = if n == 1 { "Ärzte am See".to_owned() } else { format!("{} {n}", pick(rng, &WORDS)) };
         let account = accounts::add(db, now, &permit, &name, true, true).await.unwrap();
         made.push(account);
         for _ in 0..14 {
@@ -151,6 +152,11 @@ fn size(rng: &Rng) -> usize {
 /// What is searched for, as it is compared.
 fn wanted(text: &str) -> String {
     text.trim().to_lowercase().chars().filter(|c| !"%_\\".contains(*c)).collect()
+}
+
+/// The same among names that are folded as far as letters of ASCII go: others are found as they are written.
+fn wanted_of_names(text: &str) -> String {
+    text.trim().to_ascii_lowercase().chars().filter(|c| !"%_\\".contains(*c)).collect()
 }
 
 async fn lines_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
@@ -344,16 +350,21 @@ async fn accounts_and_people_are_listed_as_a_plain_scan_finds_them(app: &TestApp
     type Person = (String, UserId, String, AccountId, Option<Timestamp>);
     let named: Vec<Account> = app.db.all("select name, id, closed_at from account", ()).await.unwrap();
     let people: Vec<Person> = app.db.all("select name, id, email, account_id, closed_at from account_user", ()).await.unwrap();
-    for _ in 0..ROUNDS {
-        let reader = pick(&rng, &world.readers);
+    for round in 0..ROUNDS {
+        // The first is what is written at the door of the practice, by who sees it.
+        let reader = if round == 0 { &world.readers[0] } else { pick(&rng, &world.readers) };
         let permit = reader.member.permit().unwrap();
-        let search = if rng.below(3) == 0 { String::new() } else { part(&rng, &WORDS) };
-        let state = maybe(&rng, OpenOrClosed::ALL);
+        let search = match (round, rng.below(3)) {
+            (0, _) => "Ärzte".to_owned(),
+            (_, 0) => String::new(),
+            _ => part(&rng, &WORDS),
+        };
+        let state = if round == 0 { None } else { maybe(&rng, OpenOrClosed::ALL) };
         let read =
             async |after: Option<Cursor>, size| accounts::narrowed(&app.db, &permit, &search, state, after.as_ref(), size).await.unwrap();
         let listed = all(size(&rng), read).await;
         let is_wanted = |(name, id, closed_at): &&Account| {
-            reader.sees(*id) && name.to_ascii_lowercase().contains(&wanted(&search)) && shows(state, *closed_at)
+            reader.sees(*id) && name.to_ascii_lowercase().contains(&wanted_of_names(&search)) && shows(state, *closed_at)
         };
         let mut expected: Vec<&Account> = named.iter().filter(is_wanted).collect();
         expected.sort();

@@ -9,6 +9,7 @@ on_both_engines![
     a_view_is_its_savers_own_until_it_is_shared_with_a_role,
     a_view_keeps_what_its_list_knows_and_no_number,
     a_view_of_the_audit_keeps_the_one_thing_that_it_is_about,
+    a_view_of_a_list_of_each_account_or_line_is_kept_without_what_was_searched_for,
     a_view_is_renamed_and_deleted_as_it_was_seen,
     columns_are_kept_for_who_has_chosen_them,
 ];
@@ -82,6 +83,31 @@ async fn a_view_of_the_audit_keeps_the_one_thing_that_it_is_about(app: &TestApp)
     assert_eq!(kept.fields, [field("subject", &about), field("outcome", "done")]);
 }
 
+async fn a_view_of_a_list_of_each_account_or_line_is_kept_without_what_was_searched_for(app: &TestApp) {
+    let save = async |list, fields: &[ViewField]| views::save(&app.db, &app.now, &app.staff, list, "A view", fields, None).await;
+    for (list, fields) in [
+        (ListKind::Users, vec![field("q", "gr"), field("state", "closed")]),
+        (ListKind::Contacts, vec![field("state", "closed")]),
+        (ListKind::Conversations, vec![field("state", "held"), field("sort", "oldest")]),
+        (ListKind::Connections, vec![field("q", "lake"), field("state", "refused")]),
+        (ListKind::Unknown, vec![field("show", "aside")]),
+    ] {
+        save(list, &fields).await.unwrap();
+        let kept = views::read(&app.db, &app.staff, list).await.unwrap().views.remove(0);
+        assert_eq!(kept.fields, fields, "{list:?}");
+    }
+    // What is searched for among contacts is its searcher's alone; what is not narrowed is no view.
+    for (list, fields) in [
+        (ListKind::Conversations, vec![field("found", "00000000-0000-0000-0000-000000000001")]),
+        (ListKind::Unknown, vec![field("q", "+1 202 555 0143")]),
+        (ListKind::Staff, vec![field("q", "sam")]),
+        (ListKind::Blasts, vec![field("state", "sent")]),
+        (ListKind::Lines, vec![]),
+    ] {
+        assert!(matches!(save(list, &fields).await, Err(Problem::Invalid { .. })), "{list:?}");
+    }
+}
+
 async fn a_view_is_renamed_and_deleted_as_it_was_seen(app: &TestApp) {
     save(app, &app.staff, "One", None).await.unwrap();
     save(app, &app.staff, "Two", None).await.unwrap();
@@ -112,4 +138,9 @@ async fn columns_are_kept_for_who_has_chosen_them(app: &TestApp) {
     assert_eq!(read(&sam).await, Some(vec!["label".to_owned(), "added".to_owned()]), "in the list's order");
     choose(&[]).await;
     assert_eq!((read(&sam).await, read(&app.staff).await), (Some(Vec::new()), None));
+    // Each list has its own.
+    for (list, column) in [(ListKind::Connections, "heard"), (ListKind::Staff, "roles"), (ListKind::Blasts, "left_out")] {
+        views::choose_columns(&app.db, &sam, list, &["label".to_owned(), column.to_owned()]).await.unwrap();
+        assert_eq!(views::read(&app.db, &sam, list).await.unwrap().columns, Some(vec![column.to_owned()]), "{list:?}");
+    }
 }
