@@ -1,5 +1,5 @@
 # The commands a newcomer needs. Everything they need they install themselves: see .ci/setup.
-.PHONY: run test service-test crash-test browser-test check lint browser-lint accessibility release-test screens bench soak kill-test fuzz audit sdk-check build setup
+.PHONY: run test service-test crash-test browser-test check lint browser-lint accessibility release-test screens pictures bench soak kill-test fuzz audit sdk-check build setup
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
@@ -30,7 +30,8 @@ browser-lint: setup
 	. .ci/env.sh
 	cargo clippy --package app --lib --no-default-features --features split --target wasm32-unknown-unknown -- -D warnings
 
-## make test   every test, on SQLite and on a private PostgreSQL, then Playwright in a real Chromium; or one of the three parts
+## make test   every test but those of `make accessibility`, on SQLite and on a private PostgreSQL, then Playwright in a real Chromium;
+##             or one of its three parts
 test: service-test crash-test browser-test
 
 service-test: build
@@ -69,6 +70,12 @@ screens: build
 	. .ci/env.sh
 	npx playwright test --config end2end/playwright.config.ts end2end/tests/screens.spec.ts --update-snapshots=all
 
+## make pictures  takes the README's pictures anew
+pictures: build
+	.ci/setup test
+	. .ci/env.sh
+	npx playwright test --config end2end/pictures.config.ts
+
 ## make bench  the speed figures: SCALE=full for the sizes of the goals, ONLY=hold for one. ONLY=interaction and ONLY=lighthouse need
 ##             npm's packages and Chromium (.ci/setup test), ONLY=django needs PyPI's: they run only so, and say what is missing
 bench: setup
@@ -78,23 +85,23 @@ bench: setup
 	export WASM_BROTLI
 	.ci/postgres run cargo run --release --package bench
 
-## make soak   random schedules of crashes and faults, counted: SCHEDULES=1000 SEED=7, BREAK=<guard>, ENGINE=postgres
-soak: setup
+# Runs the test of a module whose size the environment says.
+define as_told
 	. .ci/env.sh
-	soak=(cargo test --quiet --workspace --test it -- --ignored --exact soak::as_told_by_the_environment --nocapture)
-	if [ "$${ENGINE:-sqlite}" = postgres ]; then exec .ci/postgres run "$${soak[@]}"; fi
+	told=(cargo test --quiet --workspace --test it -- --ignored --exact $(1)::as_told_by_the_environment --nocapture)
+	if [ "$${ENGINE:-sqlite}" = postgres ]; then exec .ci/postgres run "$${told[@]}"; fi
 	# Workers die in it, machines do not: the databases may lie in memory.
 	if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
-	exec "$${soak[@]}"
+	exec "$${told[@]}"
+endef
+
+## make soak   random schedules of crashes and faults, counted: SCHEDULES=1000 SEED=7, BREAK=<guard>, ENGINE=postgres
+soak: setup
+	$(call as_told,soak)
 
 ## make kill-test  workers of a line's transfer killed while everybody writes, counted: ROUNDS=50 SEED=3, MESSAGES=100000, BREAK=<guard>, ENGINE=postgres
 kill-test: setup
-	. .ci/env.sh
-	kill_test=(cargo test --quiet --workspace --test it -- --ignored --exact kill_test::as_told_by_the_environment --nocapture)
-	if [ "$${ENGINE:-sqlite}" = postgres ]; then exec .ci/postgres run "$${kill_test[@]}"; fi
-	# Workers die in it, machines do not: the databases may lie in memory.
-	if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
-	exec "$${kill_test[@]}"
+	$(call as_told,kill_test)
 
 ## make fuzz   the fuzz targets for long: TARGET=posts for one, SECONDS_EACH=3600
 fuzz: setup
@@ -103,7 +110,7 @@ fuzz: setup
 	# The same versions as the program's, in a workspace of its own. The code is safe Rust: no sanitizer, and so no nightly, is needed.
 	cp Cargo.lock fuzz/long/Cargo.lock
 	cd fuzz
-	for target in $${TARGET:-carrier ringcentral api phones cursors posts cells}; do
+	for target in $${TARGET:-carrier ringcentral api phones cursors posts cells consents exports}; do
 	  mkdir -p long/corpus/$$target
 	  cargo fuzz run --fuzz-dir long --sanitizer none $$target long/corpus/$$target seeds/$$target -- -max_total_time=$${SECONDS_EACH:-600} -max_len=60000
 	done
@@ -113,7 +120,7 @@ audit: setup
 	.ci/audit
 
 ## make sdk-check  drives the sandbox with RingCentral's own SDKs: two for JavaScript, one for Python
-sdk-check:
+sdk-check: setup
 	. .ci/env.sh
 	cargo build --package server
 	cd end2end/sdk

@@ -1,4 +1,4 @@
-# Sourced by the Makefile, .ci/setup and .ci/run: which toolchain, and where its tools are.
+# Sourced by the Makefile, .ci/setup and .ci/audit: which toolchain, and where its tools are.
 # It installs nothing and may be sourced at any time; `.ci/setup` makes what it points at.
 
 SWITCHYARD_ROOT=${SWITCHYARD_ROOT:-$(git rev-parse --show-toplevel 2>/dev/null || pwd)}
@@ -23,5 +23,8 @@ else
   SWITCHYARD_TOOLCHAIN=rustup
 fi
 export SWITCHYARD_TOOLCHAIN
+
+# installed <tool> <version>: whether it is there, in this version.
+installed() { "$SWITCHYARD_TOOLS/bin/$1" --version 2>/dev/null | grep -qF " $2"; }
 
 export PATH="$SWITCHYARD_TOOLS/bin:$SWITCHYARD_ROOT/node_modules/.bin:$PATH"

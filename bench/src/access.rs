@@ -31,6 +31,7 @@ pub(crate) async fn console(w: &World) -> String {
         web: Web::default(),
         alone: Alone { lines: 10, rows: 10_000, at_once: 100 },
         environment: None,
+        window: switchyard::sync::ReleaseWindow::default(),
     };
     let router = application::router(&w.db, &w.now, site, None, &w.stop).unwrap();
     let stop = w.stop.clone();

@@ -82,6 +82,7 @@ async fn fill(w: &World, messages: u64, held: u64) {
     }
     while blast::record_next(&w.db, &w.now).await.unwrap() {}
     w.carrier_takes_what_is_held().await;
+    w.settle().await;
 }
 
 type Inbound = Batcher<Incoming, Result<Received, String>>;

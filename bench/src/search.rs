@@ -43,12 +43,15 @@ impl Bench {
         figures::sum_up(&w.db, &w.now).await.unwrap();
         w.settle().await;
         let one = of_one(&w, lines[0].1).await;
-        let texts: [(&str, &Member, Typed); 8] = [
+        let texts: [(&str, &Member, Typed); 10] = [
             ("three digits of a line", &w.member, |_| "999".to_owned()),
             ("six digits of a line", &w.member, |n| format!("5000{:02}", n % 20)),
             ("three digits of a line, one account", &one, |_| "999".to_owned()),
             ("last four digits of a contact", &w.member, |n| format!("{:04}", n * 31 % 10_000)),
             ("last four digits of a contact, one account", &one, |n| format!("{:04}", n * 31 % 10_000)),
+            // All of them begin so.
+            ("first digits of a contact", &w.member, |_| "+99900010".to_owned()),
+            ("first digits of a contact, one account", &one, |_| "+99900010".to_owned()),
             ("two letters of a name", &w.member, |n| FIRST[(n % 20) as usize][..2].to_owned()),
             ("two letters of a name, one account", &one, |n| FIRST[(n % 20) as usize][..2].to_owned()),
             ("nothing there", &w.member, |n| format!("zebra {n}")),

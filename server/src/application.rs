@@ -19,7 +19,7 @@ use switchyard::clock::Now;
 use switchyard::db::{Db, Engine as DbEngine};
 use switchyard::erasure;
 use switchyard::figures;
-use switchyard::messaging::carrier::Carrier;
+use switchyard::messaging::carrier::{self, Carrier};
 use switchyard::messaging::{blast, idempotency, outbound};
 use switchyard::retention;
 use switchyard::ringcentral::Client;
@@ -29,7 +29,7 @@ use switchyard::search;
 use switchyard::secret::Keyring;
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Passwords, SessionRows};
-use switchyard::sync::{self, Agents, Engine, EngineConfig};
+use switchyard::sync::{self, Agents, Engine, EngineConfig, ReleaseWindow};
 use switchyard::undo;
 use switchyard::utilities::{Worker, WorkerConfig};
 use switchyard::work::is_my_turn;
@@ -180,6 +180,8 @@ pub struct Site {
     pub alone: Alone,
     /// Which installation this is; none is named in production.
     pub environment: Option<String>,
+    /// How much of what is held a contact's reply releases.
+    pub window: ReleaseWindow,
 }
 
 /// Every route of the server.
@@ -207,7 +209,7 @@ pub fn router(db: &Db, now: &Now, site: Site, metrics: Option<PrometheusHandle>,
     }
     let machines = Router::new()
         .merge(api::router(db.clone(), now.clone()))
-        .merge(webhooks::Webhooks::new(db.clone(), now.clone(), secrets).router())
+        .merge(webhooks::Webhooks::new(db.clone(), now.clone(), secrets, site.window).router())
         .merge(webhooks::ringcentral::Hooks::new(db.clone(), now.clone(), site.keys).router())
         .merge(health(db.clone(), now.clone(), metrics, site.web.metrics_token, stop.clone()))
         .layer(middleware::map_response(console::not_stored));
@@ -247,6 +249,16 @@ async fn figures(
             metrics::gauge!("switchyard_lane_lag_seconds").set(lag.as_secs_f64());
         }
         Err(error) => tracing::warn!(%error, "the backlog could not be read"),
+    }
+    match carrier::failing(&db, &now).await {
+        Ok(failing) => {
+            let at = now.at();
+            let lasts = failing.as_ref().map_or(Duration::ZERO, |failing| at.since(failing.since));
+            let parked = failing.and_then(|failing| failing.until).map_or(Duration::ZERO, |until| until.since(at));
+            metrics::gauge!("switchyard_carrier_failing_seconds").set(lasts.as_secs_f64());
+            metrics::gauge!("switchyard_carrier_parked_seconds").set(parked.as_secs_f64());
+        }
+        Err(error) => tracing::warn!(%error, "how the carrier stands could not be read"),
     }
     let text = metrics.map(|handle| handle.render()).unwrap_or_default();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()

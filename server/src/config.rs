@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use switchyard::staff::approvals::Alone;
+use switchyard::sync::ReleaseWindow;
 use switchyard::utilities::WorkerConfig;
 use tokio_util::sync::CancellationToken;
 
@@ -128,7 +129,7 @@ pub struct Settings {
     /// first. `demo` makes one in a file of its own when there is none.
     #[arg(long, env = "SECRET_KEY", hide_env_values = true, default_value = "")]
     pub secret_key: String,
-    /// SMS to send a second, at most.
+    /// SMS to send a second, at most, of all processes together.
     #[arg(long, env = "SMS_PER_SECOND", default_value_t = 50)]
     pub sms_per_second: u32,
     /// Where RingCentral reaches the webhooks, if not at the public URL.
@@ -140,6 +141,13 @@ pub struct Settings {
     /// An accepted post is listed within so many milliseconds; an assumption, RingCentral documents none.
     #[arg(long, env = "RINGCENTRAL_SETTLE_MS", default_value_t = 20_000)]
     pub ringcentral_settle_ms: u64,
+    /// Of what is held, messages that were sent longer ago than so many days are not posted when the contact writes; the post says how
+    /// many it leaves out.
+    #[arg(long, env = "RELEASE_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub release_days: u16,
+    /// At most the newest so many of what is held are posted when the contact writes.
+    #[arg(long, env = "RELEASE_MESSAGES", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub release_messages: u16,
     /// Conversations that are delivered at the same time.
     #[arg(long, env = "LANES", default_value_t = 32)]
     pub lanes: usize,
@@ -358,6 +366,11 @@ impl Settings {
         Alone { lines: self.lines_alone, rows: self.rows_alone, at_once: self.rows_at_once.into() }
     }
 
+    /// How much of what is held a contact's reply releases.
+    pub fn window(&self) -> ReleaseWindow {
+        ReleaseWindow { reach: Duration::from_secs(u64::from(self.release_days) * 24 * 60 * 60), most: self.release_messages }
+    }
+
     /// Where RingCentral reaches the webhooks.
     pub fn webhook_url(&self) -> String {
         self.ringcentral_webhook_url.clone().unwrap_or_else(|| self.public_url())
@@ -460,6 +473,22 @@ mod tests {
         );
         assert!(environment(&["--environment", ""]).is_err());
         assert!(environment(&["--environment", "a name that fits above no page at all"]).is_err());
+    }
+
+    #[test]
+    fn the_window_of_a_release_is_what_was_set_and_nothing_that_releases_none() {
+        let window = |arguments: &[&str]| {
+            let cli = Cli::try_parse_from([&["switchyard", "serve"], arguments].concat()).map_err(|error| error.to_string())?;
+            let Command::Serve(settings) = cli.command else { unreachable!("serve was asked for") };
+            Ok::<_, String>(settings.window())
+        };
+        assert_eq!(window(&[]), Ok(ReleaseWindow::default()));
+        let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+        let set = window(&["--release-days", "30", "--release-messages", "50"]);
+        assert_eq!(set, Ok(ReleaseWindow { reach: days(30), most: 50 }));
+        for (option, value) in [("--release-days", "0"), ("--release-days", "3651"), ("--release-messages", "0")] {
+            assert!(window(&[option, value]).is_err(), "{option} {value}");
+        }
     }
 
     #[test]

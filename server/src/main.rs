@@ -127,6 +127,7 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
         web,
         alone: settings.alone(),
         environment: settings.environment().map_err(StartError)?,
+        window: settings.window(),
     };
     let router = application::router(&db, &now, site, Some(metrics), &stop)?;
     let mut workers = application::workers(&settings, http, keys)?.start(&db, &now, &stop);

@@ -1,33 +1,6 @@
 //! The carrier: takes SMS and MMS over HTTP, tells what became of them, and has handsets that text back.
-//! The one rule: a reference is sent once, however often it is handed over. What follows is Switchyard's carrier contract.
-//!
-//! # Handing over a message
-//!
-//! `POST /carrier/v1/messages` with `Authorization: Bearer <key>`:
-//!
-//! ```json
-//! {"reference": "unique for each message", "from": "+12025550100", "to": "+12025550143", "text": "…", "media": ["https://…"]}
-//! ```
-//!
-//! - `202 {"id", "reference", "accepted_at"}`: the carrier has it and will send it once. `accepted_at` is RFC 3339.
-//! - `200` with the same body: it had this reference already, and nothing more is sent. A caller that did not hear the answer
-//!   repeats the call with the same reference for as long as it likes.
-//! - `400` or `422 {"error": {"code", "message"}}` with the code `invalid_number`, `unreachable` or `refused`: definite; the
-//!   message was not sent and will not be.
-//! - `401`: the key is wrong; nothing was looked at.
-//! - `429` with `Retry-After` in seconds: not taken, to be repeated then.
-//! - `5xx`, or no answer: it may have been taken; to be repeated with the same reference.
-//!
-//! # What the carrier calls
-//!
-//! - `POST {base}/webhooks/carrier/{name}/status`: what became of a message.
-//!   `{"id", "reference", "from", "status": "delivered" | "failed", "error": null | "…", "at"}`
-//! - `POST {base}/webhooks/carrier/{name}/messages`: a text from a handset. `to` begins with the line; the other numbers of a
-//!   group text follow. `{"id", "from", "to": ["…"], "text", "media": [{"url", "content_type"}], "sent_at"}`
-//!
-//! Both are repeated with growing pauses until they are answered with a 2xx, and may come twice and out of order. Both carry
-//! `Switchyard-Signature: t=<unix seconds>,v1=<hex>`, where the hex is HMAC-SHA256 under the shared secret over the digits of
-//! `t`, a full stop, and the body's bytes.
+//! The one rule: a reference is sent once, however often it is handed over. It speaks Switchyard's carrier contract (`docs/carrier.md`)
+//! under `/carrier`, and repeats its webhooks with growing pauses until they are answered with a 2xx.
 
 use super::answer::{Answer, Call};
 use super::journal::{Entry, Kind};
