@@ -378,7 +378,8 @@ fn rounds(count: usize, seed: u64, messages: usize, broken: Option<UtilityGuard>
             some.dedup();
             some.into_iter().map(|n| POINTS[n]).collect()
         }
-        (_, Some(UtilityGuard::Checkpoint)) => vec!["utility_checkpoint"],
+        // Opt-ins are reset in the end, whatever became of them before: what is missed of conversations stays missed.
+        (_, Some(UtilityGuard::Checkpoint)) => vec!["utility_checkpoint_conversation"],
         _ => Vec::new(),
     };
     kinds.into_iter().zip(seed..).map(|(kind, seed)| Round { kind, seed, messages, broken, points: points(kind) }).collect()

@@ -156,7 +156,7 @@ impl Worker {
             .await;
         if let Some((step, batch)) = seen.filter(|(_, batch)| batch.flipped.is_none()) {
             self.db.work(async |tx| self.checkpoint(tx, held.id, &step, &batch).await).await?;
-            faults::point("utility_checkpoint");
+            faults::point(&format!("utility_checkpoint_{}", step.name));
         }
         Ok(looked)
     }
