@@ -15,6 +15,7 @@ pub use bell::Bell;
 
 use crate::types::{Change, Problem};
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use serde::Serialize;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Arguments, Database, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, Type, query_as_with, query_with};
@@ -361,6 +362,11 @@ impl Db {
             Pools::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// A list as the one argument of a set-wise statement, which reads it with `json_each($1)`, or what a column keeps, as JSON.
+pub(crate) fn json(rows: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(rows).expect("lists, texts and numbers can always be written as JSON")
 }
 
 /// A page's rows and one more, which says whether another page follows.

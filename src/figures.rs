@@ -8,8 +8,7 @@ mod home;
 pub(crate) use home::{activity, held};
 
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, Tx, json};
 use crate::types::{AccountId, Age, Deliveries, FailureKind, Span, Timestamp, Waiting};
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -8,9 +8,8 @@
 //! `Step::run`.
 
 use crate::clock::Now;
-use crate::db::{Db, Result as Done, Tx};
+use crate::db::{Db, Result as Done, Tx, json};
 use crate::directory::{accounts, contacts, findings, integration, lines, people, users};
-use crate::messaging::inbound::json;
 use crate::messaging::{blast, unknown};
 use crate::staff::{Actor, Member, Permit};
 use crate::sync;

@@ -33,7 +33,7 @@ pub(crate) use view::{oldest_failed, oldest_standing};
 pub use worker::{Sleeper, Worker, WorkerConfig};
 
 use crate::clock::Now;
-use crate::db::{Db, Error, Tx};
+use crate::db::{Db, Error, Tx, json};
 use crate::staff::{Actor, Member, Permit, Scope};
 use crate::types::{AccountId, BulkAct, LineId, Plan, Problem, RunId, UtilityAbout, UtilityKind};
 use crate::work::faults::UtilityGuard;
@@ -348,7 +348,7 @@ impl From<Problem> for Stop {
 pub(crate) async fn keep(tx: &mut Tx, work: &Work<'_>, body: &impl serde::Serialize) -> crate::db::Result<()> {
     tx.run(
         "insert into utility_record (run_id, id, step, body) values ($1, $2, $3, $4)",
-        (work.run, work.now.id(), work.step.to_owned(), crate::messaging::inbound::json(body)),
+        (work.run, work.now.id(), work.step.to_owned(), json(body)),
     )
     .await?;
     Ok(())

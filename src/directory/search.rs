@@ -2,8 +2,7 @@
 //!
 //! The rule: the text is the beginning of a key that an index carries, and the scope is asked of the few rows that it leads to.
 
-use crate::db::{Db, Result, Tx, one_more};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, Tx, json, one_more};
 use crate::search::{PartOfNumber, Prefix, of_contacts};
 use crate::staff::{Permit, Seen, may};
 use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, LineId, LineRow, Part, PhoneNumber};

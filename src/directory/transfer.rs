@@ -8,8 +8,7 @@ mod contacts;
 pub(crate) use contacts::{Contacts, WayBack, move_contacts, move_contacts_alone, restore_contacts};
 
 use crate::clock::Now;
-use crate::db::{Result, Sql, Tx};
-use crate::messaging::inbound::json;
+use crate::db::{Result, Sql, Tx, json};
 use crate::types::{AccountId, Change, LineId, ResponderId, RunId, UserId};
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@
 use super::accounts::{no_such_account, standing};
 use super::{begin_of, lines, past, short_text};
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx, one_more};
+use crate::db::{Db, Result, Tx, json, one_more};
 use crate::staff::{Entry, Permit, Scope, may, record};
 use crate::types::{AccountId, Change, Cursor, LineId, OpenOrClosed, Page, Problem, Timestamp, UserDetail, UserId, UserRow};
 use crate::undo::{self, Step};
@@ -384,7 +384,7 @@ async fn give_access(tx: &mut Tx, now: &Now, account: AccountId, id: UserId, lin
              where l.account_id = $1 and l.id in (select unhex(j.value->>0, '-') from json_each($3) j)
              on conflict do nothing
              returning line_id",
-            (account, id, crate::messaging::inbound::json(&lines)),
+            (account, id, json(&lines)),
         )
         .await?;
     for (line,) in &given {

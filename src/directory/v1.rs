@@ -5,8 +5,7 @@
 use super::lines::search_text;
 use super::short_text;
 use crate::clock::Now;
-use crate::db::{Result, Tx};
-use crate::messaging::inbound::json;
+use crate::db::{Result, Tx, json};
 use crate::staff::{Actor, Entry, record};
 use crate::types::{AccountId, Change, IntegrationType, LineId, PhoneNumber, Problem};
 use serde::{Deserialize, Serialize};

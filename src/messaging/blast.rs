@@ -19,10 +19,10 @@ pub(crate) use edit::set_back;
 pub(crate) use needs::waiting;
 
 use super::consent;
-use super::inbound::{self, json};
+use super::inbound;
 use super::outbound::{self, Outgoing};
 use crate::clock::Now;
-use crate::db::{Db, Error, Result, Tx};
+use crate::db::{Db, Error, Result, Tx, json};
 use crate::directory::lines::no_such_line;
 use crate::staff::{Actor, Entry, Permit, may, record};
 use crate::sync;

@@ -9,7 +9,7 @@ pub(crate) mod import;
 pub use by_hand::{SetByHand, of, set};
 
 use crate::clock::Now;
-use crate::db::{Result, Tx};
+use crate::db::{Result, Tx, json};
 use crate::types::{AccountId, LineId, PhoneNumber, Timestamp};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -173,7 +173,7 @@ pub(super) async fn write(tx: &mut Tx, now: &Now, at: Timestamp, given: &[Given]
              set account_id = excluded.account_id, state = excluded.state, source = excluded.source, evidence = null,
                  at = case when consent.at > excluded.at and consent.at <= $2 then consent.at else excluded.at end
              where excluded.at >= consent.at or consent.at > $2 or (excluded.state = 'opted_out' and consent.state <> 'opted_out')",
-            (super::inbound::json(&rows), at),
+            (json(&rows), at),
         )
         .await?;
     }
@@ -181,7 +181,7 @@ pub(super) async fn write(tx: &mut Tx, now: &Now, at: Timestamp, given: &[Given]
         tx.run(
             "delete from erased_opt_out
              where (line_id, number_hash) in (select unhex(j.value->>0, '-'), j.value->>1 from json_each($1) j)",
-            [super::inbound::json(&said_anew)],
+            [json(&said_anew)],
         )
         .await?;
     }
@@ -214,7 +214,7 @@ async fn remember(tx: &mut Tx, now: &Now, at: Timestamp, given: &[Given], became
          select unhex(j.value->>0, '-'), j.value->>1, unhex(j.value->>2, '-'), unhex(j.value->>3, '-'), j.value->>4, 'keyword',
            cast(j.value->>5 as bigint)
          from json_each($1) j",
-        [super::inbound::json(&events)],
+        [json(&events)],
     )
     .await?;
     Ok(())
@@ -231,7 +231,7 @@ async fn out_of(tx: &mut Tx, keys: &[Of<'_>]) -> Result<Out> {
              from json_each($1) j
              join consent c on c.line_id = unhex(j.value->>0, '-') and c.number = j.value->>1
              where c.state = 'opted_out'",
-            [super::inbound::json(keys)],
+            [json(keys)],
         )
         .await?;
     Ok(rows.into_iter().map(|(line, number, at, by_stop)| ((line, number), (at, by_stop))).collect())
@@ -271,7 +271,7 @@ async fn erased_of<'a>(tx: &mut Tx, given: &'a [Given]) -> Result<HashMap<Of<'a>
             "select e.line_id, e.number_hash, e.at
              from json_each($1) j
              join erased_opt_out e on e.line_id = unhex(j.value->>0, '-') and e.number_hash = j.value->>1",
-            [super::inbound::json(&hashes)],
+            [json(&hashes)],
         )
         .await?;
     let found: HashMap<(LineId, String), Timestamp> = found.into_iter().map(|(line, hash, at)| ((line, hash), at)).collect();
@@ -333,7 +333,7 @@ pub(super) async fn opted_out(tx: &mut Tx, line: LineId, numbers: &[PhoneNumber]
             "select c.number
              from consent c
              where c.line_id = $1 and c.number in (select j.value->>0 from json_each($2) j) and c.state = 'opted_out'",
-            (line, super::inbound::json(&numbers.iter().map(|n| [n]).collect::<Vec<_>>())),
+            (line, json(&numbers.iter().map(|n| [n]).collect::<Vec<_>>())),
         )
         .await?;
     let mut out: HashSet<PhoneNumber> = rows.into_iter().map(|(number,)| number).collect();
@@ -353,7 +353,7 @@ async fn erased(tx: &mut Tx, line: LineId, numbers: &[PhoneNumber]) -> Result<Ha
             "select e.number_hash
              from erased_opt_out e
              where e.line_id = $1 and e.number_hash in (select j.value->>0 from json_each($2) j)",
-            (line, super::inbound::json(&hashes)),
+            (line, json(&hashes)),
         )
         .await?;
     Ok(those_of(numbers, &hashes, found))
@@ -374,7 +374,7 @@ pub(crate) async fn erased_contacts(tx: &mut Tx, account: AccountId, numbers: &[
             "select e.number_hash
              from erased_contact e
              where e.account_id = $1 and e.number_hash in (select j.value->>0 from json_each($2) j)",
-            (account, super::inbound::json(&hashes)),
+            (account, json(&hashes)),
         )
         .await?;
     Ok(those_of(numbers, &hashes, found))
@@ -396,7 +396,7 @@ async fn keep_erased(tx: &mut Tx, (line, account): (LineId, AccountId), outs: &[
          from json_each($3) j
          where true
          on conflict (line_id, number_hash) do nothing",
-        (line, account, super::inbound::json(&rows)),
+        (line, account, json(&rows)),
     )
     .await?;
     Ok(())

@@ -1,9 +1,9 @@
 //! What messaging has of one contact of an account, and its erasure. An opt-out stays, as a hash.
 
-use super::inbound::{json, list_as_stored};
+use super::inbound::list_as_stored;
 use super::{consent, timeline};
 use crate::clock::Now;
-use crate::db::{Result, Tx};
+use crate::db::{Result, Tx, json};
 use crate::types::{AccountId, ConversationId, LineId, MessageId, PhoneNumber};
 
 /// What there is of a contact.

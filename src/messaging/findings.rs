@@ -1,8 +1,7 @@
 //! Lines that look blast-only and are not set to None.
 
 use super::consent;
-use super::inbound::json;
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, json};
 use crate::staff::{Permit, may};
 use crate::types::LineId;
 

@@ -2,7 +2,7 @@
 
 use super::consent::{self, Became, Keyword};
 use crate::clock::Now;
-use crate::db::{Db, Result, Sql, Tx};
+use crate::db::{Db, Result, Sql, Tx, json};
 use crate::figures::{self, Counter};
 use crate::sync::{self, Arrival, ReleaseWindow};
 use crate::types::{
@@ -39,11 +39,6 @@ pub enum Received {
     Repeated,
     /// Its number is no line of ours; it is kept and shown.
     UnknownLine,
-}
-
-/// A list as the one argument of a set-wise statement.
-pub(crate) fn json(rows: &(impl Serialize + ?Sized)) -> String {
-    serde_json::to_string(rows).unwrap_or_else(|_| "[]".to_owned())
 }
 
 /// Attachments or the other numbers of a group text as a column holds them.

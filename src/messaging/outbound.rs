@@ -9,10 +9,9 @@ mod sending;
 pub use delivery::{Delivery, delivered};
 pub use sending::{run, step};
 
-use super::inbound::json;
 use super::{consent, inbound};
 use crate::clock::Now;
-use crate::db::{Db, Result, Sql, Tx};
+use crate::db::{Db, Result, Sql, Tx, json};
 use crate::sync;
 use crate::types::{
     AccountId, BlastId, Change, ConversationId, IntegrationType, LineId, MessageId, MessageState, Origin, PhoneNumber, Problem, Timestamp,

@@ -2,9 +2,8 @@
 //!
 //! The rule: nothing that is still on its way loses its text. It is looked at again with the next pass.
 
-use super::inbound::json;
 use crate::clock::{Now, first_id_at};
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, json};
 use crate::directory::transfer::rests_with;
 use crate::sync;
 use crate::types::{AccountId, Change, LineId, MessageId, Timestamp};

@@ -1,7 +1,6 @@
 //! Reading messages: what a post needs of them.
 
-use crate::db::{Db, Result};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, json};
 use crate::sync::compose::Line;
 use crate::types::{ConversationId, Direction, LineId, Media, MessageId, MessageState, Origin, PhoneNumber, Timestamp};
 use std::collections::HashMap;

@@ -1,9 +1,8 @@
 //! What messaging owns of a line, and how it follows the line to another account.
 
 use crate::clock::Now;
-use crate::db::{Result, Sql, Tx};
+use crate::db::{Result, Sql, Tx, json};
 use crate::directory::transfer::{Fate, LineTable, Moving, moving};
-use crate::messaging::inbound::json;
 use crate::types::{AccountId, BlastId, BlastState, LineId, PhoneNumber, RunId, Timestamp};
 
 /// Messaging's entries of the list of what a line owns.

@@ -11,10 +11,10 @@ pub(crate) use aside::{are_lines_now, bring_one_back, forget_aside_before, set_o
 pub use aside::{bring_back, list_aside, set_aside};
 
 use super::consent::{self, Given, Keyword};
-use super::inbound::{Incoming, json, list_as_stored};
+use super::inbound::{Incoming, list_as_stored};
 use super::timeline::{media, others};
 use crate::clock::{Now, first_id_at};
-use crate::db::{Db, Result, Tx, one_more};
+use crate::db::{Db, Result, Tx, json, one_more};
 use crate::home::most_read;
 use crate::staff::{Permit, Seen, may};
 use crate::types::{

@@ -2,9 +2,9 @@
 //!
 //! The rule: they are history. Nothing is sent, nothing is held, no lane and no worker wakes, and nothing is written twice.
 
-use super::inbound::{json, list_as_stored};
+use super::inbound::list_as_stored;
 use crate::clock::Now;
-use crate::db::{Result, Tx};
+use crate::db::{Result, Tx, json};
 use crate::types::{AccountId, Change, ConversationId, Direction, LineId, Media, MessageId, MessageState, Origin, PhoneNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -5,8 +5,7 @@
 
 use super::client::{maybe_text_or_number, text_or_number};
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, Tx, json};
 use crate::types::{Change, ConnectionId, Timestamp};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};

@@ -4,8 +4,7 @@
 //! named that is gone, or that has moved to an account that its reader does not look after.
 
 use super::{Member, Permit, may};
-use crate::db::{Db, Result};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, json};
 use crate::types::{
     AccountId, AuditEntry, AuditSubject, BlastId, ConnectionId, ContactId, ConversationId, ErasureId, LineId, RoleId, RunId, StaffId,
     UserId,

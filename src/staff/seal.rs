@@ -5,8 +5,7 @@
 
 use super::{Actor, Entry, record};
 use crate::clock::Now;
-use crate::db::{Db, Result};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, json};
 use crate::types::{AuditOutcome, Timestamp};
 use sha2::{Digest, Sha256};
 use std::time::Duration;

@@ -7,8 +7,7 @@
 use super::roles::no_such_role;
 use super::{Entry, Member, record};
 use crate::clock::Now;
-use crate::db::{Db, Result as Done, Tx, is_duplicate};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result as Done, Tx, is_duplicate, json};
 use crate::staff::may;
 use crate::types::{Arrangement, ListKind, Permission, Problem, RoleId, SavedView, StaffId, ViewField, ViewId, without_numbers};
 use serde_json::{Value, json};

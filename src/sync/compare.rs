@@ -6,8 +6,7 @@
 use super::agents::plain;
 use super::compose::{reference_in, says};
 use crate::clock::Now;
-use crate::db::{Db, Result};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, json};
 use crate::messaging::timeline::{media, others};
 use crate::ringcentral::events::PostBody;
 use crate::ringcentral::{self, Call, Client, Connection, Group, Leave, Outcome};

@@ -2,8 +2,7 @@
 //! there; we say which.
 
 use crate::clock::Now;
-use crate::db::{Result, Tx};
-use crate::messaging::inbound::json;
+use crate::db::{Result, Tx, json};
 use crate::types::{ConversationId, LineId, MessageId};
 use std::collections::BTreeSet;
 

@@ -4,8 +4,7 @@
 //! it. Who may not see numbers finds by a whole one alone, so many times in a while, and each of those searches is in the audit.
 
 use crate::clock::Now;
-use crate::db::{Db, Result, one_more};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, json, one_more};
 use crate::search::Prefix;
 use crate::secret::Keyring;
 use crate::staff::throttle::{Subject, take};

@@ -1,8 +1,7 @@
 //! The lane's rows: holding, releasing in order, skipping. Every function runs in the transaction of what caused it.
 
 use crate::clock::Now;
-use crate::db::{Result, Sql, Tx};
-use crate::messaging::inbound::json;
+use crate::db::{Result, Sql, Tx, json};
 use crate::types::{AccountId, Change, ConversationId, IntegrationType, LineId, MessageId, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;

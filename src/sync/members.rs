@@ -5,8 +5,7 @@
 //! come first: these calls leave them half of the budget.
 
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, Tx, json};
 use crate::ringcentral::{self, Call, Client, Connection, Group, Leave, Membership, Outcome, Refusal};
 use crate::types::{AccountId, Change, ConnectionId, LineId, Timestamp, UserId};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,9 +2,8 @@
 
 use super::lane::shift;
 use crate::clock::{Now, first_id_at};
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, json};
 use crate::directory::transfer::rests_with;
-use crate::messaging::inbound::json;
 use crate::types::{AccountId, Change, ConversationId, LineId, MessageId, Timestamp};
 use std::collections::HashSet;
 

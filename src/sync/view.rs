@@ -1,8 +1,7 @@
 //! What staff see: the Sync list, one conversation's head. Only the columns that are shown, no counts over a
 //! table, every page by keyset.
 
-use crate::db::{Db, Result, one_more};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, json, one_more};
 use crate::staff::{Permit, Scope, Seen, may};
 use crate::types::{
     AccountId, ContactId, ConversationDetail, ConversationId, Cursor, IntegrationType, LineId, Page, PhoneNumber, Problem, ShownNumber,

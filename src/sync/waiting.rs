@@ -1,8 +1,7 @@
 //! What of conversations waits for RingCentral, counted for who would skip it at once: what is held, and what of ours is queued. What the
 //! contact wrote, and what a call is under way for, is counted beside it: it is left alone.
 
-use crate::db::{Db, Result};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, json};
 use crate::staff::{Permit, Scope, may};
 use crate::types::{ConversationId, LineId, MessageId, Skippable};
 use std::collections::HashMap;

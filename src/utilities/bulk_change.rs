@@ -6,8 +6,7 @@
 
 use super::{Asking, Batch, Leave, Proposal, StepPlan, Stop, Utility, Work, cells, pieces};
 use crate::bulk::{self, Act};
-use crate::db::Tx;
-use crate::messaging::inbound::json;
+use crate::db::{Tx, json};
 use crate::staff::{Actor, Member, may};
 use crate::types::{
     AccountId, BulkAct, BulkFilter, BulkRow, BulkWhich, FieldKind, FormField, IntegrationType, LineId, Obstacle, OpenOrClosed, Permission,

@@ -3,8 +3,7 @@
 
 use super::{Asking, Leave, Proposal, Reversed, log, state, utility, worker};
 use crate::clock::Now;
-use crate::db::{Db, Result as Done, Tx};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result as Done, Tx, json};
 use crate::staff::approvals::{self, Wish};
 use crate::staff::{Actor, Entry, Member, Proof, record};
 use crate::types::{

@@ -5,8 +5,7 @@
 
 use super::{Stop, Work, cells, count, log};
 use crate::clock::Now;
-use crate::db::{Db, Result as Done, Tx};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result as Done, Tx, json};
 use crate::types::{AccountId, PhoneNumber, RunEventKind, RunId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

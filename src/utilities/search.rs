@@ -1,7 +1,6 @@
 //! What a search everywhere finds of runs: those of lines and accounts that it found.
 
-use crate::db::{Db, Result, Sql, one_more};
-use crate::messaging::inbound::json;
+use crate::db::{Db, Result, Sql, json, one_more};
 use crate::staff::{Permit, may};
 use crate::types::{AccountId, FoundRun, LineId, Part};
 

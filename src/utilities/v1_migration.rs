@@ -8,10 +8,9 @@ mod file;
 mod plan;
 
 use super::{Asking, Batch, Leave, Proposal, Stop, Utility, Work, beside, cells, pieces};
-use crate::db::{Result as Done, Tx};
+use crate::db::{Result as Done, Tx, json};
 use crate::directory::{lines, v1 as directory};
 use crate::messaging::consent::erased_contacts;
-use crate::messaging::inbound::json;
 use crate::messaging::v1::{self as messaging, OldMessage, Thread};
 use crate::staff::{Member, may};
 use crate::types::{

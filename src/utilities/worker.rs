@@ -7,7 +7,7 @@ mod batch;
 
 use super::{log, state};
 use crate::clock::Now;
-use crate::db::{Db, Result, Sql};
+use crate::db::{Db, Result, Sql, json};
 use crate::types::{Change, RunError, RunEventKind, RunId, RunState, counted};
 use crate::work::faults::{self, UtilityGuard};
 use crate::work::{backoff, wait_for};
@@ -286,7 +286,7 @@ impl Worker {
                     .await?;
                 let (step, behind) = step.unwrap_or_default();
                 let error = RunError { text: text.clone(), what_to_do: what_to_do.clone(), step: step.clone(), behind };
-                tx.run("update utility_run set error = $2 where id = $1", (held.id, crate::messaging::inbound::json(&error))).await?;
+                tx.run("update utility_run set error = $2 where id = $1", (held.id, json(&error))).await?;
                 let place = format!("{step}, behind {}: {text}", counted(behind, "row", "rows"));
                 if for_good || failures >= self.config.tries {
                     state::go(tx, &self.now, held.id, state, RunState::Failed, None).await?;

@@ -4,9 +4,8 @@
 
 use super::{name_is_taken, no_such_account, short_text};
 use crate::clock::Now;
-use crate::db::{Db, Tx, is_duplicate, one_more};
+use crate::db::{Db, Tx, is_duplicate, json, one_more};
 use crate::directory::lines;
-use crate::messaging::inbound::json;
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, Change, IntegrationType, LineId, Problem};
 use crate::undo::{self, Step};

@@ -3,9 +3,8 @@
 //! The rule: what a person wrote of a contact is lost in neither account; of a number that both know, the other's name stays.
 
 use crate::clock::Now;
-use crate::db::{Result, Tx};
+use crate::db::{Result, Tx, json};
 use crate::messaging::consent::erased_contacts;
-use crate::messaging::inbound::json;
 use crate::types::{AccountId, ConversationId, LineId, PhoneNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

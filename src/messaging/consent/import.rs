@@ -6,8 +6,7 @@
 
 use super::{erased, erased_contacts, keep_erased};
 use crate::clock::Now;
-use crate::db::{Result, Tx};
-use crate::messaging::inbound::json;
+use crate::db::{Result, Tx, json};
 use crate::types::{AccountId, ConsentSource, LineId, PhoneNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};

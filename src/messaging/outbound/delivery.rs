@@ -3,9 +3,8 @@
 //! The rule: its word counts, however late it comes and whatever was written down meanwhile; the same again changes nothing.
 
 use super::super::carrier::from_reference;
-use super::super::inbound::json;
 use crate::clock::Now;
-use crate::db::{Db, Result};
+use crate::db::{Db, Result, json};
 use crate::sync::{self, NotReached};
 use crate::types::{AccountId, Change, ConversationId, LineId, MessageId};
 use std::collections::HashSet;

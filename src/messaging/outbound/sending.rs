@@ -3,9 +3,8 @@
 //! The rule: a claim runs out by itself, and the same message is sent again under the same reference.
 
 use super::super::carrier::{self, Carrier, Sent, Sms, Standing};
-use super::super::inbound::json;
 use crate::clock::Now;
-use crate::db::{Db, Result, Sql, Tx};
+use crate::db::{Db, Result, Sql, Tx, json};
 use crate::figures::{self, Counter};
 use crate::sync::{self, NotReached};
 use crate::types::{AccountId, BlastId, Change, ConversationId, LineId, MessageId, Origin, PhoneNumber, Timestamp};

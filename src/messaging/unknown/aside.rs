@@ -4,9 +4,9 @@
 //! brought back, nothing is marked any more.
 
 use crate::clock::Now;
-use crate::db::{Db, Result, Sql, Tx, one_more};
+use crate::db::{Db, Result, Sql, Tx, json, one_more};
 use crate::directory::short_text;
-use crate::messaging::inbound::{Incoming, json};
+use crate::messaging::inbound::Incoming;
 use crate::staff::{Entry, Permit, may, record};
 use crate::types::{AccountId, AsideNumber, Change, Cursor, LineId, Page, PhoneNumber, Problem, SetAside, Timestamp};
 use crate::undo::{self, Step};

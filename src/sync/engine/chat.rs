@@ -2,8 +2,7 @@
 
 use super::lease::{free, holds};
 use super::{Claim, ELSEWHERE, Engine, LOOK_AGAIN, Next, OTHER, new_reference};
-use crate::db::{Result, Tx};
-use crate::messaging::inbound::json;
+use crate::db::{Result, Tx, json};
 use crate::messaging::timeline;
 use crate::ringcentral::{self, Connection, Leave, Outcome, Refusal, events};
 use crate::sync::members;

@@ -3,8 +3,7 @@
 //! The rule: a lane is renewed only while its post can still be under way. A holder that hangs loses it like one that died.
 
 use super::{Claim, Engine};
-use crate::db::Sql;
-use crate::messaging::inbound::json;
+use crate::db::{Sql, json};
 use crate::types::{AccountId, ConversationId, LineId, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,9 +1,8 @@
 //! The lease of a lane: taken for one post, checked by its fence with each write, given back with when the lane is due again.
 
 use super::{Claim, Engine, Next, STALLED_AFTER, STALLED_AT_ONCE};
-use crate::db::{Result, Sql, Tx};
+use crate::db::{Result, Sql, Tx, json};
 use crate::figures::{self, Counter};
-use crate::messaging::inbound::json;
 use crate::ringcentral::{Call, Connection, Outcome};
 use crate::types::{AccountId, Change, ConversationId, FailureKind, LineId, Timestamp};
 use crate::work::backoff;

@@ -2,8 +2,7 @@
 
 use super::lease::{Refused, free, holds_all};
 use super::{Claim, Engine, LOOK_AHEAD, Next, OTHER, OpenIntent, Other, Prepared, STALLED_AT_ONCE, new_reference};
-use crate::db::Result;
-use crate::messaging::inbound::json;
+use crate::db::{Result, json};
 use crate::messaging::timeline;
 use crate::ringcentral::{self, Budget, Call, Connection, Leave};
 use crate::sync::compose::{self, Line};

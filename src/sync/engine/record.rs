@@ -3,9 +3,8 @@
 use super::lease::{free, holds, tell};
 use super::{CALLED_IN_VAIN, Claim, Engine, Next, OpenIntent, Posted, WATCH};
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, json};
 use crate::figures::{self, Counter};
-use crate::messaging::inbound::json;
 use crate::ringcentral::{Outcome, Refusal};
 use crate::sync::lane::{Shift, shift, shift_by};
 use crate::types::{Change, ConversationId, FailureKind, IntentId, LineId, MessageId, Timestamp};

@@ -1,7 +1,7 @@
 //! Reading an export: what each line of it says, or why it cannot be taken, with its number. No reason quotes what stands there.
 
+use crate::db::json;
 use crate::directory::v1::{OldContact, OldLine, name};
-use crate::messaging::inbound::json;
 use crate::messaging::v1::OldMessage;
 use crate::types::{Direction, IntegrationType, Media, MessageState, Origin, PhoneNumber, Timestamp};
 use crate::utilities::pieces;

@@ -2,7 +2,7 @@
 
 use super::file::{self, Bad, Read};
 use super::{CONTACTS, CONVERSATIONS, LINES, MESSAGES, Parameters, UNREADABLE, holds};
-use crate::messaging::inbound::json;
+use crate::db::json;
 use crate::types::{AccountId, Obstacle, Plan, PlanCount, Problem};
 use crate::utilities::{Asking, Proposal, StepPlan, beside, count, pieces, text_of};
 
