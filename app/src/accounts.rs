@@ -16,16 +16,15 @@ pub use user::UserPage;
 pub use users::UsersPage;
 
 use crate::fault::{Fault, Reply};
-use crate::frame::{Me, use_me};
+use crate::frame::use_me;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, Check, Choice, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, PageHead,
-    Pager, RowLink, Search, Select, SendForm, Sending, Table, Time, Tone, fault_of, field_error, grouped, icon, load, query_field, waits,
+    Badge, Button, ButtonLink, Cell, Check, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Icon, Loading, Look, PageHead, Pager,
+    RowLink, Search, SendForm, Sending, Table, Time, Tone, closed_badge, closed_filter, csv_url, fault_of, field_error, grouped, icon,
+    load, query_field, waits,
 };
 use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
-use leptos::wasm_bindgen::JsCast;
-use leptos_router::hooks::{use_location, use_params_map};
-use switchyard::types::{AccountDetail, AccountId, AccountRow, Cursor, ListKind, OpenOrClosed, Page, Permission, Problem, Timestamp};
+use switchyard::types::{AccountDetail, AccountId, AccountRow, Cursor, ListKind, OpenOrClosed, Page, Permission, Problem};
 
 #[cfg(feature = "ssr")]
 use {
@@ -70,17 +69,6 @@ pub async fn get_account(id: AccountId) -> Result<AccountDetail, Fault> {
     Ok(directory::accounts::detail(&services()?.db, &permit, id).await?)
 }
 
-/// What the path's `:id` names; `None` for what is no id.
-pub fn id_of_path<T: std::str::FromStr + Send + Sync + PartialEq + 'static>() -> Memo<Option<T>> {
-    let params = use_params_map();
-    Memo::new(move |_| params.with(|params| params.get_str("id").and_then(|id| id.parse().ok())))
-}
-
-/// The answer for a path that names nothing.
-pub fn mistyped() -> Fault {
-    Problem::not_found("There is nothing at this address. It may be mistyped.").into()
-}
-
 /// The views of an account.
 pub fn account_tabs(id: AccountId, sees_messages: bool) -> Vec<(&'static str, String)> {
     let mut tabs = vec![
@@ -100,94 +88,11 @@ pub fn above_account(id: AccountId, name: &str) -> Vec<(String, String)> {
     vec![("Accounts".to_owned(), "/accounts".to_owned()), (name.to_owned(), format!("/accounts/{id}"))]
 }
 
-/// A badge for what is closed; nothing for what is open.
-pub fn closed_badge(is_closed: bool) -> impl IntoView {
-    is_closed.then(|| view! { <Badge tone=Tone::Warning>"Closed"</Badge> })
-}
-
-/// Narrows a list to what is open, or closed.
-pub fn closed_filter(state: Signal<String>) -> impl IntoView {
-    let each = OpenOrClosed::ALL.iter().map(|state| Choice::new(state.as_str(), state.name()));
-    let choices = [Choice::new("", "Open and closed")].into_iter().chain(each).collect::<Vec<_>>();
-    view! {
-        <div class="w-[calc(50%-0.25rem)] sm:w-40">
-            <Select label="Open or closed" name="state" choices=choices value=state bare=true />
-        </div>
-    }
-}
-
-/// In place of a form that needs an account while there is none; `why` says what it is needed for.
-pub fn no_account(why: &'static str, me: &Me) -> impl IntoView + use<> {
-    let may_add = me.may_everywhere(Permission::ManageDirectory);
-    let first = if may_add { "Add the account first." } else { "Someone whose role holds on all accounts has to add it first." };
-    view! {
-        <div class="panel">
-            <Empty title="No account yet">
-                <span>{why} " " {first}</span>
-                {may_add
-                    .then(|| {
-                        view! {
-                            <ButtonLink href="/accounts/new" look=Look::Main>
-                                "Add an account"
-                            </ButtonLink>
-                        }
-                    })}
-            </Empty>
-        </div>
-    }
-}
-
-/// Since when something is closed, among its facts; nothing for what is open.
-pub fn closed_fact(closed_at: Option<Timestamp>) -> impl IntoView {
-    closed_at.map(|at| {
-        view! {
-            <dt>"Closed"</dt>
-            <dd>
-                <Time at=at />
-            </dd>
-        }
-    })
-}
-
-/// After a conflict: the way to look at what it is now. What was typed stays in the form until then.
-pub fn look_again(action: Sending, looks: RwSignal<u32>) -> impl IntoView {
-    let fault = fault_of(action);
-    let is_conflict = move || fault.with(|fault| fault.as_ref().is_some_and(|fault| matches!(fault.0, Problem::Conflict { .. })));
-    let here = use_location();
-    // Without the error that a plain form has brought back.
-    let clean = move || {
-        let search = here.search.get();
-        let fields = search.trim_start_matches('?').split('&').filter(|field| !field.is_empty() && !field.starts_with("__"));
-        let query = fields.collect::<Vec<_>>().join("&");
-        format!("{}?{query}", here.pathname.get()).trim_end_matches('?').to_owned()
-    };
-    view! {
-        <Show when=is_conflict>
-            <a
-                href=clean class="btn btn-sm h-9 self-start border-base-300 bg-base-100 text-sm font-medium"
-                on:click=move |event| {
-                    // Back to what is stored, or a field that was typed into would go on showing what was typed.
-                    let link = event_target::<web_sys::Element>(&event);
-                    if let Ok(Some(form)) = link.closest("form") {
-                        form.unchecked_into::<web_sys::HtmlFormElement>().reset();
-                    }
-                    action.clear();
-                    looks.update(|looks| *looks += 1);
-                }
-            >
-                "Look again"
-            </a>
-        </Show>
-    }
-}
-
 /// The list of accounts.
 #[component]
 pub fn AccountsPage() -> impl IntoView {
     let (q, state, after) = (query_field("q"), query_field("state"), query_field("after"));
     let arranged = Arranged::of(ListKind::Accounts);
-    let search = use_location().search;
-    let csv = Signal::derive(move || format!("/accounts.csv?{}", search.get()));
     let page = load(
         move || (q.get(), state.get(), after.get()),
         |(q, state, after)| list_accounts(q, state.parse().ok(), (!after.is_empty()).then_some(Cursor(after))),
@@ -196,7 +101,7 @@ pub fn AccountsPage() -> impl IntoView {
     view! {
         <PageHead title="Accounts">
             <ButtonLink href="/findings">"Findings"</ButtonLink>
-            <CsvLink href=csv />
+            <CsvLink href=csv_url("/accounts.csv") />
             <Suspense>
                 {move || Suspend::new(async move {
                     me.await

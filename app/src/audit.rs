@@ -6,12 +6,11 @@ use crate::fault::{Fault, Reply};
 use crate::history::HistoryRow;
 use crate::lines::AccountFilter;
 use crate::ui::{
-    Badge, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, PageHead, Pager, Select, Table, Time, Tone, load,
-    query_field,
+    Badge, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, PageHead, Pager, Select, Table, Time, Tone, csv_url,
+    load, query_field,
 };
 use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{AccountId, AuditOutcome, Cursor, LineId, ListKind, Page, StaffId};
 use uuid::Uuid;
@@ -132,12 +131,10 @@ pub fn AuditPage() -> impl IntoView {
     let arranged = Arranged::of(ListKind::Audit);
     let actions = load(|| (), |()| audit_actions());
     let is_narrowed = move || [who, action, account, line, subject, outcome].iter().any(|field| !field.get().is_empty());
-    let search = use_location().search;
-    let csv = Signal::derive(move || format!("/audit.csv?{}", search.get()));
     view! {
         <PageHead title="Audit">
             <ButtonLink href="/audit/retention">"How long it is kept"</ButtonLink>
-            <CsvLink href=csv />
+            <CsvLink href=csv_url("/audit.csv") />
         </PageHead>
         <p class="muted mb-4 max-w-3xl">
             "Every change, every refusal and every sight of personal data: by whom, when and from where. Entries are numbered and sealed within seconds: one that is altered or taken out afterwards is found by the check that engineers run."

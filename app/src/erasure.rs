@@ -5,11 +5,10 @@
 use crate::fault::{Fault, Reply};
 use crate::ui::{
     Button, ButtonLink, Cell, FaultView, Field, FormFault, Heads, Loading, Look, PageHead, Panel, RowLink, SendForm, Sending, Stat, Table,
-    Time, contact_number, fault_of, field_error, grouped, load, query_field, waits,
+    Time, contact_number, fault_of, field_error, grouped, id_of_path, load, mistyped, query_field, waits,
 };
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
-use switchyard::types::{AccountId, ErasureDetail, ErasureId, Problem};
+use switchyard::types::{AccountId, ErasureDetail, ErasureId};
 
 #[cfg(feature = "ssr")]
 use {
@@ -53,15 +52,6 @@ pub async fn erase_contact(id: ErasureId, confirm: String) -> Result<(), Fault> 
     // Another address than before: a page that is shown already reads itself anew.
     leptos_axum::redirect(&format!("/erasures/{id}?done=erased"));
     Ok(())
-}
-
-fn id_of_path<T: std::str::FromStr + Send + Sync + PartialEq + 'static>() -> Memo<Option<T>> {
-    let params = use_params_map();
-    Memo::new(move |_| params.with(|params| params.get_str("id").and_then(|id| id.parse().ok())))
-}
-
-fn mistyped() -> Fault {
-    Problem::not_found("There is nothing at this address. It may be mistyped.").into()
 }
 
 /// Asking for an erasure, and those that were done.

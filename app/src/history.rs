@@ -52,9 +52,27 @@ pub(crate) fn action_name(action: &str) -> String {
     name
 }
 
+/// A sentence for each action; `None` for one that this program does not know.
 #[cfg(feature = "ssr")]
 fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
+    of_directory(action, before, after).or_else(|| of_messages(action, before, after)).or_else(|| of_house(action, before, after))
+}
+
+/// What is done with accounts, their lines, people and contacts.
+#[cfg(feature = "ssr")]
+fn of_directory(action: &str, before: &Value, after: &Value) -> Option<Words> {
     Some(match action {
+        "account.edit" => ("Changed the account".to_owned(), account_in_words(before), account_in_words(after)),
+        "account.close" => {
+            let blasts = after.get("blasts_paused").and_then(Value::as_i64).filter(|n| *n > 0);
+            ("Closed the account".to_owned(), None, blasts.map(were_paused))
+        }
+        "account.reopen" => ("Opened the account again".to_owned(), None, None),
+        "account.see_contacts" => ("Saw names and numbers of the account’s contacts".to_owned(), None, None),
+        "account.add" => (format!("Added the account “{}”", word(after, "name").unwrap_or_default()), None, None),
+        "account.add_api_token" => ("Made a token for the account’s programs".to_owned(), None, word(after, "name")),
+        "account.revoke_api_token" => ("Revoked a token of the account’s programs".to_owned(), word(before, "name"), None),
+        "account.connect" => ("Connected the account to RingCentral".to_owned(), None, word(after, "base_url")),
         "line.edit" => ("Changed what the line is called".to_owned(), word(before, "label"), word(after, "label")),
         "line.close" => {
             let skipped = after.get("held_now_skipped").and_then(Value::as_i64).filter(|n| *n > 0);
@@ -68,47 +86,6 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
             let said = |value: &Value| Some(format!("{}: {}", word(value, "keyword")?, word(value, "reply")?));
             ("Changed an automatic reply".to_owned(), said(before), said(after))
         }
-        "account.edit" => ("Changed the account".to_owned(), account_in_words(before), account_in_words(after)),
-        "account.close" => {
-            let blasts = after.get("blasts_paused").and_then(Value::as_i64).filter(|n| *n > 0);
-            ("Closed the account".to_owned(), None, blasts.map(were_paused))
-        }
-        "account.reopen" => ("Opened the account again".to_owned(), None, None),
-        "account.see_contacts" => ("Saw names and numbers of the account’s contacts".to_owned(), None, None),
-        "user.edit" => {
-            let said = |value: &Value| Some(format!("{}, {}", word(value, "name")?, word(value, "email")?));
-            ("Changed a person of the account".to_owned(), said(before), said(after))
-        }
-        "user.close" => {
-            let lines = before.get("lines").and_then(Value::as_array).map_or(0, |lines| i64::try_from(lines.len()).unwrap_or(i64::MAX));
-            let lost = (lines > 0).then(|| format!("They lost access to {}", counted(lines, "line", "lines")));
-            (format!("Closed the person {}", word(before, "name").unwrap_or_default()), None, lost)
-        }
-        "user.reopen" => (format!("Opened the person {} again", word(after, "name").unwrap_or_default()), None, None),
-        "contact.add" => ("Added a contact".to_owned(), None, None),
-        "contact.edit" => {
-            let changed = after.get("changed").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-            let changed = changed.collect::<Vec<_>>().join(" and ");
-            ("Changed a contact".to_owned(), None, Some(changed).filter(|changed| !changed.is_empty()))
-        }
-        "contact.close" => ("Closed a contact".to_owned(), None, None),
-        "contact.reopen" => ("Opened a contact again".to_owned(), None, None),
-        "contact.see" => ("Saw a contact".to_owned(), None, None),
-        "consent.set" => {
-            let state = |value: &Value| word(value, "state")?.parse::<ConsentState>().ok().map(|state| state.name().to_owned());
-            let why = word(after, "reason").map(|why| format!(": {why}")).unwrap_or_default();
-            ("Set a contact’s consent by hand".to_owned(), state(before), state(after).map(|state| format!("{state}{why}")))
-        }
-        "blast.pause" => ("Paused a blast before it started".to_owned(), None, None),
-        "blast.see" => ("Saw what a blast says, or to whom it went".to_owned(), None, None),
-        "blast.take_file" => ("Took the recipients of a blast as a file, with their numbers".to_owned(), None, None),
-        "blast.edit" => {
-            let starts = |value: &Value| word(value, "starts_at");
-            let is_other_text = after.get("text").and_then(Value::as_bool) == Some(true);
-            let what = if is_other_text { "Changed what a blast says, before it started" } else { "Changed when a blast starts" };
-            let moved = starts(before) != starts(after);
-            (what.to_owned(), starts(before).filter(|_| moved), starts(after).filter(|_| moved))
-        }
         "line.add" => (format!("Added the line as “{}”", word(after, "label").unwrap_or_default()), None, type_name(after)),
         "line.integration_type" => {
             let skipped = after.get("held_now_skipped").and_then(Value::as_i64).filter(|n| *n > 0);
@@ -119,14 +96,6 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "line.transfer_done" => {
             ("Finished the line’s transfer: everything of it has moved".to_owned(), word(before, "account"), word(after, "account"))
         }
-        "utility.start" => ("Started a data utility".to_owned(), None, word(after, "summary")),
-        "utility.pause" => ("Paused a data utility".to_owned(), None, word(after, "summary")),
-        "utility.resume" => ("Resumed a data utility".to_owned(), None, word(after, "summary")),
-        "utility.take_result" => ("Took the result of a data utility as a file, with contacts’ numbers".to_owned(), None, None),
-        "utility.cancel" => ("Cancelled a data utility".to_owned(), None, word(after, "summary")),
-        "blast.cancel" => ("Cancelled a blast before it started".to_owned(), None, None),
-        "blast.cancel_rest" => ("Cancelled the rest of a blast that had begun".to_owned(), None, None),
-        "blast.resume" => ("Resumed a blast that was paused".to_owned(), None, None),
         "line.access" => {
             let state = |value: &Value| {
                 value.get("access").and_then(Value::as_bool).map(|access| if access { "Has access" } else { "No access" }.to_owned())
@@ -139,22 +108,63 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "line.remove_responder" => {
             (format!("Removed the responder “{}”", word(before, "keyword").unwrap_or_default()), word(before, "reply"), None)
         }
-        "account.add" => (format!("Added the account “{}”", word(after, "name").unwrap_or_default()), None, None),
-        "account.add_api_token" => ("Made a token for the account’s programs".to_owned(), None, word(after, "name")),
-        "account.revoke_api_token" => ("Revoked a token of the account’s programs".to_owned(), word(before, "name"), None),
-        "account.connect" => ("Connected the account to RingCentral".to_owned(), None, word(after, "base_url")),
-        "connection.pause" => ("Paused the connection to RingCentral".to_owned(), None, None),
-        "connection.resume" => ("Resumed the connection to RingCentral".to_owned(), None, None),
-        "connection.secrets" => ("Gave the connection new secrets".to_owned(), None, word(after, "client_id")),
-        "connection.try_people" => ("Had people looked for in RingCentral again".to_owned(), None, None),
-        "connection.remove" => {
-            let subscription = word(after, "subscription").map(|ended| format!("Subscription: {ended}"));
-            ("Removed the connection to RingCentral".to_owned(), word(before, "client_id"), subscription)
+        "line.see_contacts" => ("Saw the numbers of a line’s contacts".to_owned(), None, None),
+        "user.edit" => {
+            let said = |value: &Value| Some(format!("{}, {}", word(value, "name")?, word(value, "email")?));
+            ("Changed a person of the account".to_owned(), said(before), said(after))
         }
+        "user.close" => {
+            let lines = before.get("lines").and_then(Value::as_array).map_or(0, |lines| i64::try_from(lines.len()).unwrap_or(i64::MAX));
+            let lost = (lines > 0).then(|| format!("They lost access to {}", counted(lines, "line", "lines")));
+            (format!("Closed the person {}", word(before, "name").unwrap_or_default()), None, lost)
+        }
+        "user.reopen" => (format!("Opened the person {} again", word(after, "name").unwrap_or_default()), None, None),
         "user.add" => (format!("Added {} to the account", word(after, "name").unwrap_or_default()), None, None),
-        "staff.invite" => (format!("Invited {}", word(after, "name").unwrap_or_default()), None, None),
-        "staff.accept_invitation" => ("Accepted the invitation and set a password".to_owned(), None, None),
-        "staff.disable" => ("Disabled a member of the staff and ended their sessions".to_owned(), None, None),
+        "contact.add" => ("Added a contact".to_owned(), None, None),
+        "contact.edit" => {
+            let changed = after.get("changed").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+            let changed = changed.collect::<Vec<_>>().join(" and ");
+            ("Changed a contact".to_owned(), None, Some(changed).filter(|changed| !changed.is_empty()))
+        }
+        "contact.close" => ("Closed a contact".to_owned(), None, None),
+        "contact.reopen" => ("Opened a contact again".to_owned(), None, None),
+        "contact.see" => ("Saw a contact".to_owned(), None, None),
+        "contact.ask_erasure" => ("Asked for the erasure of a contact".to_owned(), None, word(after, "reference")),
+        "contact.see_erasure" => ("Saw the number of a contact who is to be erased".to_owned(), None, None),
+        "contact.erase" => {
+            let messages = after.get("messages").and_then(Value::as_i64).unwrap_or_default();
+            ("Erased a contact".to_owned(), None, Some(counted(messages, "message", "messages")))
+        }
+        "consent.set" => {
+            let state = |value: &Value| word(value, "state")?.parse::<ConsentState>().ok().map(|state| state.name().to_owned());
+            let why = word(after, "reason").map(|why| format!(": {why}")).unwrap_or_default();
+            ("Set a contact’s consent by hand".to_owned(), state(before), state(after).map(|state| format!("{state}{why}")))
+        }
+        _ => return None,
+    })
+}
+
+/// What is done with what is written, and on its way into RingCentral.
+#[cfg(feature = "ssr")]
+fn of_messages(action: &str, before: &Value, after: &Value) -> Option<Words> {
+    Some(match action {
+        "blast.pause" => ("Paused a blast before it started".to_owned(), None, None),
+        "blast.see" => ("Saw what a blast says, or to whom it went".to_owned(), None, None),
+        "blast.take_file" => ("Took the recipients of a blast as a file, with their numbers".to_owned(), None, None),
+        "blast.edit" => {
+            let starts = |value: &Value| word(value, "starts_at");
+            let is_other_text = after.get("text").and_then(Value::as_bool) == Some(true);
+            let what = if is_other_text { "Changed what a blast says, before it started" } else { "Changed when a blast starts" };
+            let moved = starts(before) != starts(after);
+            (what.to_owned(), starts(before).filter(|_| moved), starts(after).filter(|_| moved))
+        }
+        "blast.cancel" => ("Cancelled a blast before it started".to_owned(), None, None),
+        "blast.cancel_rest" => ("Cancelled the rest of a blast that had begun".to_owned(), None, None),
+        "blast.resume" => ("Resumed a blast that was paused".to_owned(), None, None),
+        "blast.take" => {
+            let to = after.get("recipients").and_then(Value::as_i64).unwrap_or_default();
+            (format!("Sent a blast to {}", counted(to, "number", "numbers")), None, None)
+        }
         "conversation.see" => ("Saw a conversation: the contact’s number and what was written".to_owned(), None, None),
         "conversation.see_found" => ("Saw contacts’ numbers that were searched for".to_owned(), None, None),
         "conversation.find" => {
@@ -163,14 +173,17 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
             let number = word(after, "number").map(|number| format!("{number}: {found}"));
             ("Searched for a contact by whole number".to_owned(), None, Some(number.unwrap_or(found)))
         }
-        "audit.see_numbers" => ("Saw numbers in the audit that were searched for".to_owned(), None, None),
-        "contact.ask_erasure" => ("Asked for the erasure of a contact".to_owned(), None, word(after, "reference")),
-        "contact.see_erasure" => ("Saw the number of a contact who is to be erased".to_owned(), None, None),
-        "contact.erase" => {
-            let messages = after.get("messages").and_then(Value::as_i64).unwrap_or_default();
-            ("Erased a contact".to_owned(), None, Some(counted(messages, "message", "messages")))
+        "conversation.reply" => ("Replied to a contact as the line".to_owned(), None, None),
+        "conversation.take_file" => {
+            ("Took a conversation as a file, with the contact’s number and what was written".to_owned(), None, None)
         }
-        "line.see_contacts" => ("Saw the numbers of a line’s contacts".to_owned(), None, None),
+        "conversation.retry" => ("Had a conversation’s deliveries tried at once".to_owned(), None, None),
+        "conversation.skip_held" => {
+            ("Skipped what was held in a conversation: it is not posted to RingCentral".to_owned(), fields(before), fields(after))
+        }
+        "conversation.restore_skipped" => ("Restored what was skipped at once in a conversation".to_owned(), fields(before), fields(after)),
+        "message.skip" => ("Skipped a message: it is not posted to RingCentral".to_owned(), state_name(before), state_name(after)),
+        "message.restore" => ("Restored a message that was not posted".to_owned(), state_name(before), state_name(after)),
         "sync.see_contacts" => ("Saw contacts’ numbers in the Sync list".to_owned(), None, None),
         "sync.take_file" => ("Took the Sync list as a file, with contacts’ numbers".to_owned(), None, None),
         "unknown.see" => ("Saw messages to unknown lines".to_owned(), None, None),
@@ -179,28 +192,35 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "unknown.bring_back" => ("Brought back a number that was set aside".to_owned(), aside_in_words(before), None),
         "finding.set_aside" => ("Set aside what was found about the line".to_owned(), None, aside_in_words(after)),
         "finding.bring_back" => ("Brought back what was found about the line".to_owned(), aside_in_words(before), None),
-        "retention.set" => ("Set how long personal data is kept".to_owned(), days(before), days(after)),
-        "audit.cut" => {
-            let up_to = after.get("number").and_then(Value::as_i64).unwrap_or_default();
-            let kept = after.get("days").and_then(Value::as_i64).map(|days| format!("Kept for {}", counted(days, "day", "days")));
-            (format!("Removed the entries up to number {up_to}"), None, kept)
+        "connection.pause" => ("Paused the connection to RingCentral".to_owned(), None, None),
+        "connection.resume" => ("Resumed the connection to RingCentral".to_owned(), None, None),
+        "connection.secrets" => ("Gave the connection new secrets".to_owned(), None, word(after, "client_id")),
+        "connection.try_people" => ("Had people looked for in RingCentral again".to_owned(), None, None),
+        "connection.remove" => {
+            let subscription = word(after, "subscription").map(|ended| format!("Subscription: {ended}"));
+            ("Removed the connection to RingCentral".to_owned(), word(before, "client_id"), subscription)
         }
+        "utility.start" => ("Started a data utility".to_owned(), None, word(after, "summary")),
+        "utility.pause" => ("Paused a data utility".to_owned(), None, word(after, "summary")),
+        "utility.resume" => ("Resumed a data utility".to_owned(), None, word(after, "summary")),
+        "utility.take_result" => ("Took the result of a data utility as a file, with contacts’ numbers".to_owned(), None, None),
+        "utility.cancel" => ("Cancelled a data utility".to_owned(), None, word(after, "summary")),
+        _ => return None,
+    })
+}
+
+/// What staff do among themselves, and what the console keeps watch over.
+#[cfg(feature = "ssr")]
+fn of_house(action: &str, before: &Value, after: &Value) -> Option<Words> {
+    Some(match action {
+        "staff.invite" => (format!("Invited {}", word(after, "name").unwrap_or_default()), None, None),
+        "staff.accept_invitation" => ("Accepted the invitation and set a password".to_owned(), None, None),
+        "staff.disable" => ("Disabled a member of the staff and ended their sessions".to_owned(), None, None),
         "staff.sign_in_fail" => {
             let as_whom = word(after, "name").map_or_else(|| "with an unknown e-mail".to_owned(), |name| format!("as {name}"));
             (format!("Failed to sign in {as_whom}"), None, None)
         }
         "staff.prove_fail" => ("Gave a wrong password or code".to_owned(), None, None),
-        "access.other_site" => ("A page of another site had a browser send something, and was refused".to_owned(), None, None),
-        "access.api_token" => ("A program sent an API token that is no account’s, and was refused".to_owned(), None, None),
-        "access.webhook" => ("A program sent a webhook that was not signed as it should be, and was refused".to_owned(), None, None),
-        "access.reach" => {
-            ("Named what an account has that they do not look after, and was told there is none".to_owned(), None, word(after, "path"))
-        }
-        "access.refuse" => {
-            let permission = word(after, "permission").and_then(|permission| permission.parse::<Permission>().ok());
-            let wanted = permission.map_or("open what is not theirs", Permission::sentence);
-            (format!("Wanted to {wanted}, and was refused"), None, word(after, "path"))
-        }
         "staff.enable" => ("Let a disabled member sign in again".to_owned(), None, None),
         "staff.reset" => {
             let lost = after.get("second_factor_removed").and_then(Value::as_bool) == Some(true);
@@ -227,6 +247,10 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "staff.set_second_factor" => ("Set up a second factor".to_owned(), None, None),
         "staff.remove_second_factor" => ("Removed their second factor".to_owned(), None, None),
         "staff.new_recovery_codes" => ("Made new recovery codes".to_owned(), None, None),
+        "staff.sign_in" => {
+            let with = after.get("second_factor").and_then(Value::as_bool) == Some(true);
+            (if with { "Signed in with a second factor" } else { "Signed in" }.to_owned(), None, None)
+        }
         "role.add" => (format!("Added the role {}", word(after, "name").unwrap_or_default()), None, None),
         "role.remove" => (format!("Removed the role {}", word(before, "name").unwrap_or_default()), None, None),
         "role.edit" => {
@@ -247,25 +271,24 @@ fn sentence(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "approval.approve" => ("Agreed as the second person".to_owned(), word(before, "summary"), word(after, "note")),
         "approval.decline" => ("Declined as the second person".to_owned(), word(before, "summary"), word(after, "note")),
         "approval.withdraw" => ("Took back what waited for a second person".to_owned(), word(before, "summary"), None),
-        "staff.sign_in" => {
-            let with = after.get("second_factor").and_then(Value::as_bool) == Some(true);
-            (if with { "Signed in with a second factor" } else { "Signed in" }.to_owned(), None, None)
+        "access.other_site" => ("A page of another site had a browser send something, and was refused".to_owned(), None, None),
+        "access.api_token" => ("A program sent an API token that is no account’s, and was refused".to_owned(), None, None),
+        "access.webhook" => ("A program sent a webhook that was not signed as it should be, and was refused".to_owned(), None, None),
+        "access.reach" => {
+            ("Named what an account has that they do not look after, and was told there is none".to_owned(), None, word(after, "path"))
         }
-        "blast.take" => {
-            let to = after.get("recipients").and_then(Value::as_i64).unwrap_or_default();
-            (format!("Sent a blast to {}", counted(to, "number", "numbers")), None, None)
+        "access.refuse" => {
+            let permission = word(after, "permission").and_then(|permission| permission.parse::<Permission>().ok());
+            let wanted = permission.map_or("open what is not theirs", Permission::sentence);
+            (format!("Wanted to {wanted}, and was refused"), None, word(after, "path"))
         }
-        "conversation.reply" => ("Replied to a contact as the line".to_owned(), None, None),
-        "conversation.take_file" => {
-            ("Took a conversation as a file, with the contact’s number and what was written".to_owned(), None, None)
+        "audit.see_numbers" => ("Saw numbers in the audit that were searched for".to_owned(), None, None),
+        "audit.cut" => {
+            let up_to = after.get("number").and_then(Value::as_i64).unwrap_or_default();
+            let kept = after.get("days").and_then(Value::as_i64).map(|days| format!("Kept for {}", counted(days, "day", "days")));
+            (format!("Removed the entries up to number {up_to}"), None, kept)
         }
-        "conversation.retry" => ("Had a conversation’s deliveries tried at once".to_owned(), None, None),
-        "conversation.skip_held" => {
-            ("Skipped what was held in a conversation: it is not posted to RingCentral".to_owned(), fields(before), fields(after))
-        }
-        "conversation.restore_skipped" => ("Restored what was skipped at once in a conversation".to_owned(), fields(before), fields(after)),
-        "message.skip" => ("Skipped a message: it is not posted to RingCentral".to_owned(), state_name(before), state_name(after)),
-        "message.restore" => ("Restored a message that was not posted".to_owned(), state_name(before), state_name(after)),
+        "retention.set" => ("Set how long personal data is kept".to_owned(), days(before), days(after)),
         _ => return None,
     })
 }

@@ -29,9 +29,8 @@ pub use parts::{SetAccess, only_first};
 pub use type_change::TypeChangePage;
 pub use types::TypesPage;
 
-use crate::accounts::closed_filter;
 use crate::fault::{Fault, Reply};
-use crate::ui::{Choice, FilterBar, Search, Select, keep_sort};
+use crate::ui::{Choice, FilterBar, Search, Select, closed_filter, keep_sort};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use switchyard::types::{IntegrationType, LineDetail, LineId, Problem};

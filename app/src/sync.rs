@@ -16,12 +16,11 @@ use crate::lines::AccountFilter;
 use crate::live::{Followed, follow};
 use crate::ui::{
     Button, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Heads, Help, Loading, Notice, PageHead, Pager, Pick, Picking,
-    RowLink, Select, Table, Time, contact_number, keep_sort, load, masked_note, query_field, sort_url,
+    RowLink, Select, Table, Time, contact_number, csv_url, keep_sort, load, masked_note, query_field, sort_url,
 };
 use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
-use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{
     AccountId, BulkAct, Change, ConversationId, Cursor, LineId, LineRow, ListKind, OLDEST, Order, Permission, ShownNumber, SyncCounts,
@@ -104,8 +103,6 @@ pub fn SyncPage() -> impl IntoView {
         move |asked| async move { (asked.clone(), read(asked).await) },
     );
     let (me, arranged) = (use_me(), Arranged::of(ListKind::Sync));
-    let search = use_location().search;
-    let csv = Signal::derive(move || format!("/sync.csv?{}", search.get()));
     let states = || {
         let all = [Choice::new("", "All states")];
         all.into_iter().chain(Trouble::ALL.iter().map(|of| Choice::new(of.as_str(), trouble_name(*of)))).collect::<Vec<_>>()
@@ -113,7 +110,7 @@ pub fn SyncPage() -> impl IntoView {
     view! {
         <PageHead title="Sync">
             <ButtonLink href="/sync/find">"Find by number"</ButtonLink>
-            <CsvLink href=csv />
+            <CsvLink href=csv_url("/sync.csv") />
         </PageHead>
         <Notice words=&[
             ("bulk", "Their deliveries are tried again now."),

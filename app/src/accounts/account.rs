@@ -1,13 +1,13 @@
 //! One account: what it is, its name and products, and the ways to everything that hangs on it.
 
 use super::tokens::{NewToken, TokenActs, token_made_just_now, tokens_panel};
-use super::{account_tabs, closed_badge, closed_fact, get_account, id_of_path, look_again, mistyped};
+use super::{account_tabs, get_account};
 use crate::connections::{StateBadge, connection_of, state_sentence};
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::ui::{
     Button, ButtonLink, Check, ConfirmFold, FaultView, Field, FormFault, Loading, Look, Notice, PageHead, Panel, SendForm, Sending, Tabs,
-    Time, fault_of, field_error, load, toast_on_success, waits,
+    Time, closed_badge, closed_fact, fault_of, field_error, id_of_path, load, look_again, mistyped, toast_on_success, waits,
 };
 use futures_util::future::try_join;
 use leptos::prelude::*;

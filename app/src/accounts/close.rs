@@ -1,9 +1,10 @@
 //! Closing an account: what hangs on it, what closing does and does not do, and the typed confirmation.
 
-use super::{above_account, id_of_path, look_again, mistyped};
+use super::above_account;
 use crate::fault::{Fault, Reply};
 use crate::ui::{
-    Button, ButtonLink, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, Stat, fault_of, field_error, load, waits,
+    Button, ButtonLink, Effects, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, Stat, fault_of, field_error,
+    id_of_path, load, look_again, mistyped, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{AccountClosing, AccountId};
@@ -85,9 +86,6 @@ fn Confirm(closing: AccountClosing, looks: RwSignal<u32>) -> impl IntoView {
     let (id, name) = (closing.row.id, closing.row.name.clone());
     let by_type = closing.lines.iter().map(|(of, count)| format!("{} {count}", of.name())).collect::<Vec<_>>().join(", ");
     let lines = closing.lines.iter().map(|(_, count)| count).sum::<i64>();
-    let list = |items: &'static [&'static str]| {
-        view! { <ul class="flex list-disc flex-col gap-1.5 ps-5">{items.iter().map(|item| view! { <li>{*item}</li> }).collect_view()}</ul> }
-    };
     let stats = [
         ("Open lines", lines),
         ("People", closing.users),
@@ -141,14 +139,8 @@ fn Confirm(closing: AccountClosing, looks: RwSignal<u32>) -> impl IntoView {
                         </p>
                     }
                 })}
-            <div class="flex flex-col gap-2">
-                <h2 class="font-semibold">"What closing does"</h2>
-                {list(&DOES)}
-            </div>
-            <div class="flex flex-col gap-2">
-                <h2 class="font-semibold">"What it leaves as it is"</h2>
-                {list(&DOES_NOT)}
-            </div>
+            <Effects title="What closing does" each=Vec::from(DOES.map(str::to_owned)) />
+            <Effects title="What it leaves as it is" each=Vec::from(DOES_NOT.map(str::to_owned)) />
             {form}
         </section>
     }

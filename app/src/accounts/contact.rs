@@ -1,12 +1,13 @@
 //! One contact of an account: name and note, their conversation and consent on each line, closing and opening again.
 
-use super::{above_account, closed_badge, closed_fact, id_of_path, look_again, mistyped};
+use super::above_account;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me, who_am_i};
 use crate::lines::consent_badge;
 use crate::ui::{
     Button, Cell, ConfirmFold, EditFold, Empty, FaultView, Field, FormFault, Loading, Look, Number, PageHead, Panel, SendForm, Sending,
-    Table, TextArea, Time, contact_number, fault_of, field_error, load, masked_note, waits,
+    Table, TextArea, Time, closed_badge, closed_fact, contact_number, fault_of, field_error, id_of_path, load, look_again, masked_note,
+    mistyped, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{AccountId, ContactDetail, ContactId, ContactLine, ConversationId, LineId, Permission};

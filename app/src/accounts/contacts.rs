@@ -3,18 +3,18 @@
 //! The rule: what is searched for is a name or a number: it travels in the body of a request and stands in no address.
 
 use super::contact::{AddContact, add_contact_fold};
-use super::{account_tabs, closed_badge, closed_filter, get_account, id_of_path, mistyped};
+use super::{account_tabs, get_account};
 use crate::fault::{Fault, Reply};
 use crate::find::there_are_more;
 use crate::frame::use_me;
 use crate::ui::{
     Button, Cell, CsvLink, Empty, FaultView, FilterBar, FormFault, Loading, PageHead, Pager, RowLink, SendForm, Sending, Table, Tabs, Time,
-    contact_number, fault_of, field_error, load, masked_note, query_field, waits,
+    closed_badge, closed_filter, contact_number, csv_url, fault_of, field_error, id_of_path, load, masked_note, mistyped, query_field,
+    waits,
 };
 use crate::views::{Arranged, ListTools, Shown, Views};
 use futures_util::future::try_join;
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 use switchyard::types::{AccountId, ContactRow, Cursor, ListKind, OpenOrClosed, Page, Part, Permission};
 
 #[cfg(feature = "ssr")]
@@ -56,7 +56,6 @@ pub async fn find_contacts(account: AccountId, text: String) -> Result<Part<Cont
 pub fn ContactsPage() -> impl IntoView {
     let id = id_of_path::<AccountId>();
     let (state, after) = (query_field("state"), query_field("after"));
-    let search = use_location().search;
     let (find, add) = (Sending::to::<FindContacts>(), Sending::to::<AddContact>());
     let found = load(
         move || (id.get(), state.get(), after.get()),
@@ -81,7 +80,7 @@ pub fn ContactsPage() -> impl IntoView {
                                 title=account.row.name.clone() above=vec![("Accounts".to_owned(), "/accounts".to_owned())]
                                 beside=move || closed_badge(is_closed)
                             >
-                                <CsvLink href=Signal::derive(move || format!("/accounts/{id}/contacts.csv?{}", search.get())) />
+                                <CsvLink href=csv_url(format!("/accounts/{id}/contacts.csv")) />
                                 {may_add.then(|| add_contact_fold(id, &account.row.name, add))}
                             </PageHead>
                             <Tabs label="This account" tabs=account_tabs(id, me.may(Permission::SeeMessages)) />

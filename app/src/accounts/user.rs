@@ -1,13 +1,14 @@
 //! One person of an account: name and e-mail, access to lines, closing and opening again.
 
-use super::{above_account, closed_badge, closed_fact, id_of_path, look_again, mistyped};
+use super::above_account;
 use crate::audit::audit_fact;
 use crate::fault::{Fault, Reply};
 use crate::frame::{Me, use_me};
 use crate::lines::{SetAccess, only_first};
 use crate::ui::{
     Badge, Button, ConfirmFold, Empty, FaultView, Field, FormFault, Loading, Look, Notice, Number, PageHead, Panel, SendForm, Sending,
-    Time, Tone, TypeBadge, fault_of, field_error, grouped, load, toast_on_success, waits,
+    Time, Tone, TypeBadge, closed_badge, closed_fact, fault_of, field_error, grouped, id_of_path, load, look_again, mistyped,
+    toast_on_success, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{LineRow, Permission, UserDetail, UserId, UserRow};

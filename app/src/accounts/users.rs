@@ -1,15 +1,15 @@
 //! The people of an account: the list, and adding one.
 
-use super::{account_tabs, closed_badge, closed_filter, get_account, id_of_path, mistyped};
+use super::{account_tabs, get_account};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Button, ButtonLink, Cell, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Loading, Look, Notice, PageHead, Pager, Pick,
-    Picking, RowLink, Search, SendForm, Sending, Table, Tabs, Time, fault_of, field_error, grouped, load, query_field, waits,
+    Picking, RowLink, Search, SendForm, Sending, Table, Tabs, Time, closed_badge, closed_filter, csv_url, fault_of, field_error, grouped,
+    id_of_path, load, mistyped, query_field, waits,
 };
 use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 use switchyard::types::{AccountDetail, AccountId, BulkAct, Cursor, ListKind, OpenOrClosed, Page, Permission, UserRow};
 
 #[cfg(feature = "ssr")]
@@ -51,7 +51,6 @@ pub fn UsersPage() -> impl IntoView {
     let id = id_of_path::<AccountId>();
     let (q, state, after) = (query_field("q"), query_field("state"), query_field("after"));
     let add = Sending::to::<AddUser>();
-    let search = use_location().search;
     let account = load(
         move || id.get(),
         |id| async move {
@@ -85,7 +84,7 @@ pub fn UsersPage() -> impl IntoView {
                                     move || closed_badge(is_closed)
                                 }
                             >
-                                <CsvLink href=Signal::derive(move || format!("/accounts/{}/users.csv?{}", account.row.id, search.get())) />
+                                <CsvLink href=csv_url(format!("/accounts/{}/users.csv", account.row.id)) />
                             </PageHead>
                             <Tabs label="This account" tabs=account_tabs(account.row.id, me.may(Permission::SeeMessages)) />
                             {may_add.then(|| add_form(&account, add))}

@@ -6,11 +6,10 @@ use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Badge, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Icon, Loading, Look, Notice, PageHead, Pager, RowLink, Search,
-    Select, Table, Time, Tone, icon, load, query_field,
+    Select, Table, Time, Tone, csv_url, icon, load, query_field,
 };
 use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 use switchyard::types::{ConnectionFilter, ConnectionRow, ConnectionState, Cursor, ListKind, Page, Permission};
 
 #[cfg(feature = "ssr")]
@@ -45,11 +44,9 @@ pub fn ConnectionsPage() -> impl IntoView {
         |(q, state, after)| list_connections(q, state.parse().ok(), (!after.is_empty()).then_some(Cursor(after))),
     );
     let (me, arranged) = (use_me(), Arranged::of(ListKind::Connections));
-    let search = use_location().search;
-    let csv = Signal::derive(move || format!("/connections.csv?{}", search.get()));
     view! {
         <PageHead title="Connections">
-            <CsvLink href=csv />
+            <CsvLink href=csv_url("/connections.csv") />
             <Suspense>
                 {move || Suspend::new(async move {
                     me.await

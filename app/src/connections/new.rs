@@ -1,11 +1,11 @@
 //! Connecting an account to RingCentral.
 
-use crate::accounts::no_account;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::lines::{AccountSelect, Choosing, Offered};
 use crate::ui::{
-    Button, ButtonLink, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, fault_of, field_error, waits,
+    Button, ButtonLink, Empty, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, fault_of, field_error, no_account,
+    waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{AccountId, Permission, Problem};
@@ -68,7 +68,7 @@ pub fn NewConnectionPage() -> impl IntoView {
                         view! { <FaultView fault=fault /> }.into_any()
                     }
                     (Ok(me), Ok(first)) if choosing.are_all(&first) && first.each().next().is_none() => {
-                        no_account("A connection belongs to an account.", &me).into_any()
+                        no_account("A connection belongs to an account.", me.may_everywhere(Permission::ManageDirectory)).into_any()
                     }
                     (Ok(_), Ok(first)) if choosing.are_all(&first) && first.each().all(|account| account.connected) => {
                         view! {

@@ -4,8 +4,8 @@ use super::{above, connection_of_path, no_such_connection, read_connection};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Button, ButtonLink, FaultView, Field, FormFault, Icon, Loading, Look, PageHead, SendForm, Sending, Stat, fault_of, field_error, icon,
-    load, waits,
+    Button, ButtonLink, Effects, FaultView, Field, FormFault, Icon, Loading, Look, PageHead, SendForm, Sending, Stat, fault_of,
+    field_error, icon, load, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{ConnectionDetail, ConnectionId, Permission, Problem, Span, counted};
@@ -80,7 +80,7 @@ fn Preview(detail: ConnectionDetail) -> impl IntoView {
             counted(detail.events_waiting, "event", "events")
         )
     };
-    let effects = [
+    let effects = vec![
         "The subscription at RingCentral ends and the secrets are deleted here. The app itself stays in RingCentral.".to_owned(),
         events,
         "The history stays: every conversation keeps its messages here, and its chat in RingCentral.".to_owned(),
@@ -139,12 +139,7 @@ fn Preview(detail: ConnectionDetail) -> impl IntoView {
                 <Stat label="Events that wait" value=detail.events_waiting />
                 <Stat label="Posts today" value=row.posts_today />
             </dl>
-            <div class="flex flex-col gap-2">
-                <h2 class="font-semibold">"What will happen"</h2>
-                <ul class="flex list-disc flex-col gap-1.5 ps-5">
-                    {effects.into_iter().map(|effect| view! { <li>{effect}</li> }).collect_view()}
-                </ul>
-            </div>
+            <Effects title="What will happen" each=effects />
             {form}
         </section>
     }

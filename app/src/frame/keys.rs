@@ -1,14 +1,14 @@
 //! The keyboard: single keys that move and go, never while something is typed, and off for who wants them off (WCAG 2.1.4).
 
 use super::palette::Palette;
-use crate::ui::Dialog;
+use crate::ui::{Dialog, UnderWay};
 use crate::undo;
 use leptos::ev;
 use leptos::leptos_dom::helpers::window_event_listener;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
-use leptos_router::hooks::use_navigate;
-use web_sys::HtmlElement;
+use leptos_router::hooks::{use_navigate, use_query_map};
+use web_sys::{HtmlElement, HtmlFormElement, HtmlInputElement};
 
 /// Where the choice stands in the browser.
 const OFF: &str = "switchyard.keys.off";
@@ -59,10 +59,11 @@ pub fn Keys() -> impl IntoView {
     let Palette { open: palette } = expect_context();
     let off = RwSignal::new(false);
     let going = StoredValue::new(false);
-    let navigate = use_navigate();
+    let (navigate, query) = (use_navigate(), use_query_map());
+    let under_way: UnderWay = expect_context();
     Effect::new(move |_| {
         off.set(storage().is_some_and(|storage| matches!(storage.get_item(OFF), Ok(Some(_)))));
-        let navigate = navigate.clone();
+        let (navigate, under_way) = (navigate.clone(), under_way.clone());
         let listener = window_event_listener(ev::keydown, move |event| {
             // No single key, so it is never off, and it works in a field, too.
             if opens_palette(&event) {
@@ -74,9 +75,12 @@ pub fn Keys() -> impl IntoView {
                 return;
             }
             // These are no single keys of WCAG 2.1.4 either: nothing is written with them.
-            if leaves_search(&event) && first_row() {
-                event.prevent_default();
-                return;
+            if let Some(field) = left_search(&event) {
+                let shown = query.with_untracked(|query| query.get(&field.name()));
+                if go_to_rows(field, &shown.unwrap_or_default(), &under_way) {
+                    event.prevent_default();
+                    return;
+                }
             }
             if is_typing(&event) {
                 return;
@@ -187,14 +191,46 @@ fn is_typing(event: &ev::KeyboardEvent) -> bool {
     target.is_some_and(|target| target.is_content_editable() || matches!(target.closest(WRITTEN), Ok(Some(_))))
 }
 
-/// ↓ or Esc in the search field of a list.
-fn leaves_search(event: &ev::KeyboardEvent) -> bool {
+/// The search field of a list, left with ↓ or Esc.
+fn left_search(event: &ev::KeyboardEvent) -> Option<HtmlInputElement> {
     let has_more = event.ctrl_key() || event.meta_key() || event.alt_key() || event.shift_key();
     if has_more || event.is_composing() || !matches!(event.key().as_str(), "ArrowDown" | "Escape") {
+        return None;
+    }
+    let target = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok());
+    target.filter(|target| target.has_attribute("data-search"))
+}
+
+/// From the search to the first row. In a filter, what is typed is applied first, and the focus waits for the list to show it: a row that
+/// the answer turns into another one is not for Enter. `shown` is what the list is asked for already.
+fn go_to_rows(field: HtmlInputElement, shown: &str, under_way: &UnderWay) -> bool {
+    let filter = field.closest("form[role=search]").ok().flatten().and_then(|form| form.dyn_into::<HtmlFormElement>().ok());
+    let Some(filter) = filter else { return first_row() };
+    let typed = field.value();
+    let is_new = typed != shown;
+    if is_new && filter.request_submit().is_err() {
         return false;
     }
-    let target = event.target().and_then(|target| target.dyn_into::<HtmlElement>().ok());
-    target.is_some_and(|target| target.has_attribute("data-search"))
+    if !is_new && !under_way.is_any() {
+        return first_row();
+    }
+    first_row_when_there(field, typed, under_way.clone());
+    true
+}
+
+/// Moves the focus to the first row once the list shows the answer; not if somebody has typed on or gone elsewhere meanwhile.
+fn first_row_when_there(field: HtmlInputElement, typed: String, under_way: UnderWay) {
+    request_animation_frame(move || {
+        let is_there = document().active_element().is_some_and(|active| active.is_same_node(Some(&field)));
+        if !is_there || field.value() != typed {
+            return;
+        }
+        if under_way.is_any() {
+            first_row_when_there(field, typed, under_way);
+        } else {
+            first_row();
+        }
+    });
 }
 
 /// Whether the frame offers this way to the member.

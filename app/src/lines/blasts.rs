@@ -9,12 +9,12 @@ pub use new::NewBlastPage;
 pub use one::BlastPage;
 
 use super::{line_of_path, no_such_line, tabs};
-use crate::accounts::{account_tabs, closed_badge, get_account, id_of_path, mistyped};
+use crate::accounts::{account_tabs, get_account};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Badge, ButtonLink, Cell, CsvLink, Empty, FaultView, Loading, Look, PageHead, Pager, RowLink, Table, Tabs, Time, Tone, TypeBadge,
-    grouped, load, query_field,
+    closed_badge, grouped, id_of_path, load, mistyped, query_field,
 };
 use crate::views::{Arranged, ListTools, Shown};
 use futures_util::future::try_join;

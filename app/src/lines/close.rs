@@ -2,11 +2,10 @@
 
 use super::type_change::last_digits;
 use super::{line_of_path, no_such_line};
-use crate::accounts::look_again;
 use crate::fault::{Fault, Reply};
 use crate::ui::{
-    Button, ButtonLink, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, Stat, TypeBadge, fault_of, field_error,
-    load, waits,
+    Button, ButtonLink, Effects, FaultView, Field, FormFault, Loading, Look, PageHead, SendForm, Sending, Stat, TypeBadge, fault_of,
+    field_error, load, look_again, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{IntegrationType, LineClosing, LineId};
@@ -142,10 +141,7 @@ fn Confirm(closing: LineClosing, looks: RwSignal<u32>) -> impl IntoView {
             <dl class="grid grid-cols-2 gap-4 border-y border-base-300 py-4 sm:grid-cols-3">
                 {stats.map(|(label, value)| view! { <Stat label=label value=value /> }).collect_view()}
             </dl>
-            <div class="flex flex-col gap-2">
-                <h2 class="font-semibold">"What will happen"</h2>
-                <ul class="flex list-disc flex-col gap-1.5 ps-5">{effects.into_iter().map(|effect| view! { <li>{effect}</li> }).collect_view()}</ul>
-            </div>
+            <Effects title="What will happen" each=effects />
             {form}
         </section>
     }

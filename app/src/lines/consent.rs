@@ -6,7 +6,7 @@ use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Badge, Button, Cell, Choice, FaultView, Field, FormFault, Loading, Look, MomentField, PageHead, Panel, Select, SendForm, Sending,
-    Table, Time, Tone, contact_number, fault_of, field_error, load, masked_note, query_field, toast_on_success, waits,
+    Table, Time, Tone, contact_number, fault_of, field_error, load, look_again, masked_note, query_field, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{ConsentDetail, ConsentOf, ConsentSaid, ConsentState, LineId, Permission, Problem, Timestamp};
@@ -216,7 +216,7 @@ fn form(of: ConsentOf, consent: &ConsentDetail, action: Sending, looks: RwSignal
             <SendForm action=action>
                 <div class="flex max-w-md flex-col gap-3">
                     <FormFault fault=fault fields=&["at", "reason"] />
-                    {crate::accounts::look_again(action, looks)}
+                    {look_again(action, looks)}
                     <input type="hidden" name="line" value=line.to_string() />
                     <input type="hidden" name=field value=id />
                     {seen.map(|seen| view! { <input type="hidden" name="seen" value=seen.to_string() /> })}

@@ -11,11 +11,10 @@ use crate::live::follow;
 use crate::sync::{SyncBadge, SyncReason, contact, trouble_name};
 use crate::ui::{
     Button, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, FormFault, Heads, Loading, PageHead, Pager, Select, SendForm,
-    Sending, Table, Tabs, Time, TypeBadge, fault_of, field_error, keep_sort, load, masked_note, query_field, sort_url, waits,
+    Sending, Table, Tabs, Time, TypeBadge, csv_url, fault_of, field_error, keep_sort, load, masked_note, query_field, sort_url, waits,
 };
 use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 use switchyard::types::{
     ConversationFilter, ConversationRow, Cursor, IntegrationType, LineId, LineRow, ListKind, OLDEST, Order, Page, Permission, SearchId,
     Trouble,
@@ -106,7 +105,6 @@ pub fn ConversationsPage() -> impl IntoView {
         },
     );
     let (me, arranged, find) = (use_me(), Arranged::of(ListKind::Conversations), Sending::to::<FindOnLine>());
-    let search = use_location().search;
     let states = || {
         let all = [Choice::new("", "All states")];
         all.into_iter().chain(Trouble::ALL.iter().map(|of| Choice::new(of.as_str(), trouble_name(*of)))).collect::<Vec<_>>()
@@ -123,7 +121,7 @@ pub fn ConversationsPage() -> impl IntoView {
                                 title=line.number.readable() above=vec![("Lines".to_owned(), "/lines".to_owned())]
                                 beside=move || view! { <TypeBadge of=of_type /> }
                             >
-                                <CsvLink href=Signal::derive(move || format!("/lines/{id}/conversations.csv?{}", search.get())) />
+                                <CsvLink href=csv_url(format!("/lines/{id}/conversations.csv")) />
                             </PageHead>
                             <Tabs label="This line" tabs=tabs(id, true) />
                             <Find line=id sees=sees action=find />

@@ -1,11 +1,11 @@
 //! A line's facts: what staff call it, whose it is, and whether it is closed.
 
 use super::parts::reload_after;
-use crate::accounts::{closed_fact, look_again};
 use crate::fault::{Fault, Reply};
 use crate::frame::Me;
 use crate::ui::{
-    Button, ButtonLink, ConfirmFold, Field, FormFault, Look, Panel, SendForm, Sending, Time, fault_of, field_error, toast_on_success, waits,
+    Button, ButtonLink, ConfirmFold, Field, FormFault, Look, Panel, SendForm, Sending, Time, closed_fact, fault_of, field_error,
+    look_again, toast_on_success, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{LineId, LineRow, Permission, Timestamp};

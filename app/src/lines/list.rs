@@ -1,12 +1,11 @@
 //! The list of lines: searched, filtered, paged by its URL.
 
 use super::{LineFilters, types};
-use crate::accounts::closed_badge;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Button, ButtonLink, Cell, CsvLink, Empty, FaultView, Heads, Icon, Loading, Look, Notice, Number, PageHead, Pager, Pick, Picking,
-    RowLink, Select, Table, Time, TypeBadge, icon, list_at, load, query_field, sort_url,
+    RowLink, Select, Table, Time, TypeBadge, closed_badge, csv_url, icon, list_at, load, query_field, sort_url,
 };
 use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
@@ -54,12 +53,11 @@ pub fn LinesPage() -> impl IntoView {
     );
     let (me, arranged) = (use_me(), Arranged::of(ListKind::Lines));
     let search = use_location().search;
-    let csv = Signal::derive(move || format!("/lines.csv?{}", search.get()));
     let set_some = Signal::derive(move || search.with(|search| list_at("/lines/types", search)));
     let is_narrowed = move || [q, account, of_type, state].iter().any(|field| !field.get().is_empty());
     view! {
         <PageHead title="Lines">
-            <CsvLink href=csv />
+            <CsvLink href=csv_url("/lines.csv") />
             <Suspense>
                 {move || Suspend::new(async move {
                     let me = me.await.ok()?;

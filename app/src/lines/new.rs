@@ -1,12 +1,11 @@
 //! Adding a line to an account.
 
 use super::{AccountSelect, Choosing};
-use crate::accounts::no_account;
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
     Button, ButtonLink, Choice, FaultView, Field, FormFault, Loading, Look, PageHead, Select, SendForm, Sending, fault_of, field_error,
-    query_field, waits,
+    no_account, query_field, waits,
 };
 use leptos::prelude::*;
 use switchyard::types::{AccountId, IntegrationType, Permission, Problem};
@@ -50,7 +49,7 @@ pub fn NewLinePage() -> impl IntoView {
                         view! { <FaultView fault=fault /> }.into_any()
                     }
                     (Ok(me), Ok(first)) if choosing.are_all(&first) && first.each().next().is_none() => {
-                        no_account("A line belongs to an account.", &me).into_any()
+                        no_account("A line belongs to an account.", me.may_everywhere(Permission::ManageDirectory)).into_any()
                     }
                     (Ok(_), Ok(first)) => {
                         view! {

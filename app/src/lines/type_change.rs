@@ -5,7 +5,7 @@ use super::{line, line_of_path, no_such_line, type_of};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Button, ButtonLink, FaultView, Field, FormFault, Icon, Loading, Look, PageHead, SendForm, Sending, Stat, TypeBadge, fault_of,
+    Button, ButtonLink, Effects, FaultView, Field, FormFault, Icon, Loading, Look, PageHead, SendForm, Sending, Stat, TypeBadge, fault_of,
     field_error, icon, load, query_field, waits,
 };
 use leptos::prelude::*;
@@ -222,12 +222,7 @@ fn confirm(line: LineRow, preview: TypeChangePreview, looks: RwSignal<u32>) -> i
                 <Stat label="Queued messages" value=preview.queued />
                 <Stat label="Can be restored" value=preview.restorable />
             </dl>
-            <div class="flex flex-col gap-2">
-                <h2 class="font-semibold">"What will happen"</h2>
-                <ul class="flex list-disc flex-col gap-1.5 ps-5">
-                    {preview.effects.into_iter().map(|effect| view! { <li>{effect}</li> }).collect_view()}
-                </ul>
-            </div>
+            <Effects title="What will happen" each=preview.effects />
             {form}
         </section>
     }

@@ -4,6 +4,7 @@
 
 use super::ways::{SIGN_OUT, ways};
 use super::{Group, Hits, KeepSearch, Kind, search_everywhere};
+use crate::fault::Fault;
 use crate::frame::palette::Palette;
 use crate::frame::{Me, SignOut, use_me};
 use crate::sync::FindContact;
@@ -33,114 +34,134 @@ pub const NOTHING: &str = "Search for three or more digits of a line’s number;
 const SIGN_OUT_FORM: &str = "palette-sign-out";
 const ALL_FORM: &str = "palette-all";
 
-/// What the palette holds.
-#[component]
-pub fn Panel() -> impl IntoView {
-    let Palette { open, .. } = expect_context();
-    let me = me_when_known();
-    let text = RwSignal::new(String::new());
-    let hits = RwSignal::new(Hits::default());
-    // What the hits are of; behind what is typed while an answer is awaited.
-    let answered = RwSignal::new(String::new());
-    let failed = RwSignal::new(false);
-    let chosen = RwSignal::new(0_usize);
-    let timer = StoredValue::new(None::<TimeoutHandle>);
-    // Enter came before its answer: the first row of that is meant, or the one that was gone to.
-    let entered = StoredValue::new(false);
-    let field = NodeRef::<html::Input>::new();
+/// What is typed, and what was found for it.
+#[derive(Clone, Copy)]
+struct Looking {
+    open: RwSignal<bool>,
+    text: RwSignal<String>,
+    hits: RwSignal<Hits>,
+    /// What the hits are of; behind what is typed while an answer is awaited.
+    answered: RwSignal<String>,
+    failed: RwSignal<bool>,
+    chosen: RwSignal<usize>,
+    timer: StoredValue<Option<TimeoutHandle>>,
+    /// Enter came before its answer: the first row of that is meant, or the one that was gone to.
+    entered: StoredValue<bool>,
+    groups: Memo<Vec<Group>>,
+    is_cut: Memo<bool>,
+    /// How many rows there are to choose from.
+    count: Memo<usize>,
+}
 
-    let groups = Memo::new(move |_| {
-        let typed = text.get();
-        let most = if typed.trim().is_empty() { usize::MAX } else { WAYS };
-        let go = me.get().map(|me| ways(&me, &typed, most));
-        let found = if typed.trim().is_empty() { Vec::new() } else { hits.with(|hits| hits.groups.clone()) };
-        go.into_iter().chain(found).filter(|group| !group.hits.is_empty()).collect::<Vec<Group>>()
-    });
-    let is_cut = Memo::new(move |_| groups.with(|groups| groups.iter().any(|group| group.is_cut)));
-    let count =
-        Memo::new(move |_| groups.with(|groups| groups.iter().map(|group| group.hits.len()).sum::<usize>()) + usize::from(is_cut.get()));
-    let look = move || {
-        let asked = text.get_untracked();
+impl Looking {
+    fn new(open: RwSignal<bool>) -> Self {
+        let me = me_when_known();
+        let (text, hits) = (RwSignal::new(String::new()), RwSignal::new(Hits::default()));
+        let groups = Memo::new(move |_| {
+            let typed = text.get();
+            let most = if typed.trim().is_empty() { usize::MAX } else { WAYS };
+            let go = me.get().map(|me| ways(&me, &typed, most));
+            let found = if typed.trim().is_empty() { Vec::new() } else { hits.with(|hits| hits.groups.clone()) };
+            go.into_iter().chain(found).filter(|group| !group.hits.is_empty()).collect::<Vec<Group>>()
+        });
+        let is_cut = Memo::new(move |_| groups.with(|groups| groups.iter().any(|group| group.is_cut)));
+        let count = Memo::new(move |_| {
+            let found = groups.with(|groups| groups.iter().map(|group| group.hits.len()).sum::<usize>());
+            found + usize::from(is_cut.get())
+        });
+        Self {
+            open,
+            text,
+            hits,
+            answered: RwSignal::new(String::new()),
+            failed: RwSignal::new(false),
+            chosen: RwSignal::new(0),
+            timer: StoredValue::new(None),
+            entered: StoredValue::new(false),
+            groups,
+            is_cut,
+            count,
+        }
+    }
+
+    fn look(self) {
+        let asked = self.text.get_untracked();
         spawn_local(async move {
             let answer = search_everywhere(asked.clone()).await;
             // An older answer that comes late must not cover a newer one.
-            if text.try_get_untracked().as_ref() != Some(&asked) {
-                return;
-            }
-            let was = chosen.get_untracked();
-            let meant = groups.with_untracked(|groups| places(groups).nth(was));
-            failed.set(answer.is_err());
-            hits.set(answer.unwrap_or_default());
-            answered.set(asked);
-            // Whoever has gone down to a row meanwhile stays on it; otherwise the first of what is found is chosen.
-            let place = groups.with_untracked(|groups| places(groups).position(|place| Some(place) == meant)).filter(|_| was > 0);
-            let at = place.unwrap_or(0);
-            chosen.set(at);
-            let is_entered = entered.get_value() && open.get_untracked();
-            entered.set_value(false);
-            // A row that was gone to and is there no more is not taken for another.
-            if is_entered && (was == 0 || place.is_some()) {
-                // Once the rows are painted.
-                request_animation_frame(move || press(at));
+            if self.text.try_get_untracked().as_ref() == Some(&asked) {
+                self.show(asked, answer);
             }
         });
-    };
-    let typed = move |event| {
-        text.set(event_target_value(&event));
-        chosen.set(0);
-        entered.set_value(false);
-        if let Some(timer) = timer.get_value() {
+    }
+
+    fn show(self, asked: String, answer: Result<Hits, Fault>) {
+        let was = self.chosen.get_untracked();
+        let meant = self.groups.with_untracked(|groups| places(groups).nth(was));
+        self.failed.set(answer.is_err());
+        self.hits.set(answer.unwrap_or_default());
+        self.answered.set(asked);
+        // Whoever has gone down to a row meanwhile stays on it; otherwise the first of what is found is chosen.
+        let place = self.groups.with_untracked(|groups| places(groups).position(|place| Some(place) == meant)).filter(|_| was > 0);
+        let at = place.unwrap_or(0);
+        self.chosen.set(at);
+        let is_entered = self.entered.get_value() && self.open.get_untracked();
+        self.entered.set_value(false);
+        // A row that was gone to and is there no more is not taken for another.
+        if is_entered && (was == 0 || place.is_some()) {
+            // Once the rows are painted.
+            request_animation_frame(move || press(at));
+        }
+    }
+
+    fn typed(self, typed: String) {
+        self.text.set(typed);
+        self.chosen.set(0);
+        self.entered.set_value(false);
+        if let Some(timer) = self.timer.get_value() {
             timer.clear();
         }
-        if text.with_untracked(|text| text.trim().is_empty()) {
-            hits.set(Hits::default());
-            answered.set(String::new());
+        if self.text.with_untracked(|text| text.trim().is_empty()) {
+            self.hits.set(Hits::default());
+            self.answered.set(String::new());
             return;
         }
-        timer.set_value(set_timeout_with_handle(look, GATHER).ok());
-    };
-    Effect::new(move |_| {
-        if open.get()
-            && let Some(field) = field.get()
-        {
-            // The last search stands there still, and is typed over.
-            field.select();
-            let _ = field.focus();
-        }
-    });
+        self.timer.set_value(set_timeout_with_handle(move || self.look(), GATHER).ok());
+    }
 
-    let is_waiting = move || text.with(|text| !text.trim().is_empty()) && text.get() != answered.get();
-    let step = move |by: isize| {
-        let count = count.get_untracked();
+    fn step(self, by: isize) {
+        let count = self.count.get_untracked();
         if count > 0 {
-            chosen.update(|at| *at = at.saturating_add_signed(by).min(count - 1));
-            if let Some(row) = row(chosen.get_untracked()) {
+            self.chosen.update(|at| *at = at.saturating_add_signed(by).min(count - 1));
+            if let Some(row) = row(self.chosen.get_untracked()) {
                 row.scroll_into_view_with_scroll_into_view_options(&nearest());
             }
         }
-    };
-    let key = move |event: ev::KeyboardEvent| {
+    }
+
+    fn key(self, event: &ev::KeyboardEvent) {
         match event.key().as_str() {
-            "ArrowDown" => step(1),
-            "ArrowUp" => step(-1),
-            "PageDown" => step(8),
-            "PageUp" => step(-8),
+            "ArrowDown" => self.step(1),
+            "ArrowUp" => self.step(-1),
+            "PageDown" => self.step(8),
+            "PageUp" => self.step(-8),
             "Enter" => {
                 // While one composes a letter, Enter ends the letter.
                 if event.is_composing() {
                     return;
                 }
-                if untrack(is_waiting) {
-                    entered.set_value(true);
+                if untrack(|| self.is_waiting()) {
+                    self.entered.set_value(true);
                 } else {
-                    press(chosen.get_untracked());
+                    press(self.chosen.get_untracked());
                 }
             }
             _ => return,
         }
         event.prevent_default();
-    };
-    let choose = move |event: ev::MouseEvent| {
+    }
+
+    fn choose(self, event: &ev::MouseEvent) {
         let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
         let Some(row) = target.and_then(|target| target.closest("[role=option]").ok().flatten()) else { return };
         let form = match row.get_attribute("href").as_deref() {
@@ -153,21 +174,49 @@ pub fn Panel() -> impl IntoView {
             submit(form);
         }
         if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
-            open.set(false);
+            self.open.set(false);
         }
-    };
-    let nothing = move || !is_waiting() && !failed.get() && count.get() == 0 && !hits.with(|hits| hits.is_whole_number);
-    let said = move || {
-        if is_waiting() {
+    }
+
+    fn is_waiting(self) -> bool {
+        self.text.with(|text| !text.trim().is_empty()) && self.text.get() != self.answered.get()
+    }
+
+    fn has_nothing(self) -> bool {
+        !self.is_waiting() && !self.failed.get() && self.count.get() == 0 && !self.hits.with(|hits| hits.is_whole_number)
+    }
+
+    /// What a screen reader hears of it.
+    fn said(self) -> String {
+        if self.is_waiting() {
             String::new()
-        } else if failed.get() {
+        } else if self.failed.get() {
             "The search did not answer. Type on to try again.".to_owned()
-        } else if nothing() {
+        } else if self.has_nothing() {
             "Nothing found".to_owned()
         } else {
-            format!("{} results", count.get())
+            format!("{} results", self.count.get())
         }
-    };
+    }
+}
+
+/// What the palette holds.
+#[component]
+pub fn Panel() -> impl IntoView {
+    let Palette { open, .. } = expect_context();
+    let looking = Looking::new(open);
+    let Looking { text, hits, answered, failed, chosen, groups, is_cut, count, .. } = looking;
+    let field = NodeRef::<html::Input>::new();
+    Effect::new(move |_| {
+        if open.get()
+            && let Some(field) = field.get()
+        {
+            // The last search stands there still, and is typed over.
+            field.select();
+            let _ = field.focus();
+        }
+    });
+    let is_waiting = move || looking.is_waiting();
     let (sign_out, all) = (Sending::to::<SignOut>(), Sending::to::<KeepSearch>());
     view! {
         <div class="palette-field">
@@ -176,15 +225,19 @@ pub fn Panel() -> impl IntoView {
                 node_ref=field type="text" role="combobox" aria-label="Search everywhere" aria-autocomplete="list" aria-expanded=move || (count.get() > 0).to_string()
                 aria-controls="palette-list" aria-activedescendant=move || (count.get() > 0).then(|| format!("palette-{}", chosen.get()))
                 placeholder="Number, name, screen or action" autocomplete="off" autocapitalize="off" spellcheck="false"
-                enterkeyhint="go" maxlength="200" on:input=typed on:keydown=key
+                enterkeyhint="go" maxlength="200" on:input=move |event| looking.typed(event_target_value(&event))
+                on:keydown=move |event| looking.key(&event)
             />
             <span
                 class="loading loading-spinner loading-xs" class:invisible=move || !is_waiting() aria-hidden="true"
             ></span>
             <kbd class="kbd kbd-sm" aria-hidden="true">"Esc"</kbd>
         </div>
-        <p class="sr-only" role="status">{said}</p>
-        <div class="palette-list" id="palette-list" role="listbox" aria-label="Results" aria-busy=move || is_waiting().to_string() on:click=choose>
+        <p class="sr-only" role="status">{move || looking.said()}</p>
+        <div
+            class="palette-list" id="palette-list" role="listbox" aria-label="Results" aria-busy=move || is_waiting().to_string()
+            on:click=move |event| looking.choose(&event)
+        >
             {move || groups.with(|groups| rows(groups, chosen))}
             {move || {
                 is_cut
@@ -205,7 +258,7 @@ pub fn Panel() -> impl IntoView {
         <Show when=move || failed.get()>
             <p class="palette-note text-error">"The search did not answer. Type on to try again."</p>
         </Show>
-        <Show when=nothing>
+        <Show when=move || looking.has_nothing()>
             <div class="palette-note">
                 <p class="font-semibold">"Nothing found"</p>
                 <p class="muted">{NOTHING}</p>

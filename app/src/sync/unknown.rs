@@ -9,12 +9,11 @@ use crate::frame::{Me, use_me};
 use crate::live::{Followed, follow};
 use crate::ui::{
     Button, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, Field, FilterBar, FormFault, Loading, Look, Number, PageHead, Pager,
-    RowLink, Search, Select, SendForm, Sending, Table, Time, contact_number, fault_of, field_error, load, masked_note, query_field,
-    toast_on_success, waits,
+    RowLink, Search, Select, SendForm, Sending, Table, Time, contact_number, csv_url, fault_of, field_error, load, masked_note,
+    query_field, toast_on_success, waits,
 };
 use crate::views::{Arranged, ListTools, Views};
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{AsideNumber, Change, Cursor, ListKind, Page, Permission, PhoneNumber, SetAside, Timestamp, UnknownRow};
 
@@ -114,7 +113,6 @@ fn page_of(number: &PhoneNumber) -> String {
 #[component]
 pub fn UnknownPage() -> impl IntoView {
     let (q, show, after) = (query_field("q"), query_field("show"), query_field("after"));
-    let search = use_location().search;
     let read = |(q, show, after): (String, String, String)| async move {
         Ok::<_, Fault>(if show == ASIDE {
             Shown::Aside(aside_numbers(q, cursor(after)).await?)
@@ -127,7 +125,7 @@ pub fn UnknownPage() -> impl IntoView {
     let choices = vec![Choice::new("", "Messages"), Choice::new(ASIDE, "Set aside")];
     view! {
         <PageHead title="Messages to unknown lines" above=vec![("Sync".to_owned(), "/sync".to_owned())]>
-            <CsvLink href=Signal::derive(move || format!("/sync/unknown.csv?{}", search.get())) />
+            <CsvLink href=csv_url("/sync/unknown.csv") />
         </PageHead>
         <p class="muted mb-4 max-w-3xl">
             "These came in for numbers that belong to no account, so nobody was told of them. Add the number as a line of its account: what is texted to it from then on flows as the line’s type says. What came before stays here. A number that is no line on purpose is set aside: nobody is told of it any more."

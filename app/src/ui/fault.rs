@@ -3,6 +3,7 @@
 use super::{ButtonLink, Icon, Look, Sending, fault_of, icon, waits};
 use crate::Fault;
 use leptos::prelude::*;
+use leptos::wasm_bindgen::JsCast;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 use switchyard::types::Problem;
@@ -76,6 +77,38 @@ fn proof_fields() -> impl IntoView {
             {move || wrong.get().map(|fault| fault.to_string())} {move || is_proved().then_some("Confirmed. Now do it again.")}
         </span>
     })
+}
+
+/// After a conflict: the way to look at what it is now. What was typed stays in the form until then.
+pub fn look_again(action: Sending, looks: RwSignal<u32>) -> impl IntoView {
+    let fault = fault_of(action);
+    let is_conflict = move || fault.with(|fault| fault.as_ref().is_some_and(|fault| matches!(fault.0, Problem::Conflict { .. })));
+    let here = use_location();
+    // Without the error that a plain form has brought back.
+    let clean = move || {
+        let search = here.search.get();
+        let fields = search.trim_start_matches('?').split('&').filter(|field| !field.is_empty() && !field.starts_with("__"));
+        let query = fields.collect::<Vec<_>>().join("&");
+        format!("{}?{query}", here.pathname.get()).trim_end_matches('?').to_owned()
+    };
+    view! {
+        <Show when=is_conflict>
+            <a
+                href=clean class="btn btn-sm h-9 self-start border-base-300 bg-base-100 text-sm font-medium"
+                on:click=move |event| {
+                    // Back to what is stored, or a field that was typed into would go on showing what was typed.
+                    let link = event_target::<web_sys::Element>(&event);
+                    if let Ok(Some(form)) = link.closest("form") {
+                        form.unchecked_into::<web_sys::HtmlFormElement>().reset();
+                    }
+                    action.clear();
+                    looks.update(|looks| *looks += 1);
+                }
+            >
+                "Look again"
+            </a>
+        </Show>
+    }
 }
 
 /// In place of what could not be loaded.

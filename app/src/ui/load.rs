@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use switchyard::types::Problem;
 
 /// What was loaded: as text where it came with the page, as a value where the browser has loaded it.
@@ -66,9 +67,35 @@ impl PartialEq for Asked {
 #[derive(Clone, Copy)]
 struct Again(RwSignal<u32>);
 
-/// Makes [`load_again`] reach what is loaded below this point.
+/// How much of what the screen shows is under way.
+#[derive(Debug, Clone)]
+pub struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    /// Whether the screen still shows what was asked for before.
+    pub fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    fn counted(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(Arc::clone(&self.0))
+    }
+}
+
+/// Counts as under way until it is there, or is not waited for any more.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Makes [`load_again`] reach what is loaded below this point, and [`UnderWay`] know of it.
 pub fn provide_again() {
     provide_context(Again(RwSignal::new(0)));
+    provide_context(UnderWay(Arc::new(AtomicUsize::new(0))));
 }
 
 /// Loads what the screen shows anew.
@@ -168,6 +195,15 @@ where
 }
 
 fn resource(asked: Box<dyn Fn() -> Asked + Send + Sync>, read: Box<dyn Fn(Asked) -> Loading + Send + Sync>) -> Resource<Held, AsText> {
+    let under_way = use_context::<UnderWay>();
+    let read = move |asked: Asked| -> Loading {
+        let (loading, counted) = (read(asked), under_way.as_ref().map(UnderWay::counted));
+        Box::pin(async move {
+            let held = loading.await;
+            drop(counted);
+            held
+        })
+    };
     // Blocking: what was loaded decides the status and the headers of the page.
     ArcResource::new_with_options(asked, read, true).into()
 }

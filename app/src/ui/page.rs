@@ -123,6 +123,22 @@ pub fn Stat(
     }
 }
 
+/// What a step does, or leaves as it is, before it is confirmed.
+#[component]
+pub fn Effects(
+    /// The heading.
+    title: &'static str,
+    /// A sentence for each.
+    each: Vec<String>,
+) -> impl IntoView {
+    view! {
+        <div class="flex flex-col gap-2">
+            <h2 class="font-semibold">{title}</h2>
+            <ul class="flex list-disc flex-col gap-1.5 ps-5">{each.into_iter().map(|effect| view! { <li>{effect}</li> }).collect_view()}</ul>
+        </div>
+    }
+}
+
 /// What was just done, on the page it led to: the URL's `done` chooses among fixed words, so that it works without JavaScript
 /// and nobody else's words can be put there.
 #[component]

@@ -1,5 +1,6 @@
 //! Nothing there, not there yet, and on its way.
 
+use super::{ButtonLink, Look};
 use leptos::prelude::*;
 
 /// An empty list: says what would be here and what to do.
@@ -14,6 +15,26 @@ pub fn Empty(
         <div class="flex flex-col items-center gap-2 px-6 py-12 text-center">
             <p class="font-semibold">{title}</p>
             <div class="muted flex max-w-md flex-col items-center gap-3">{children()}</div>
+        </div>
+    }
+}
+
+/// In place of a form that needs an account while there is none; `why` says what it is needed for. Who may add one is led there.
+pub fn no_account(why: &'static str, may_add: bool) -> impl IntoView {
+    let first = if may_add { "Add the account first." } else { "Someone whose role holds on all accounts has to add it first." };
+    view! {
+        <div class="panel">
+            <Empty title="No account yet">
+                <span>{why} " " {first}</span>
+                {may_add
+                    .then(|| {
+                        view! {
+                            <ButtonLink href="/accounts/new" look=Look::Main>
+                                "Add an account"
+                            </ButtonLink>
+                        }
+                    })}
+            </Empty>
         </div>
     }
 }

@@ -164,6 +164,12 @@ pub fn sort_url(sort: &str) -> String {
     page_url(&use_location().pathname.get_untracked(), query, None)
 }
 
+/// What this list shows as a CSV file, which is at `path`.
+pub fn csv_url(path: impl Into<String>) -> Signal<String> {
+    let (path, search) = (path.into(), use_location().search);
+    Signal::derive(move || format!("{path}?{}", search.get()))
+}
+
 /// Keeps a list's order in the form of its filters.
 pub fn keep_sort(sort: Signal<String>) -> impl IntoView {
     view! {

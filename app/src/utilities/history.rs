@@ -5,10 +5,11 @@ use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::lines::AccountFilter;
 use crate::live::follow;
-use crate::ui::{ButtonLink, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, PageHead, Pager, Search, Select, load, query_field};
+use crate::ui::{
+    ButtonLink, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, PageHead, Pager, Search, Select, csv_url, load, query_field,
+};
 use crate::views::{Arranged, ListTools, Views};
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 use serde::{Deserialize, Serialize};
 use switchyard::types::{AccountId, Change, Cursor, LineId, ListKind, Page, RunRow, RunState, StaffId, UtilityKind};
 
@@ -64,15 +65,13 @@ pub fn RunsPage() -> impl IntoView {
     let asked = move || fields.map(|field| field.get());
     let found = load(asked, |asked| async move { (asked.clone(), read(asked).await) });
     let (me, arranged) = (use_me(), Arranged::of(ListKind::Runs));
-    let search = use_location().search;
-    let csv = Signal::derive(move || format!("/utilities/history.csv?{}", search.get()));
     let is_narrowed = Signal::derive(move || [q, kind, state, account, line, by].iter().any(|field| !field.get().is_empty()));
     let of_one_line = move || !line.get().is_empty();
     let states = [Choice::new("", "All states")].into_iter();
     let states: Vec<Choice> = states.chain(RunState::ALL.iter().map(|state| Choice::new(state.as_str(), state.name()))).collect();
     view! {
         <PageHead title="History" above=vec![("Utilities".to_owned(), "/utilities".to_owned())]>
-            <CsvLink href=csv />
+            <CsvLink href=csv_url("/utilities/history.csv") />
         </PageHead>
         <Views of=arranged />
         <FilterBar beside=move || view! { <ListTools of=arranged /> }>

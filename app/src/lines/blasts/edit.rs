@@ -1,8 +1,7 @@
 //! Changing a blast that has not begun.
 
-use crate::accounts::look_again;
 use crate::fault::{Fault, Reply};
-use crate::ui::{Button, FormFault, Look, MomentField, Panel, SendForm, Sending, TextArea, fault_of, field_error, waits};
+use crate::ui::{Button, FormFault, Look, MomentField, Panel, SendForm, Sending, TextArea, fault_of, field_error, look_again, waits};
 use leptos::prelude::*;
 use switchyard::types::{BlastDetail, BlastId, BlastState, LineId};
 

@@ -6,7 +6,6 @@
 use super::edit::{EditBlast, edit_form};
 use super::recipients::{Asked, asked, list_recipients, recipients};
 use super::state_badge;
-use crate::accounts::{look_again, mistyped};
 use crate::audit::audit_fact;
 use crate::conversation::concerns_line;
 use crate::fault::{Fault, Reply};
@@ -14,7 +13,7 @@ use crate::frame::{Me, use_me};
 use crate::live::follow;
 use crate::ui::{
     Button, ConfirmFold, FaultView, FormFault, Loading, Look, Notice, PageHead, Panel, SendForm, Sending, Stat, Time, fault_of, grouped,
-    load, masked_note, toast_on_success, waits,
+    load, look_again, masked_note, mistyped, toast_on_success, waits,
 };
 use futures_util::future::try_join;
 use leptos::prelude::*;
