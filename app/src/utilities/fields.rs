@@ -21,7 +21,7 @@ struct Below {
 }
 
 impl Below {
-    fn ids(&self) -> impl Fn() -> String + Clone + Send + Sync + 'static {
+    fn ids(&self) -> impl Fn() -> String + Clone + Send + Sync + use<> {
         let (name, error) = (self.name.clone(), self.error);
         move || if error.with(Option::is_some) { format!("{name}-help {name}-error") } else { format!("{name}-help") }
     }
@@ -31,7 +31,7 @@ impl Below {
         Signal::derive(move || Some(ids()))
     }
 
-    fn is_wrong(&self) -> impl Fn() -> Option<&'static str> + Clone + Send + Sync + 'static {
+    fn is_wrong(&self) -> impl Fn() -> Option<&'static str> + Clone + Send + Sync + use<> {
         let error = self.error;
         move || error.with(Option::is_some).then_some("true")
     }
