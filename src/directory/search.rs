@@ -2,7 +2,7 @@
 //!
 //! The rule: the text is the beginning of a key that an index carries, and the scope is asked of the few rows that it leads to.
 
-use crate::db::{Db, Result, Tx, json, one_more};
+use crate::db::{Db, Result, Sql, Tx, json, one_more};
 use crate::search::{PartOfNumber, Prefix, of_contacts};
 use crate::staff::{Permit, Seen, may};
 use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, LineId, LineRow, Part, PhoneNumber};
@@ -156,20 +156,33 @@ async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, m
     .await
 }
 
+/// PostgreSQL would rather walk all accounts, or all lines, until enough lines are of these: it is asked for those of one after the other.
+const LINES_OF_ACCOUNTS: Sql = Sql {
+    sqlite: "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.created_at, l.closed_at
+             from line l
+             join account a on a.id = l.account_id
+             where l.account_id in (select unhex(j.value->>0, '-') from json_each($1) j)
+               and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
+             order by l.account_id, l.number
+             limit $5",
+    postgres: "select f.id, f.number, f.label, f.account_id, a.name as account, f.integration_type, f.created_at, f.closed_at
+               from json_each($1) j
+               join account a on a.id = unhex(j.value->>0, '-')
+               cross join lateral (
+                 select l.id, l.number, l.label, l.account_id, l.integration_type, l.created_at, l.closed_at
+                 from line l
+                 where l.account_id = a.id
+                   and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
+                 order by l.number
+                 limit $5) f
+               order by f.account_id, f.number
+               limit $5",
+};
+
 async fn of_accounts(db: &Db, permit: &Permit<may::SeeDirectory>, accounts: &[AccountId], most: usize) -> Result<Vec<LineRow>> {
     let scope = permit.scope();
     let accounts: Vec<_> = accounts.iter().map(|account| [account]).collect();
-    db.all(
-        "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.created_at, l.closed_at
-         from line l
-         join account a on a.id = l.account_id
-         where l.account_id in (select unhex(j.value->>0, '-') from json_each($1) j)
-           and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
-         order by l.account_id, l.number
-         limit $5",
-        (json(&accounts), scope.everywhere, scope.staff, scope.permission, one_more(most)),
-    )
-    .await
+    db.all(LINES_OF_ACCOUNTS, (json(&accounts), scope.everywhere, scope.staff, scope.permission, one_more(most))).await
 }
 
 /// A contact is personal data: it is found on the accounts where the permit's holder sees that.
@@ -222,12 +235,14 @@ pub(crate) async fn contacts_by_number(
         let more: Vec<FoundContact> = if is_of_all {
             db.all(row_sql!("and k.number >= $1 and k.number < $2 order by k.number, k.account_id "), args).await?
         } else {
-            // Very many numbers begin alike: for whoever looks after named accounts, each account's own are walked.
+            // Very many numbers begin alike: for whoever looks after named accounts, each of these accounts' own are walked. What holds
+            // on some accounts alone names them.
             db.all(
                 "select k.id, k.account_id, a.name as account, k.number, k.name, k.closed_at
                  from account a
                  cross join contact k
                  where k.account_id = a.id and k.number >= $1 and k.number < $2
+                   and a.id in (select account_id from staff_scope where staff_id = $5 and permission in ($6, $7))
                    and ($3 or a.id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
                    and ($4 or a.id in (select account_id from staff_scope where staff_id = $5 and permission = $7))
                  order by a.id, k.number

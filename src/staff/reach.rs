@@ -12,6 +12,22 @@ use crate::types::{AccountId, AuditOutcome, ContactId, ConversationId, LineId, P
 use serde_json::json;
 use uuid::Uuid;
 
+/// Those rows that were named, of accounts where the member may not do all that was asked for.
+macro_rules! named_sql {
+    ($rows:literal) => {
+        concat!(
+            "select n.* from (",
+            $rows,
+            ") n
+             where n.id in (select unhex(j.value->>0, '-') from json_each($1) j)
+               and exists (
+                 select 1 from json_each($2) p
+                 where not exists (
+                   select 1 from staff_scope s where s.staff_id = $3 and s.permission = p.value->>0 and s.account_id = n.account_id))"
+        )
+    };
+}
+
 /// Writes down which of the rows that a request named belong to accounts where the member may not do what they asked for. `asked` is what
 /// [`Member::asked_on_some`] says.
 ///
@@ -25,61 +41,25 @@ pub async fn reached(db: &Db, now: &Now, member: &Member, asked: &[Permission], 
         entry.change((), json!({ "permission": asked.first().map(|asked| asked.as_str()), "path": path }))
     };
     let args = || (ids.clone(), permissions.clone(), member.id());
-    let accounts: Vec<(AccountId,)> = db
-        .all(
-            "select a.id
-             from account a
-             where a.id in (select unhex(j.value->>0, '-') from json_each($1) j)
-               and exists (
-                 select 1 from json_each($2) p
-                 where not exists (
-                   select 1 from staff_scope s where s.staff_id = $3 and s.permission = p.value->>0 and s.account_id = a.id))",
-            args(),
-        )
-        .await?;
-    let lines: Vec<(LineId, AccountId)> = db
-        .all(
-            "select l.id, l.account_id
-             from line l
-             where l.id in (select unhex(j.value->>0, '-') from json_each($1) j)
-               and exists (
-                 select 1 from json_each($2) p
-                 where not exists (
-                   select 1 from staff_scope s where s.staff_id = $3 and s.permission = p.value->>0 and s.account_id = l.account_id))",
-            args(),
-        )
-        .await?;
-    let contacts: Vec<(ContactId, AccountId)> = db
-        .all(
-            "select k.id, k.account_id
-             from contact k
-             where k.id in (select unhex(j.value->>0, '-') from json_each($1) j)
-               and exists (
-                 select 1 from json_each($2) p
-                 where not exists (
-                   select 1 from staff_scope s where s.staff_id = $3 and s.permission = p.value->>0 and s.account_id = k.account_id))",
-            args(),
-        )
-        .await?;
+    let accounts: Vec<(AccountId, AccountId)> = db.all(named_sql!("select a.id, a.id as account_id from account a"), args()).await?;
+    let lines: Vec<(LineId, AccountId)> = db.all(named_sql!("select l.id, l.account_id from line l"), args()).await?;
+    let contacts: Vec<(ContactId, AccountId)> = db.all(named_sql!("select k.id, k.account_id from contact k"), args()).await?;
     // A conversation is found on its line, which is named with it.
-    let conversations: Vec<(ConversationId, LineId, AccountId)> = db
+    let conversations: Vec<(ConversationId, AccountId, LineId)> = db
         .all(
-            "select c.id, c.line_id, l.account_id
-             from conversation c
-             join line l on l.id = c.line_id
-             where c.line_id in (select unhex(j.value->>0, '-') from json_each($1) j)
-               and c.id in (select unhex(j.value->>0, '-') from json_each($1) j)
-               and exists (
-                 select 1 from json_each($2) p
-                 where not exists (
-                   select 1 from staff_scope s where s.staff_id = $3 and s.permission = p.value->>0 and s.account_id = l.account_id))",
+            named_sql!(
+                "select c.id, l.account_id, c.line_id
+                 from conversation c
+                 join line l on l.id = c.line_id
+                 where c.line_id in (select unhex(j.value->>0, '-') from json_each($1) j)"
+            ),
             args(),
         )
         .await?;
-    let found = accounts.into_iter().map(|(id,)| (id.0, entry(id)));
+    let found = accounts.into_iter().map(|(id, account)| (id.0, entry(account)));
     let found = found.chain(lines.into_iter().map(|(id, account)| (id.0, Entry { line_id: Some(id), ..entry(account) })));
     let found = found.chain(contacts.into_iter().map(|(id, account)| (id.0, Entry { subject_id: Some(id.0), ..entry(account) })));
-    let found = found.chain(conversations.into_iter().map(|(id, line, account)| {
+    let found = found.chain(conversations.into_iter().map(|(id, account, line)| {
         let entry = Entry { line_id: Some(line), subject_id: Some(id.0), ..entry(account) };
         (id.0, entry)
     }));

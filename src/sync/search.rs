@@ -52,7 +52,8 @@ pub(crate) async fn conversations_by_number(
         let more: Vec<Row> = if is_of_all {
             db.all(row_sql!("and c.number >= $1 and c.number < $2 order by c.number, c.line_id "), args).await?
         } else {
-            // Very many numbers begin alike: for whoever looks after named accounts, each of their lines' own are walked.
+            // Very many numbers begin alike: for whoever looks after named accounts, each of their lines' own are walked. What holds on
+            // some accounts alone names them.
             db.all(
                 "select c.line_id, c.id as conversation_id, a.name as account, l.label as line, c.number, k.name as contact
                  from line l
@@ -60,6 +61,7 @@ pub(crate) async fn conversations_by_number(
                  join account a on a.id = l.account_id
                  left join contact k on k.account_id = l.account_id and k.number = c.number
                  where c.line_id = l.id and c.number >= $1 and c.number < $2
+                   and l.account_id in (select account_id from staff_scope where staff_id = $5 and permission in ($6, $7))
                    and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
                    and ($4 or l.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $7))
                  order by l.account_id, l.number, c.number

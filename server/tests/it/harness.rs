@@ -181,6 +181,31 @@ pub fn contact(n: usize) -> String {
     }
 }
 
+/// Whether a text tells a number that ends with these digits, or only them: as digits of their own, not within an id or a time.
+pub fn tells(text: &str, last: &str) -> bool {
+    text.match_indices(last).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + last.len()..]);
+        let digits = before.bytes().rev().take_while(u8::is_ascii_digit).count();
+        let own = |c: Option<char>| !c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
+        match digits {
+            0 => own(before.chars().next_back()) && own(after.chars().next()),
+            // With or without the code of its area and its country.
+            3 | 6 | 7 => !after.starts_with(|c: char| c.is_ascii_alphanumeric()),
+            _ => false,
+        }
+    })
+}
+
+#[test]
+fn a_number_is_told_apart_from_an_id() {
+    for told in ["0121", "•• 0121, gone", "555 0121", "+12025550121", "tel=%2B12025550121&", "2025550121<", "(5550121)"] {
+        assert!(tells(told, "0121"), "{told}");
+    }
+    for id in ["01a20121-82c6-70d8-9b59-b44aa5a9d013", "82c6-0121-9b59", "1795450121033835", "q0121", "0121f"] {
+        assert!(!tells(id, "0121"), "{id}");
+    }
+}
+
 /// What seals the secrets of connections here.
 pub const SECRET_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 

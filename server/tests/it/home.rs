@@ -5,6 +5,7 @@ use crate::harness::{SECRET, TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::house;
 use reqwest::Method;
 use serde_json::json;
+use server::sandbox::{Fault, On, What};
 use std::time::Duration;
 use switchyard::directory::people;
 use switchyard::figures;
@@ -23,6 +24,7 @@ on_both_engines![
     every_connection_in_trouble_is_in_the_list_that_home_leads_to,
     blasts_that_wait_for_a_decision_are_all_named_to_who_may_see_them,
     what_came_in_and_went_out_is_counted_once,
+    tries_that_failed_are_drawn_whatever_they_failed_by,
     a_month_is_drawn_of_days_and_the_same_for_one_account_as_for_all,
 ];
 
@@ -283,6 +285,31 @@ async fn what_came_in_and_went_out_is_counted_once(app: &TestApp) {
     assert_eq!(counted, [("inbound".to_owned(), 3), ("outbound".to_owned(), 1)], "the messages say the same");
     let member = house(app).member_of(account_of(app, other.id).await).await;
     assert_eq!(sums(&activity(app, &member, Span::Day).await), (1, 0), "of one's own accounts alone");
+}
+
+async fn tries_that_failed_are_drawn_whatever_they_failed_by(app: &TestApp) {
+    let (line, other) = (app.line(Ringcentral).await, app.line(Ringcentral).await);
+    // An answer is lost; two hours later the text of another account is refused.
+    app.sandbox.arm(Fault::new(On::Post, What::LoseAnswer { hang: false })).unwrap();
+    app.reply(&contact(1), &line, &app.text("Hello")).await;
+    app.work().await;
+    figures::sum_up(&app.db, &app.now).await.unwrap();
+    assert_eq!(activity(app, &app.staff, Span::Day).await.failed.last(), Some(&1));
+    app.pass(2 * 60 * 60);
+    let refused = app.text("Hello");
+    app.sandbox.arm(Fault::new(On::Post, What::RefuseText).containing(&refused)).unwrap();
+    app.reply(&contact(2), &other, &refused).await;
+    app.work().await;
+    figures::sum_up(&app.db, &app.now).await.unwrap();
+
+    let member = house(app).member_of(account_of(app, other.id).await).await;
+    for (reader, by_hour, sum) in [(&app.staff, [1, 0, 1], 2), (&member, [0, 0, 1], 1)] {
+        let day = activity(app, reader, Span::Day).await;
+        assert_eq!((&day.failed[21..], day.failed.iter().sum::<i64>()), (&by_hour[..], sum), "each in its hour, of one's own accounts");
+        assert_eq!(activity(app, reader, Span::Month).await.failed.iter().sum::<i64>(), sum);
+        let page = app.ask(reader, Method::GET, "/", &[]).await.text().await.unwrap();
+        assert!(page.contains("Failed tries to post") && page.contains(&format!("{sum} in 24 hours;")), "{page}");
+    }
 }
 
 async fn a_month_is_drawn_of_days_and_the_same_for_one_account_as_for_all(app: &TestApp) {

@@ -41,6 +41,7 @@ mod schema;
 mod search;
 mod sights;
 mod skip_held;
+mod sms;
 mod soak;
 mod statements;
 mod transfer;

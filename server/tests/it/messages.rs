@@ -1,18 +1,16 @@
 //! Messages of people: what was held and the reply, in order and once; consent; responders; pictures and groups.
 
-use crate::harness::{SECRET, TestApp, TestLine, contact, eventually, keys, on_both_engines};
+use crate::harness::{TestApp, TestLine, contact, eventually, keys, on_both_engines};
 use crate::verdict::{Said, assert_good, chats_of, received, ringcentral_calls, standing_posts};
 use futures_util::future::join_all;
 use server::application::Workers;
-use server::sandbox::{AgentPost, Fault, HandsetText, Kind, On, What};
+use server::sandbox::{Fault, HandsetText, On, What};
 use std::time::Duration;
 use switchyard::directory::people;
 use switchyard::messaging::inbound::{self, Incoming};
-use switchyard::messaging::outbound;
-use switchyard::ringcentral::subscription::Subscriptions;
-use switchyard::sync::{self, Agents, EngineConfig, ReleaseWindow};
+use switchyard::sync::{EngineConfig, ReleaseWindow};
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
-use switchyard::types::{EntryState, MessageId, MessageState, PhoneNumber, Problem, SyncState, TimelineRow, Written};
+use switchyard::types::{MessageState, PhoneNumber, SyncState, Written};
 use switchyard::utilities::WorkerConfig;
 use tokio_util::sync::CancellationToken;
 
@@ -34,13 +32,6 @@ on_both_engines![
     a_release_reaches_back_two_hundred_messages_and_says_what_it_leaves_out,
     a_release_reaches_back_as_far_as_is_set,
     history_travels_many_messages_to_a_post,
-    an_sms_whose_answer_was_lost_is_sent_once,
-    a_status_that_overtakes_the_lost_answer_settles_the_message,
-    a_message_that_the_carrier_refuses_is_failed_and_never_released,
-    what_the_carrier_had_taken_comes_back_although_its_contact_opted_out,
-    an_automatic_reply_that_was_sent_after_all_is_queued_at_the_end_of_its_lane,
-    a_call_that_hangs_holds_up_no_other_message,
-    an_agent_is_told_once_of_each_reply_that_did_not_come_to_the_contact,
 ];
 
 async fn a_reply_releases_what_was_held_in_order_and_each_once(app: &TestApp) {
@@ -69,7 +60,7 @@ async fn a_reply_releases_what_was_held_in_order_and_each_once(app: &TestApp) {
 }
 
 /// The clock goes on as everybody's does, until told to stop.
-fn time_goes_on(app: &TestApp, stop: &CancellationToken) {
+pub fn time_goes_on(app: &TestApp, stop: &CancellationToken) {
     let (clock, stop, tick) = (app.now.clock.clone(), stop.clone(), Duration::from_millis(5));
     tokio::spawn(async move {
         while !stop.is_cancelled() {
@@ -286,7 +277,7 @@ async fn stop_on_a_ringcentral_line_is_posted_and_sets_consent(app: &TestApp) {
     assert!(rows.iter().any(|row| row.written.body() == Some(text.as_str()) && row.state == MessageState::OptedOut));
 }
 
-async fn with_responder(app: &TestApp, line: &TestLine, keyword: &str, reply: &str) {
+pub async fn with_responder(app: &TestApp, line: &TestLine, keyword: &str, reply: &str) {
     people::add_responder(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, keyword, reply).await.unwrap();
 }
 
@@ -323,16 +314,23 @@ async fn pictures_and_the_others_of_a_group_text_are_named_in_the_post(app: &Tes
         delay_ms: None,
     };
     assert_eq!(app.sandbox.send_from_handset(group).await.unwrap().webhook_status, Some(200));
-    app.work().await;
+    let engine = app.further_engine(EngineConfig { public_url: "http://console.test".to_owned(), ..EngineConfig::default() });
+    app.work_with(&engine).await;
     let mut said = Said::default();
     said.then(&contact(1), &text);
     assert_good(&app.sandbox, &said);
     let post = standing_posts(&app.sandbox.journal(0))[0].text.clone().unwrap();
     assert!(post.contains("Group text, also to +1 202 555 0122, +1 202 555 0123"), "{post}");
-    let link = format!("(http://console.test/lines/{}/conversations/", line.id);
-    assert_eq!(post.matches(&link).count(), 0, "the engine under test has no console");
-    assert!(post.contains("[attachment 1 (image)]") && post.contains("[attachment 2 (image)]"), "{post}");
     assert_eq!(app.conversations(&line).await.len(), 1, "the sender's conversation");
+    let page = format!("/lines/{}/conversations/{}", line.id, app.conversation(&line, &contact(1)).await.id);
+    for n in [1, 2] {
+        let link = format!("[attachment {n} (image)](http://console.test{page})");
+        assert_eq!(post.matches(&link).count(), 1, "{link} in {post}");
+    }
+    let answer = app.ask(&app.staff, reqwest::Method::GET, &page, &[]).await;
+    assert_eq!(answer.status(), 200);
+    let html = answer.text().await.unwrap();
+    assert!(html.contains("Attachment 1 (image)") && html.contains("Attachment 2 (image)"), "the link leads to them: {html}");
     let row = &app.timeline(&line, &contact(1)).await[0];
     let Written::Whole { media, others, .. } = &row.written else { panic!("{row:?}") };
     assert_eq!((media.len(), others.len()), (2, 2));
@@ -431,207 +429,4 @@ async fn history_travels_many_messages_to_a_post(app: &TestApp) {
     assert!((3..=4).contains(&posts.len()), "{} posts for 61 messages", posts.len());
     assert!(posts.iter().all(|post| post.text.as_deref().unwrap().chars().count() <= 10_000));
     assert_eq!(chats_of(&journal, &contact(1)).len(), 1);
-}
-
-async fn an_sms_whose_answer_was_lost_is_sent_once(app: &TestApp) {
-    let line = app.line(BlastOnly).await;
-    app.sandbox.set_deliver_statuses(false);
-    app.sandbox.arm(Fault::new(On::Sms, What::LoseAnswer { hang: false }).times(2)).unwrap();
-    app.sandbox.arm(Fault::new(On::Sms, What::Status { status: 503, retry_after: None, code: None })).unwrap();
-    let text = app.text("Once");
-    let message = app.send(&line, &contact(1), &text).await;
-    app.work().await;
-    let journal = app.sandbox.journal(0);
-    assert_eq!(journal.iter().filter(|entry| entry.kind == Kind::Sms).count(), 4, "tried until it is known");
-    assert_eq!(received(&journal, &contact(1)), [text]);
-    assert_eq!(app.get(&line, message["url"].as_str().unwrap()).await["state"], "accepted");
-}
-
-async fn a_status_that_overtakes_the_lost_answer_settles_the_message(app: &TestApp) {
-    let line = app.line(Ringcentral).await;
-    let (first, second, reply) = (app.text("Once"), app.text("Not at all"), app.text("Hm?"));
-    app.sandbox.arm(Fault::new(On::Sms, What::LoseAnswer { hang: false }).containing(&first)).unwrap();
-    app.sandbox.arm(Fault::new(On::Sms, What::Undeliverable { error: "the phone is off".to_owned() }).containing(&second)).unwrap();
-    let delivered = app.send(&line, &contact(1), &first).await;
-    let failed = app.send(&line, &contact(1), &second).await;
-    app.work().await;
-    assert_eq!(app.get(&line, delivered["url"].as_str().unwrap()).await["state"], "delivered");
-    assert_eq!(app.get(&line, failed["url"].as_str().unwrap()).await["error"], "the phone is off");
-    assert_eq!(app.sandbox.journal(0).iter().filter(|entry| entry.kind == Kind::Sms).count(), 2, "nothing is sent again");
-    app.reply(&contact(1), &line, &reply).await;
-    app.work().await;
-    let mut said = Said::default();
-    for text in [&first, &second, &reply] {
-        said.then(&contact(1), text);
-    }
-    assert_good(&app.sandbox, &said);
-}
-
-async fn a_message_that_the_carrier_refuses_is_failed_and_never_released(app: &TestApp) {
-    let line = app.line(Ringcentral).await;
-    app.sandbox.arm(Fault::new(On::Sms, What::RefuseText).containing("forbidden")).unwrap();
-    let (refused, good, reply) = (app.text("forbidden"), app.text("Hello"), app.text("Hi"));
-    let message = app.send(&line, &contact(1), &refused).await;
-    app.send(&line, &contact(1), &good).await;
-    app.work().await;
-    assert_eq!(app.get(&line, message["url"].as_str().unwrap()).await["state"], "failed");
-    app.reply(&contact(1), &line, &reply).await;
-    app.work().await;
-    let mut said = Said::default();
-    said.then(&contact(1), &good);
-    said.then(&contact(1), &reply);
-    assert_good(&app.sandbox, &said);
-    let rows = app.timeline(&line, &contact(1)).await;
-    let row = rows.iter().find(|row| row.written.body() == Some(refused.as_str())).unwrap();
-    assert_eq!((row.entry, row.reason.as_deref()), (Some(EntryState::Skipped), Some("the message was not sent")));
-    let restored = sync::restore(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, row.id).await;
-    assert!(matches!(restored, Err(Problem::Conflict { .. })), "what was never sent is not held for ever: {restored:?}");
-}
-
-/// The message with this text, as staff see it.
-async fn row(app: &TestApp, line: &TestLine, to: &str, text: &str) -> TimelineRow {
-    app.timeline(line, to).await.into_iter().find(|row| row.written.body() == Some(text)).unwrap()
-}
-
-/// The carrier tells what became of a message, twice as carriers do.
-async fn carrier_tells(app: &TestApp, line: &TestLine, message: MessageId, status: &str, error: Option<&str>) {
-    let reference = format!("{}.{message}", line.id);
-    let body = serde_json::json!({ "id": format!("told-{message}"), "reference": reference, "status": status, "error": error });
-    for _ in 0..2 {
-        assert_eq!(app.webhook("status", SECRET, &body).await.status(), 200);
-    }
-}
-
-async fn what_the_carrier_had_taken_comes_back_although_its_contact_opted_out(app: &TestApp) {
-    let line = app.line(Ringcentral).await;
-    app.sandbox.set_deliver_statuses(false);
-    let cases = [(1, "delivered", None), (2, "failed", Some("the phone is off"))].map(|(n, status, error)| {
-        let text = app.text("Your table is booked");
-        (contact(n), text, status, error)
-    });
-    for (to, text, ..) in &cases {
-        app.sandbox.arm(Fault::new(On::Sms, What::LoseAnswer { hang: false }).containing(text)).unwrap();
-        app.send(&line, to, text).await;
-    }
-    app.send_outbox().await;
-    for (to, ..) in &cases {
-        app.reply(to, &line, "STOP").await;
-    }
-    app.work().await;
-    for (to, text, status, error) in &cases {
-        let given_up = row(app, &line, to, text).await;
-        assert_eq!((given_up.state, given_up.entry), (MessageState::OptedOut, Some(EntryState::Skipped)));
-        carrier_tells(app, &line, given_up.id, status, *error).await;
-        let known = row(app, &line, to, text).await;
-        assert_eq!((known.state.as_str(), known.error.as_deref()), (*status, *error));
-        assert_eq!((known.entry, known.reason), (Some(EntryState::Held), None));
-        assert_eq!(app.conversation(&line, to).await.sync, SyncState::Held { count: 1 });
-        app.reply(to, &line, &app.text("And now?")).await;
-    }
-    app.work().await;
-    let journal = app.sandbox.journal(0);
-    let posts: Vec<&str> = standing_posts(&journal).into_iter().filter_map(|post| post.text.as_deref()).collect();
-    for (to, text, status, _) in &cases {
-        assert_eq!(received(&journal, to).iter().filter(|got| *got == text).count(), 1, "sent once");
-        let shown: Vec<_> = posts.iter().filter(|post| post.contains(text.as_str())).collect();
-        assert_eq!(shown.len(), 1, "{posts:?}");
-        assert_eq!(shown[0].contains("**not delivered**"), *status == "failed");
-    }
-}
-
-async fn an_automatic_reply_that_was_sent_after_all_is_queued_at_the_end_of_its_lane(app: &TestApp) {
-    let line = app.line(Ringcentral).await;
-    app.sandbox.set_deliver_statuses(false);
-    let answer = "We are open from nine to five r0001.";
-    with_responder(app, &line, "hours", answer).await;
-    app.sandbox.arm(Fault::new(On::Sms, What::LoseAnswer { hang: false }).containing(answer)).unwrap();
-    // Nothing is posted yet.
-    app.reply(&contact(1), &line, "Hours").await;
-    app.send_outbox().await;
-    app.reply(&contact(1), &line, "STOP").await;
-    app.pass(10);
-    app.send_outbox().await;
-    let given_up = row(app, &line, &contact(1), answer).await;
-    assert_eq!((given_up.state, given_up.entry), (MessageState::OptedOut, Some(EntryState::Skipped)));
-    carrier_tells(app, &line, given_up.id, "delivered", None).await;
-    assert_eq!(row(app, &line, &contact(1), answer).await.entry, Some(EntryState::Queued));
-    app.work().await;
-    assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
-    let journal = app.sandbox.journal(0);
-    let whole: String = standing_posts(&journal).iter().filter_map(|post| post.text.as_deref()).collect();
-    assert_eq!(whole.matches(answer).count(), 1, "{whole}");
-    assert!(whole.find("Hours") < whole.find("STOP") && whole.find("STOP") < whole.find(answer), "{whole}");
-}
-
-async fn a_call_that_hangs_holds_up_no_other_message(app: &TestApp) {
-    let line = app.line(BlastOnly).await;
-    app.sandbox.set_deliver_statuses(false);
-    let slow = app.text("Slow");
-    app.sandbox.arm(Fault::new(On::Sms, What::Slow { ms: 3_600_000 }).containing(&slow)).unwrap();
-    let hangs = app.send(&line, &contact(1), &slow).await;
-    for n in 2..7 {
-        app.send(&line, &contact(n), &app.text("Prompt")).await;
-    }
-    let stop = CancellationToken::new();
-    time_goes_on(app, &stop);
-    let sending = tokio::spawn(outbound::run(app.db.clone(), app.now.clone(), app.carrier.clone(), 10, stop.clone()));
-    eventually("the others are sent", async || {
-        let journal = app.sandbox.journal(0);
-        (2..7).all(|n| received(&journal, &contact(n)).len() == 1)
-    })
-    .await;
-    let url = hangs["url"].as_str().unwrap();
-    let read = app.get(&line, url).await;
-    assert_eq!((&read["state"], &read["error"]), (&"queued".into(), &serde_json::Value::Null), "nobody has given its call up");
-    stop.cancel();
-    app.pass(3_600);
-    sending.await.unwrap();
-    assert_eq!(app.get(&line, url).await["state"], "accepted", "a stop waits for what is under way");
-}
-
-async fn an_agent_is_told_once_of_each_reply_that_did_not_come_to_the_contact(app: &TestApp) {
-    let line = app.line(Ringcentral).await;
-    let agents = Agents::new(app.db.clone(), app.now.clone(), app.client());
-    Subscriptions::new(app.client(), &app.url).step().await.unwrap();
-    app.reply(&contact(1), &line, &app.text("Hello")).await;
-    app.work().await;
-    let chat = chats_of(&app.sandbox.journal(0), &contact(1))[0].to_string();
-    let settle = async || loop {
-        if app.sandbox.deliver_due().await + agents.step().await.unwrap() + app.send_outbox().await == 0 {
-            return;
-        }
-    };
-    let writes = |text: &str| {
-        let post = AgentPost { chat_id: chat.clone(), text: text.to_owned(), ..AgentPost::default() };
-        app.sandbox.agent_post(post).unwrap();
-    };
-    let told = |words: &str| {
-        let posts = app.sandbox.posts(&chat);
-        posts.iter().filter(|post| post.text.contains("Your reply of 2026-11-21") && post.text.contains(words)).count()
-    };
-    settle().await;
-    app.sandbox.arm(Fault::new(On::Sms, What::RefuseText).containing("forbidden")).unwrap();
-    writes(&app.text("forbidden"));
-    settle().await;
-    assert_eq!((told(""), told("the carrier refused it")), (1, 1));
-
-    let lost = app.text("Are you there?");
-    app.sandbox.arm(Fault::new(On::Sms, What::Undeliverable { error: "the phone is off".to_owned() }).containing(&lost)).unwrap();
-    writes(&lost);
-    settle().await;
-    carrier_tells(app, &line, row(app, &line, &contact(1), &lost).await.id, "failed", None).await;
-    settle().await;
-    assert_eq!((told(""), told("did not reach the contact")), (2, 1));
-
-    // It waits to be sent, and then they opt out.
-    writes(&app.text("But wait"));
-    app.sandbox.deliver_due().await;
-    agents.step().await.unwrap();
-    app.reply(&contact(1), &line, "STOP").await;
-    settle().await;
-    assert_eq!((told(""), told("was not sent: the contact has opted out")), (3, 1));
-
-    writes(&app.text("And still"));
-    settle().await;
-    assert_eq!(told(""), 3, "what is refused at once is said as before");
 }

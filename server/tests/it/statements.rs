@@ -1,6 +1,8 @@
 //! Every statement in the code is prepared by both engines: a misspelt column or one dialect's word is found without a test that runs
 //! it. The statements are read from the source, so a new one is held to it by being written.
 
+mod plans;
+
 use crate::harness::{DbEngine, with_database};
 use crate::source::{Token, files};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqlSafeStr, SqliteConnection};
@@ -14,8 +16,19 @@ const SCREENS: &str = "app/src";
 /// The verbs of `Db` and `Tx`.
 const VERBS: [&str; 5] = ["one", "opt", "all", "run", "stream"];
 /// What makes statements of a text: macros, each in the file that uses it.
-const MACROS: [&str; 9] =
-    ["approvals_sql", "audit_sql", "erasure_sql", "list_sql", "members_sql", "oldest_sql", "row_sql", "runs_sql", "unsent_sql"];
+const MACROS: [&str; 11] = [
+    "approvals_sql",
+    "audit_sql",
+    "erasure_sql",
+    "list_sql",
+    "members_sql",
+    "named_sql",
+    "oldest_sql",
+    "pairs_sql",
+    "row_sql",
+    "runs_sql",
+    "unsent_sql",
+];
 /// First arguments of verbs that are neither a text nor a constant: the file, the name, and why it is covered all the same.
 const NAMED: [(&str, &str, &str); 2] = [
     ("src/sync/engine/lease.rs", "claim", "one of the constants CLAIM and CLAIM_WITHOUT_LOCK"),

@@ -1,6 +1,8 @@
 //! Lists against a second opinion: a plain scan of the tables, on random data, with random filters, orders, pages, and readers with
 //! different scopes. What a list answers page by page is what the scan finds, in the same order, each row once.
 
+mod acts;
+
 use crate::harness::{TestApp, contact, on_both_engines};
 use crate::house::house;
 use crate::sights::role;
@@ -82,7 +84,7 @@ async fn world(app: &TestApp, rng: &Rng) -> World {
             contacts::name_contact(db, now, &permit, account, &contact, pick(rng, &WORDS)).await.unwrap();
         }
     }
-    let seeing = [Permission::SeeDirectory, Permission::SeeMessages];
+    let seeing = [Permission::SeeDirectory, Permission::SeeMessages, Permission::SeeRuns, Permission::SeeAudit];
     let two = vec![made[0], made[3]];
     let few = role(app, "Two accounts", &seeing, Some(&two)).await;
     let none = role(app, "No account", &seeing, Some(&[])).await;
