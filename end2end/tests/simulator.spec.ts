@@ -184,6 +184,9 @@ test('pictures and group texts are shown on both sides', async ({ browser }) => 
   await expect(handset.getByRole('listitem').filter({ hasText: 'Here is the label' })).toContainText('2 attachments');
   const chat = page.getByRole('region', { name: 'The agent’s chat in RingCentral' });
   await expect(chat.getByText('Here is the label')).toHaveCount(1);
+  const link = chat.getByRole('listitem').filter({ hasText: 'Here is the label' }).getByRole('link', { name: 'attachment 2 (image)' });
+  const conversation = await page.getByRole('link', { name: 'The conversation in Switchyard' }).getAttribute('href');
+  await expect(link).toHaveAttribute('href', `${product().url}${conversation}`);
 
   await page.getByRole('link', { name: 'The conversation in Switchyard' }).click();
   await expect(page.getByRole('heading', { name: 'Messages' })).toBeVisible();

@@ -165,14 +165,18 @@ fn idempotent(caller: &Caller, headers: &HeaderMap, method: &Method, uri: &Uri, 
     Ok(Some(Request::new(caller.account, key.to_str().unwrap_or_default(), method.as_str(), uri.path(), body)?))
 }
 
+/// An answer as it is given, and given again.
+fn answered(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    (status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response()
+}
+
 /// An answer that made something: its body says where that is.
 fn made(answer: Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let at = serde_json::from_str::<Value>(&answer.body).ok().and_then(|body| Some(body.get("url")?.as_str()?.to_owned()));
-    let json = [(header::CONTENT_TYPE, "application/json".to_owned())];
     match at {
-        Some(at) => (status, json, [(header::LOCATION, at)], answer.body).into_response(),
-        None => (status, json, answer.body).into_response(),
+        Some(at) => ([(header::LOCATION, at)], answered(answer)).into_response(),
+        None => answered(answer),
     }
 }
 
@@ -252,9 +256,10 @@ async fn send(
     let request = idempotent(&caller, &headers, &method, &uri, &body)?;
     let (line, to, text) = message_in(&body)?;
     let line = Line::parse(&line)?;
+    let actor = Actor::Api { account_id: caller.account, name: caller.token_name, address: caller.address };
     let effect = async |tx: &mut Tx| {
         let line = line.find(tx, caller.account).await?;
-        let id = outbound::send(tx, &api.now, caller.account, line, &to, &text).await?;
+        let id = outbound::send(tx, &api.now, &actor, caller.account, line, &to, &text).await?;
         let message = outbound::status_of_new(tx, caller.account, line, id).await?;
         Ok(Answer { status: 201, body: message_json(&message).to_string() })
     };
@@ -338,24 +343,25 @@ async fn read_blast(State(api): State<Api>, caller: Caller, ids: Ids) -> Result<
     Ok(axum::Json(blast_json(&blast)).into_response())
 }
 
-async fn resume_blast(api: State<Api>, caller: Caller, ids: Ids) -> Result<Response, Refusal> {
-    decide(api, caller, ids, blast::Decision::Resume).await
+async fn resume_blast(api: State<Api>, caller: Caller, ids: Ids, request: Parts) -> Result<Response, Refusal> {
+    decide(api, caller, ids, request, blast::Decision::Resume).await
 }
 
-async fn cancel_blast(api: State<Api>, caller: Caller, ids: Ids) -> Result<Response, Refusal> {
-    decide(api, caller, ids, blast::Decision::Cancel).await
+async fn cancel_blast(api: State<Api>, caller: Caller, ids: Ids, request: Parts) -> Result<Response, Refusal> {
+    decide(api, caller, ids, request, blast::Decision::Cancel).await
 }
 
-/// What is decided about a blast that has not started. Sending it again has no further effect.
-async fn decide(State(api): State<Api>, caller: Caller, ids: Ids, decision: blast::Decision) -> Result<Response, Refusal> {
+/// What is decided about a blast that has not started. Without a key it is decided again each time: what staff decided meanwhile is undone.
+async fn decide(State(api): State<Api>, caller: Caller, ids: Ids, request: Parts, decision: blast::Decision) -> Result<Response, Refusal> {
     let Some((line, id)) = parsed::<BlastId>(ids) else { return Err(no_such("blast")) };
+    // It takes no body.
+    let request = idempotent(&caller, &request.headers, &request.method, &request.uri, &Bytes::new())?;
     let actor = Actor::Api { account_id: caller.account, name: caller.token_name, address: caller.address };
-    let now = api
-        .db
-        .work(async |tx| {
-            blast::decide(tx, &api.now, &actor, caller.account, (line, id), decision).await?;
-            Ok::<_, Problem>(blast::get_new(tx, caller.account, line, id).await?)
-        })
-        .await?;
-    Ok(axum::Json(blast_json(&now)).into_response())
+    let effect = async |tx: &mut Tx| {
+        blast::decide(tx, &api.now, &actor, caller.account, (line, id), decision).await?;
+        let blast = blast::get_new(tx, caller.account, line, id).await?;
+        Ok(Answer { status: 200, body: blast_json(&blast).to_string() })
+    };
+    let answer = api.db.work(async |tx| idempotency::once(tx, &api.now, request.as_ref(), effect).await).await?;
+    Ok(answered(answer))
 }

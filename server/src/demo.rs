@@ -14,7 +14,7 @@ use switchyard::messaging::outbound::{self, Delivery};
 use switchyard::messaging::{blast, carrier};
 use switchyard::ringcentral::{self, NewConnection};
 use switchyard::secret::{Keyring, new_key};
-use switchyard::staff::{Member, may};
+use switchyard::staff::{Actor, Member, may};
 use switchyard::types::{AccountId, IntegrationType, LineId, PhoneNumber, Problem, StaffId};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -221,6 +221,7 @@ async fn talk(
 ) -> Result<(), Problem> {
     let clock = Clock::manual(past.at());
     let at = Now { clock: clock.clone(), rng: past.rng.clone() };
+    let program = Actor::Api { account_id: account, name: "Order system".to_owned(), address: None };
     let rounds = 10;
     for round in 0..rounds {
         clock.advance(DAY * 9 / (rounds * 2));
@@ -232,7 +233,7 @@ async fn talk(
             .collect();
         db.work(async |tx| {
             for (contact, text) in &texts {
-                told.push(outbound::send(tx, &at, account, line, contact, text).await?);
+                told.push(outbound::send(tx, &at, &program, account, line, contact, text).await?);
             }
             Ok::<_, Problem>(())
         })

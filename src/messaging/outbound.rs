@@ -12,6 +12,7 @@ pub use sending::{run, step};
 use super::{consent, inbound};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx, json};
+use crate::staff::{Actor, Entry, record};
 use crate::sync;
 use crate::types::{
     AccountId, BlastId, Change, ConversationId, IntegrationType, LineId, MessageId, MessageState, Origin, PhoneNumber, Problem, Timestamp,
@@ -113,13 +114,25 @@ pub(super) fn body(text: &str) -> Result<String, Problem> {
 /// # Errors
 /// `NotFound` when the line is not the account's, `Invalid` for a bad body, `Conflict` when the contact has opted out or the line is
 /// closed.
-pub async fn send(tx: &mut Tx, now: &Now, account: AccountId, line: LineId, to: &PhoneNumber, text: &str) -> Result<MessageId, Problem> {
+pub async fn send(
+    tx: &mut Tx,
+    now: &Now,
+    actor: &Actor,
+    account: AccountId,
+    line: LineId,
+    to: &PhoneNumber,
+    text: &str,
+) -> Result<MessageId, Problem> {
     let text = body(text)?;
     let route = sender(tx, account, line).await?;
-    send_from(tx, now, &route, to, text, Origin::Api).await
+    let (id, conversation) = send_from(tx, now, &route, to, text, Origin::Api).await?;
+    let subject_id = conversation.map(|conversation| conversation.0);
+    let entry = Entry { action: "message.send", account_id: Some(account), line_id: Some(line), subject_id, ..Entry::default() };
+    record(tx, now, actor, entry.change((), serde_json::json!({ "message": id }))).await?;
+    Ok(id)
 }
 
-/// Sends one message from this line: recorded, held if the line is connected to RingCentral.
+/// Sends one message from this line: recorded, held if the line is connected to RingCentral. Says in which conversation, if in one.
 ///
 /// # Errors
 /// `Conflict` when the contact has opted out.
@@ -130,7 +143,7 @@ pub(super) async fn send_from(
     to: &PhoneNumber,
     text: String,
     origin: Origin,
-) -> Result<MessageId, Problem> {
+) -> Result<(MessageId, Option<ConversationId>), Problem> {
     let (line, account, at) = (route.id, route.account_id, now.at());
     if !consent::opted_out(tx, line, std::slice::from_ref(to)).await?.is_empty() {
         return Err(Problem::conflict("The recipient has opted out of this line; nothing is sent until they write START."));
@@ -158,7 +171,7 @@ pub(super) async fn send_from(
         }
         tx.tell(Change::Conversation { account_id: account, line_id: line, conversation_id });
     }
-    Ok(id)
+    Ok((id, conversation))
 }
 
 /// The id of what is said to a contact now, above those of what was said before and still waits: ids of one millisecond are in no order,

@@ -42,7 +42,7 @@ pub async fn as_line(
             idempotency::once(tx, now, Some(&request), async |tx| {
                 let route = outbound::sender(tx, account, line).await?;
                 refuse_none(&route)?;
-                let message = outbound::send_from(tx, now, &route, &number, text, Origin::Staff).await?;
+                let (message, _) = outbound::send_from(tx, now, &route, &number, text, Origin::Staff).await?;
                 let entry = Entry {
                     action: "conversation.reply",
                     account_id: Some(account),

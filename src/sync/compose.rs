@@ -1,7 +1,6 @@
 //! What a post says. A customer's text is never interpreted; every post carries a short reference, by which it is found again.
 
-use crate::types::{Media, MessageState, Origin, PhoneNumber, Timestamp};
-use std::time::Duration;
+use crate::types::{LATE_AFTER, Media, MessageState, Origin, PhoneNumber, Timestamp};
 
 /// RingCentral takes 10,000 characters a post (API description, TMCreatePostRequest.text).
 pub const LONGEST_POST: usize = 10_000;
@@ -11,8 +10,6 @@ const LONGEST_BODY: usize = 7_000;
 const NEW_LINE: usize = 3;
 /// So many attachments, and numbers of a group text, are named.
 const MOST_NAMED: usize = 10;
-/// How late what a contact wrote may stand in its chat before the post says when it was sent.
-pub const LATE_AFTER: Duration = Duration::from_secs(120);
 
 /// A message as a post shows it.
 #[derive(Debug, Clone)]
@@ -174,6 +171,7 @@ pub fn fitting(lines: &[Line], alone: &[bool], join: bool, left_out: i64, refere
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     /// When the messages came.
     const AT: Timestamp = Timestamp(1_795_238_411_000_000);

@@ -359,7 +359,8 @@ pub async fn arrive(tx: &mut Tx, now: &Now, window: ReleaseWindow, arrivals: &[A
     Ok(())
 }
 
-/// Skips what lies before the window, so that a release stays short; the post says how many it leaves out.
+/// Skips what lies before the window, so that a release stays short; the post says how many it leaves out. What staff restored goes out all
+/// the same, and takes nobody's room: of what is held they alone make something go `alone`.
 async fn leave_out_old(tx: &mut Tx, at: Timestamp, window: ReleaseWindow, lanes: &[(LineId, ConversationId, i64)]) -> Result<Vec<Key>> {
     tx.all(
         "update sync_entry as e set state = 'skipped', reason = 'older than what a release reaches back to'
@@ -367,7 +368,7 @@ async fn leave_out_old(tx: &mut Tx, at: Timestamp, window: ReleaseWindow, lanes:
                  row_number() over (partition by s.line_id, s.conversation_id order by s.accepted_at desc, s.message_id desc) as age
                from json_each($1) j
                join sync_entry s on s.line_id = unhex(j.value->>0, '-') and s.conversation_id = unhex(j.value->>1, '-')
-               where s.state = 'held' and s.accepted_at is not null) r
+               where s.state = 'held' and s.accepted_at is not null and not s.alone) r
          where e.line_id = r.its_line and e.message_id = r.its_message and (r.age > $2 or r.its_time < $3)
          returning line_id, conversation_id",
         (json(&lanes), i64::from(window.most), at.minus(window.reach)),

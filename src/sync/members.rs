@@ -7,7 +7,7 @@
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx, json};
 use crate::ringcentral::{self, Call, Client, Connection, Group, Leave, Membership, Outcome, Refusal};
-use crate::types::{AccountId, Change, ConnectionId, LineId, Timestamp, UserId};
+use crate::types::{AccountId, Change, ConnectionId, LineId, Timestamp, UserId, without_numbers};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -378,13 +378,14 @@ impl Look<'_> {
     }
 
     /// When to try again after a call that did not succeed.
-    fn no_answer<T: std::fmt::Debug>(&self, ended: &Outcome<T>) -> std::result::Result<(), Wait> {
+    fn no_answer<T>(&self, ended: &Outcome<T>) -> std::result::Result<(), Wait> {
         match ended {
             // There is nothing to be a member of: the next post finds that out and makes a new chat.
             Outcome::Refused(Refusal::ChatGone) => Ok(()),
             Outcome::Parked { until, .. } => Err(Wait { until: *until, of_all: true }),
             other => {
-                tracing::warn!(chat = self.chat, ended = ?other, "the members of a chat could not be changed");
+                let why = without_numbers(&other.words());
+                tracing::warn!(chat = self.chat, why, "the members of a chat could not be changed");
                 Err(Wait { until: self.now.at().plus(PAUSE), of_all: false })
             }
         }

@@ -31,10 +31,12 @@ struct TimelineSql {
     state: MessageState,
     error: Option<String>,
     created_at: Timestamp,
+    carrier_at: Option<Timestamp>,
     accepted_at: Option<Timestamp>,
     entry: Option<EntryState>,
     seq: Option<i64>,
     post_id: Option<String>,
+    reference: Option<String>,
     posted_at: Option<Timestamp>,
     echoed_at: Option<Timestamp>,
     edited_at: Option<Timestamp>,
@@ -56,10 +58,12 @@ impl From<TimelineSql> for TimelineRow {
             state: row.state,
             error: reason(row.error, row.sees),
             created_at: row.created_at,
+            sent_at: row.carrier_at,
             accepted_at: row.accepted_at,
             entry: row.entry,
             seq: row.seq,
             post_id: row.post_id,
+            reference: row.reference,
             posted_at: row.posted_at,
             echoed_at: row.echoed_at,
             edited_at: row.edited_at,
@@ -73,13 +77,13 @@ impl From<TimelineSql> for TimelineRow {
 macro_rules! list_sql {
     ($part:literal) => {
         concat!(
-            "select m.id, m.direction, m.origin, m.body, m.media, m.others, m.state, m.error, m.created_at, m.accepted_at,
-               e.state as entry, e.seq, e.post_id, e.posted_at, i.echoed_at, p.edited_at, p.removed_at, e.reason, l.account_id,
-               m.removed_after, m.blast_id,
+            "select m.id, m.direction, m.origin, m.body, m.media, m.others, m.state, m.error, m.created_at, m.carrier_at,
+               m.accepted_at, e.state as entry, e.seq, e.post_id, i.reference, e.posted_at, i.echoed_at, p.edited_at, p.removed_at,
+               e.reason, l.account_id, m.removed_after, m.blast_id,
                coalesce($8 or l.account_id in
                  (select account_id from staff_scope where staff_id = $5 and permission = $9), false) as sees
-             from (select line_id, id, direction, origin, body, media, others, state, error, created_at, accepted_at, removed_after,
-                     blast_id
+             from (select line_id, id, direction, origin, body, media, others, state, error, created_at, carrier_at, accepted_at,
+                     removed_after, blast_id
                    from message
                    where line_id = $1 and conversation_id = $2 and ",
             $part,

@@ -5,6 +5,7 @@ use crate::types::{
     Written, words,
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 words! {
     /// Which way a message went.
@@ -342,6 +343,9 @@ impl Closed {
     }
 }
 
+/// How late what a contact wrote may come in, or stand in its chat, before it is said when they sent it.
+pub const LATE_AFTER: Duration = Duration::from_secs(120);
+
 /// A message in a conversation's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TimelineRow {
@@ -359,6 +363,8 @@ pub struct TimelineRow {
     pub error: Option<String>,
     /// When it was recorded.
     pub created_at: Timestamp,
+    /// When the contact sent it, as the carrier says.
+    pub sent_at: Option<Timestamp>,
     /// When the carrier took it.
     pub accepted_at: Option<Timestamp>,
     /// How far the post is; `None` when the line was not connected to RingCentral.
@@ -367,6 +373,8 @@ pub struct TimelineRow {
     pub seq: Option<i64>,
     /// The post that says it.
     pub post_id: Option<String>,
+    /// The reference that ends the post, if it is ours: all of it that an agent can quote.
+    pub reference: Option<String>,
     /// When that was made.
     pub posted_at: Option<Timestamp>,
     /// When RingCentral showed us our post, as an event.
@@ -379,6 +387,13 @@ pub struct TimelineRow {
     pub reason: Option<String>,
     /// The blast that it is one message of.
     pub blast: Option<BlastId>,
+}
+
+impl TimelineRow {
+    /// When the contact sent it, if it came in late: later than [`LATE_AFTER`].
+    pub fn sent_late(&self) -> Option<Timestamp> {
+        self.sent_at.filter(|sent| self.created_at.since(*sent) > LATE_AFTER)
+    }
 }
 
 words! {

@@ -53,6 +53,8 @@ pub fn Timeline(
     asked: Asked,
     /// The reader may skip and restore.
     may_manage: bool,
+    /// There is something to press below it: however much comes in, the list is as high as it is.
+    has_below: bool,
 ) -> impl IntoView {
     let skip = Sending::to::<SkipMessage>();
     let restore = Sending::to::<RestoreMessage>();
@@ -67,6 +69,7 @@ pub fn Timeline(
     let newest = format!("{page}{}", asked.filter_query());
     // Turned over, a browser opens it at the newest message and stays there; not so where the first one is meant.
     let direction = if asked.is_from_first() { "flex-col" } else { "flex-col-reverse" };
+    let height = if has_below { "h-[calc(100dvh-22rem)]" } else { "max-h-[calc(100dvh-22rem)]" };
     let list = NodeRef::<html::Div>::new();
     let shown = use_location().search.get_untracked();
     Effect::new(move |_| {
@@ -110,13 +113,15 @@ pub fn Timeline(
             </header>
             <FormFault fault=fault_of(skip) />
             <FormFault fault=fault_of(restore) />
-            <Show when=move || nothing.get()>
-                <Empty title="No messages">{says_nothing}</Empty>
-            </Show>
             <div
-                node_ref=list class=format!("flex max-h-[calc(100dvh-22rem)] min-h-80 {direction} overflow-y-auto") tabindex="0" role="region"
+                node_ref=list class=format!("flex {height} min-h-80 {direction} overflow-y-auto") tabindex="0" role="region"
                 aria-labelledby="messages"
             >
+                <Show when=move || nothing.get()>
+                    <div class="my-auto">
+                        <Empty title="No messages">{says_nothing}</Empty>
+                    </div>
+                </Show>
                 <ol class="flex flex-col gap-3 p-4" data-conversation=id.to_string()>
                     <For each=move || followed.now.with(|all| items(&all.messages.rows, is_part)) key=|item| *item children=item />
                 </ol>
@@ -175,10 +180,10 @@ fn Message(row: Memo<TimelineRow>, line: LineId, skip: Sending, restore: Sending
     }
 }
 
-/// How far the SMS is; what came in needs no word.
+/// How far the SMS is; what came in needs no word, unless it came late.
 fn sms(row: &TimelineRow) -> impl IntoView + use<> {
     let (class, word) = match row.state {
-        MessageState::Received => return ().into_any(),
+        MessageState::Received => return late(row).into_any(),
         MessageState::Queued => ("muted", "SMS waits to be sent"),
         MessageState::Accepted => ("muted", "SMS sent"),
         MessageState::Delivered => ("muted", "SMS delivered"),
@@ -191,6 +196,11 @@ fn sms(row: &TimelineRow) -> impl IntoView + use<> {
         {why.map(|why| view! { <span class="muted">": " {why}</span> })}
     }
     .into_any()
+}
+
+/// When the contact sent what came in late; nothing for anything else.
+fn late(row: &TimelineRow) -> impl IntoView + use<> {
+    row.sent_late().map(|sent| view! { <span class="muted">"Sent " <Time at=sent /> ", arrived late"</span> })
 }
 
 /// Whether RingCentral has it.
@@ -218,11 +228,12 @@ fn entry(row: &TimelineRow) -> impl IntoView + use<> {
     .into_any()
 }
 
-/// The post that carries it: which, since when, and what RingCentral has said of it since.
+/// The post that carries it: which, by what reference an agent can quote it, since when, and what RingCentral has said of it since.
 fn posted(row: &TimelineRow) -> impl IntoView + use<> {
     let is_agents = row.origin == Some(Origin::Agent);
     let at = row.posted_at.map(|at| view! { <Time at=at /> });
     let post = row.post_id.clone().map(|post| view! { <span class="block">"Post " <span class="break-all">{post}</span></span> });
+    let reference = row.reference.clone().map(|reference| view! { <span class="block break-all">"ref " {reference}</span> });
     // An agent's own post comes to us as an event; ours is shown back as one.
     let echo = (!is_agents).then(|| match row.echoed_at {
         Some(at) => view! { <span class="block">"Echo " <Time at=at /></span> }.into_any(),
@@ -237,6 +248,7 @@ fn posted(row: &TimelineRow) -> impl IntoView + use<> {
         {is_agents.then_some("Written in RingCentral ")}
         {at}
         {post}
+        {reference}
         {echo}
         {edited}
         {removed}
@@ -307,10 +319,12 @@ mod tests {
             state: MessageState::Accepted,
             error: None,
             created_at: Timestamp(0),
+            sent_at: None,
             accepted_at: None,
             entry,
             seq: None,
             post_id: None,
+            reference: None,
             posted_at: None,
             echoed_at: None,
             edited_at: None,

@@ -52,7 +52,7 @@ pub(super) async fn download(
     };
     csv::file(
         "messages.csv",
-        "message_id,at,direction,written_by,text,attachments,sms,sms_error,ringcentral,post_id,posted_at,reason",
+        "message_id,at,sent_at,direction,written_by,text,attachments,sms,sms_error,ringcentral,post_id,reference,posted_at,reason",
         read,
         fields,
     )
@@ -68,6 +68,7 @@ fn fields(row: &TimelineRow) -> Vec<String> {
     vec![
         row.id.to_string(),
         row.accepted_at.unwrap_or(row.created_at).rfc3339(),
+        csv::when(row.sent_at),
         row.direction.as_str().to_owned(),
         row.origin.map_or("contact", Origin::as_str).to_owned(),
         text,
@@ -76,6 +77,7 @@ fn fields(row: &TimelineRow) -> Vec<String> {
         named(row.error.as_ref()),
         row.entry.map(|entry| entry.as_str().to_owned()).unwrap_or_default(),
         named(row.post_id.as_ref()),
+        named(row.reference.as_ref()),
         csv::when(row.posted_at),
         named(row.reason.as_ref()),
     ]

@@ -5,11 +5,16 @@ use crate::verdict::received;
 use futures_util::future::join_all;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use std::time::Duration;
+use switchyard::messaging::blast::{self, Decision};
 use switchyard::messaging::idempotency;
+use switchyard::staff::{self, may};
 use switchyard::types::IntegrationType::{None as BlastOnly, Ringcentral};
+use switchyard::types::{AuditFilter, BlastId};
 
 on_both_engines![
     a_message_is_made_and_can_be_read_where_the_answer_says,
+    a_message_by_a_program_is_in_the_audit_with_its_token,
     a_line_is_named_by_its_number_or_its_id,
     a_blast_is_taken_and_can_be_read,
     without_a_valid_token_nothing_is_said,
@@ -22,6 +27,7 @@ on_both_engines![
     requests_with_one_key_at_the_same_time_have_one_effect,
     a_key_is_for_one_request,
     a_refused_request_leaves_its_key_free,
+    a_repeated_resume_with_a_key_does_not_undo_a_pause,
     keys_are_forgotten_after_a_week,
 ];
 
@@ -68,6 +74,36 @@ async fn a_message_is_made_and_can_be_read_where_the_answer_says(app: &TestApp) 
     app.work().await;
     assert_eq!(app.get(&line, &at).await["state"], "delivered");
     assert_eq!(received(&app.sandbox.journal(0), &contact(1)), ["Hello"]);
+}
+
+async fn a_message_by_a_program_is_in_the_audit_with_its_token(app: &TestApp) {
+    let (line, quiet) = (app.line(Ringcentral).await, app.line(BlastOnly).await);
+    let entries = async || {
+        let filter = AuditFilter { action: Some("message.send".to_owned()), ..AuditFilter::default() };
+        staff::search(&app.db, &app.staff.permit().unwrap(), &filter, None, 9).await.unwrap().rows
+    };
+    let body = json!({ "line": line.number, "to": contact(1), "text": "Hello zq7hush" });
+    let made: Value = keyed(app, &line, "messages", "one", &body).await.json().await.unwrap();
+    assert_eq!(keyed(app, &line, "messages", "one", &body).await.status(), 201, "the same again");
+    let found = entries().await;
+    assert_eq!(found.len(), 1, "once for each message: {found:?}");
+    let conversation = app.conversation(&line, &contact(1)).await.id;
+    assert_eq!((found[0].row.actor.as_str(), found[0].address.as_deref()), ("program", Some("127.0.0.1")));
+    assert_eq!((found[0].line.as_ref().map(|(id, _)| *id), found[0].subject), (Some(line.id), Some(conversation.0)));
+    assert!(found[0].row.after.as_ref().is_some_and(|after| after.contains(made["id"].as_str().unwrap())), "{found:?}");
+    assert!(!format!("{found:?}").contains("zq7hush") && !format!("{found:?}").contains(&contact(1)[2..]), "neither text nor number");
+    let page = app.ask(&app.staff, Method::GET, "/audit?action=message.send", &[]).await.text().await.unwrap();
+    assert!(page.contains("Sent a contact a message"));
+    let history = staff::line_history(&app.db, &app.staff.permit().unwrap(), line.id, None, 50).await.unwrap();
+    assert!(history.rows.iter().all(|row| row.action != "message.send"), "a line's history is what was changed of it");
+    // Where there are no conversations, and where nothing is sent.
+    app.pass(1);
+    app.send(&quiet, &contact(1), "Hello").await;
+    let found = entries().await;
+    assert_eq!((found.len(), found[0].line.as_ref().map(|(id, _)| *id), found[0].subject), (2, Some(quiet.id), None));
+    let empty = json!({ "line": line.number, "to": contact(1), "text": " " });
+    assert_eq!(app.post(&line, "messages", &empty).await.status(), 422);
+    assert_eq!(entries().await.len(), 2);
 }
 
 async fn a_line_is_named_by_its_number_or_its_id(app: &TestApp) {
@@ -299,6 +335,38 @@ async fn a_refused_request_leaves_its_key_free(app: &TestApp) {
     problem(keyed(app, &line, "messages", "one", &body).await, 409).await;
     app.reply(&contact(1), &line, "START").await;
     assert_eq!(keyed(app, &line, "messages", "one", &body).await.status(), 201);
+}
+
+async fn a_repeated_resume_with_a_key_does_not_undo_a_pause(app: &TestApp) {
+    let line = app.line(BlastOnly).await;
+    let starts_at = app.now.at().plus(Duration::from_secs(3_600)).rfc3339();
+    let body = json!({ "line": line.id, "text": "Later", "recipients": [contact(1)], "starts_at": starts_at });
+    let taken: Value = app.post(&line, "blasts", &body).await.json().await.unwrap();
+    let at = taken["url"].as_str().unwrap();
+    let id: BlastId = taken["id"].as_str().unwrap().parse().unwrap();
+    let send = app.staff.permit::<may::SendMessages>().unwrap();
+    let pause = async |seen: i64| blast::decide_as_staff(&app.db, &app.now, &send, (line.id, id), seen, Decision::Pause).await.unwrap();
+    let decide = async |act: &str, key: Option<&str>| raw(app, &line, Method::POST, &format!("{at}/{act}"), key, "").await;
+
+    pause(0).await;
+    let first = decide("resume", Some("one")).await;
+    assert_eq!((first.status().as_u16(), first.headers()["content-type"].to_str().unwrap()), (200, "application/json"));
+    let first = first.text().await.unwrap();
+    assert_eq!(app.get(&line, at).await["state"], "scheduled");
+    pause(2).await;
+    let again = decide("resume", Some("one")).await;
+    assert_eq!((again.status().as_u16(), again.text().await.unwrap()), (200, first), "the first answer");
+    assert_eq!(app.get(&line, at).await["state"], "paused", "the staff's pause stays");
+
+    let said = problem(decide("cancel", Some("one")).await, 422).await;
+    assert_eq!(said["field"], "Idempotency-Key", "another request");
+    assert_eq!(app.get(&line, at).await["state"], "paused");
+    assert_eq!(decide("resume", None).await.status(), 200);
+    assert_eq!(app.get(&line, at).await["state"], "scheduled", "without a key it is decided anew");
+    for _ in 0..2 {
+        let cancelled: Value = decide("cancel", Some("two")).await.json().await.unwrap();
+        assert_eq!(cancelled["state"], "cancelled");
+    }
 }
 
 async fn keys_are_forgotten_after_a_week(app: &TestApp) {

@@ -2,18 +2,18 @@
 
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::house;
-use crate::verdict::{chats_of, received};
+use crate::verdict::{Said, assert_good, chats_of, received, standing_posts};
 use reqwest::Method;
-use server::sandbox::AgentPost;
+use server::sandbox::{AgentPost, HandsetText};
 use std::time::Duration;
 use switchyard::messaging::reply;
 use switchyard::ringcentral::Client;
 use switchyard::staff::{self, Member};
-use switchyard::sync;
+use switchyard::sync::{self, compose};
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute, Ringcentral};
 use switchyard::types::{
-    Agreement, AuditFilter, Comparison, ConversationId, EntryState, MessageState, Origin, Problem, Stretch, TimelineFilter, TimelineFrom,
-    Writer,
+    Agreement, AuditFilter, Comparison, ConversationId, EntryState, MessageState, Origin, Problem, Stretch, SyncState, TimelineFilter,
+    TimelineFrom, Writer,
 };
 use uuid::Uuid;
 
@@ -27,6 +27,9 @@ on_both_engines![
     a_look_at_ringcentral_leaves_deliveries_their_calls,
     nobody_elsewhere_reads_replies_or_compares,
     a_conversation_as_a_file_has_the_rows_of_its_filters,
+    a_message_older_than_the_window_is_posted_once_restored,
+    a_late_message_says_on_its_page_and_in_the_file_when_it_was_sent,
+    a_posted_message_shows_the_reference_that_stands_in_its_post,
 ];
 
 type Key = (switchyard::types::LineId, ConversationId);
@@ -218,7 +221,7 @@ async fn a_look_at_ringcentral_leaves_deliveries_their_calls(app: &TestApp) {
             Err(problem) => break problem,
         }
     };
-    assert!(matches!(refused, Problem::TooMany { .. }), "{refused:?}");
+    assert!(matches!(refused, Problem::TooMany { until: Some(until), .. } if until > app.now.at()), "{refused:?}");
     assert_eq!(looks, 20, "half of the minute is left to deliveries");
     app.pass(61);
     compare(app, &app.staff, key).await.unwrap();
@@ -259,4 +262,105 @@ async fn a_conversation_as_a_file_has_the_rows_of_its_filters(app: &TestApp) {
     let one = file("?writer=contact").await;
     assert!(one.contains("SUM") && !one.contains("answer") && one.lines().count() == 2, "{one}");
     assert_eq!(app.ask(&app.staff, Method::GET, "/lines/x/conversations/y/messages.csv", &[]).await.status(), 404);
+}
+
+async fn a_message_older_than_the_window_is_posted_once_restored(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let mut said = Said::default();
+    let [old, first, second] = ["Your order is ready", "Is it ready?", "Thanks"].map(|words| app.text(words));
+    app.send(&line, &contact(1), &old).await;
+    app.work().await;
+    app.pass(91 * 24 * 60 * 60);
+    app.reply(&contact(1), &line, &first).await;
+    app.work().await;
+    said.then(&contact(1), &first);
+    assert_good(&app.sandbox, &said);
+    let row = async || app.timeline(&line, &contact(1)).await.into_iter().find(|row| row.written.body() == Some(old.as_str())).unwrap();
+    assert_eq!(row().await.entry, Some(EntryState::Skipped));
+
+    sync::restore(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, row().await.id).await.unwrap();
+    assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::Held { count: 1 });
+    app.reply(&contact(1), &line, &second).await;
+    app.work().await;
+    for text in [&old, &second] {
+        said.then(&contact(1), text);
+    }
+    assert_good(&app.sandbox, &said);
+    assert_eq!(row().await.entry, Some(EntryState::Posted));
+    assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
+    let journal = app.sandbox.journal(0);
+    let notes: Vec<bool> =
+        standing_posts(&journal).iter().map(|post| post.text.as_deref().unwrap().contains("older messages are not shown")).collect();
+    assert_eq!(notes, [true, false, false], "what is left out is said with the first reply alone");
+}
+
+/// The conversation's page and its file, as the administrator gets them.
+async fn page_and_file(app: &TestApp, line: &TestLine) -> [String; 2] {
+    let key = key(app, line).await;
+    let page = format!("/lines/{}/conversations/{}", key.0, key.1);
+    let file = format!("{page}/messages.csv");
+    let read = async |path: &str| {
+        let answer = app.ask(&app.staff, Method::GET, path, &[]).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.text().await.unwrap()
+    };
+    [read(&page).await, read(&file).await]
+}
+
+/// What a column of a file has in the row with this text; nothing before that column has a comma in it.
+fn cell<'a>(file: &'a str, column: &str, text: &str) -> &'a str {
+    let place = file.lines().next().unwrap().split(',').position(|name| name == column).unwrap();
+    file.lines().find(|row| row.contains(text)).unwrap().split(',').nth(place).unwrap()
+}
+
+async fn a_late_message_says_on_its_page_and_in_the_file_when_it_was_sent(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let sent = app.now.at();
+    for (text, delay_ms) in [("An hour late", 3_600_000), ("A minute late", 60_000)] {
+        let delayed = HandsetText {
+            from: contact(1),
+            to: line.number.clone(),
+            text: text.to_owned(),
+            delay_ms: Some(delay_ms),
+            ..HandsetText::default()
+        };
+        app.sandbox.send_from_handset(delayed).await.unwrap();
+    }
+    for seconds in [61, 3_600] {
+        app.pass(seconds);
+        app.work().await;
+    }
+    let rows = app.timeline(&line, &contact(1)).await;
+    let late: Vec<_> = rows.iter().map(|row| (row.written.body().unwrap(), row.sent_late())).collect();
+    assert_eq!(late, [("A minute late", None), ("An hour late", Some(sent))]);
+    let [page, file] = page_and_file(app, &line).await;
+    assert_eq!(page.matches(", arrived late").count(), 1, "{page}");
+    assert!(page.contains(&format!("datetime=\"{}\"", sent.rfc3339())), "{page}");
+    for text in ["A minute late", "An hour late"] {
+        assert_eq!(cell(&file, "sent_at", text), sent.rfc3339(), "{file}");
+    }
+}
+
+async fn a_posted_message_shows_the_reference_that_stands_in_its_post(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let [sent, reply, held] = ["Your order is ready", "Thanks", "You are welcome"].map(|words| app.text(words));
+    app.send(&line, &contact(1), &sent).await;
+    app.work().await;
+    app.reply(&contact(1), &line, &reply).await;
+    app.work().await;
+    app.send(&line, &contact(1), &held).await;
+    app.work().await;
+    let rows = app.timeline(&line, &contact(1)).await;
+    let shown = |text: &str| rows.iter().find(|row| row.written.body() == Some(text)).unwrap().reference.as_deref();
+    let [page, file] = page_and_file(app, &line).await;
+    let journal = app.sandbox.journal(0);
+    let posts = standing_posts(&journal);
+    for text in [&sent, &reply] {
+        let post = posts.iter().filter_map(|post| post.text.as_deref()).find(|post| post.contains(text.as_str())).unwrap();
+        let stands = compose::reference_in(post).unwrap();
+        assert_eq!(shown(text), Some(stands));
+        assert!(page.contains(&format!("{stands}<")), "{page}");
+        assert_eq!(cell(&file, "reference", text), format!("\"{stands}\""), "{file}");
+    }
+    assert_eq!(shown(&held), None);
 }

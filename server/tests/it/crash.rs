@@ -5,6 +5,7 @@ use crate::harness::{DbEngine, SECRET_KEY, contact, keys, with_database};
 use crate::verdict::{GOOD, Said, received, verdict};
 use futures_util::future::join_all;
 use server::sandbox::{Fault, Kind, On, SIGNATURE, Sandbox, SandboxConfig, What, sign};
+use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use switchyard::clock::{Clock, Now};
@@ -13,6 +14,7 @@ use switchyard::directory::{accounts, lines};
 use switchyard::messaging::blast;
 use switchyard::ringcentral::{self, NewConnection};
 use switchyard::staff::{self, Member, Passwords};
+use switchyard::sync::compose;
 use switchyard::types::{IntegrationType, PhoneNumber};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,9 @@ const SECRET: &str = "crash-test-webhook-secret";
 const LINE: &str = "+12025550101";
 const CONTACT: &str = "+12025550150";
 const BLAST: &str = "Sale on Saturday";
+const REPLY: &str = "Yes please";
+/// A call ends within this time.
+const CALL: Duration = Duration::from_millis(1_500);
 /// How long the whole story may take on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -91,6 +96,15 @@ impl Story {
 
     /// Starts `serve` or `work`.
     fn start(&self, command: &str, die_at: Option<&str>) -> Process {
+        self.start_with(command, |process| {
+            if let Some(point) = die_at {
+                process.env("SWITCHYARD_DIE_AT", point);
+            }
+        })
+    }
+
+    /// The same, set up in some way more.
+    fn start_with(&self, command: &str, set_up: impl FnOnce(&mut Command)) -> Process {
         let mut process = Command::new(env!("CARGO_BIN_EXE_switchyard"));
         process
             .arg(command)
@@ -100,15 +114,14 @@ impl Story {
             .env("CARRIER_KEY", "sandbox-carrier-key")
             .env("CARRIER_SECRETS", format!("sandbox={SECRET}"))
             .env("SECRET_KEY", SECRET_KEY)
-            .env("RINGCENTRAL_CALL_MS", "1500")
+            .env("RINGCENTRAL_CALL_MS", CALL.as_millis().to_string())
             .env("RINGCENTRAL_SETTLE_MS", "500")
             .env("LOG", "off")
             .env_remove("SWITCHYARD_DIE_AT")
+            .env_remove("SWITCHYARD_HANG_AT")
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        if let Some(point) = die_at {
-            process.env("SWITCHYARD_DIE_AT", point);
-        }
+        set_up(&mut process);
         Process(process.spawn().expect("started"))
     }
 
@@ -151,6 +164,19 @@ impl Story {
         db.close().await;
     }
 
+    /// Waits until the blast and the reply stand in the chat and nothing is left to do; once each and in order.
+    async fn ends_well(&self, what: &str) {
+        self.until("both stand in the chat", async || self.count(|kind| kind == Kind::Post) >= 2).await;
+        self.until_drained().await;
+        let mut said = Said::default();
+        said.then(CONTACT, BLAST);
+        said.then(CONTACT, REPLY);
+        assert_eq!(verdict(&self.sandbox, &said), GOOD, "{what}");
+        assert_eq!(received(&self.sandbox.journal(0), CONTACT), [BLAST], "the SMS went out once");
+        assert_eq!(self.sandbox.chats().len(), 1, "one conversation, one chat");
+        self.stop.cancel();
+    }
+
     fn count(&self, of: impl Fn(Kind) -> bool) -> usize {
         self.sandbox.journal(0).into_iter().filter(|entry| of(entry.kind) && entry.accepted).count()
     }
@@ -164,13 +190,27 @@ impl Story {
     }
 }
 
+/// When a process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dies {
+    /// Before the contact has written.
+    BeforeTheReply,
+    /// While what was held, and the reply, are delivered.
+    Delivering,
+    /// While what did not come to RingCentral is looked for, and called again.
+    CallingAgain,
+}
+
 /// Dies at `point`, is started again, and in the end everything stands in the chat once, in order, and went out as SMS once.
-async fn nothing_lost_nothing_twice(database: &str, point: &str, dies_before_the_reply: bool) {
+async fn nothing_lost_nothing_twice(database: &str, point: &str, dies: Dies) {
     let story = Story::begin(database, &[CONTACT.to_owned()]).await;
+    if dies == Dies::CallingAgain {
+        story.sandbox.arm(Fault::new(On::Post, What::LoseRequest { hang: false })).expect("armed");
+    }
     let mut dying = story.start("serve", Some(point));
-    if !dies_before_the_reply {
+    if dies != Dies::BeforeTheReply {
         story.until_releasable(1).await;
-        story.writes(CONTACT, "Yes please").await;
+        story.writes(CONTACT, REPLY).await;
     }
     let began = Instant::now();
     while dying.0.try_wait().expect("waited").is_none() {
@@ -180,47 +220,116 @@ async fn nothing_lost_nothing_twice(database: &str, point: &str, dies_before_the
     drop(dying);
 
     let _again = story.start("serve", None);
-    if dies_before_the_reply {
+    if dies == Dies::BeforeTheReply {
         story.until_releasable(1).await;
-        story.writes(CONTACT, "Yes please").await;
+        story.writes(CONTACT, REPLY).await;
     }
-    story.until("both stand in the chat", async || story.count(|kind| kind == Kind::Post) >= 2).await;
-    story.until_drained().await;
-    let mut said = Said::default();
-    said.then(CONTACT, BLAST);
-    said.then(CONTACT, "Yes please");
-    assert_eq!(verdict(&story.sandbox, &said), GOOD, "died at {point}");
-    assert_eq!(received(&story.sandbox.journal(0), CONTACT), [BLAST], "the SMS went out once");
-    assert_eq!(story.sandbox.chats().len(), 1, "one conversation, one chat");
-    story.stop.cancel();
+    story.ends_well(point).await;
 }
 
-macro_rules! crashes { ($($name:ident: $point:literal $(, $before:literal)?;)+) => { $(
+macro_rules! crashes { ($($name:ident: $point:literal, $dies:ident;)+) => { $(
     mod $name {
         use super::*;
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn sqlite() {
-            let dies_before_the_reply = false $(|| $before)?;
-            with_database(DbEngine::Sqlite, async |url: &str| nothing_lost_nothing_twice(url, $point, dies_before_the_reply).await).await;
+            with_database(DbEngine::Sqlite, async |url: &str| nothing_lost_nothing_twice(url, $point, Dies::$dies).await).await;
         }
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn postgres() {
-            let dies_before_the_reply = false $(|| $before)?;
-            with_database(DbEngine::Postgres, async |url: &str| nothing_lost_nothing_twice(url, $point, dies_before_the_reply).await).await;
+            with_database(DbEngine::Postgres, async |url: &str| nothing_lost_nothing_twice(url, $point, Dies::$dies).await).await;
         }
     }
 )+ } }
 
 crashes! {
-    a_crash_while_a_blast_is_recorded: "blast_chunk", true;
-    a_crash_with_a_lane_claimed: "claimed";
-    a_crash_between_the_chats_intent_and_its_call: "chat_intent";
-    a_crash_between_the_chats_call_and_its_record: "chat_called";
-    a_crash_between_intent_and_call: "intent";
-    a_crash_between_call_and_record: "called";
-    a_crash_after_the_record: "recorded";
+    a_crash_while_a_blast_is_recorded: "blast_chunk", BeforeTheReply;
+    a_crash_with_a_lane_claimed: "claimed", Delivering;
+    a_crash_between_the_chats_intent_and_its_call: "chat_intent", Delivering;
+    a_crash_between_the_chats_call_and_its_record: "chat_called", Delivering;
+    a_crash_between_intent_and_call: "intent", Delivering;
+    a_crash_between_call_and_record: "called", Delivering;
+    a_crash_after_the_record: "recorded", Delivering;
+    a_crash_after_the_look_for_a_lost_post: "looked", CallingAgain;
+    a_crash_before_the_second_call: "intent_again", CallingAgain;
+    a_crash_between_the_second_call_and_its_record: "called_again", CallingAgain;
+    a_crash_after_the_second_calls_record: "recorded_again", CallingAgain;
+}
+
+/// Makes two tests of a story: `<story>::sqlite` and `<story>::postgres`.
+macro_rules! stories { ($($story:ident),+ $(,)?) => { $(
+    mod $story {
+        use super::*;
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn sqlite() {
+            with_database(DbEngine::Sqlite, async |url: &str| super::$story(url).await).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn postgres() {
+            with_database(DbEngine::Postgres, async |url: &str| super::$story(url).await).await;
+        }
+    }
+)+ } }
+
+stories![a_process_that_is_suspended_before_its_second_call_does_not_make_it, the_log_tells_no_contacts_number_and_no_words];
+
+/// What is called when its time is over, the next holder may have looked for already.
+async fn a_process_that_is_suspended_before_its_second_call_does_not_make_it(database: &str) {
+    let story = Story::begin(database, &[CONTACT.to_owned()]).await;
+    story.sandbox.arm(Fault::new(On::Post, What::LoseRequest { hang: false })).expect("armed");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("suspended");
+    let _process = story.start_with("serve", |process| {
+        process.env("SWITCHYARD_HANG_AT", format!("intent_again:1:{}", file.display()));
+    });
+    story.until_releasable(1).await;
+    story.writes(CONTACT, REPLY).await;
+    story.until("it is about to call again", async || file.exists()).await;
+    tokio::time::sleep(CALL + Duration::from_millis(200)).await;
+    fs::remove_file(&file).expect("removed");
+    story.ends_well("suspended before the second call").await;
+    let journal = story.sandbox.journal(0);
+    let posts: Vec<&str> = journal.iter().filter(|entry| entry.kind == Kind::Post).filter_map(|entry| entry.text.as_deref()).collect();
+    let lost = compose::reference_in(posts[0]).expect("a reference");
+    assert_eq!(posts.iter().filter(|post| post.contains(lost)).count(), 1, "{posts:?}");
+}
+
+/// Everything is logged, and RingCentral's errors name the contact.
+async fn the_log_tells_no_contacts_number_and_no_words(database: &str) {
+    let story = Story::begin(database, &[CONTACT.to_owned()]).await;
+    // A chat that takes a second to be made is read at once: somebody may have written in it meanwhile.
+    story.sandbox.arm(Fault::new(On::Team, What::Slow { ms: 1_200 })).expect("armed");
+    let error = What::Status { status: 500, retry_after: None, code: Some(format!("nothing for {CONTACT}")) };
+    for on in [On::Post, On::List] {
+        story.sandbox.arm(Fault::new(on, error.clone()).times(0)).expect("armed");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("log");
+    let kept = fs::File::create(&file).expect("created");
+    let process = story.start_with("serve", |process| {
+        process.env("LOG", "debug").env("RINGCENTRAL_CALL_MS", "5000").stderr(kept);
+    });
+    story.until_releasable(1).await;
+    story.writes(CONTACT, REPLY).await;
+    let failures = ["a delivery did not succeed", "a chat could not be read"];
+    story
+        .until("both failures are in the log", async || {
+            let log = fs::read_to_string(&file).unwrap_or_default();
+            failures.iter().all(|words| log.lines().any(|line| line.contains(words) && line.contains("nothing for ••••")))
+        })
+        .await;
+    story.sandbox.disarm();
+    story.ends_well("with all of it logged").await;
+    drop(process);
+    let log = fs::read_to_string(&file).expect("read");
+    let contact = PhoneNumber::parse(CONTACT).expect("valid");
+    for told in [&CONTACT[2..], &contact.readable()[3..], BLAST, REPLY] {
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(told)).collect();
+        assert!(lines.is_empty(), "{told}: {lines:#?}");
+    }
 }
 
 /// Two processes share the lanes; one is killed amid its calls; the other one takes over what it held.

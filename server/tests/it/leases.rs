@@ -6,12 +6,15 @@ use server::sandbox::{Fault, Kind, On, What};
 use std::time::Duration;
 use switchyard::sync::{EngineConfig, Next};
 use switchyard::types::IntegrationType::Ringcentral;
+use switchyard::types::{EntryState, Timestamp};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 on_both_engines![
     the_lane_of_a_dead_worker_goes_on_within_seconds,
     a_worker_keeps_its_lane_while_its_heart_beats,
     a_worker_that_hangs_loses_its_lane_although_its_heart_beats,
+    a_stop_finishes_the_post_under_way_and_gives_its_lease_back,
     an_account_whose_calls_hang_has_nearly_all_lanes_and_leaves_room_for_another,
 ];
 
@@ -82,6 +85,29 @@ async fn a_worker_that_hangs_loses_its_lane_although_its_heart_beats(app: &TestA
     app.work().await;
     assert_eq!(verdict(&app.sandbox, &said), GOOD);
     worker.abort();
+}
+
+async fn a_stop_finishes_the_post_under_way_and_gives_its_lease_back(app: &TestApp) {
+    let (line, said) = one_waits(app).await;
+    app.sandbox.arm(Fault::new(On::Post, What::Slow { ms: 5_000 })).unwrap();
+    let before = app.sandbox.journal(0).len() as u64;
+    let calls = |kind: Kind| app.sandbox.journal(before).iter().filter(|entry| entry.kind == kind).count();
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(app.further_engine(EngineConfig::default()).run(stop.clone()));
+    eventually("RingCentral has the post", async || calls(Kind::Post) == 1).await;
+    stop.cancel();
+    // It hears of it, and has no answer yet.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!working.is_finished(), "it waits for what is under way");
+    app.pass(5);
+    tokio::time::timeout(Duration::from_secs(30), working).await.expect("it ends with the answer").unwrap();
+    assert!(app.timeline(&line, &contact(1)).await.iter().all(|row| row.entry == Some(EntryState::Posted)));
+    let (lease,): (Option<Timestamp>,) = app.db.one("select lease_until from lane where line_id = $1", [line.id]).await.unwrap();
+    assert_eq!(lease, None);
+    app.pass(60);
+    app.work().await;
+    assert_eq!(verdict(&app.sandbox, &said), GOOD);
+    assert_eq!((calls(Kind::Post), calls(Kind::PostList)), (1, 0), "nobody had to look what became of it");
 }
 
 async fn an_account_whose_calls_hang_has_nearly_all_lanes_and_leaves_room_for_another(app: &TestApp) {

@@ -3,6 +3,7 @@
 //! The rule: a claim runs out by itself, and the same message is sent again under the same reference.
 
 use super::super::carrier::{self, Carrier, Sent, Sms, Standing};
+use super::super::consent::Keyword;
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx, json};
 use crate::figures::{self, Counter};
@@ -44,6 +45,15 @@ struct Due {
     created_at: Timestamp,
     line_number: PhoneNumber,
     opted_out: bool,
+}
+
+impl Due {
+    /// Whether it is kept back, since the contact has opted out. That they have, and who writes here, they are told all the same; not that
+    /// they are subscribed again, when that had to wait and is over.
+    fn is_kept_back(&self) -> bool {
+        let told_all_the_same = [Keyword::Stop, Keyword::Help].map(Keyword::answer);
+        self.opted_out && !(self.origin == Origin::Confirmation && told_all_the_same.contains(&self.body.as_str()))
+    }
 }
 
 /// Claims what is due by moving its time on: a worker that dies leaves it to be tried again. What agents, staff and programs say to a
@@ -270,7 +280,7 @@ async fn claim_due(db: &Db, now: &Now, carrier: &Carrier, most: usize, per_secon
 async fn send_one(carrier: Carrier, recorder: Recorder, due: Due) {
     let sms =
         Sms { line_id: due.line_id, message_id: due.id, from: due.line_number.clone(), to: due.number.clone(), text: due.body.clone() };
-    let sent = if due.opted_out && due.origin != Origin::Confirmation { None } else { Some(carrier.send(&sms, CALL).await) };
+    let sent = if due.is_kept_back() { None } else { Some(carrier.send(&sms, CALL).await) };
     match recorder.submit(Attempt { due, sent }).await {
         Ok(Ok(())) => {}
         // Not recorded: it is claimed until the claim runs out, then sent again under the same reference.

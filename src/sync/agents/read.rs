@@ -5,7 +5,7 @@ use crate::db::Result;
 use crate::ringcentral::events::{self, PostBody};
 use crate::ringcentral::{self, Budget, Call, Group, Leave, Outcome, Refusal};
 use crate::sync::engine::CLOCKS_DIFFER;
-use crate::types::{AccountId, ConnectionId, Timestamp};
+use crate::types::{AccountId, ConnectionId, Timestamp, without_numbers};
 use crate::work::backoff;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -81,7 +81,8 @@ impl Agents {
                 let is_refused = matches!(failed, Outcome::Refused(_));
                 let longest = if chat.is_awaited && !is_refused { LONGEST_AWAITED } else { LONGEST };
                 let again = self.now.at().plus(backoff(chat.catch_up_attempts + 6, longest, &self.now.rng));
-                tracing::info!(%connection, chat = chat.chat_id, why = failed.words(), "a chat could not be read; it is tried again");
+                let why = without_numbers(&failed.words());
+                tracing::info!(%connection, chat = chat.chat_id, why, "a chat could not be read; it is tried again");
                 self.read_again(connection, &chat.chat_id, until, Some((again, chat.catch_up_attempts + 1))).await?;
             }
         }

@@ -4,7 +4,7 @@ use super::{Claim, Engine, Next, STALLED_AFTER, STALLED_AT_ONCE};
 use crate::db::{Result, Sql, Tx, json};
 use crate::figures::{self, Counter};
 use crate::ringcentral::{Call, Connection, Outcome};
-use crate::types::{AccountId, Change, ConversationId, FailureKind, LineId, Timestamp};
+use crate::types::{AccountId, Change, ConversationId, FailureKind, LineId, Timestamp, without_numbers};
 use crate::work::backoff;
 use crate::work::faults::{self, Guard};
 use std::collections::HashSet;
@@ -148,7 +148,9 @@ impl Engine {
             Outcome::Accepted(_) => return Ok(()),
         };
         metrics::counter!("switchyard_delivery_failures_total").increment(1);
-        tracing::info!(line = %claim.line_id, conversation = %claim.conversation_id, certain, %why, "a delivery did not succeed");
+        // RingCentral's own words may name the contact.
+        let told = without_numbers(&why);
+        tracing::info!(line = %claim.line_id, conversation = %claim.conversation_id, certain, why = told, "a delivery did not succeed");
         self.later(claim, Some(due), (kind, &why), stalled_after).await?;
         Ok(())
     }

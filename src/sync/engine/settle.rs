@@ -9,8 +9,8 @@ use crate::db::Result;
 use crate::messaging::timeline;
 use crate::ringcentral::{self, Call, Connection, Leave, Outcome, Refusal};
 use crate::sync::compose::{self, Line};
-use crate::types::{AccountId, LineId, MessageId, Timestamp};
-use crate::work::faults::Guard;
+use crate::types::{AccountId, LATE_AFTER, LineId, MessageId, Timestamp};
+use crate::work::faults::{self, Guard};
 
 #[derive(sqlx::FromRow)]
 struct Watched {
@@ -45,6 +45,7 @@ impl Engine {
             self.client.find_posts(&connection, &open.chat_id, &open.reference, since, self.config.call).await
         };
         metrics::counter!("switchyard_look_ups_total").increment(1);
+        faults::point("looked");
         match found {
             Outcome::Accepted(mut posts) => match posts.pop() {
                 // Newest first: the oldest stays, copies of it go.
@@ -125,8 +126,14 @@ impl Engine {
         if !still_ours {
             return Ok(Next::Nothing);
         }
-        let outcome = self.client.create_post(&connection, &open.chat_id, &text, self.config.call).await;
+        faults::point("intent_again");
+        faults::hang("intent_again").await;
+        // However long it took to come here: the call ends by the deadline that the next holder goes by.
+        let limit = deadline.since(self.now.at());
+        let outcome = self.client.create_post(&connection, &open.chat_id, &text, limit).await;
+        faults::point("called_again");
         self.record(claim, open.id, outcome).await?;
+        faults::point("recorded_again");
         Ok(Next::Nothing)
     }
 
@@ -134,7 +141,7 @@ impl Engine {
     /// up by its reference alone, which stays.
     async fn words_now(&self, claim: &Claim, open: &OpenIntent) -> Result<String> {
         let (at, before) = (self.now.at(), open.body.clone().unwrap_or_default());
-        if at.since(open.made_at) <= compose::LATE_AFTER {
+        if at.since(open.made_at) <= LATE_AFTER {
             return Ok(before);
         }
         let messages: Vec<(LineId, MessageId)> = self
