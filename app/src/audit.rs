@@ -3,16 +3,18 @@
 //! The rule: the screen changes nothing, and neither can anybody else: `switchyard audit verify` finds out.
 
 use crate::fault::{Fault, Reply};
+use crate::frame::who_am_i;
 use crate::history::HistoryRow;
 use crate::lines::AccountFilter;
+use crate::staff::list_staff;
 use crate::ui::{
-    Badge, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, PageHead, Pager, Select, Table, Time, Tone, csv_url,
-    load, query_field,
+    Badge, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, MomentField, PageHead, Pager, Select, Table, Time,
+    Tone, csv_url, load, query_field,
 };
 use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use switchyard::types::{AccountId, AuditOutcome, Cursor, LineId, ListKind, Page, StaffId};
+use switchyard::types::{AccountId, AuditFilter, AuditOutcome, Cursor, LineId, ListKind, Page, Permission, StaffId};
 use uuid::Uuid;
 
 #[cfg(feature = "ssr")]
@@ -20,7 +22,7 @@ use {
     crate::context::{member, permit, services},
     crate::history::{action_name, in_words},
     switchyard::staff::{self, may},
-    switchyard::types::{AuditFilter, AuditSubject},
+    switchyard::types::AuditSubject,
 };
 
 /// How many entries a page shows.
@@ -50,18 +52,8 @@ pub struct AuditShown {
 
 /// Entries of the audit, newest first.
 #[server(prefix = "/fn", output = Reply, endpoint = "audit/list")]
-pub async fn list_audit(
-    staff: Option<StaffId>,
-    action: Option<String>,
-    account: Option<AccountId>,
-    line: Option<LineId>,
-    subject: Option<Uuid>,
-    outcome: Option<AuditOutcome>,
-    after: Option<Cursor>,
-) -> Result<Page<AuditShown>, Fault> {
+pub async fn list_audit(#[server(default)] filter: AuditFilter, after: Option<Cursor>) -> Result<Page<AuditShown>, Fault> {
     let permit = permit::<may::SeeAudit>().await?;
-    let action = action.filter(|action| !action.is_empty());
-    let filter = AuditFilter { actor: staff, action, account, line, subject, outcome, until: None };
     let services = services()?;
     let page = staff::search(&services.db, &permit, &filter, after.as_ref(), PAGE).await?;
     let page = staff::with_numbers(&services.db, &services.keys, &permit, page).await?;
@@ -119,18 +111,35 @@ pub async fn audit_actions() -> Result<Vec<(String, String)>, Fault> {
 pub fn AuditPage() -> impl IntoView {
     let field = |name| query_field(name);
     let (who, action, account, line, after) = (field("who"), field("action"), field("account"), field("line"), field("after"));
-    let (subject, outcome) = (field("subject"), field("outcome"));
+    let (subject, outcome, from, until) = (field("subject"), field("outcome"), field("from"), field("until"));
     let page = load(
-        move || [who, action, account, line, subject, outcome, after].map(|field| field.get()),
-        |[who, action, account, line, subject, outcome, after]| {
-            let (line, subject) = (line.parse().ok(), subject.parse().ok());
-            let after = (!after.is_empty()).then_some(Cursor(after));
-            list_audit(who.parse().ok(), Some(action), account.parse().ok(), line, subject, outcome.parse().ok(), after)
+        move || [who, action, account, line, subject, outcome, from, until, after].map(|field| field.get()),
+        |[who, action, account, line, subject, outcome, from, until, after]| {
+            let filter = AuditFilter {
+                actor: who.parse().ok(),
+                action: Some(action).filter(|action| !action.is_empty()),
+                account: account.parse().ok(),
+                line: line.parse().ok(),
+                subject: subject.parse().ok(),
+                outcome: outcome.parse().ok(),
+                ..AuditFilter::default()
+            };
+            list_audit(filter.of_days(&from, &until), (!after.is_empty()).then_some(Cursor(after)))
         },
     );
     let arranged = Arranged::of(ListKind::Audit);
     let actions = load(|| (), |()| audit_actions());
-    let is_narrowed = move || [who, action, account, line, subject, outcome].iter().any(|field| !field.get().is_empty());
+    let members = load(
+        || (),
+        |()| async {
+            // Who may not see the staff narrows by the links alone.
+            match who_am_i().await?.may(Permission::SeeStaff) {
+                true => list_staff().await,
+                false => Ok(Vec::new()),
+            }
+        },
+    );
+    let is_narrowed = move || [who, action, account, line, subject, outcome, from, until].iter().any(|field| !field.get().is_empty());
     view! {
         <PageHead title="Audit">
             <ButtonLink href="/audit/retention">"How long it is kept"</ButtonLink>
@@ -159,7 +168,32 @@ pub fn AuditPage() -> impl IntoView {
             <div class="w-[calc(50%-0.25rem)] sm:w-40">
                 <Select label="Outcome" name="outcome" choices=outcomes() value=outcome bare=true />
             </div>
-            {[("who", who), ("line", line), ("subject", subject)]
+            <Suspense>
+                {move || Suspend::new(async move {
+                    let members = members.await.unwrap_or_default();
+                    if members.is_empty() {
+                        return view! {
+                            <input type="hidden" name="who" prop:value=move || who.get() value=who.get_untracked() />
+                        }
+                        .into_any();
+                    }
+                    let each = members.into_iter().map(|member| Choice::new(member.id, member.name));
+                    let choices = std::iter::once(Choice::new("", "Anybody")).chain(each).collect::<Vec<_>>();
+                    view! {
+                        <div class="w-[calc(50%-0.25rem)] sm:w-48">
+                            <Select label="Member" name="who" choices=choices value=who bare=true />
+                        </div>
+                    }
+                        .into_any()
+                })}
+            </Suspense>
+            <div class="w-[calc(50%-0.25rem)] sm:w-48">
+                {move || view! { <MomentField label="From" name="from" day=from.get() /> }}
+            </div>
+            <div class="w-[calc(50%-0.25rem)] sm:w-48">
+                {move || view! { <MomentField label="Until" name="until" day=until.get() /> }}
+            </div>
+            {[("line", line), ("subject", subject)]
                 .map(|(name, field)| {
                     view! { <input type="hidden" name=name prop:value=move || field.get() value=field.get_untracked() /> }
                 })}
@@ -184,7 +218,7 @@ pub fn AuditPage() -> impl IntoView {
                                     fallback=|| view! { <Empty title="Nothing was changed yet">"Every change will stand here, with who made it."</Empty> }
                                 >
                                     <Empty title="No change fits">
-                                        <span>"Choose another change or account."</span>
+                                        <span>"Choose another change, account or day."</span>
                                         <ButtonLink href="/audit">"Show all"</ButtonLink>
                                     </Empty>
                                 </Show>

@@ -25,18 +25,19 @@ use theme::ThemeChoice;
 #[cfg(feature = "ssr")]
 use {
     crate::context::{member, services, session},
-    switchyard::staff::approvals,
+    switchyard::staff::{self, approvals},
     switchyard::undo,
 };
 
 /// What every page does without the program: tells apart what nobody asked for, says that the console does not answer, keeps drafts,
-/// leads back to the row, writes times in the reader's zone, and copies times and numbers exactly.
+/// leads back to the row, keeps the focus on the page, writes times in the reader's zone, and copies times and numbers exactly.
 #[cfg(feature = "ssr")]
-pub const SCRIPTS: [&str; 6] = [
+pub const SCRIPTS: [&str; 7] = [
     include_str!("frame/present.js"),
     include_str!("frame/connection.js"),
     include_str!("frame/drafts.js"),
     include_str!("frame/back.js"),
+    include_str!("frame/focus.js"),
     include_str!("frame/times.js"),
     include_str!("frame/copy.js"),
 ];
@@ -90,7 +91,12 @@ pub async fn who_am_i() -> Result<Me, Fault> {
 /// Ends the session.
 #[server(prefix = "/fn", output = Reply, endpoint = "sign-out")]
 pub async fn sign_out() -> Result<(), Fault> {
-    if let Err(error) = session()?.flush().await {
+    let session = session()?;
+    if let (Ok(member), Some(id)) = (member().await, session.id()) {
+        let services = services()?;
+        staff::sign_out(&services.db, &services.now, &member, &staff::session_handle(&id)).await?;
+    }
+    if let Err(error) = session.flush().await {
         tracing::error!(%error, "a session could not be ended");
         return Err(switchyard::types::Problem::unavailable("You could not be signed out. Try again.").into());
     }

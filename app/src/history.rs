@@ -182,6 +182,7 @@ fn of_messages(action: &str, before: &Value, after: &Value) -> Option<Words> {
             ("Skipped what was held in a conversation: it is not posted to RingCentral".to_owned(), fields(before), fields(after))
         }
         "conversation.restore_skipped" => ("Restored what was skipped at once in a conversation".to_owned(), fields(before), fields(after)),
+        "message.send" => ("Sent a contact a message".to_owned(), None, None),
         "message.skip" => ("Skipped a message: it is not posted to RingCentral".to_owned(), state_name(before), state_name(after)),
         "message.restore" => ("Restored a message that was not posted".to_owned(), state_name(before), state_name(after)),
         "sync.see_contacts" => ("Saw contacts’ numbers in the Sync list".to_owned(), None, None),
@@ -194,6 +195,14 @@ fn of_messages(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "finding.bring_back" => ("Brought back what was found about the line".to_owned(), aside_in_words(before), None),
         "connection.pause" => ("Paused the connection to RingCentral".to_owned(), None, None),
         "connection.resume" => ("Resumed the connection to RingCentral".to_owned(), None, None),
+        "connection.limits" => {
+            let most = |field: Option<&Value>| field.and_then(Value::as_i64).map_or_else(|| "any number".to_owned(), |n| n.to_string());
+            let said = |value: &Value| {
+                let (minute, day) = (most(value.get("posts_per_minute")), most(value.get("posts_per_day")));
+                Some(format!("Posts: {minute} a minute, {day} a day"))
+            };
+            ("Changed the connection’s limits".to_owned(), said(before), said(after))
+        }
         "connection.secrets" => ("Gave the connection new secrets".to_owned(), None, word(after, "client_id")),
         "connection.try_people" => ("Had people looked for in RingCentral again".to_owned(), None, None),
         "connection.remove" => {
@@ -251,6 +260,7 @@ fn of_house(action: &str, before: &Value, after: &Value) -> Option<Words> {
             let with = after.get("second_factor").and_then(Value::as_bool) == Some(true);
             (if with { "Signed in with a second factor" } else { "Signed in" }.to_owned(), None, None)
         }
+        "staff.sign_out" => ("Signed out".to_owned(), None, None),
         "role.add" => (format!("Added the role {}", word(after, "name").unwrap_or_default()), None, None),
         "role.remove" => (format!("Removed the role {}", word(before, "name").unwrap_or_default()), None, None),
         "role.edit" => {
@@ -274,6 +284,9 @@ fn of_house(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "access.other_site" => ("A page of another site had a browser send something, and was refused".to_owned(), None, None),
         "access.api_token" => ("A program sent an API token that is no account’s, and was refused".to_owned(), None, None),
         "access.webhook" => ("A program sent a webhook that was not signed as it should be, and was refused".to_owned(), None, None),
+        "access.unknown_webhook" => ("A program called a webhook of RingCentral that is none, and was refused".to_owned(), None, None),
+        "access.metrics_token" => ("A program sent a wrong token for the figures, and was refused".to_owned(), None, None),
+        "access.link" => ("Opened a one-time link that is not good any more, or never was, and was refused".to_owned(), None, None),
         "access.reach" => {
             ("Named what an account has that they do not look after, and was told there is none".to_owned(), None, word(after, "path"))
         }

@@ -16,7 +16,7 @@ use {
 #[server(prefix = "/fn", output = Reply, endpoint = "invitation")]
 pub async fn invited(token: String) -> Result<String, Fault> {
     let services = services()?;
-    Ok(staff::peek(&services.db, &services.now, &token).await?)
+    Ok(staff::peek(&services.db, &services.now, &token, Some(&client_address())).await?)
 }
 
 /// Accepts an invitation with a first password and signs in.

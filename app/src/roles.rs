@@ -201,13 +201,18 @@ fn table(matrix: &RoleMatrix, may: bool) -> impl IntoView + use<> {
 }
 
 fn head(role: &RoleDetail) -> impl IntoView + use<> {
-    let members = match role.members.len() {
-        0 => "Nobody".to_owned(),
-        1 => role.members[0].1.clone(),
-        2 => format!("{}, {}", role.members[0].1, role.members[1].1),
-        n => format!("{} members", n),
-    };
     let names = role.members.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let members = match role.members.len() {
+        0 => view! { <span class="muted block text-xs font-normal">"Nobody"</span> }.into_any(),
+        1 | 2 => view! { <span class="muted block text-xs font-normal">{names}</span> }.into_any(),
+        n => view! {
+            <details class="muted text-xs font-normal">
+                <summary class="text-link inline-flex min-h-6 cursor-pointer items-center">{format!("{n} members")}</summary>
+                {names}
+            </details>
+        }
+        .into_any(),
+    };
     let scope = match (role.row.everywhere, role.accounts.len()) {
         (true, _) => "All accounts".to_owned(),
         (false, 1) => role.accounts[0].1.clone(),
@@ -217,7 +222,7 @@ fn head(role: &RoleDetail) -> impl IntoView + use<> {
         <th scope="col">
             <a href=format!("/roles/{}", role.row.id) class="text-link font-semibold">{role.row.name.clone()}</a>
             <span class="muted block text-xs font-normal">{scope}</span>
-            <span class="muted block text-xs font-normal" title=names>{members}</span>
+            {members}
         </th>
     }
 }

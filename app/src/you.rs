@@ -46,20 +46,22 @@ pub async fn offer_second_factor() -> Result<SecondFactorOffer, Fault> {
     Ok(second_factor::offer(&services.db, &services.now, &services.keys, proof, member.id()).await?)
 }
 
-/// Sets up the second factor by its first code: the answer is the recovery codes, shown now and never again.
+/// Sets up the second factor by its first code: the answer is the recovery codes, shown now and never again. The other sessions end.
 #[server(prefix = "/fn", output = Reply, endpoint = "you/second-factor/confirm")]
 pub async fn confirm_second_factor(code: String) -> Result<Vec<String>, Fault> {
     let (services, member) = (services()?, member().await?);
     let proof = proof().await?;
-    Ok(second_factor::confirm(&services.db, &services.now, &services.keys, proof, &member, &code).await?)
+    let keep = session_key(&here()?);
+    Ok(second_factor::confirm(&services.db, &services.now, &services.keys, proof, &member, &code, &keep).await?)
 }
 
-/// Gives up the second factor.
+/// Gives up the second factor; the other sessions end.
 #[server(prefix = "/fn", output = Reply, endpoint = "you/second-factor/remove")]
 pub async fn remove_second_factor(present: String) -> Result<(), Fault> {
     let (services, member) = (services()?, member().await?);
     proof().await?;
-    Ok(staff::remove_second_factor(&services.db, &services.now, &services.passwords, &member, present).await?)
+    let keep = session_key(&here()?);
+    Ok(staff::remove_second_factor(&services.db, &services.now, &services.passwords, &member, present, &keep).await?)
 }
 
 /// New recovery codes in place of the earlier ones.
@@ -106,7 +108,7 @@ pub fn YouPage() -> impl IntoView {
     acts.remove.on_success(move || acts.confirm.clear());
     acts.confirm.on_success(move || acts.offer.clear());
     toast_on_success(acts.password, "The password is changed, and your other sessions ended.");
-    toast_on_success(acts.remove, "The second factor is removed.");
+    toast_on_success(acts.remove, "The second factor is removed, and your other sessions ended.");
     toast_on_success(acts.end, "Ended.");
     let found = load(move || looks.get(), |_| read_own_account());
     view! {
@@ -243,6 +245,7 @@ fn second_factor_panel(is_set: bool, recovery_codes: i64, acts: Acts) -> impl In
                 <ConfirmFold label="Remove" of="the second factor">
                     <SendForm action=acts.remove>
                         <div class="flex flex-col items-start gap-3">
+                            <p>"Your other sessions end, too."</p>
                             <Field
                                 label="Your password" name="present" kind="password" autocomplete="current-password"
                                 error=field_error(fault, "present")
@@ -259,7 +262,7 @@ fn second_factor_panel(is_set: bool, recovery_codes: i64, acts: Acts) -> impl In
     } else {
         view! {
             <p>
-                "Codes of an authenticator on your phone, asked for after the password. Some permissions hold only with it."
+                "Codes of an authenticator on your phone, asked for after the password. Some permissions hold only with it. Your other sessions end when it is set up."
             </p>
             {move || offered(acts)}
             <noscript>

@@ -234,9 +234,17 @@ async fn figures(
     client: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
 ) -> Response {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let sent = headers.get(header::AUTHORIZATION);
+    let given = sent.and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
     let fits = token.zip(given).is_some_and(|(token, given)| bool::from(token.as_bytes().ct_eq(given.as_bytes())));
-    if !fits && !client.is_some_and(|client| client.is_this_machine) {
+    if !fits && !client.as_ref().is_some_and(|client| client.is_this_machine) {
+        // Who sends no token guesses none.
+        if sent.is_some() {
+            let address = client.map_or_else(|| "unknown".to_owned(), |client| client.address.to_string());
+            if let Err(error) = staff::refused_metrics_token(&db, &now, &address).await {
+                tracing::error!(%error, "the audit could not be written");
+            }
+        }
         let refusal = "The figures are for this machine, or for who sends the token (METRICS_TOKEN): Authorization: Bearer <token>.";
         return api::problem::Refusal::new(StatusCode::UNAUTHORIZED, refusal).into_response();
     }

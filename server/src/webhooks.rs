@@ -112,10 +112,21 @@ type Client = Option<Extension<ClientAddress>>;
 /// A webhook that is not signed as it should be is counted, and stands in the audit, once in ten minutes for each address.
 async fn note_refusal(db: &Db, now: &Now, client: Client) {
     metrics::counter!("switchyard_webhooks_refused_total").increment(1);
-    let address = client.map_or_else(|| "unknown".to_owned(), |client| client.address.to_string());
-    if let Err(error) = staff::refused_webhook(db, now, &address).await {
+    if let Err(error) = staff::refused_webhook(db, now, &address_of(client)).await {
         tracing::error!(%error, "the audit could not be written");
     }
+}
+
+/// So is one of RingCentral that there is none of.
+async fn note_unknown(db: &Db, now: &Now, client: Client) {
+    metrics::counter!("switchyard_webhooks_refused_total").increment(1);
+    if let Err(error) = staff::refused_unknown_webhook(db, now, &address_of(client)).await {
+        tracing::error!(%error, "the audit could not be written");
+    }
+}
+
+fn address_of(client: Client) -> String {
+    client.map_or_else(|| "unknown".to_owned(), |client| client.address.to_string())
 }
 
 fn as_contracted<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {

@@ -299,29 +299,41 @@ macro_rules! approvals_sql {
     };
 }
 
-/// What waits, or waited, newest first: what a member may decide, and what they asked for. `open` leaves out what is decided or expired.
+/// What waits, the oldest first since that is over first, or what waited, the newest first: what a member may decide, and what they asked
+/// for. `open` leaves out what is decided or expired.
 ///
 /// # Errors
 /// What the database says.
 pub async fn list(db: &Db, now: &Now, member: &Member, open: bool, after: Option<&Cursor>, limit: usize) -> Result<Page<ApprovalRow>> {
     let at = now.at();
-    let before = after.and_then(Cursor::key::<ApprovalId>).unwrap_or(ApprovalId(uuid::Uuid::max()));
+    let begin = if open { uuid::Uuid::nil() } else { uuid::Uuid::max() };
+    let behind = after.and_then(Cursor::key::<ApprovalId>).unwrap_or(ApprovalId(begin));
     let everywhere = member.may_everywhere(crate::types::Permission::Approve);
     let most = one_more(limit);
     let rows: Vec<Found> = if open {
         db.all(
-            approvals_sql!("and p.state = 'open' and p.expires_at > $3 and p.id < $4 order by p.id desc limit $5"),
-            (member.id(), everywhere, at, before, most),
+            approvals_sql!("and p.state = 'open' and p.expires_at > $3 and p.id > $4 order by p.id limit $5"),
+            (member.id(), everywhere, at, behind, most),
         )
         .await?
     } else {
         db.all(
             approvals_sql!("and (p.state <> 'open' or p.expires_at <= $3) and p.id < $4 order by p.id desc limit $5"),
-            (member.id(), everywhere, at, before, most),
+            (member.id(), everywhere, at, behind, most),
         )
         .await?
     };
     Ok(Page::of(rows, limit, |found| found.id).map(|found| found.row(at)))
+}
+
+/// One that waits, or waited; `None` for what a member neither may decide nor asked for.
+///
+/// # Errors
+/// What the database says.
+pub async fn find(db: &Db, now: &Now, member: &Member, id: ApprovalId) -> Result<Option<ApprovalRow>> {
+    let everywhere = member.may_everywhere(crate::types::Permission::Approve);
+    let found: Option<Found> = db.opt(approvals_sql!("and p.id = $3"), (member.id(), everywhere, id)).await?;
+    Ok(found.map(|found| found.row(now.at())))
 }
 
 /// What waits for a member's decision, counted up to a cap, and the oldest of it; `None` for who may not decide.

@@ -77,7 +77,7 @@ struct Row {
     after: Option<String>,
 }
 
-/// The changes of a line, newest first.
+/// The changes of a line, newest first. What programs sent from it is none, and stands in its conversations.
 ///
 /// # Errors
 /// What the database says.
@@ -95,7 +95,7 @@ pub async fn line_history(
             "select e.id, e.at, e.actor_name, e.action, e.before, e.after
              from audit_entry e
              join line l on l.id = e.line_id
-             where e.line_id = $1 and e.id < $2 and e.outcome = 'done'
+             where e.line_id = $1 and e.id < $2 and e.outcome = 'done' and e.action <> 'message.send'
                and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
              order by e.id desc
              limit $6",
@@ -135,7 +135,7 @@ macro_rules! audit_sql {
              from audit_entry e
              left join account a on a.id = e.account_id
              left join line l on l.id = e.line_id
-             where e.id < $1
+             where e.id < $1 and e.id >= $12
                and ($2 or e.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4))
                and (e.actor_id = $5 or $5 is null) and (e.action = $6 or $6 is null) and (e.account_id = $7 or $7 is null)
                and (e.line_id = $8 or $8 is null) and (e.outcome = $9 or $9 is null) and (e.subject_id = $10 or $10 is null) ",
@@ -171,6 +171,7 @@ pub async fn search(
         filter.outcome,
         filter.subject,
         one_more(limit),
+        filter.from.map_or(Uuid::nil(), first_id_at),
     );
     // One text for each index that may carry it.
     let rows: Vec<Whole> = match filter {

@@ -32,12 +32,29 @@ pub async fn sealed_number(tx: &mut Tx, now: &Now, keys: &Keyring, account: Acco
     Ok(own.map(|own| format!("{id}:{}", own.seal(&now.rng, "audit", id, number.expose()))))
 }
 
-/// Deletes the key of a contact: whatever is sealed under it is gone.
+/// Deletes the key of a contact: whatever is sealed under it is gone. So are keys of the number that were made for accounts that have
+/// nothing of it any more: a line with its conversations has moved to another account since.
 ///
 /// # Errors
 /// What the database says.
 pub(crate) async fn forget_key(tx: &mut Tx, account: AccountId, number: &PhoneNumber) -> Result<u64> {
-    tx.run("delete from contact_key where account_id = $1 and number = $2", (account, number.clone())).await
+    tx.run(
+        "delete from contact_key
+         where number = $2
+           and (account_id = $1 or not (
+             exists (select 1 from contact k where k.account_id = contact_key.account_id and k.number = $2)
+             or exists (select 1 from line l
+                        join conversation c on c.line_id = l.id and c.number = $2
+                        where l.account_id = contact_key.account_id)
+             or exists (select 1 from line l
+                        join consent s on s.line_id = l.id and s.number = $2
+                        where l.account_id = contact_key.account_id)
+             or exists (select 1 from line l
+                        join message m on m.line_id = l.id and m.number = $2 and m.conversation_id is null
+                        where l.account_id = contact_key.account_id)))",
+        (account, number.clone()),
+    )
+    .await
 }
 
 async fn open(db: &Db, keys: &Keyring, sealed: &str) -> Result<Option<PhoneNumber>> {

@@ -4,6 +4,7 @@
 //! another one, it is void.
 
 use super::approvals::{self, Wish};
+use super::machines::refused_link;
 use super::members::authority;
 use super::{Actor, Chosen, Entry, Member, Passwords, Proof, Step, end_sessions, hash_token, may, record, roles, second_factor};
 use crate::clock::Now;
@@ -205,11 +206,11 @@ pub async fn first_administrator(db: &Db, now: &Now, email: &str, name: &str, st
     .await
 }
 
-/// Whom an invitation is for, while it is good.
+/// Whom an invitation is for, while it is good. One that is not is in the audit, with the address that it was opened from.
 ///
 /// # Errors
 /// `NotFound` when it is unknown, used, void or too old.
-pub async fn peek(db: &Db, now: &Now, token: &str) -> Result<String, Problem> {
+pub async fn peek(db: &Db, now: &Now, token: &str, address: Option<&str>) -> Result<String, Problem> {
     let found: Option<(String,)> = db
         .opt(
             "select m.email
@@ -219,7 +220,16 @@ pub async fn peek(db: &Db, now: &Now, token: &str) -> Result<String, Problem> {
             (hash_token(token.as_bytes()), now.at()),
         )
         .await?;
-    found.map(|(email,)| email).ok_or_else(gone)
+    let found = found.map(|(email,)| email).ok_or_else(gone);
+    noted(db, now, address, found).await
+}
+
+/// Writes down that a link was refused.
+async fn noted<T>(db: &Db, now: &Now, address: Option<&str>, done: Result<T, Problem>) -> Result<T, Problem> {
+    if let Err(Problem::NotFound { .. }) = done {
+        refused_link(db, now, address.unwrap_or("unknown")).await?;
+    }
+    done
 }
 
 fn gone() -> Problem {
@@ -239,6 +249,11 @@ pub async fn accept(
     password: String,
     address: Option<&str>,
 ) -> Result<Step, Problem> {
+    let accepted = take_up(db, now, passwords, token, password, address).await;
+    noted(db, now, address, accepted).await
+}
+
+async fn take_up(db: &Db, now: &Now, passwords: &Passwords, token: &str, password: String, address: Option<&str>) -> Result<Step, Problem> {
     let token = hash_token(token.as_bytes());
     let at = now.at();
     let found: Option<(String, String, bool)> = db

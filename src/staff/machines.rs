@@ -1,4 +1,4 @@
-//! Programs at the door that nobody knows: a token that is no account's, a webhook that is not signed as it should be.
+//! Who knocks and is known to nobody: a token that is no account's, a webhook that is not signed as it should be, a link that is not good.
 //!
 //! The rule: whoever guesses stands in the audit and is slowed down, by their address. Nothing of what they sent is written down, and
 //! nobody else at the same address is kept out: what is good was taken before anybody asks here.
@@ -45,4 +45,28 @@ pub async fn refused_api_token(db: &Db, now: &Now, address: &str) -> Result<(), 
 /// What the database says.
 pub async fn refused_webhook(db: &Db, now: &Now, address: &str) -> Result<()> {
     refused_stranger(db, now, "access.webhook", address).await
+}
+
+/// Somebody called a webhook of RingCentral that there is none of.
+///
+/// # Errors
+/// What the database says.
+pub async fn refused_unknown_webhook(db: &Db, now: &Now, address: &str) -> Result<()> {
+    refused_stranger(db, now, "access.unknown_webhook", address).await
+}
+
+/// Somebody sent a wrong token for the figures.
+///
+/// # Errors
+/// What the database says.
+pub async fn refused_metrics_token(db: &Db, now: &Now, address: &str) -> Result<()> {
+    refused_stranger(db, now, "access.metrics_token", address).await
+}
+
+/// Somebody opened a one-time link that is not good: it is unknown, used, void or too old.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn refused_link(db: &Db, now: &Now, address: &str) -> Result<()> {
+    refused_stranger(db, now, "access.link", address).await
 }

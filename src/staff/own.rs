@@ -6,7 +6,7 @@ use super::members::{self, end};
 use super::notebook::proof_failed;
 use super::sign_in::{check_code, count};
 use super::throttle::{Subject, give_back};
-use super::{Actor, Chosen, Entry, Member, Passwords, end_other_sessions, password, record, second_factor, sessions_of};
+use super::{Actor, Chosen, Entry, Member, Passwords, end_other_sessions, end_session, password, record, second_factor, sessions_of};
 use crate::clock::Now;
 use crate::db::{Db, Result};
 use crate::secret::Keyring;
@@ -134,7 +134,7 @@ pub async fn change_password(
     .await
 }
 
-/// Gives up one's second factor. The password must then be long enough to stand alone.
+/// Gives up one's second factor; every other session than `keep` ends. The password must then be long enough to stand alone.
 ///
 /// # Errors
 /// `Invalid` for the wrong password, or one that is too short to be the only factor.
@@ -144,6 +144,7 @@ pub async fn remove_second_factor(
     passwords: &Passwords,
     by: impl Into<By<'_>>,
     present: String,
+    keep: &[u8],
 ) -> Result<(), Problem> {
     let by = by.into();
     let id = by.id;
@@ -156,8 +157,24 @@ pub async fn remove_second_factor(
     db.work(async |tx| {
         let (name,): (String,) = tx.one("select name from staff_member where id = $1", [id]).await?;
         second_factor::forget(tx, id).await?;
+        end_other_sessions(tx, now, id, keep).await?;
         let entry = Entry { action: "staff.remove_second_factor", subject_id: Some(id.0), ..Entry::default() };
         Ok(record(tx, now, &by.actor(name), entry).await?)
+    })
+    .await
+}
+
+/// Ends the session that asks, whose handle this is: its member signs out. One that has ended already leaves no entry.
+///
+/// # Errors
+/// What the database says.
+pub async fn sign_out(db: &Db, now: &Now, member: &Member, here: &str) -> Result<()> {
+    db.work(async |tx| {
+        if end_session(tx, member.id(), here).await? == 0 {
+            return Ok(());
+        }
+        let entry = Entry { action: "staff.sign_out", subject_id: Some(member.id().0), ..Entry::default() };
+        record(tx, now, &member.actor(), entry).await
     })
     .await
 }

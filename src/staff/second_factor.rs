@@ -3,7 +3,7 @@
 //!
 //! The rule: a code works once. The secret lies sealed; recovery codes lie hashed and are shown only when they are made.
 
-use super::{By, Entry, Proof, hash_token, record};
+use super::{By, Entry, Proof, end_other_sessions, hash_token, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::secret::Keyring;
@@ -64,11 +64,20 @@ pub async fn offer(db: &Db, now: &Now, keys: &Keyring, _proof: Proof, id: StaffI
     Ok(SecondFactorOffer { secret: text, picture })
 }
 
-/// Sets up the second factor that was offered, by its first code; answers the recovery codes, which are shown now and never again.
+/// Sets up the second factor that was offered, by its first code; answers the recovery codes, which are shown now and never again. Every
+/// other session than `keep` ends.
 ///
 /// # Errors
 /// `Invalid` for a wrong code, `Conflict` when none was offered.
-pub async fn confirm(db: &Db, now: &Now, keys: &Keyring, _proof: Proof, by: impl Into<By<'_>>, code: &str) -> Result<Vec<String>, Problem> {
+pub async fn confirm(
+    db: &Db,
+    now: &Now,
+    keys: &Keyring,
+    _proof: Proof,
+    by: impl Into<By<'_>>,
+    code: &str,
+    keep: &[u8],
+) -> Result<Vec<String>, Problem> {
     let by = by.into();
     let id = by.id;
     let found: Option<(String, String, Option<String>)> =
@@ -92,6 +101,7 @@ pub async fn confirm(db: &Db, now: &Now, keys: &Keyring, _proof: Proof, by: impl
         if done == 0 {
             return Err(Problem::conflict("The second factor was set up elsewhere meanwhile. Reload the page."));
         }
+        end_other_sessions(tx, now, id, keep).await?;
         let entry = Entry { action: "staff.set_second_factor", subject_id: Some(id.0), ..Entry::default() };
         record(tx, now, &by.actor(name), entry).await?;
         Ok(renew_codes(tx, now, id).await?)

@@ -1,7 +1,8 @@
 //! Signing in: the same words and the same time for a stranger, a wrong password and a disabled member.
 //!
 //! The rule: guessing is slow, and no stranger can keep a member out. Tries from a browser that the member has signed in with before
-//! are counted for that browser alone; others for the pair of person and address, the address, and the person.
+//! are counted for that browser alone; others for the pair of person and address, the address, and the person. When the person's are used
+//! up, an address that has not failed for them itself has a few all the same.
 
 use super::notebook::sign_in_failed;
 use super::throttle::{LONGEST, Subject, give_back, network, take};
@@ -21,6 +22,11 @@ const PER_DEVICE: i64 = 10;
 const PER_ADDRESS: i64 = 50;
 /// For one person from anywhere: against a password that is on no list, so few lead nowhere.
 const PER_PERSON: i64 = 100;
+/// For one person from one address when [`PER_PERSON`] are used up, with those from there before: strangers at other addresses keep nobody
+/// out of a new browser.
+const PER_FRESH_PAIR: i64 = 3;
+/// For one person from all such addresses together. Who guesses from however many has so many more within the window, 1,100 in all.
+const FRESH_PER_PERSON: i64 = 1_000;
 /// One-time codes for one person, whose password was right.
 const CODES_PER_PERSON: i64 = 10;
 
@@ -88,17 +94,24 @@ pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, pas
         .await?;
     let device = hash_token(from.device.unwrap_or_default().as_bytes());
     let known: Option<(StaffId,)> = db.opt("select staff_id from known_device where token_hash = $1", [device]).await?;
-    let mut subjects = match (from.device, known) {
+    let pair = |most| Subject::new(&format!("pair {email} {}", network(from.address)), most);
+    let of_address = || Subject::new(&format!("address {}", network(from.address)), PER_ADDRESS);
+    let (mut subjects, fresh) = match (from.device, known) {
         (Some(device), Some((owner,))) if found.as_ref().is_some_and(|found| found.id == owner) => {
-            vec![Subject::new(&format!("device {device}"), PER_DEVICE)]
+            (vec![Subject::new(&format!("device {device}"), PER_DEVICE)], None)
         }
-        _ => vec![
-            Subject::new(&format!("pair {email} {}", network(from.address)), PER_PAIR),
-            Subject::new(&format!("address {}", network(from.address)), PER_ADDRESS),
-            Subject::new(&format!("person {email}"), PER_PERSON),
-        ],
+        _ => (
+            vec![pair(PER_PAIR), of_address(), Subject::new(&format!("person {email}"), PER_PERSON)],
+            Some(vec![pair(PER_FRESH_PAIR), of_address(), Subject::new(&format!("fresh {email}"), FRESH_PER_PERSON)]),
+        ),
     };
-    if let Err(problem) = count(db, now, &mut subjects).await {
+    let mut counted = count(db, now, &mut subjects).await;
+    // When the pair or the address was used up, it is here, too: only the person's own count is left out.
+    if let Some(fresh) = fresh.filter(|_| matches!(counted, Err(Problem::TooMany { .. }))) {
+        subjects = fresh;
+        counted = count(db, now, &mut subjects).await;
+    }
+    if let Err(problem) = counted {
         let known = found.as_ref().map(|found| (found.id, found.name.as_str()));
         db.work(async |tx| sign_in_failed(tx, now, known, from.address).await).await?;
         return Err(problem);

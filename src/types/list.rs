@@ -44,7 +44,7 @@ impl ListKind {
             Self::Contacts => &["state"],
             Self::Conversations => &["state", "sort"],
             Self::Runs => &["q", "utility", "state", "account", "line", "by"],
-            Self::Audit => &["who", "action", "account", "line", "subject", "outcome"],
+            Self::Audit => &["who", "action", "account", "line", "subject", "outcome", "from", "until"],
             Self::Unknown => &["q", "show"],
             Self::Staff | Self::Blasts => &[],
         }

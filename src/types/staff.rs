@@ -4,6 +4,7 @@ use crate::types::{
     AccountId, BlastId, ConnectionId, ContactId, ConversationId, ErasureId, LineId, RoleId, RunId, StaffId, Timestamp, UserId, words,
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use uuid::Uuid;
 
 words! {
@@ -293,8 +294,19 @@ pub struct AuditFilter {
     pub subject: Option<Uuid>,
     /// Only what ended so.
     pub outcome: Option<AuditOutcome>,
+    /// Only what was done from this moment on.
+    pub from: Option<Timestamp>,
     /// Only what was done before this moment.
     pub until: Option<Timestamp>,
+}
+
+impl AuditFilter {
+    /// Narrowed to these days, the last one included; each as a field for a day sends it, and what is none narrows nothing.
+    #[must_use]
+    pub fn of_days(self, first: &str, last: &str) -> Self {
+        let day = Duration::from_secs(24 * 60 * 60);
+        Self { from: Timestamp::from_day(first), until: Timestamp::from_day(last).map(|last| last.plus(day)), ..self }
+    }
 }
 
 /// An entry of the audit, whole.

@@ -38,6 +38,11 @@ impl Timestamp {
         i64::try_from(nanos.div_euclid(1_000)).ok().map(Self)
     }
 
+    /// Reads what a field for a day sends: a moment in UTC to the second, or a day of UTC, which means its beginning.
+    pub fn from_day(text: &str) -> Option<Self> {
+        Self::from_rfc3339(&format!("{text}Z")).or_else(|| Self::from_rfc3339(&format!("{text}T00:00:00Z")))
+    }
+
     fn parts(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1_000_000)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }

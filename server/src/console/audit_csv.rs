@@ -25,6 +25,10 @@ pub(super) struct Filters {
     subject: String,
     #[serde(default)]
     outcome: String,
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    until: String,
 }
 
 /// `GET /audit.csv`.
@@ -46,6 +50,7 @@ pub(super) async fn download(
         outcome: filters.outcome.parse().ok(),
         ..AuditFilter::default()
     };
+    let filter = filter.of_days(&filters.from, &filters.until);
     // It may hold numbers that were searched for; what the stream sees later would be noted too late.
     if permit.sight().everywhere {
         permit.saw(Seen::AuditNumbers);
@@ -58,10 +63,11 @@ pub(super) async fn download(
             staff::with_numbers(&asked.0.db, &asked.0.keys, &asked.1, page).await
         }
     };
-    csv::file("audit.csv", "number,at,who,address,action,outcome,account,line,before,after", read, fields)
+    csv::file("audit.csv", "number,at,who,address,action,outcome,account,line,before,after,account_id,line_id,subject_id", read, fields)
 }
 
 fn fields(entry: &AuditEntry) -> Vec<String> {
+    let id = |of: Option<String>| of.unwrap_or_default();
     let named = |of: Option<&String>| csv::quoted(of.map(String::as_str).unwrap_or_default());
     vec![
         entry.number.map(|number| number.to_string()).unwrap_or_default(),
@@ -74,5 +80,8 @@ fn fields(entry: &AuditEntry) -> Vec<String> {
         named(entry.line.as_ref().map(|(_, label)| label)),
         named(entry.row.before.as_ref()),
         named(entry.row.after.as_ref()),
+        id(entry.account.as_ref().map(|(id, _)| id.to_string())),
+        id(entry.line.as_ref().map(|(id, _)| id.to_string())),
+        id(entry.subject.map(|id| id.to_string())),
     ]
 }

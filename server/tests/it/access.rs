@@ -39,9 +39,9 @@ async fn second_factor_of(app: &TestApp, id: StaffId) -> (Phone, Vec<String>) {
     let offer = second_factor::offer(&app.db, &app.now, &keys(), proof(), id).await.unwrap();
     assert!(offer.picture.contains("<svg"), "a QR code");
     let phone = Phone(offer.secret);
-    let wrong = second_factor::confirm(&app.db, &app.now, &keys(), proof(), id, "000000").await;
+    let wrong = second_factor::confirm(&app.db, &app.now, &keys(), proof(), id, "000000", &[]).await;
     assert!(matches!(wrong, Err(Problem::Invalid { .. })), "{wrong:?}");
-    let codes = second_factor::confirm(&app.db, &app.now, &keys(), proof(), id, &phone.code(app, 0)).await.unwrap();
+    let codes = second_factor::confirm(&app.db, &app.now, &keys(), proof(), id, &phone.code(app, 0), &[]).await.unwrap();
     (phone, codes)
 }
 

@@ -4,12 +4,13 @@ mod places;
 
 use crate::harness::{TestApp, contact, on_both_engines};
 use crate::house::house;
+use crate::sights::role;
 use reqwest::Method;
 use switchyard::directory::{accounts, contacts, people};
 use switchyard::staff::{self, seal, verify};
 use switchyard::sync;
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
-use switchyard::types::{AuditEntry, AuditFilter, AuditOutcome, PhoneNumber};
+use switchyard::types::{AccountId, AuditEntry, AuditFilter, AuditOutcome, Permission, PhoneNumber};
 use uuid::Uuid;
 
 on_both_engines![
@@ -20,6 +21,7 @@ on_both_engines![
     an_entry_says_from_where_and_how_it_ended,
     two_who_seal_at_once_make_one_chain,
     the_audit_is_searched_by_who_what_and_whose,
+    the_audit_is_narrowed_to_days_and_its_file_names_the_subject,
     all_that_was_done_about_one_conversation_or_contact_is_found,
     who_looks_after_named_accounts_sees_their_audit_alone,
 ];
@@ -171,6 +173,47 @@ async fn the_audit_is_searched_by_who_what_and_whose(app: &TestApp) {
     assert_eq!(count, searched(app, AuditFilter::default()).await.len());
 }
 
+async fn the_audit_is_narrowed_to_days_and_its_file_names_the_subject(app: &TestApp) {
+    const DAY: u64 = 24 * 60 * 60;
+    // 21 November 2026, then the 22nd and the 23rd, in UTC.
+    let line = app.line(Ringcentral).await;
+    app.reply(&contact(1), &line, "Hello").await;
+    app.work().await;
+    let id = app.conversation(&line, &contact(1)).await.id;
+    let path = format!("/lines/{}/conversations/{id}", line.id);
+    app.pass(DAY);
+    assert_eq!(app.ask(&app.staff, Method::GET, &path, &[]).await.status(), 200);
+    app.pass(DAY);
+    changes(app, 1).await;
+    let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line.id]).await.unwrap();
+
+    let file = async |query: &str| app.ask(&app.staff, Method::GET, &format!("/audit.csv?{query}"), &[]).await.text().await.unwrap();
+    for days in ["from=2026-11-22&until=2026-11-22", "from=2026-11-22T05:20:00&until=2026-11-21T05:40:00"] {
+        let file = file(days).await;
+        let [head, row] = file.lines().collect::<Vec<_>>()[..] else { panic!("{days}: {file}") };
+        assert!(head.ends_with(",account_id,line_id,subject_id") && row.contains("conversation.see"), "{days}: {file}");
+        assert!(row.ends_with(&format!(",{account},{},{id}", line.id)), "{row}");
+    }
+    let (before, later) = (file("until=2026-11-21").await, file("from=2026-11-23").await);
+    assert!(before.contains("line.add") && !before.contains("conversation.see") && !before.contains("Changed"), "{before}");
+    assert!(later.contains("Changed") && !later.contains("conversation.see") && !later.contains("line.add"), "{later}");
+    assert_eq!(file("from=nonsense").await.lines().count(), file("").await.lines().count(), "what is no day narrows nothing");
+
+    let page = async |member: &staff::Member, query: &str| {
+        app.ask(member, Method::GET, &format!("/audit?{query}"), &[]).await.text().await.unwrap()
+    };
+    let that_day = page(&app.staff, "from=2026-11-22&until=2026-11-22").await;
+    assert!(that_day.contains(&format!("href=\"{path}\"")) && that_day.contains("data-moment=\"2026-11-22\""));
+    assert!(!page(&app.staff, "from=2026-11-23").await.contains(&path));
+    // A member is chosen by who may see the staff.
+    let chosen = format!("value=\"{}\"", app.staff.id());
+    assert!(that_day.contains(&chosen));
+    let auditor = role(app, "Auditor", &[Permission::SeeAudit], None).await;
+    let auditor = house(app).member("auditor@example.com", auditor).await;
+    let theirs = page(&auditor, "from=2026-11-22").await;
+    assert!(theirs.contains("data-moment=\"2026-11-22\"") && !theirs.contains(&chosen));
+}
+
 async fn all_that_was_done_about_one_conversation_or_contact_is_found(app: &TestApp) {
     let line = app.line(Ringcentral).await;
     for n in 1..=2 {
@@ -179,6 +222,7 @@ async fn all_that_was_done_about_one_conversation_or_contact_is_found(app: &Test
     app.work().await;
     app.send(&line, &contact(1), "Your order is ready").await;
     app.work().await;
+    app.pass(1);
     let [one, other] = [app.conversation(&line, &contact(1)).await, app.conversation(&line, &contact(2)).await];
     let held = app.timeline(&line, &contact(1)).await.last().unwrap().id;
     sync::skip(&app.db, &app.now, &app.staff.permit().unwrap(), line.id, held).await.unwrap();
@@ -193,7 +237,7 @@ async fn all_that_was_done_about_one_conversation_or_contact_is_found(app: &Test
         let found = searched(app, AuditFilter { subject: Some(subject), ..AuditFilter::default() }).await;
         found.into_iter().rev().map(|entry| entry.row.action).collect::<Vec<_>>()
     };
-    assert_eq!(about(one.id.0).await, ["message.skip", "message.restore", "conversation.see"]);
+    assert_eq!(about(one.id.0).await, ["message.send", "message.skip", "message.restore", "conversation.see"]);
     assert_eq!(about(other.id.0).await, ["conversation.see"], "and nothing of another one");
     let of_account = accounts::list(&app.db, &app.staff.permit().unwrap(), "", None, 1).await.unwrap().rows[0].id;
     let number = PhoneNumber::parse(&contact(1)).unwrap();
@@ -205,7 +249,7 @@ async fn all_that_was_done_about_one_conversation_or_contact_is_found(app: &Test
     contacts::set_closed(&app.db, &app.now, &app.staff.permit().unwrap(), known, version, true).await.unwrap();
     assert_eq!(about(known.0).await.last().map(String::as_str), Some("contact.close"));
     let file = app.ask(&app.staff, Method::GET, &format!("/audit.csv?subject={}", one.id), &[]).await.text().await.unwrap();
-    assert_eq!(file.lines().count(), 1 + 3, "{file}");
+    assert_eq!(file.lines().count(), 1 + 4, "{file}");
     // Somebody of another account finds nothing of it.
     let h = house(app);
     let member = h.member_of(h.account("Elsewhere").await).await;

@@ -16,6 +16,7 @@ on_both_engines![
     a_wrong_proof_and_what_another_site_sends_are_in_the_audit,
     wrong_api_tokens_are_in_the_audit_and_slowed_down_and_good_ones_are_not,
     a_forged_webhook_is_in_the_audit_once_in_ten_minutes,
+    a_bad_link_a_wrong_token_for_the_figures_and_an_unknown_hook_are_in_the_audit,
     who_names_what_another_account_has_learns_nothing_and_is_in_the_audit,
 ];
 
@@ -216,6 +217,36 @@ async fn a_forged_webhook_is_in_the_audit_once_in_ten_minutes(app: &TestApp) {
     app.pass(600);
     app.signed_webhook(CARRIER, "messages", "", "zq7hush".to_owned()).await;
     assert_eq!(denied(app).await.len(), 2, "ten minutes have passed");
+}
+
+async fn a_bad_link_a_wrong_token_for_the_figures_and_an_unknown_hook_are_in_the_audit(app: &TestApp) {
+    let function = |path: &str, form: &[(&str, &str)]| {
+        let request = app.http.post(format!("{}/fn/{path}", app.url)).header("sec-fetch-site", "same-origin");
+        request.header("accept", "application/json").form(form)
+    };
+    let figures = |token: &str| app.http.get(format!("{}/metrics", app.url)).header("x-forwarded-for", "203.0.113.9").bearer_auth(token);
+    let hook = || app.http.post(format!("{}/webhooks/ringcentral/zq7hush", app.url)).header("verification-token", "zq7hush").body("{}");
+    let all = async || {
+        let link = function("invitation", &[("token", "zq7hush")]).send().await.unwrap().status().as_u16();
+        let used = [("token", "zq7hush"), ("password", "four words without a rule")];
+        let accepted = function("invitation/accept", &used).send().await.unwrap().status().as_u16();
+        let figures = figures("zq7hush").send().await.unwrap().status().as_u16();
+        assert_eq!([link, accepted, figures, hook().send().await.unwrap().status().as_u16()], [404, 404, 401, 404]);
+    };
+    let without = app.http.get(format!("{}/metrics", app.url)).header("x-forwarded-for", "203.0.113.9").send().await.unwrap();
+    assert_eq!((without.status().as_u16(), denied(app).await), (401, Vec::new()), "who sends no token guesses none");
+    for _ in 0..2 {
+        all().await;
+    }
+    let found = denied(app).await;
+    let mut actions: Vec<&str> = found.iter().map(|entry| entry.row.action.as_str()).collect();
+    actions.sort_unstable();
+    assert_eq!(actions, ["access.link", "access.metrics_token", "access.unknown_webhook"], "each once in ten minutes");
+    assert!(found.iter().all(|entry| entry.staff.is_none() && entry.address.as_deref() == Some("127.0.0.1")), "{found:?}");
+    assert!(!format!("{found:?}").contains("zq7hush"), "nothing of what was sent is written down");
+    app.pass(600);
+    all().await;
+    assert_eq!(denied(app).await.len(), 6, "ten minutes have passed");
 }
 
 /// What a function answers, and with which status.

@@ -118,13 +118,13 @@ async fn an_invitation_works_once_and_for_a_day(app: &TestApp) {
     let h = house(app);
     let role = h.role("Viewer").await;
     let first = staff::invite(&h.db, &h.now, &h.admin, proof(), "vera@example.com", "Vera", role).await.unwrap();
-    assert_eq!(staff::peek(&h.db, &h.now, &first.token).await, Ok("vera@example.com".to_owned()));
+    assert_eq!(staff::peek(&h.db, &h.now, &first.token, None).await, Ok("vera@example.com".to_owned()));
     assert!(matches!(staff::accept(&h.db, &h.now, &h.passwords, &first.token, "short".into(), None).await, Err(Problem::Invalid { .. })));
     staff::accept(&h.db, &h.now, &h.passwords, &first.token, PASSWORD.into(), None).await.unwrap();
     assert!(matches!(staff::accept(&h.db, &h.now, &h.passwords, &first.token, PASSWORD.into(), None).await, Err(Problem::NotFound { .. })));
     let late = staff::invite(&h.db, &h.now, &h.admin, proof(), "late@example.com", "Late", role).await.unwrap();
     h.now.clock.advance(std::time::Duration::from_secs(24 * 60 * 60));
-    assert!(matches!(staff::peek(&h.db, &h.now, &late.token).await, Err(Problem::NotFound { .. })));
+    assert!(matches!(staff::peek(&h.db, &h.now, &late.token, None).await, Err(Problem::NotFound { .. })));
     let again = staff::invite(&h.db, &h.now, &h.admin, proof(), "Vera@Example.com", "Again", role).await;
     assert_eq!(again.unwrap_err().field(), Some("email"));
 }
@@ -229,7 +229,8 @@ async fn no_verb_reaches_another_accounts_rows(app: &TestApp) {
     is_hidden(people::set_access(db, now, &manage, line, user, true).await);
     is_hidden(people::set_access(db, now, &manage, own_line, user, true).await);
     is_hidden(people::add_responder(db, now, &manage, line, "hours", "Never").await);
-    is_hidden(people::remove_responder(db, now, &manage, line, switchyard::types::ResponderId(now.id())).await);
+    let responder = switchyard::types::ResponderId(now.id());
+    is_hidden(people::remove_responder(db, now, &manage, (line, responder), ("hours", "Never")).await);
     is_hidden(people::name_contact(db, now, &manage, other, &contact, "Eve").await);
     is_hidden(accounts::add(db, now, &manage, "Third", true, true).await);
     is_hidden(accounts::add_api_token(db, now, &manage, proof(), other, "mine").await);

@@ -90,7 +90,7 @@ async fn without_a_second_factor_the_password_must_stand_alone(app: &TestApp) {
     let change = async |from: &str, to: &str| {
         staff::change_password(&app.db, &app.now, h.passwords(), id, from.to_owned(), to.to_owned(), &[]).await
     };
-    let remove = async |with: &str| staff::remove_second_factor(&app.db, &app.now, h.passwords(), id, with.to_owned()).await;
+    let remove = async |with: &str| staff::remove_second_factor(&app.db, &app.now, h.passwords(), id, with.to_owned(), &[]).await;
     refused(&change("not this one", "v7 Kx!q2w").await, 422);
     refused(&change(PASSWORD, "password1").await, 422);
     assert_eq!(change(PASSWORD, "v7 Kx!q2w").await, Ok(()));

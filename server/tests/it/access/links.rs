@@ -17,7 +17,7 @@ async fn link_for(app: &TestApp, by: &Member, of: StaffId) -> Invited {
 }
 
 async fn is_good(app: &TestApp, link: &Invited) -> bool {
-    staff::peek(&app.db, &app.now, &link.token).await.is_ok()
+    staff::peek(&app.db, &app.now, &link.token, None).await.is_ok()
 }
 
 /// Uses the link; says in words why it is refused.

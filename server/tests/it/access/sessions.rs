@@ -1,16 +1,36 @@
 //! Signing in, and what of it lasts: tries that are counted, sessions, and the proof of who is there.
 
 use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use switchyard::types::Timestamp;
 
 on_both_engines![
+    nobody_can_sign_in_before_the_first_link_is_used,
     nobody_is_kept_out_of_a_browser_they_have_signed_in_with,
+    a_hundred_strangers_keep_nobody_out_of_a_new_browser,
+    who_guesses_from_many_addresses_has_a_few_tries_from_each,
     many_tries_at_once_are_counted_like_one_after_the_other,
     a_hash_with_older_parameters_is_renewed_by_signing_in,
     a_session_is_new_listed_and_ended,
+    who_signs_out_is_in_the_audit,
+    a_second_factor_that_is_set_or_removed_ends_other_sessions,
     a_dangerous_action_asks_again_who_is_there,
     what_a_page_asks_for_by_itself_keeps_no_session,
+    nobody_asks_for_twelve_hours,
+    a_database_that_is_read_opens_no_account,
     no_request_in_flight_begins_a_session_that_was_ended_meanwhile,
 ];
+
+async fn nobody_can_sign_in_before_the_first_link_is_used(app: &TestApp) {
+    let h = house(app);
+    let accounts: Vec<(String, Option<String>)> = app.db.all("select email, password_hash from staff_member", ()).await.unwrap();
+    assert_eq!(accounts, [("admin@example.com".to_owned(), None::<String>)], "the one who is invited at the first start");
+    for password in ["", "admin", "password", PASSWORD] {
+        let step = staff::sign_in(&app.db, &app.now, h.passwords(), "admin@example.com", password.to_owned(), HERE).await;
+        refused(&step, 403);
+    }
+}
 
 async fn nobody_is_kept_out_of_a_browser_they_have_signed_in_with(app: &TestApp) {
     let h = house(app);
@@ -25,9 +45,9 @@ async fn nobody_is_kept_out_of_a_browser_they_have_signed_in_with(app: &TestApp)
     for n in 0..100 {
         refused(&try_with("not this one, surely", &format!("198.51.100.{}", n / 9), None).await, 403);
     }
-    refused(&try_with(PASSWORD, "203.0.113.9", None).await, 429);
-    refused(&try_with(PASSWORD, "203.0.113.9", Some("made up")).await, 429);
-    refused(&try_with(PASSWORD, "203.0.113.9", Some(&others)).await, 429);
+    refused(&try_with(PASSWORD, "198.51.100.1", None).await, 429);
+    refused(&try_with(PASSWORD, "198.51.100.1", Some("made up")).await, 429);
+    refused(&try_with(PASSWORD, "198.51.100.1", Some(&others)).await, 429);
     assert_eq!(try_with(PASSWORD, "198.51.100.1", Some(&own)).await, Ok(Step::In(id)), "her own browser, even behind that address");
     for planted in [others.as_str(), "planted"] {
         assert_ne!(staff::remember_device(&app.db, &app.now, id, Some(planted)).await.unwrap(), planted, "two may share a browser");
@@ -37,6 +57,48 @@ async fn nobody_is_kept_out_of_a_browser_they_have_signed_in_with(app: &TestApp)
         refused(&try_with("not this one, surely", "203.0.113.9", Some(&own)).await, 403);
     }
     refused(&try_with(PASSWORD, "203.0.113.9", Some(&own)).await, 429);
+}
+
+async fn a_hundred_strangers_keep_nobody_out_of_a_new_browser(app: &TestApp) {
+    let h = house(app);
+    let id = h.member("vera@example.com", h.role("Viewer").await).await.id();
+    let try_with = async |email: &str, password: &str, address: &str| {
+        staff::sign_in(&app.db, &app.now, h.passwords(), email, password.to_owned(), Origin { address, device: None }).await
+    };
+    // Each from an address of their own, some of them twice.
+    for n in 0..120 {
+        refused(&try_with("vera@example.com", "not this one, surely", &format!("198.51.100.{}", n % 100)).await, 403);
+    }
+    let stranger = try_with("nobody@example.com", PASSWORD, "203.0.113.8").await;
+    let mistyped = try_with("vera@example.com", "not this one, surely", "203.0.113.9").await;
+    assert_eq!(stranger, mistyped, "in the same words as for a stranger");
+    for _ in 0..5 {
+        assert_eq!(try_with("vera@example.com", PASSWORD, "203.0.113.9").await, Ok(Step::In(id)), "what fits uses up nothing");
+    }
+}
+
+async fn who_guesses_from_many_addresses_has_a_few_tries_from_each(app: &TestApp) {
+    let h = house(app);
+    h.member("vera@example.com", h.role("Viewer").await).await;
+    let guess = async |address: &str| {
+        let (password, from) = ("not this one, surely".to_owned(), Origin { address, device: None });
+        staff::sign_in(&app.db, &app.now, h.passwords(), "vera@example.com", password, from).await
+    };
+    for n in 0..100 {
+        refused(&guess(&format!("198.51.100.{}", n / 10)).await, 403);
+    }
+    for network in ["2001:db8:0:1", "2001:db8:0:2"] {
+        for n in 0..5 {
+            refused(&guess(&format!("{network}::{n}")).await, if n < 3 { 403 } else { 429 });
+        }
+    }
+    // All of them together have a thousand.
+    let together = staff::hash_token(b"fresh vera@example.com");
+    let set = app.db.work(async |tx| tx.run("update throttle set tries = 1000 where subject_hash = $1 and tries = 6", [together]).await);
+    assert_eq!(set.await.unwrap(), 1);
+    refused(&guess("2001:db8:0:3::1").await, 429);
+    app.pass(15 * 60);
+    refused(&guess("2001:db8:0:3::1").await, 403);
 }
 
 async fn many_tries_at_once_are_counted_like_one_after_the_other(app: &TestApp) {
@@ -117,6 +179,47 @@ async fn a_session_is_new_listed_and_ended(app: &TestApp) {
     assert_eq!(send(app, &fourth, "me", &[]).await.status(), StatusCode::OK);
 }
 
+async fn who_signs_out_is_in_the_audit(app: &TestApp) {
+    let h = house(app);
+    let vera = h.member("vera@example.com", h.role("Viewer").await).await.id();
+    let cookie = browser(app, "vera@example.com", "").await;
+    let stays = browser(app, "vera@example.com", "").await;
+    let signed_out = async || {
+        let rows: Vec<(String, Option<String>)> = app
+            .db
+            .all("select actor_name, address from audit_entry where action = 'staff.sign_out' and subject_id = $1", [vera])
+            .await
+            .unwrap();
+        rows
+    };
+    for _ in 0..2 {
+        assert!(send(app, &cookie, "sign-out", &[]).await.status().as_u16() < 400);
+    }
+    assert_eq!(signed_out().await, [("Somebody".to_owned(), Some("127.0.0.1".to_owned()))], "once, since the second was nobody");
+    assert_eq!(send(app, &cookie, "me", &[]).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(send(app, &stays, "me", &[]).await.status(), StatusCode::OK);
+}
+
+async fn a_second_factor_that_is_set_or_removed_ends_other_sessions(app: &TestApp) {
+    let h = house(app);
+    let vera = h.member("vera@example.com", h.role("Viewer").await).await;
+    let sam = h.member("sam@example.com", h.role("Viewer").await).await;
+    let (here, other, of_sam) = (browser(app, "vera@example.com", "").await, app.cookie(&vera).await, app.cookie(&sam).await);
+    let is_in = async |cookie: &str| send(app, cookie, "me", &[]).await.status() == StatusCode::OK;
+    let offer: serde_json::Value = send(app, &here, "you/second-factor/offer", &[]).await.json().await.unwrap();
+    let phone = Phone(offer["secret"].as_str().unwrap().to_owned());
+    assert!(is_in(&other).await, "nothing is set yet");
+    assert_eq!(send(app, &here, "you/second-factor/confirm", &[("code", "000000")]).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(is_in(&other).await, "nor by a wrong code");
+    let code = phone.code(app, 0);
+    assert_eq!(send(app, &here, "you/second-factor/confirm", &[("code", &code)]).await.status(), StatusCode::OK);
+    assert_eq!((is_in(&here).await, is_in(&other).await, is_in(&of_sam).await), (true, false, true), "set");
+    let third = app.cookie(&vera).await;
+    assert!(is_in(&third).await);
+    assert_eq!(send(app, &here, "you/second-factor/remove", &[("present", PASSWORD)]).await.status(), StatusCode::OK);
+    assert_eq!((is_in(&here).await, is_in(&third).await, is_in(&of_sam).await), (true, false, true), "removed");
+}
+
 async fn a_dangerous_action_asks_again_who_is_there(app: &TestApp) {
     let h = house(app);
     administrator(&h, "ada@example.com").await;
@@ -134,7 +237,24 @@ async fn a_dangerous_action_asks_again_who_is_there(app: &TestApp) {
         ("staff/disable", vec![("id", id)]),
         ("staff/reset", vec![("id", id)]),
         ("staff/sessions/end", vec![("id", id)]),
+        ("staff/invite", vec![("email", "new@example.com"), ("name", "New"), ("role", id)]),
+        ("staff/enable", vec![("id", id)]),
+        ("staff/roles/give", vec![("id", id), ("role", id)]),
+        ("staff/roles/take", vec![("id", id), ("role", id)]),
+        ("roles/edit", vec![]),
+        ("roles/set", vec![("id", id), ("version", "1"), ("name", "Viewer"), ("everywhere", "true")]),
+        ("roles/remove", vec![("id", id)]),
+        ("approvals/decide", vec![("id", id), ("agrees", "true")]),
+        ("utilities/start", vec![("id", id), ("typed", "1")]),
+        (
+            "retention/set",
+            vec![("wanted[0]", "3650"), ("wanted[1]", ""), ("wanted[2]", ""), ("wanted[3]", ""), ("version", "0"), ("confirm", "remove")],
+        ),
+        ("erasures/erase", vec![("id", id), ("confirm", "0121")]),
         ("you/second-factor/offer", vec![]),
+        ("you/second-factor/confirm", vec![("code", "000000")]),
+        ("you/second-factor/remove", vec![("present", PASSWORD)]),
+        ("you/recovery-codes", vec![]),
         ("accounts/close", vec![("id", id), ("version", "1"), ("confirm", "Account")]),
         ("accounts/tokens/add", vec![("id", id), ("name", "Order system")]),
         ("accounts/tokens/revoke", vec![("id", id), ("handle", "of-nobody")]),
@@ -193,6 +313,65 @@ async fn what_a_page_asks_for_by_itself_keeps_no_session(app: &TestApp) {
     app.pass(12 * 60 + 1);
     assert_eq!(ask(&left, false).await.status(), StatusCode::UNAUTHORIZED, "nobody has asked for anything");
     assert_eq!(ask(&used, false).await.status(), StatusCode::OK, "somebody has");
+}
+
+async fn nobody_asks_for_twelve_hours(app: &TestApp) {
+    let h = house(app);
+    let vera = h.member("vera@example.com", h.role("Viewer").await).await.id();
+    // How long a session is good for is reckoned by the machine's own clock.
+    let seconds = || time::OffsetDateTime::now_utc().unix_timestamp();
+    app.pass(u64::try_from(seconds() - app.now.at().0 / 1_000_000).unwrap_or(0));
+    let before = seconds();
+    let cookie = browser(app, "vera@example.com", "").await;
+    let (expires,): (Timestamp,) = app.db.one("select expires_at from session where staff_id = $1", [vera]).await.unwrap();
+    let (idle, expires) = (12 * 60 * 60, expires.0 / 1_000_000);
+    assert!((before + idle..=seconds() + idle).contains(&expires), "{before} {expires}");
+    let ask = async || {
+        let request = app.http.post(format!("{}/fn/me", app.url)).header("sec-fetch-site", "same-origin").header("cookie", &cookie);
+        // A page asks by itself, which keeps nothing.
+        request.header("switchyard-unattended", "1").header("accept", "application/json").send().await.unwrap().status()
+    };
+    app.pass(u64::try_from(expires - app.now.at().0 / 1_000_000 - 1).unwrap());
+    assert_eq!(ask().await, StatusCode::OK);
+    app.pass(1);
+    assert_eq!(ask().await, StatusCode::UNAUTHORIZED);
+}
+
+async fn a_database_that_is_read_opens_no_account(app: &TestApp) {
+    let h = house(app);
+    let role = h.role("Viewer").await;
+    h.member("vera@example.com", role).await;
+    let program = app.line(Inbox).await.token;
+    let answer = send(app, "", "sign-in", &[("email", "vera@example.com"), ("password", PASSWORD)]).await;
+    let cookies: Vec<&str> =
+        answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()?.split(';').next()).collect();
+    let of = |name: &str| cookies.iter().find_map(|pair| pair.strip_prefix(name)).unwrap().to_owned();
+    let (session, device) = (of("switchyard="), of("switchyard-device="));
+    let link = staff::invite(&app.db, &app.now, h.admin(), proof(), "new@example.com", "New", role).await.unwrap().token;
+
+    let sessions: Vec<(Vec<u8>, String)> = app.db.all("select id_hash, data from session", ()).await.unwrap();
+    let links: Vec<(Vec<u8>,)> = app.db.all("select token_hash from invitation", ()).await.unwrap();
+    let devices: Vec<(Vec<u8>,)> = app.db.all("select token_hash from known_device", ()).await.unwrap();
+    let tokens: Vec<(Vec<u8>, String, String)> = app.db.all("select token_hash, name, made_by from api_token", ()).await.unwrap();
+    let stored: Vec<Vec<u8>> = sessions
+        .into_iter()
+        .flat_map(|(hash, data)| [hash, data.into_bytes()])
+        .chain(links.into_iter().chain(devices).map(|(hash,)| hash))
+        .chain(tokens.into_iter().flat_map(|(hash, name, made_by)| [hash, name.into_bytes(), made_by.into_bytes()]))
+        .collect();
+    let has = |wanted: &[u8]| stored.iter().any(|bytes| bytes.windows(wanted.len()).any(|part| part == wanted));
+    let id: Id = session.parse().unwrap();
+    // What is looked at is theirs: their hashes stand there.
+    assert!(has(&staff::session_key(&id)));
+    for secret in [&device, &link, &program] {
+        assert!(has(&staff::hash_token(secret.as_bytes())), "{secret}");
+    }
+    assert!(!has(&id.0.to_be_bytes()) && !has(&id.0.to_le_bytes()), "a session as its number");
+    for secret in [&session, &device, &link, &program] {
+        assert!(!has(secret.as_bytes()), "as the browser, the link or the program has it");
+        let bytes = URL_SAFE_NO_PAD.decode(secret.strip_prefix("sw_").unwrap_or(secret)).unwrap();
+        assert!(!has(&bytes), "nor its bytes");
+    }
 }
 
 async fn no_request_in_flight_begins_a_session_that_was_ended_meanwhile(app: &TestApp) {
