@@ -5,7 +5,9 @@
 //! there.
 //!
 //! To add a utility: a module with a type that implements [`Utility`], a variant of [`UtilityKind`], and a line in [`ALL`]. Its form,
-//! plan, progress, log and history come from here and from the console's screens, which know no utility by name.
+//! plan, progress, log and history come from here and from the console's screens. What stands elsewhere: a permission of its own, when none
+//! of those that there are fits (`types::staff::Permission`, the permit in `staff::permit`, and the roles that have it), the line by which
+//! the search everywhere offers to start it (`app/src/search/ways.rs`), and a button where staff would look for it, as a line's page has.
 
 mod beside;
 mod bulk_change;
@@ -28,7 +30,7 @@ pub(crate) use launch::{approved, not_approved};
 pub use launch::{plan, plan_reverse, start};
 pub(crate) use pieces::{forget_contact, gives_a_line_away, remove_results_before, takes_file_in};
 pub(crate) use search::of_found;
-pub use view::{Report, ReportStep, about, catalogue, get, list, of_line, report, result};
+pub use view::{Report, ReportStep, about, askers, catalogue, get, list, of_line, report, result};
 pub(crate) use view::{oldest_failed, oldest_standing};
 pub use worker::{Sleeper, Worker, WorkerConfig};
 
@@ -93,10 +95,15 @@ pub trait Utility: Send + Sync {
     /// [`Stop`].
     async fn batch(&self, tx: &mut Tx, work: &Work<'_>) -> Result<Batch, Stop>;
 
-    /// Rows of a piece of what is stored with a run, which a batch takes whole unless that takes too long; `None`: a batch takes as many
-    /// rows as it has time for.
+    /// Rows of a piece of what is stored with a run, which a batch takes whole unless that takes longer than it should; `None`: a batch
+    /// takes as many rows as it has time for.
     fn piece(&self) -> Option<i64> {
         None
+    }
+
+    /// What came of its records may name contacts by their numbers: who may not see these does not get its result.
+    fn names_contacts(&self) -> bool {
+        true
     }
 
     /// What takes a finished run back; `None` when there is no such thing.

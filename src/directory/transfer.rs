@@ -214,11 +214,11 @@ pub(crate) async fn settle_access(tx: &mut Tx, now: &Now, line: LineId, account:
     Ok(access)
 }
 
-/// Gives access back as it was, to those who still are there.
+/// Gives access back as it was, to those who still are there. Says who of them has it now.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn restore_access(tx: &mut Tx, now: &Now, line: LineId, was: &Access) -> Result<()> {
+pub(crate) async fn restore_access(tx: &mut Tx, now: &Now, line: LineId, was: &Access) -> Result<Vec<UserId>> {
     let list = |ids: &[UserId]| json(&ids.iter().map(|id| [*id]).collect::<Vec<_>>());
     tx.run(
         "insert into line_user (line_id, user_id)
@@ -228,7 +228,15 @@ pub(crate) async fn restore_access(tx: &mut Tx, now: &Now, line: LineId, was: &A
         (line, list(&was.dropped)),
     )
     .await?;
-    crate::sync::access_changed(tx, now.at(), line).await
+    let have: Vec<(UserId,)> = tx
+        .all(
+            "select user_id from line_user
+             where line_id = $1 and user_id in (select unhex(j.value->>0, '-') from json_each($2) j)",
+            (line, list(&was.dropped)),
+        )
+        .await?;
+    crate::sync::access_changed(tx, now.at(), line).await?;
+    Ok(have.into_iter().map(|(id,)| id).collect())
 }
 
 /// An automatic reply that was dropped.
@@ -247,11 +255,11 @@ pub(crate) async fn drop_responders(tx: &mut Tx, line: LineId) -> Result<Vec<Dro
     tx.all("delete from responder where line_id = $1 returning id, keyword, reply", [line]).await
 }
 
-/// Brings automatic replies back; words that were given a new answer meanwhile keep it. Says how many came back.
+/// Brings automatic replies back; words that were given a new answer meanwhile keep it. Says which are back.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn restore_responders(tx: &mut Tx, line: LineId, dropped: &[Dropped]) -> Result<u64> {
+pub(crate) async fn restore_responders(tx: &mut Tx, line: LineId, dropped: &[Dropped]) -> Result<Vec<ResponderId>> {
     let rows: Vec<_> = dropped.iter().map(|r| (r.id, &r.keyword, &r.reply)).collect();
     tx.run(
         "insert into responder (line_id, id, keyword, reply)
@@ -260,5 +268,13 @@ pub(crate) async fn restore_responders(tx: &mut Tx, line: LineId, dropped: &[Dro
          on conflict do nothing",
         (line, json(&rows)),
     )
-    .await
+    .await?;
+    let back: Vec<(ResponderId,)> = tx
+        .all(
+            "select id from responder
+             where line_id = $1 and id in (select unhex(j.value->>0, '-') from json_each($2) j)",
+            (line, json(&rows)),
+        )
+        .await?;
+    Ok(back.into_iter().map(|(id,)| id).collect())
 }

@@ -139,7 +139,7 @@ struct Said {
 }
 
 /// Brings back what [`reset_opt_ins`] took, one batch behind a number: what was said last before it, unless something was said since.
-/// Answers how many, and the last number.
+/// Answers how many, of how many something was said since, and the last number.
 ///
 /// # Errors
 /// What the database says.
@@ -151,7 +151,7 @@ pub(crate) async fn restore_opt_ins(
     behind: &str,
     size: i64,
     guarded: bool,
-) -> Result<(i64, Option<String>)> {
+) -> Result<(i64, i64, Option<String>)> {
     let numbers: Vec<(String,)> = tx
         .all(
             "select number from consent_event
@@ -161,7 +161,7 @@ pub(crate) async fn restore_opt_ins(
             (line, behind.to_owned(), reset_by.to_string(), size),
         )
         .await?;
-    let Some((last,)) = numbers.last().cloned() else { return Ok((0, None)) };
+    let Some((last,)) = numbers.last().cloned() else { return Ok((0, 0, None)) };
     let list: Vec<_> = numbers.iter().map(|(number,)| [number]).collect();
     let said: Vec<Said> = tx
         .all(
@@ -204,6 +204,15 @@ pub(crate) async fn restore_opt_ins(
         )
         .await?
     };
+    let (kept,): (i64,) = tx
+        .one(
+            "select count(*) from consent
+             where line_id = $1 and number in (select j.value->>0 from json_each($2) j)
+               and (number, state, at) not in (
+                 select j.value->>0, j.value->>1, cast(j.value->>4 as bigint) from json_each($2) j)",
+            (line, json(&rows)),
+        )
+        .await?;
     let back: std::collections::HashSet<String> = back.into_iter().map(|(number,)| number).collect();
     let events: Vec<_> = rows.iter().filter(|row| back.contains(row.0)).collect();
     tx.run(
@@ -213,7 +222,7 @@ pub(crate) async fn restore_opt_ins(
         (line, json(&events), account),
     )
     .await?;
-    Ok((i64::try_from(back.len()).unwrap_or(i64::MAX), Some(last)))
+    Ok((i64::try_from(back.len()).unwrap_or(i64::MAX), kept, Some(last)))
 }
 
 /// A line's blast that stands in the way of a transfer, the oldest: it is being recorded or sent, or what the carrier was given before its
@@ -236,18 +245,18 @@ pub(crate) async fn half_sent(tx: &mut Tx, line: LineId) -> Result<Option<(Blast
 }
 
 /// What becomes of a line's blasts that have not started: those that start later, and those of which nothing is recorded yet. Says which
-/// there were, each with its version; a cancelled one forgets its recipients.
+/// there were, each with its version and how many recipients; a cancelled one forgets them, and they do not come back.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn settle_scheduled(tx: &mut Tx, line: LineId, pause: bool) -> Result<Vec<(BlastId, i64)>> {
+pub(crate) async fn settle_scheduled(tx: &mut Tx, line: LineId, pause: bool) -> Result<Vec<(BlastId, i64, i64)>> {
     let state = if pause { BlastState::Paused } else { BlastState::Cancelled };
-    let settled: Vec<(BlastId, i64)> = tx
+    let settled: Vec<(BlastId, i64, i64)> = tx
         .all(
             // One that was to start at once was to start when it was taken: resumed, it does.
             "update blast set state = $2, starts_at = coalesce(starts_at, created_at)
              where line_id = $1 and (state = 'scheduled' or (state = 'recording' and recorded = 0 and opted_out = 0))
-             returning id, version",
+             returning id, version, recipients",
             (line, state),
         )
         .await?;
@@ -263,20 +272,25 @@ pub(crate) async fn settle_scheduled(tx: &mut Tx, line: LineId, pause: bool) -> 
 }
 
 /// Blasts that were paused by a transfer are scheduled again, unless somebody has decided about them since, which their version tells, or
-/// their time has passed: whether they are still to go out is for somebody to decide. Says how many are scheduled, how many are late, and
-/// about how many somebody has decided.
+/// their time has passed: whether they are still to go out is for somebody to decide. Says how many are scheduled, and which stay as they
+/// are: `true` of those about which somebody has decided, `false` of those that are late.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn schedule_again(tx: &mut Tx, line: LineId, seen: &[(BlastId, Option<i64>)], at: Timestamp) -> Result<(u64, i64, i64)> {
+pub(crate) async fn schedule_again(
+    tx: &mut Tx,
+    line: LineId,
+    seen: &[(BlastId, Option<i64>)],
+    at: Timestamp,
+) -> Result<(u64, Vec<(BlastId, bool)>)> {
     let seen = json(seen);
-    let (late, decided): (i64, i64) = tx
-        .one(
-            "select count(case when b.state = 'paused' and b.starts_at <= $3
-                            and b.version = coalesce(cast(j.value->>1 as bigint), b.version) then 1 end),
-               count(case when b.version <> cast(j.value->>1 as bigint) then 1 end)
+    let stay: Vec<(BlastId, bool)> = tx
+        .all(
+            "select b.id, b.version <> coalesce(cast(j.value->>1 as bigint), b.version) as decided
              from json_each($2) j
-             join blast b on b.line_id = $1 and b.id = unhex(j.value->>0, '-')",
+             join blast b on b.line_id = $1 and b.id = unhex(j.value->>0, '-')
+             where b.version <> coalesce(cast(j.value->>1 as bigint), b.version) or (b.state = 'paused' and b.starts_at <= $3)
+             order by b.id",
             (line, seen.clone(), at),
         )
         .await?;
@@ -289,7 +303,7 @@ pub(crate) async fn schedule_again(tx: &mut Tx, line: LineId, seen: &[(BlastId, 
             (line, seen, at),
         )
         .await?;
-    Ok((back, late, decided))
+    Ok((back, stay))
 }
 
 /// Numbers behind this one that the line knows by what they consented to, or by messages without a conversation, in order; and of each

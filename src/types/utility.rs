@@ -51,16 +51,6 @@ words! {
     }
 }
 
-impl UtilityKind {
-    /// What came of its records may name contacts by their numbers.
-    pub fn names_contacts(self) -> bool {
-        match self {
-            Self::LineTransfer | Self::ConsentImport | Self::V1Migration => true,
-            Self::SetTypes | Self::RetryLanes | Self::SkipHeld | Self::CloseUsers => false,
-        }
-    }
-}
-
 impl RunState {
     /// As staff call it.
     pub fn name(self) -> &'static str {

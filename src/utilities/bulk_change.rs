@@ -122,6 +122,10 @@ impl Utility for BulkChange {
         Some(super::count(PIECE))
     }
 
+    fn names_contacts(&self) -> bool {
+        false
+    }
+
     async fn batch(&self, tx: &mut Tx, work: &Work<'_>) -> Result<Batch, Stop> {
         let p = Parameters::deserialize(work.parameters).map_err(super::unreadable)?;
         let mut place: Place = work.place.and_then(|place| serde_json::from_str(place).ok()).unwrap_or_default();

@@ -20,9 +20,17 @@ fn leads_to(act: RunAct, state: RunState, is_worked: bool) -> RunState {
     }
 }
 
+/// Edges of the table that are for others: a second person's word, and a batch that finds its line moved. No act goes that way.
+fn is_for_others(act: RunAct, state: RunState) -> bool {
+    matches!((act, state), (RunAct::Resume, RunState::AwaitingApproval) | (RunAct::Pause, RunState::Cancelling))
+}
+
 /// Whether an act is possible now, by the table of states and by how far the run is.
 pub(super) fn possible(act: RunAct, state: RunState, flipped: bool) -> bool {
-    !(act == RunAct::Cancel && flipped) && state != RunState::Planned && state::may_follow(state, leads_to(act, state, true)).is_some()
+    !(act == RunAct::Cancel && flipped)
+        && state != RunState::Planned
+        && !is_for_others(act, state)
+        && state::may_follow(state, leads_to(act, state, true)).is_some()
 }
 
 /// Why a run that has moved its line cannot be cancelled.
@@ -68,6 +76,9 @@ pub async fn act(db: &Db, now: &Now, member: &Member, run: RunId, act: RunAct) -
         }
         if head.state == RunState::Planned {
             return Err(Problem::conflict("It is only planned. Start it, or plan something else."));
+        }
+        if is_for_others(act, head.state) {
+            return Err(state::refused(head.state, to));
         }
         state::check(head.state, to)?;
         if !state::go(tx, now, run, head.state, to, Some(by.name())).await? {
@@ -135,5 +146,7 @@ mod tests {
         }
         assert!(possible(RunAct::Resume, RunState::Failed, true));
         assert!(!possible(RunAct::Pause, RunState::Succeeded, false));
+        assert!(!possible(RunAct::Resume, RunState::AwaitingApproval, false), "a second person has to agree");
+        assert!(!possible(RunAct::Pause, RunState::Cancelling, false));
     }
 }

@@ -102,11 +102,28 @@ pub(super) struct Parameters {
     pub(super) version: i64,
     pub(super) integration_type: IntegrationType,
     pub(super) conversations: i64,
+    /// `None` in runs of before they were kept: nothing is compared.
+    #[serde(default)]
+    pub(super) messages: Option<i64>,
+    #[serde(default)]
+    pub(super) consents: Option<i64>,
     pub(super) access: AccessChoice,
     pub(super) responders: ResponderChoice,
     pub(super) opt_ins: OptInChoice,
     pub(super) scheduled: ScheduledChoice,
 }
+
+/// How much there is of a line, as far as a plan holds by it.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+struct Size {
+    conversations: i64,
+    messages: i64,
+    consents: i64,
+}
+
+const SIZE: &str = "select (select count(*) from conversation where line_id = $1) as conversations,
+                      (select count(*) from message where line_id = $1) as messages,
+                      (select count(*) from consent where line_id = $1) as consents";
 
 /// The utility.
 #[derive(Debug)]
@@ -169,7 +186,7 @@ impl Utility for LineTransfer {
                 FormField::new(
                     "scheduled",
                     "Scheduled blasts",
-                    "Blasts that have not started. The new owner’s program resumes or cancels what is paused; a cancelled one does not come back.",
+                    "Blasts that have not started. The new owner’s program resumes or cancels what is paused; a cancelled one does not come back, nor do its recipients.",
                     FieldKind::choice(&[("pause", "Move along, paused"), ("cancel", "Cancel them")]),
                 ),
             ],
@@ -201,16 +218,30 @@ impl Utility for LineTransfer {
                 "Connect it, or cancel this run, set the line's type to Inbox, and plan the transfer anew.",
             ));
         }
+        if let Some(lacks) = crate::directory::accounts::lacking_now(tx, p.to, p.integration_type).await? {
+            return Err(Stop::fault(lacks, "Add the product to the account, then resume from here."));
+        }
         for account in [p.from, p.to] {
             if beside::is_busy(tx, account, &holds(p.line), false).await? {
                 return Err(beside::stop());
             }
         }
         none_half_sent(tx, p.line).await?;
-        let (conversations,): (i64,) = tx.one("select count(*) from conversation where line_id = $1", [p.line]).await?;
-        if conversations > p.conversations + p.conversations / 5 + 100 {
-            let text = format!("The plan counted {} conversations, and now there are {conversations}.", p.conversations);
-            return Err(Stop::fault(text, anew));
+        let ahead = work.ahead.and_then(|ahead| ahead.read.downcast_ref::<Size>());
+        let now = match ahead {
+            Some(size) => *size,
+            None => tx.one(SIZE, [p.line]).await?,
+        };
+        // A fifth more, and a little on top: a line that is in use grows while somebody is asked to agree.
+        let planned = [
+            ("conversations", Some(p.conversations), now.conversations, 100),
+            ("messages", p.messages, now.messages, 1_000),
+            ("consents", p.consents, now.consents, 100),
+        ];
+        for (what, planned, now, a_little) in planned {
+            if let Some(planned) = planned.filter(|planned| now > planned + planned / 5 + a_little) {
+                return Err(Stop::fault(format!("The plan counted {planned} {what}, and now there are {now}."), anew));
+            }
         }
         Ok(())
     }
@@ -218,6 +249,11 @@ impl Utility for LineTransfer {
     async fn look(&self, db: &Db, work: &Work<'_>) -> Done<Option<Ahead>> {
         // A batch says it in words.
         let Ok(p) = parameters(work) else { return Ok(None) };
+        if work.step == FLIP {
+            // Nobody waits for the flip while a long history is counted.
+            let size: Size = db.one(SIZE, [p.line]).await?;
+            return Ok(Some(Ahead { next: None, read: Box::new(size) }));
+        }
         match moving().find(|moving| moving.table == work.step || moving.check == work.step) {
             Some(moving) if moving.check == work.step => moving::look_again(db, work, p.line, p.to, moving).await,
             Some(moving) => moving::look(db, work, p.line, p.to, moving).await,
@@ -259,7 +295,7 @@ impl Utility for LineTransfer {
                 Ok(Batch::last(0).saying("The line is open: everything of it is with its new account."))
             }
             step => match moving().find(|moving| moving.table == step || moving.check == step) {
-                Some(moving) if moving.check == step => moving::recount(tx, work, p.line, p.to, moving).await,
+                Some(moving) if moving.check == step => moving::recount(tx, work, &p, moving).await,
                 Some(moving) => moving::batch(tx, work, p.line, p.to, moving).await,
                 None => Err(Stop::fault(format!("This program knows no step “{step}”."), "Have an engineer look at it.")),
             },
@@ -277,13 +313,16 @@ fn parameters(work: &Work<'_>) -> Result<Parameters, Stop> {
 }
 
 /// Blasts that had not started.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Scheduled {
     pub(super) paused: bool,
     pub(super) blasts: Vec<BlastId>,
     /// The version of each, in the same order: it tells whether somebody has decided since. Nothing in records of before this was kept.
     #[serde(default)]
     pub(super) versions: Vec<i64>,
+    /// How many recipients each had, in the same order. Of those that were cancelled no more is kept.
+    #[serde(default)]
+    pub(super) recipients: Vec<i64>,
 }
 
 impl Scheduled {
@@ -319,8 +358,13 @@ async fn flip(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, Sto
     let lanes = if work.broken == Some(UtilityGuard::Scope) { 0 } else { sync::flip(tx, work.now, p.line, p.to).await? };
     let scheduled = messaging::settle_scheduled(tx, p.line, p.scheduled == ScheduledChoice::Pause).await?;
     if !scheduled.is_empty() {
-        let (blasts, versions) = scheduled.into_iter().unzip();
-        keep(tx, work, &Scheduled { paused: p.scheduled == ScheduledChoice::Pause, blasts, versions }).await?;
+        let mut was = Scheduled { paused: p.scheduled == ScheduledChoice::Pause, ..Scheduled::default() };
+        for (blast, version, recipients) in scheduled {
+            was.blasts.push(blast);
+            was.versions.push(version);
+            was.recipients.push(recipients);
+        }
+        keep(tx, work, &was).await?;
     }
     audit(tx, work, p, "line.transfer").await?;
     let said = |rows: u64, one: &str, many: &str| counted(i64::try_from(rows).unwrap_or(i64::MAX), one, many);

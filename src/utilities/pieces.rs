@@ -161,7 +161,7 @@ pub(crate) async fn forget_contact(tx: &mut Tx, account: AccountId, number: &Pho
 }
 
 /// Takes out of the records of runs what they say of a contact: the name and the note that they had. Records name them by a conversation, or
-/// by the id that they have in one of the run's accounts.
+/// by the id that they have in one of the run's accounts; so does what came of a transfer back.
 async fn forget_records(tx: &mut Tx, account: AccountId, number: &PhoneNumber) -> Done<()> {
     let known_as: Vec<(Uuid,)> = tx
         .all(
@@ -175,6 +175,13 @@ async fn forget_records(tx: &mut Tx, account: AccountId, number: &PhoneNumber) -
         )
         .await?;
     for name in known_as.into_iter().map(|(id,)| id.to_string()) {
+        tx.run(
+            "update utility_output set body = replace(body, $2, $3)
+             where run_id in (select id from utility_run where utility = 'line_transfer' and (account_id = $1 or target_id = $1))
+               and body like '%' || $2 || '%'",
+            (account, cells::quoted(&name), cells::quoted("erased")),
+        )
+        .await?;
         let records: Vec<(RunId, Uuid, String)> = tx
             .all(
                 "select run_id, id, body from utility_record

@@ -69,13 +69,18 @@ pub fn check(from: RunState, to: RunState) -> Result<(), Problem> {
     if may_follow(from, to).is_some() {
         return Ok(());
     }
+    Err(refused(from, to))
+}
+
+/// The words for what one state does not lead to.
+pub(super) fn refused(from: RunState, to: RunState) -> Problem {
     let now = from.name().to_lowercase();
-    Err(Problem::conflict(match to {
+    Problem::conflict(match to {
         Paused | Pausing => format!("It is {now}; only what is queued or under way can be paused."),
         Queued => format!("It is {now}; only what is paused or failed can be resumed."),
         Cancelled | Cancelling => format!("It is {now}; there is nothing to cancel any more."),
         _ => format!("It is {now}. Look again: somebody may have been first."),
-    }))
+    })
 }
 
 /// Sets a run's state, if it is still in the one that is known and the table allows it; says whether it did, and writes it down.

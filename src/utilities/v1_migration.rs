@@ -9,12 +9,13 @@ mod plan;
 
 use super::{Asking, Batch, Leave, Proposal, Stop, Utility, Work, beside, cells, pieces};
 use crate::db::{Result as Done, Tx, json};
-use crate::directory::{lines, v1 as directory};
+use crate::directory::{accounts, lines, v1 as directory};
 use crate::messaging::consent::erased_contacts;
 use crate::messaging::v1::{self as messaging, OldMessage, Thread};
 use crate::staff::{Member, may};
 use crate::types::{
-    AccountId, ConversationId, FieldKind, FormField, LineId, Permission, PhoneNumber, Problem, Timestamp, UtilityAbout, UtilityKind,
+    AccountId, ConversationId, FieldKind, FormField, IntegrationType, LineId, Permission, PhoneNumber, Problem, Timestamp, UtilityAbout,
+    UtilityKind,
 };
 use async_trait::async_trait;
 use file::{Bad, Item, OldConversation};
@@ -229,12 +230,21 @@ async fn take_lines(tx: &mut Tx, work: &Work<'_>, account: AccountId, rows: Vec<
     let mut came = Came { rows: rows.len(), ..Came::default() };
     let before = known(tx, account, "line", rows.iter().map(|row| row.1.as_str())).await?;
     let new: Vec<_> = rows.iter().filter(|row| !before.contains_key(&row.1)).collect();
+    // The account may have lost a product since the plan.
+    let types: Vec<IntegrationType> = IntegrationType::ALL.iter().copied().filter(|of| new.iter().any(|row| row.2.2 == *of)).collect();
+    let mut lacking = Vec::with_capacity(types.len());
+    for of in types {
+        lacking.extend(accounts::lacking_now(tx, account, of).await?.map(|lacks| (of, lacks)));
+    }
     let lines: Vec<_> = new.iter().map(|row| &row.2).collect();
     let became = directory::take_lines(tx, work.now, &work.asked_by, account, &lines).await?;
     let mut taken = Vec::new();
     for (row, became) in new.into_iter().zip(became) {
         match became {
             directory::Line::Made(id) => {
+                if let Some((_, lacks)) = lacking.iter().find(|(of, _)| *of == row.2.2) {
+                    return Err(Stop::fault(lacks.clone(), "Add the product to the account, then resume from here."));
+                }
                 came.added += 1;
                 taken.push((row.1.as_str(), id.0, None));
             }

@@ -139,6 +139,26 @@ pub async fn list(
     Ok(Page::of(rows, limit, |row| row.id).map(RunRow::from))
 }
 
+/// Who has asked for a run that the member may see, by name.
+///
+/// # Errors
+/// What the database says.
+pub async fn askers(db: &Db, permit: &Permit<may::SeeRuns>) -> Result<Vec<(StaffId, String)>> {
+    let scope = permit.scope();
+    db.all(
+        "select m.id, m.name
+         from staff_member m
+         where exists (
+           select 1 from utility_run r
+           where r.asked_by = m.id and r.version > 0 and r.state <> 'planned'
+             and ($2 or r.account_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)
+               or r.target_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)))
+         order by m.name, m.id",
+        (scope.staff, scope.everywhere, scope.permission),
+    )
+    .await
+}
+
 /// Runs that failed and can be resumed, counted up to a cap, and the oldest of them.
 ///
 /// # Errors
@@ -392,7 +412,7 @@ pub async fn result(db: &Db, member: &Member, run: RunId, piece: i64) -> Result<
     let permit = member.permit::<may::SeeRuns>()?;
     seen(db, &permit, run).await?;
     let head = head(db, member, run).await?;
-    let whole = if head.utility.names_contacts() { Some(member.permit::<may::SeePersonalData>()?) } else { None };
+    let whole = if utility(head.utility)?.names_contacts() { Some(member.permit::<may::SeePersonalData>()?) } else { None };
     if let Some(whole) = &whole {
         super::launch::within_scope(db, &super::Leave::of(whole), &head).await?;
     }

@@ -20,8 +20,10 @@ use tokio_util::sync::CancellationToken;
 const PLAN_GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// One whose file was not stored whole within this time never will be.
 const STORED_WITHIN: Duration = Duration::from_secs(60 * 60);
-/// Between two batches there is no longer pause than this, so that a pause or a cancel is heard soon.
+/// So long at most nobody looks at a run between two batches, so that a pause or a cancel is heard soon; shorter than a lease.
 const LONGEST_BREATH: Duration = Duration::from_secs(2);
+/// A smaller share is taken for this one.
+const LEAST_SHARE: f64 = 0.01;
 /// Wake-ups may be lost: it is looked for runs so often.
 const LOOK: Duration = Duration::from_secs(2);
 /// Who watches hears of progress so often.
@@ -54,6 +56,12 @@ impl WorkerConfig {
     fn batch_time(&self) -> Duration {
         Duration::from_millis(if self.share < 1.0 { 4 } else { 100 })
     }
+}
+
+/// How long everybody else has the database behind a batch that took so long, for batches to have their share of the time.
+fn pause(share: f64, took: Duration) -> Duration {
+    let share = share.clamp(LEAST_SHARE, 1.0);
+    took.mul_f64((1.0 - share) / share)
 }
 
 impl Default for WorkerConfig {
@@ -214,13 +222,54 @@ impl Worker {
                 told = at;
                 let _ = self.db.work(async |tx| log::tell(tx, held.id).await).await;
             }
-            let pause = at.since(began).mul_f64((1.0 - self.config.share).max(0.0) / self.config.share.max(0.01)).min(LONGEST_BREATH);
-            if pause.is_zero() {
-                tokio::task::yield_now().await;
-            } else {
-                tokio::select! { () = tokio::time::sleep(pause) => {}, () = stop.cancelled() => {} }
+            match self.breathe(&held, pause(self.config.share, at.since(began)), stop).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::error!(%error, run = %held.id, "a run's lease could not be renewed");
+                    return;
+                }
             }
         }
+    }
+
+    /// Leaves the database to everybody else for so long, and less when somebody wants the run to stand still or to end. Says whether it is
+    /// still this attempt's.
+    async fn breathe(&self, held: &Held, mut left: Duration, stop: &CancellationToken) -> Result<bool> {
+        if left.is_zero() {
+            tokio::task::yield_now().await;
+            return Ok(true);
+        }
+        loop {
+            let breath = left.min(LONGEST_BREATH);
+            tokio::select! { () = tokio::time::sleep(breath) => {}, () = stop.cancelled() => return Ok(true) }
+            left = left.saturating_sub(breath);
+            if left.is_zero() {
+                return Ok(true);
+            }
+            match self.renew(held).await? {
+                Some(RunState::Running | RunState::Verifying) => {}
+                Some(_) => return Ok(true),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Renews the lease of a run between two batches; says how far it is, if it is still this attempt's.
+    async fn renew(&self, held: &Held) -> Result<Option<RunState>> {
+        let until = self.now.at().plus(self.config.lease);
+        let found: Option<(RunState,)> = self
+            .db
+            .work(async |tx| {
+                tx.opt(
+                    "update utility_run set lease_until = $3 where id = $1 and attempt = $2 and due_at is not null
+                     returning state",
+                    (held.id, held.attempt, until),
+                )
+                .await
+            })
+            .await?;
+        Ok(found.map(|(state,)| state))
     }
 
     async fn claim(&self) -> Result<Option<Held>> {
@@ -332,5 +381,23 @@ impl Worker {
             self.db.work(async |tx| super::launch::forget_plan(tx, run).await).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pause;
+    use std::time::Duration;
+
+    #[test]
+    fn batches_have_their_share_of_the_time_however_small_it_is() {
+        let took = Duration::from_secs(1);
+        assert_eq!(pause(1.0, took), Duration::ZERO);
+        assert_eq!(pause(0.5, took), took);
+        for share in [0.25, 0.1, 0.05, 0.01] {
+            let of_all = took.as_secs_f64() / (took + pause(share, took)).as_secs_f64();
+            assert!((of_all - share).abs() < 1e-6, "{share}: {of_all}");
+        }
+        assert_eq!((pause(2.0, took), pause(0.0, took)), (Duration::ZERO, pause(0.01, took)));
     }
 }

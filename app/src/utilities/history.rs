@@ -25,13 +25,15 @@ use {
 #[cfg(feature = "ssr")]
 const PAGE: usize = 50;
 
-/// A page of the history, and the names of the utilities that it can be narrowed to.
+/// A page of the history, and what it can be narrowed to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Runs {
     /// The runs, the latest first.
     pub page: Page<RunRow>,
     /// Every utility.
     pub names: Vec<(UtilityKind, String)>,
+    /// Who has asked for one that the reader may see.
+    pub people: Vec<(StaffId, String)>,
 }
 
 /// Runs, the latest first.
@@ -48,8 +50,10 @@ pub async fn list_runs(
     let member = member().await?;
     let permit = member.permit::<may::SeeRuns>()?;
     let filter = RunFilter { kind, state, line, account, asked_by, search, ..RunFilter::default() };
-    let page = utilities::list(&services()?.db, &permit, &filter, after.as_ref(), PAGE).await?;
-    Ok(Runs { page, names: utilities::catalogue(&member).into_iter().map(|(about, _)| (about.kind, about.name)).collect() })
+    let services = services()?;
+    let page = utilities::list(&services.db, &permit, &filter, after.as_ref(), PAGE).await?;
+    let names = utilities::catalogue(&member).into_iter().map(|(about, _)| (about.kind, about.name)).collect();
+    Ok(Runs { page, names, people: utilities::askers(&services.db, &permit).await? })
 }
 
 fn read([q, kind, state, account, line, by, after]: [String; 7]) -> impl Future<Output = Result<Runs, Fault>> {
@@ -98,8 +102,8 @@ pub fn RunsPage() -> impl IntoView {
                 <Transition>
                     {move || Suspend::new(async move {
                         let own = me.await.map(|me| me.member.id).ok();
-                        let rows = found.await.1.map(|runs| runs.page.rows).unwrap_or_default();
-                        view! { <Select label="Asked by" name="by" choices=people(own, &by.get(), &rows) value=by bare=true /> }
+                        let asked = found.await.1.map(|runs| runs.people).unwrap_or_default();
+                        view! { <Select label="Asked by" name="by" choices=people(own, &by.get(), &asked) value=by bare=true /> }
                     })}
                 </Transition>
             </div>
@@ -138,15 +142,16 @@ pub fn RunsPage() -> impl IntoView {
     }
 }
 
-/// Anybody, the reader, and who is chosen: their name stands in the rows.
-fn people(own: Option<StaffId>, chosen: &str, rows: &[RunRow]) -> Vec<Choice> {
+/// Anybody, the reader, and everybody else who has asked for a run; and who is chosen, whoever that is.
+fn people(own: Option<StaffId>, chosen: &str, asked: &[(StaffId, String)]) -> Vec<Choice> {
     let mut choices = vec![Choice::new("", "Anybody")];
     choices.extend(own.map(|own| Choice::new(own, "You")));
+    choices.extend(asked.iter().filter(|(id, _)| Some(*id) != own).map(|(id, name)| Choice::new(*id, name)));
     if let Ok(chosen) = chosen.parse::<StaffId>()
         && Some(chosen) != own
+        && asked.iter().all(|(id, _)| *id != chosen)
     {
-        let name = rows.iter().find(|row| row.asked_by.0 == chosen).map_or("One person", |row| &row.asked_by.1);
-        choices.push(Choice::new(chosen, name));
+        choices.push(Choice::new(chosen, "One person"));
     }
     choices
 }

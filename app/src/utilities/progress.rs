@@ -19,7 +19,8 @@ pub fn summary(run: &RunDetail) -> impl IntoView + use<> {
         RunState::Cancelling => "Ends after the batch under way.".to_owned(),
         RunState::Paused => "Stands still until somebody resumes it.".to_owned(),
         RunState::Failed => "Stands still; it can be resumed from here.".to_owned(),
-        RunState::Succeeded => "Done, and recounted.".to_owned(),
+        RunState::Succeeded if run.steps.iter().any(|step| step.is_check) => "Done, and recounted.".to_owned(),
+        RunState::Succeeded => "Done.".to_owned(),
         RunState::Cancelled => "Ended before it was done.".to_owned(),
         RunState::Running | RunState::Verifying => {
             let step = run.steps.iter().find(|step| step.ended_at.is_none());

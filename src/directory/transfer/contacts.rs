@@ -47,6 +47,16 @@ pub(crate) struct Merged {
     #[serde(default)]
     pub(crate) closed_at: Option<Timestamp>,
     pub(crate) after: (String, String),
+    /// The line of the note by which the name is kept that was brought and did not become the contact's.
+    #[serde(default)]
+    pub(crate) alias: Option<String>,
+}
+
+impl Merged {
+    /// Whether name and note are those that it was given, or those of before.
+    fn is_left(&self, name: &str, note: &str) -> bool {
+        (name, note) == (self.after.0.as_str(), self.after.1.as_str()) || (name, note) == (self.before.0.as_str(), self.before.1.as_str())
+    }
 }
 
 /// The name and the note that an account gave of a contact, as digests: they tell whether it was edited there since, and no more.
@@ -85,9 +95,9 @@ struct Pair {
     elsewhere: bool,
 }
 
-/// Two notes as one: what both say is said once.
+/// Two notes as one: what both say is said once. Only whole lines say the same: “allergic” stands in “Not allergic”, too.
 fn joined(theirs: &str, ours: &str) -> String {
-    if ours.is_empty() || theirs.contains(ours) {
+    if ours.is_empty() || format!("\n{theirs}\n").contains(&format!("\n{ours}\n")) {
         theirs.to_owned()
     } else if theirs.is_empty() || ours.strip_prefix(theirs).is_some_and(|rest| rest.starts_with('\n')) {
         // What begins with it came from there, and was added to.
@@ -103,6 +113,22 @@ fn without<'a>(joined: &'a str, theirs: &str) -> Option<&'a str> {
         rest if theirs.is_empty() || rest.is_empty() => Some(rest),
         rest => rest.strip_prefix('\n'),
     }
+}
+
+/// The line of a note that keeps the other one of two names, when there are two.
+fn alias(theirs: &str, ours: &str) -> Option<String> {
+    let (theirs, ours) = (theirs.trim(), ours.trim());
+    let is_another = !theirs.is_empty() && !ours.is_empty() && theirs.to_lowercase() != ours.to_lowercase();
+    is_another.then(|| format!("Also known as {ours}"))
+}
+
+/// A note without the last of its lines that is this one.
+fn without_line(note: &str, line: Option<&str>) -> String {
+    let mut lines: Vec<&str> = note.split('\n').collect();
+    if let Some(at) = line.and_then(|line| lines.iter().rposition(|other| *other == line)) {
+        lines.remove(at);
+    }
+    lines.join("\n")
 }
 
 /// Which contacts a way back brings along beside those of its records: those of conversations that began since the line came, and others
@@ -137,9 +163,32 @@ impl WayBack {
     }
 }
 
+/// The contacts of the account `$2` with these numbers, beside those of `$3`; `elsewhere`: they are needed beside the line `$1`.
+macro_rules! pairs_sql {
+    ($numbers:literal) => {
+        concat!(
+            "select n.id, k.id as contact, n.number, k.name, k.note, k.closed_at is not null as closed, t.name as their_name,
+               t.note as their_note, t.closed_at as they_closed_at,
+               exists (select 1 from conversation o join line l on l.id = o.line_id and l.account_id = $2
+                       where o.number = n.number and o.line_id <> $1)
+                 or exists (select 1 from line l
+                            where l.account_id = $2 and l.id <> $1
+                              and (exists (select 1 from consent s where s.line_id = l.id and s.number = n.number)
+                                or exists (select 1 from message m
+                                           where m.line_id = l.id and m.number = n.number and m.conversation_id is null))) as elsewhere
+             from (",
+            $numbers,
+            ") n
+             join contact k on k.account_id = $2 and k.number = n.number
+             left join contact t on t.account_id = $3 and t.number = n.number
+             order by n.number"
+        )
+    };
+}
+
 /// Brings the contacts of some conversations, given with their numbers, from one account to the other: matched by number, else made; the
-/// other account's name stays, notes are joined. One that the first account's other lines neither text with nor know the consent of is
-/// closed there. On a way back only some of them.
+/// other account's name stays and this one's becomes a line of the note, notes are joined. One that the first account's other lines neither
+/// text with nor know the consent of is closed there. On a way back only some of them.
 ///
 /// # Errors
 /// What the database says.
@@ -154,20 +203,11 @@ pub(crate) async fn move_contacts(
     let ids: Vec<[ConversationId; 1]> = conversations.iter().map(|id| [*id]).collect();
     let pairs: Vec<Pair> = tx
         .all(
-            "select c.id, k.id as contact, c.number, k.name, k.note, k.closed_at is not null as closed, t.name as their_name,
-               t.note as their_note, t.closed_at as they_closed_at,
-               exists (select 1 from conversation o join line l on l.id = o.line_id and l.account_id = $2
-                       where o.number = c.number and o.line_id <> $1)
-                 or exists (select 1 from line l
-                            where l.account_id = $2 and l.id <> $1
-                              and (exists (select 1 from consent s where s.line_id = l.id and s.number = c.number)
-                                or exists (select 1 from message m
-                                           where m.line_id = l.id and m.number = c.number and m.conversation_id is null))) as elsewhere
-             from conversation c
-             join contact k on k.account_id = $2 and k.number = c.number
-             left join contact t on t.account_id = $3 and t.number = c.number
-             where c.line_id = $1 and c.id in (select unhex(j.value->>0, '-') from json_each($4) j)
-             order by c.number",
+            pairs_sql!(
+                "select c.id, c.number
+                 from conversation c
+                 where c.line_id = $1 and c.id in (select unhex(j.value->>0, '-') from json_each($4) j)"
+            ),
             (line, from, to, json(&ids)),
         )
         .await?;
@@ -189,20 +229,12 @@ pub(crate) async fn move_contacts_alone(
     let numbers: Vec<[&PhoneNumber; 1]> = numbers.iter().map(|number| [number]).collect();
     let pairs: Vec<Pair> = tx
         .all(
-            "select k.id, k.id as contact, k.number, k.name, k.note, k.closed_at is not null as closed, t.name as their_name,
-               t.note as their_note, t.closed_at as they_closed_at,
-               exists (select 1 from conversation o join line l on l.id = o.line_id and l.account_id = $2
-                       where o.number = k.number and o.line_id <> $1)
-                 or exists (select 1 from line l
-                            where l.account_id = $2 and l.id <> $1
-                              and (exists (select 1 from consent s where s.line_id = l.id and s.number = k.number)
-                                or exists (select 1 from message m
-                                           where m.line_id = l.id and m.number = k.number and m.conversation_id is null))) as elsewhere
-             from contact k
-             left join contact t on t.account_id = $3 and t.number = k.number
-             where k.account_id = $2 and k.number in (select j.value->>0 from json_each($4) j)
-               and not exists (select 1 from conversation c where c.line_id = $1 and c.number = k.number)
-             order by k.number",
+            pairs_sql!(
+                "select o.id, o.number
+                 from contact o
+                 where o.account_id = $2 and o.number in (select j.value->>0 from json_each($4) j)
+                   and not exists (select 1 from conversation c where c.line_id = $1 and c.number = o.number)"
+            ),
             (line, from, to, json(&numbers)),
         )
         .await?;
@@ -229,10 +261,16 @@ async fn hand_over(
         if !pair.closed {
             match (&pair.their_name, &pair.their_note) {
                 (Some(name), Some(note)) => {
-                    let after = (if name.is_empty() { pair.name.clone() } else { name.clone() }, joined(note, &pair.note));
+                    let noted = joined(note, &pair.note);
+                    let alias = alias(name, &pair.name).filter(|line| noted.split('\n').all(|other| other != line));
+                    let noted = match &alias {
+                        Some(line) => joined(&noted, line),
+                        None => noted,
+                    };
+                    let after = (if name.is_empty() { pair.name.clone() } else { name.clone() }, noted);
                     if pair.they_closed_at.is_some() || after != (name.clone(), note.clone()) {
                         let before = (name.clone(), note.clone(), pair.they_closed_at.is_some());
-                        done.merged.push(Merged { of: pair.id, before, closed_at: pair.they_closed_at, after: after.clone() });
+                        done.merged.push(Merged { of: pair.id, before, closed_at: pair.they_closed_at, after: after.clone(), alias });
                         done.given.push(Given::new(pair.id, &pair.name, &pair.note));
                         let search = after.0.to_lowercase();
                         rows.push((pair.number.clone(), after.0, after.1, search, now.id()));
@@ -272,6 +310,8 @@ async fn hand_over(
 struct Standing {
     /// The conversation that leads to it, or the id that it has in the account that it goes back to.
     id: Uuid,
+    /// The id that it has there.
+    contact: Uuid,
     number: PhoneNumber,
     name: String,
     note: String,
@@ -307,11 +347,12 @@ impl Standing {
     fn merged(&self, given: Option<&Given>, merged: &Merged) -> (String, String) {
         let own_name = given.is_some() && self.own_edits(given).0;
         let name = if self.name != merged.after.0 && !own_name { &self.name } else { &self.own_name };
-        let was = without(&merged.after.1, &merged.before.1).unwrap_or_default();
-        let note = match without(&self.note, &merged.before.1) {
+        let ours = |note: &str| without(note, &merged.before.1).map(|note| without_line(note, merged.alias.as_deref()));
+        let was = ours(&merged.after.1).unwrap_or_default();
+        let note = match ours(&self.note) {
             Some(is) if is == was || is.is_empty() => self.own_note.clone(),
-            Some(is) if self.own_note == was => is.to_owned(),
-            Some(is) => joined(&self.own_note, is),
+            Some(is) if self.own_note == was => is,
+            Some(is) => joined(&self.own_note, &is),
             None => self.own_note.clone(),
         };
         (name.clone(), note)
@@ -319,7 +360,7 @@ impl Standing {
 }
 
 /// Takes [`move_contacts`] back: `to` is the account that had them first. Who was edited since keeps the edit, whichever account made it;
-/// says how many.
+/// says who, by the ids that they have there.
 ///
 /// # Errors
 /// What the database says.
@@ -329,15 +370,15 @@ pub(crate) async fn restore_contacts(
     line: LineId,
     (from, to): (AccountId, AccountId),
     was: &Contacts,
-) -> Result<i64> {
+) -> Result<Vec<Uuid>> {
     let ids = |list: &[Uuid]| json(&list.iter().map(|id| [*id]).collect::<Vec<_>>());
-    let mut edited = 0;
+    let mut edited = Vec::new();
     let all: Vec<Uuid> = was.made.iter().copied().chain(was.merged.iter().map(|m| m.of)).collect();
     let merged_of: HashMap<Uuid, &Merged> = was.merged.iter().map(|m| (m.of, m)).collect();
     let given_of: HashMap<Uuid, &Given> = was.given.iter().map(|g| (g.of, g)).collect();
     let standing: Vec<Standing> = if was.alone {
         tx.all(
-            "select o.id, o.number, k.name, k.note, o.name as own_name, o.note as own_note
+            "select o.id, o.id as contact, o.number, k.name, k.note, o.name as own_name, o.note as own_note
              from contact o
              join contact k on k.account_id = $1 and k.number = o.number
              where o.account_id = $2 and o.id in (select unhex(j.value->>0, '-') from json_each($3) j)
@@ -347,7 +388,7 @@ pub(crate) async fn restore_contacts(
         .await?
     } else {
         tx.all(
-            "select c.id, c.number, k.name, k.note, o.name as own_name, o.note as own_note
+            "select c.id, o.id as contact, c.number, k.name, k.note, o.name as own_name, o.note as own_note
              from conversation c
              join contact k on k.account_id = $2 and k.number = c.number
              join contact o on o.account_id = $3 and o.number = c.number
@@ -361,7 +402,8 @@ pub(crate) async fn restore_contacts(
     for stands in standing {
         let (merged, given) = (merged_of.get(&stands.id).copied(), given_of.get(&stands.id).copied());
         let (own, is_edited) = match merged {
-            Some(merged) if (&stands.name, &stands.note) == (&merged.after.0, &merged.after.1) => {
+            // As it was brought, or restored already: then a batch that was done is asked for again.
+            Some(merged) if merged.is_left(&stands.name, &stands.note) => {
                 let (name, note, was_closed) = merged.before.clone();
                 let closed_at = merged.closed_at.or_else(|| was_closed.then(|| now.at()));
                 let search = name.to_lowercase();
@@ -375,7 +417,9 @@ pub(crate) async fn restore_contacts(
             gone.push([stands.number.clone()]);
         }
         let own_edits = given.map_or((false, false), |given| stands.own_edits(Some(given)));
-        edited += i64::from(is_edited || own_edits != (false, false));
+        if is_edited || own_edits != (false, false) {
+            edited.push(stands.contact);
+        }
         if (&stands.own_name, &stands.own_note) != (&own.0, &own.1) {
             let search = own.0.to_lowercase();
             newer.push((stands.number, own.0, own.1, search, now.id()));
@@ -432,4 +476,35 @@ pub(crate) async fn restore_contacts(
         .await?;
     }
     Ok(edited)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{alias, joined, without, without_line};
+
+    #[test]
+    fn what_both_notes_say_in_whole_lines_is_said_once() {
+        assert_eq!(joined("Not allergic to nuts", "allergic to nuts"), "Not allergic to nuts\nallergic to nuts");
+        assert_eq!(joined("Gate code 1\nRings twice", "Rings twice"), "Gate code 1\nRings twice");
+        assert_eq!(joined("Gate code 1\nRings twice\nHas a dog", "Gate code 1\nRings twice"), "Gate code 1\nRings twice\nHas a dog");
+        assert_eq!(joined("Gate code 1", "Gate code 1\nRings twice"), "Gate code 1\nRings twice", "it was added to");
+        assert_eq!(joined("Gate code 1", "Gate code 12"), "Gate code 1\nGate code 12");
+        assert_eq!((joined("", "Ours"), joined("Theirs", "")), ("Ours".to_owned(), "Theirs".to_owned()));
+    }
+
+    #[test]
+    fn what_was_joined_is_told_apart_again() {
+        let both = joined("Theirs", "Ours");
+        assert_eq!((without(&both, "Theirs"), without("Edited", "Theirs")), (Some("Ours"), None));
+        let named = joined(&both, "Also known as Ada");
+        assert_eq!(without_line(without(&named, "Theirs").expect("it is joined"), Some("Also known as Ada")), "Ours");
+        assert_eq!(without_line("Also known as Ada", Some("Also known as Ada")), "");
+        assert_eq!(without_line("Ours\nAlso known as Adam", Some("Also known as Ada")), "Ours\nAlso known as Adam");
+    }
+
+    #[test]
+    fn of_two_names_the_other_one_is_kept_as_a_line() {
+        assert_eq!(alias("Ada", "Countess").as_deref(), Some("Also known as Countess"));
+        assert_eq!((alias("Ada", "ada "), alias("", "Ada"), alias("Ada", "")), (None, None, None));
+    }
 }

@@ -90,13 +90,28 @@ pub async fn list(
         (Some(line), _) => {
             db.all(list_sql!("and b.line_id = $6"), (before, scope.everywhere, scope.staff, scope.permission, most, line)).await?
         }
-        // While a line moves, its blasts appear here as they follow.
         (None, Some(account)) => {
-            db.all(
-                list_sql!("and b.account_id = $6 and l.account_id = $6"),
-                (before, scope.everywhere, scope.staff, scope.permission, most, account),
-            )
-            .await?
+            let moving: Vec<(LineId,)> =
+                db.all("select id from line where account_id = $1 and transfer_id is not null order by id", [account]).await?;
+            let mut rows: Vec<Row> = db
+                .all(
+                    list_sql!("and b.account_id = $6 and l.account_id = $6"),
+                    (before, scope.everywhere, scope.staff, scope.permission, most, account),
+                )
+                .await?;
+            // While a line moves, its blasts are its new account's already, whether they have followed or not.
+            for (line,) in moving {
+                let theirs: Vec<Row> = db
+                    .all(
+                        list_sql!("and b.line_id = $6 and b.account_id <> $7 and l.account_id = $7"),
+                        (before, scope.everywhere, scope.staff, scope.permission, most, line, account),
+                    )
+                    .await?;
+                rows.extend(theirs);
+            }
+            rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
+            rows.dedup_by_key(|row| row.id);
+            rows
         }
         (None, None) => return Err(Problem::invalid("account", "Choose an account or a line.")),
     };

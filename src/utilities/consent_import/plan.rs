@@ -144,7 +144,8 @@ fn conflicts(bad: &[Bad], kept: i64, duplicates: i64) -> Vec<String> {
         said.push(format!("Opt-ins of numbers that have opted out, and stay so, as far as is known now: {kept}."));
     }
     if duplicates > 0 {
-        said.push(format!("Rows whose number stands in the file before: {duplicates}. The most restrictive one wins."));
+        let wins = "An opt-out wins, unless a later opt-in says when it was given and has evidence.";
+        said.push(format!("Rows whose number stands in the file before: {duplicates}. {wins}"));
     }
     if !bad.is_empty() {
         let named: Vec<String> = bad.iter().take(NAMED).map(|Bad(line, _, _, reason)| format!("line {line}: {reason}")).collect();

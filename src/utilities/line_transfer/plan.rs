@@ -231,7 +231,7 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
         .await?;
     let mut conflicts = Vec::new();
     if known > 0 {
-        conflicts.push(format!("Contacts that both accounts know: {known}. {to_name} keeps its names for them, and notes are joined."));
+        conflicts.push(format!("Contacts that both accounts know: {known}. {to_name} keeps its names; other names join the notes."));
     }
     let mut effects = vec![
         format!("From the first moment nobody of {} sees the line or sends from it.", line.account),
@@ -335,6 +335,8 @@ fn parameters(line: &Line, to: AccountId, counts: &Counts, chosen: Chosen) -> se
         version: line.version,
         integration_type: line.integration_type,
         conversations: counts.conversations,
+        messages: Some(counts.messages),
+        consents: Some(counts.consents),
         access,
         responders,
         opt_ins,
@@ -366,7 +368,7 @@ pub(super) async fn back(asking: &Asking<'_>, of: &Reversed) -> Result<Proposal,
             fate("Records of what was dropped, reset or merged", records, "restored, where nobody has edited since"),
         ],
         effects: vec![format!("From the first moment nobody of {} sees the line or sends from it.", line.account)],
-        conflicts: vec!["What was edited since keeps the edit, and is counted in the log.".to_owned()],
+        conflicts: vec!["What was edited since keeps the edit, and is listed in the result.".to_owned()],
         obstacles: obstacles(asking, &line, was.from, &to_name, closed).await?,
         rows,
         seconds: Some(seconds(asking.db, rows).await?),

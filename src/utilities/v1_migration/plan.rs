@@ -3,7 +3,8 @@
 use super::file::{self, Bad, Read};
 use super::{CONTACTS, CONVERSATIONS, LINES, MESSAGES, Parameters, UNREADABLE, holds};
 use crate::db::json;
-use crate::types::{AccountId, Obstacle, Plan, PlanCount, Problem};
+use crate::directory::accounts;
+use crate::types::{AccountId, IntegrationType, Obstacle, Plan, PlanCount, Problem};
 use crate::utilities::{Asking, Proposal, StepPlan, beside, count, pieces, text_of};
 
 /// Rows a second, about, at half the time.
@@ -57,11 +58,39 @@ async fn conflicts(asking: &Asking<'_>, account: AccountId, read: &Read) -> Resu
     Ok(said)
 }
 
+/// The account's products limit the types of its lines: of each type that the export sets and the account lacks the product for, how many
+/// lines would be made. Those that are there already stay as they are.
+async fn products(asking: &Asking<'_>, account: AccountId, read: &Read) -> Result<Vec<Obstacle>, Problem> {
+    let mut found = Vec::new();
+    for of in IntegrationType::ALL {
+        let numbers: Vec<_> = read.lines.iter().filter(|line| line.2.2 == *of).map(|line| [&line.2.0]).collect();
+        if numbers.is_empty() {
+            continue;
+        }
+        let Some(lacks) = accounts::lacking(asking.db, account, *of).await? else { continue };
+        let (new,): (i64,) = asking
+            .db
+            .one(
+                "select count(*)
+                 from json_each($1) j
+                 where not exists (select 1 from line l where l.number = j.value->>0)",
+                [json(&numbers)],
+            )
+            .await?;
+        if new > 0 {
+            let text = format!("Lines that would be set to {}: {new}. {lacks}", of.name());
+            found.push(Obstacle::with(text, "See the account", format!("/accounts/{account}")));
+        }
+    }
+    Ok(found)
+}
+
 pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
     let account: AccountId = asking.answer("account")?;
     let (name, is_closed) = asking.account("account", account).await?;
     let read = read(asking).await?;
     let conflicts = conflicts(asking, account, &read).await?;
+    let products = products(asking, account, &read).await?;
     let parts = [
         (UNREADABLE, "Rows that cannot be taken", read.bad.len(), "left out, and listed in the result with the reason"),
         (LINES, "Lines", read.lines.len(), "made, unless the account has them"),
@@ -88,6 +117,7 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
     if is_closed {
         obstacles.push(Obstacle::new(format!("{name} is closed. Have it reopened, or choose another account.")));
     }
+    obstacles.extend(products);
     if asking.db.work(async |tx| beside::is_busy(tx, account, &holds(account), true).await).await? {
         obstacles.push(beside::obstacle(account, &name));
     }

@@ -3,7 +3,7 @@
 //! The rule: a batch and its checkpoint are one transaction, and it is this attempt's or nobody's.
 
 use super::super::{Ahead, Batch, Stop, Utility, Work, control, launch, log, state, unreadable, utility};
-use super::{Came, Held, Worker};
+use super::{Came, Held, Worker, WorkerConfig};
 use crate::db::{Engine, Result, Tx};
 use crate::staff::Actor;
 use crate::types::{AccountId, LineId, Plan, Problem, RunEventKind, RunId, RunState, StaffId, Timestamp, UtilityKind, counted};
@@ -82,10 +82,29 @@ impl Run {
 /// A held run, and the first two of its steps that are not done.
 type Seen = (Row, Vec<Step>);
 
+/// Batches take about as long as they should: too many rows hold others up, too few waste commits. A piece of what is stored with a run is
+/// taken in parts of that time, too. Where the run may take all the time it is taken whole; when that took too long it is taken in parts,
+/// which grow again where there is time enough.
+fn next_size(config: &WorkerConfig, size: i64, piece: Option<i64>, took: Duration) -> i64 {
+    let most = piece.unwrap_or(config.most).max(LEAST);
+    if piece.is_some() && config.share >= 1.0 {
+        let next = if took < config.limit / 4 { size.saturating_mul(2) } else { size };
+        return next.clamp(LEAST, most);
+    }
+    let (wanted, took) = (config.batch_time().as_micros(), took.as_micros().max(1));
+    let ratio = (wanted as f64 / took as f64).clamp(0.5, 2.0);
+    ((size as f64 * ratio) as i64).max(size.min(WORTH_A_COMMIT)).clamp(LEAST, most)
+}
+
 impl Worker {
     /// One batch with its checkpoint, within its limit; whatever hinders it is written down.
     pub(super) async fn batch(&self, held: &mut Held) -> Result<Came> {
-        let (seen, looked) = self.look_ahead(held).await?;
+        // Reading has the same limit, and what cannot be read counts like what cannot be done. Between the two the lease is renewed.
+        let (seen, looked) = match tokio::time::timeout(self.config.limit, self.look_ahead(held)).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => return self.stopped(held, Stop::Database(error)).await,
+            Err(_) => return self.too_long(held).await,
+        };
         // What a test puts in place of a guard: it looked, in a transaction of its own, and goes by that, however much later.
         let stale = match self.config.broken {
             Some(UtilityGuard::Fence) => self.db.work(async |tx| self.look(tx, held, None).await).await?,
@@ -96,50 +115,48 @@ impl Worker {
         let piece = seen.as_ref().and_then(|(row, _)| utility(row.utility).ok()).and_then(|which| which.piece());
         let began = self.now.at();
         let one = self.db.work(async |tx| self.one(tx, held, stale, looked.as_ref(), None).await);
-        let meanwhile = self.look_behind(held, seen, looked.as_ref());
+        let meanwhile = tokio::time::timeout(self.config.limit, self.look_behind(held, seen, looked.as_ref()));
         let (ended, next) = tokio::join!(tokio::time::timeout(self.config.limit, one), meanwhile);
-        held.looked = next;
+        held.looked = next.ok().flatten();
         tracing::debug!(run = %held.id, size = held.batch_size, took = ?self.now.at().since(began), "a batch");
         match ended {
             Ok(Ok(came)) => {
                 faults::point("utility_committed");
                 if let Came::On(_) = came {
-                    held.batch_size = self.next_size(held.batch_size, piece, self.now.at().since(began));
+                    held.batch_size = next_size(&self.config, held.batch_size, piece, self.now.at().since(began));
                 }
                 Ok(came)
             }
-            Ok(Err(Stop::Fault { text, what_to_do })) => self.failed(held, text, what_to_do, true).await,
-            Ok(Err(Stop::Again { text, what_to_do })) => self.failed(held, text, what_to_do, false).await,
-            Ok(Err(Stop::Database(error))) => {
+            Ok(Err(stop)) => self.stopped(held, stop).await,
+            Err(_) => self.too_long(held).await,
+        }
+    }
+
+    /// A batch was not done, and it is known why.
+    async fn stopped(&self, held: &Held, stop: Stop) -> Result<Came> {
+        match stop {
+            Stop::Fault { text, what_to_do } => self.failed(held, text, what_to_do, true).await,
+            Stop::Again { text, what_to_do } => self.failed(held, text, what_to_do, false).await,
+            Stop::Database(error) => {
                 let Problem::Internal { reference } = Problem::from(error) else { return Ok(Came::Off) };
                 let text = format!("The database did not take a batch. The log has the cause under {reference}.");
                 self.failed(held, text, "Have an engineer look at the cause, then resume from here.".to_owned(), false).await
             }
-            Err(_) => {
-                let limit = self.config.limit.as_secs();
-                let size = held.batch_size.clamp(LEAST, self.config.most);
-                held.batch_size = (size / 2).max(LEAST);
-                let said = |size: i64| counted(size, "row", "rows");
-                let took = format!("A batch of up to {} took longer than {limit} seconds", said(size));
-                let text = match size {
-                    LEAST => format!("{took}."),
-                    _ => format!("{took}; the next one takes up to {}.", said(held.batch_size)),
-                };
-                self.failed(held, text, "Resume when the database is less busy.".to_owned(), false).await
-            }
         }
     }
 
-    /// Batches take about as long as they should: too many rows hold others up, too few waste commits. A piece of what is stored with a run
-    /// is taken whole; when that took too long it is taken in parts, which grow again where there is time enough.
-    fn next_size(&self, size: i64, piece: Option<i64>, took: Duration) -> i64 {
-        if let Some(rows) = piece {
-            let next = if took < self.config.limit / 4 { size.saturating_mul(2) } else { size };
-            return next.clamp(LEAST, rows.max(LEAST));
-        }
-        let (wanted, took) = (self.config.batch_time().as_micros(), took.as_micros().max(1));
-        let ratio = (wanted as f64 / took as f64).clamp(0.5, 2.0);
-        ((size as f64 * ratio) as i64).max(size.min(WORTH_A_COMMIT)).clamp(LEAST, self.config.most)
+    /// A batch was not done within its limit: the next one takes half of its rows.
+    async fn too_long(&self, held: &mut Held) -> Result<Came> {
+        let limit = self.config.limit.as_secs();
+        let size = held.batch_size.clamp(LEAST, self.config.most);
+        held.batch_size = (size / 2).max(LEAST);
+        let said = |size: i64| counted(size, "row", "rows");
+        let took = format!("A batch of up to {} took longer than {limit} seconds", said(size));
+        let text = match size {
+            LEAST => format!("{took}."),
+            _ => format!("{took}; the next one takes up to {}.", said(held.batch_size)),
+        };
+        self.failed(held, text, "Resume when the database is less busy.".to_owned(), false).await
     }
 
     /// What a test puts in place of one transaction: the checkpoint is written before what it stands for. Says what there was to do.
@@ -172,7 +189,8 @@ impl Worker {
                 (held.id, held.attempt),
             )
             .await?;
-        let Some(row) = row else { return Ok((None, None)) };
+        // What is about to stand still or to end reads nothing, so that nothing that cannot be read keeps it from that.
+        let Some(row) = row.filter(|row| matches!(row.state, RunState::Running | RunState::Verifying)) else { return Ok((None, None)) };
         let steps: Vec<Step> = self.db.all(STEPS, [held.id]).await?;
         let Some(step) = steps.first() else { return Ok((None, None)) };
         let looked = match held.looked.take().filter(|looked| looked.is_for(step)) {
@@ -329,5 +347,38 @@ impl Worker {
             log::write(tx, &self.now, run, RunEventKind::Info, text.clone(), None).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WORTH_A_COMMIT, WorkerConfig, next_size};
+    use std::time::Duration;
+
+    fn after(share: f64, size: i64, piece: Option<i64>, millis: u64) -> i64 {
+        next_size(&WorkerConfig { share, ..WorkerConfig::default() }, size, piece, Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn a_batch_grows_and_shrinks_until_it_takes_as_long_as_it_should() {
+        assert_eq!(after(0.5, 1_000, None, 4), 1_000);
+        assert_eq!(after(0.5, 1_000, None, 5), 800);
+        assert_eq!((after(0.5, 1_000, None, 1), after(0.5, 1_000, None, 100)), (2_000, 500), "no faster than by twice");
+        assert_eq!(
+            (after(1.0, 1_000, None, 100), after(1.0, 1_000, None, 50)),
+            (1_000, 2_000),
+            "in larger ones where it may take all the time"
+        );
+        assert_eq!(after(0.5, 15_000, None, 1), WorkerConfig::default().most);
+        assert_eq!(after(0.5, 300, None, 100), WORTH_A_COMMIT);
+        assert_eq!(after(0.5, 50, None, 100), 50, "a smaller one is not made smaller yet");
+    }
+
+    #[test]
+    fn a_piece_is_taken_in_parts_unless_the_run_may_take_all_the_time() {
+        assert_eq!((after(1.0, 1_000, Some(2_000), 3_000), after(1.0, 2_000, Some(2_000), 3_000)), (2_000, 2_000));
+        assert_eq!(after(1.0, 1_000, Some(2_000), 6_000), 1_000);
+        assert_eq!((after(0.5, 2_000, Some(2_000), 5), after(0.5, 1_600, Some(2_000), 2)), (1_600, 2_000));
+        assert_eq!(after(0.5, 25, Some(25), 100), 25, "what is one small piece stays so");
     }
 }

@@ -5,13 +5,15 @@ use crate::harness::{keys, on_both_engines};
 use switchyard::erasure;
 use switchyard::messaging::blast::{self, Decision, Edit};
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
-use switchyard::types::{BlastId, RunStep};
+use switchyard::types::{BlastId, RunStep, UserId};
 
 on_both_engines![
     everything_of_a_line_arrives_and_nothing_is_left,
     there_and_back_gives_the_same_rows,
     there_and_back_gives_the_same_rows_with_everything_dropped_and_reset,
     later_edits_win_over_what_a_transfer_back_would_restore,
+    what_a_note_says_in_other_words_is_not_lost_and_the_other_name_is_kept,
+    the_blasts_of_a_line_are_listed_by_its_new_account_from_the_first_moment,
     contacts_are_matched_by_number_and_closed_where_nobody_needs_them,
     contacts_of_a_blast_only_line_are_still_needed,
     an_edit_where_a_contact_came_from_survives_the_way_back,
@@ -77,7 +79,7 @@ async fn there_and_back_gives_the_same_rows(app: &TestApp) {
     let before = dump(app, &TABLES).await;
     let run = scene.transfer(&[]).await;
     assert_ne!(dump(app, &TABLES).await, before);
-    assert_eq!(known(app, scene.to, &contact(2)).await.unwrap().1, "From there\nFrom here");
+    assert_eq!(known(app, scene.to, &contact(2)).await.unwrap().1, "From there\nFrom here\nAlso known as Known here");
     app.pass(60);
     let back = scene.back(run).await;
     scene.belongs_to(scene.from).await;
@@ -109,9 +111,14 @@ async fn there_and_back_gives_the_same_rows_with_everything_dropped_and_reset(ap
 
 async fn later_edits_win_over_what_a_transfer_back_would_restore(app: &TestApp) {
     let scene = Scene::of(app, Inbox).await;
+    let url = scheduled(&scene).await;
     let run = scene.transfer(&[("responders", "drop"), ("opt_ins", "reset")]).await;
     name(app, scene.to, &contact(1), "Edited since").await;
     people::add_responder(&app.db, &app.now, &app.staff.permit().unwrap(), scene.line.id, "hours", "Closed.").await.unwrap();
+    let (closed,): (UserId,) =
+        app.db.one("select id from account_user where account_id = $1 and email = 'rosa@example.com'", [scene.from]).await.unwrap();
+    app.db.work(async |tx| tx.run("update account_user set closed_at = 5 where id = $1", [closed]).await).await.unwrap();
+    app.db.work(async |tx| tx.run("update blast set version = version + 1 where line_id = $1", [scene.line.id]).await).await.unwrap();
     app.reply(&contact(5), &scene.line, "STOP").await;
     app.pass(60);
     let back = scene.back(run).await;
@@ -126,6 +133,95 @@ async fn later_edits_win_over_what_a_transfer_back_would_restore(app: &TestApp) 
     let texts: Vec<String> = scene.seen(back).await.events.into_iter().map(|event| event.text).collect();
     assert!(texts.iter().any(|text| text.contains("edited since keep the edit: 1")), "{texts:?}");
     assert!(texts.iter().any(|text| text.contains("new answer since: 1")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("Access came back for 1 person.")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("stay without access: 1.")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("as their contacts have said since: 1.")), "{texts:?}");
+    let (people,): (i64,) = app.db.one("select count(*) from line_user where line_id = $1", [scene.line.id]).await.unwrap();
+    assert_eq!(people, 1);
+    // Each of them is named, and no number.
+    let known = "select id from contact where account_id = $1 and number = $2";
+    let (edited,): (ContactId,) = app.db.one(known, (scene.from, contact(1))).await.unwrap();
+    let list = listed(&scene, back).await;
+    for (what, id) in [
+        ("contact", edited.to_string()),
+        ("person", closed.to_string()),
+        ("automatic reply", "hours".to_owned()),
+        ("blast", url.rsplit('/').next().unwrap().to_owned()),
+    ] {
+        assert!(list.contains(&format!("\"{what}\",\"{id}\",")), "{what} {id}: {list}");
+    }
+    assert_eq!((list.lines().count(), list.contains("+1202555")), (5, false), "{list}");
+    let undecided = "update blast set state = 'cancelled' where line_id = $1";
+    app.db.work(async |tx| tx.run(undecided, [scene.line.id]).await).await.unwrap();
+    erase(app, scene.from, &contact(1)).await;
+    let list = listed(&scene, back).await;
+    assert!(!list.contains(&edited.to_string()) && list.contains("\"contact\",\"erased\","), "{list}");
+}
+
+/// A run's result, whole.
+async fn listed(scene: &Scene<'_>, run: RunId) -> String {
+    let (mut text, mut n) = (String::new(), 0);
+    while let Some(piece) = utilities::result(&scene.app.db, &scene.app.staff, run, n).await.unwrap() {
+        text.push_str(&piece);
+        n += 1;
+    }
+    text
+}
+
+async fn what_a_note_says_in_other_words_is_not_lost_and_the_other_name_is_kept(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    write(app, scene.from, &contact(7), "Ada", "allergic to nuts").await;
+    write(app, scene.to, &contact(7), "Countess", "Not allergic to nuts").await;
+    write(app, scene.from, &contact(8), "Ada", "Has a dog").await;
+    write(app, scene.to, &contact(8), "ada", "Calls at noon\nHas a dog").await;
+    write(app, scene.from, &contact(9), "Ada", "").await;
+    write(app, scene.to, &contact(9), "Countess", "").await;
+    let before = dump(app, &["contact"]).await;
+    let run = scene.transfer(&[]).await;
+    let there = said("Countess", "Not allergic to nuts\nallergic to nuts\nAlso known as Ada");
+    assert_eq!(open(app, scene.to, &contact(7)).await, there);
+    assert_eq!(open(app, scene.to, &contact(8)).await, said("ada", "Calls at noon\nHas a dog"), "both say the same");
+    assert_eq!(open(app, scene.to, &contact(9)).await, said("Countess", "Also known as Ada"));
+    app.pass(60);
+    let back = scene.back(run).await;
+    assert_eq!(dump(app, &["contact"]).await, before);
+    assert_eq!(scene.seen(back).await.result, None, "nobody has edited anything");
+}
+
+async fn the_blasts_of_a_line_are_listed_by_its_new_account_from_the_first_moment(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    for n in 7..=9 {
+        app.blast(&scene.theirs, &[contact(n)], &app.text("Theirs")).await;
+        app.blast(&scene.line, &[contact(n)], &app.text("Sale")).await;
+        app.pass(1);
+    }
+    app.work().await;
+    app.pass(60);
+    let permit = app.staff.permit().unwrap();
+    let listed = async |account: AccountId| {
+        let (mut lines, mut ids, mut after) = (Vec::new(), Vec::new(), None);
+        loop {
+            let page = blast::list(&app.db, &permit, Some(account), None, after.as_ref(), 2).await.unwrap();
+            lines.extend(page.rows.iter().map(|row| row.line_id));
+            ids.extend(page.rows.iter().map(|row| row.id));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        assert!(ids.is_sorted_by(|a, b| a > b), "the newest first, and each once");
+        let of = |line: &TestLine| lines.iter().filter(|id| **id == line.id).count();
+        (of(&scene.line), of(&scene.theirs))
+    };
+    assert_eq!((listed(scene.from).await, listed(scene.to).await), ((4, 0), (0, 3)));
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(1).await;
+    assert_eq!((listed(scene.from).await, listed(scene.to).await), ((0, 0), (4, 3)));
+    while scene.state(run).await != RunState::Succeeded {
+        scene.steps(1).await;
+        assert_eq!((listed(scene.from).await, listed(scene.to).await), ((0, 0), (4, 3)));
+    }
 }
 
 async fn contacts_are_matched_by_number_and_closed_where_nobody_needs_them(app: &TestApp) {
@@ -140,7 +236,8 @@ async fn contacts_are_matched_by_number_and_closed_where_nobody_needs_them(app: 
     let named = |name: &str, closed| Some((name.to_owned(), String::new(), closed));
     assert_eq!(known(app, scene.to, &contact(1)).await, named("Known here", false), "made there");
     assert_eq!(known(app, scene.from, &contact(1)).await, named("Known here", true), "no other use for it");
-    assert_eq!(known(app, scene.to, &contact(2)).await, named("Known there", false), "their name stays");
+    let noted = Some(("Known there".to_owned(), "Also known as Known here".to_owned(), false));
+    assert_eq!(known(app, scene.to, &contact(2)).await, noted, "their name stays");
     assert_eq!(known(app, scene.from, &contact(2)).await, named("Known here", false), "another line texts with them");
 }
 
@@ -232,12 +329,12 @@ async fn what_the_new_account_knew_of_a_contact_stays_there(app: &TestApp) {
         write(app, scene.to, &contact(n), "Known there", "Their secret").await;
     }
     let run = scene.transfer(&[]).await;
-    assert_eq!(open(app, scene.to, &contact(7)).await, said("Known there", "Their secret\nFrom here"));
+    assert_eq!(open(app, scene.to, &contact(7)).await, said("Known there", "Their secret\nFrom here\nAlso known as Known here"));
     let edits = [
-        (7, "Known there", "Their secret\nFrom here\nCalls on Mondays"),
+        (7, "Known there", "Their secret\nFrom here\nAlso known as Known here\nCalls on Mondays"),
         (8, "Known there", "Their secret, well kept\nFrom here"),
-        (9, "Known there", "Their secret\nCalls on Mondays"),
-        (10, "Edited there", "Their secret\nFrom here"),
+        (9, "Known there", "Their secret\nAlso known as Known here\nCalls on Mondays"),
+        (10, "Edited there", "Their secret\nFrom here\nAlso known as Known here"),
     ];
     for (n, name, note) in edits {
         write(app, scene.to, &contact(n), name, note).await;
@@ -246,7 +343,7 @@ async fn what_the_new_account_knew_of_a_contact_stays_there(app: &TestApp) {
     scene.back(run).await;
     assert_eq!(open(app, scene.from, &contact(7)).await, said("Known here", "From here\nCalls on Mondays"));
     assert_eq!(open(app, scene.from, &contact(8)).await, said("Known here", "From here"), "nobody can tell the two apart");
-    assert_eq!(open(app, scene.from, &contact(9)).await, said("Known here", ""), "nothing of it was given");
+    assert_eq!(open(app, scene.from, &contact(9)).await, said("Known here", "Calls on Mondays"), "what was added there");
     assert_eq!(open(app, scene.from, &contact(10)).await, said("Edited there", "From here"), "a later edit");
     for (n, name, note) in edits {
         assert_eq!(open(app, scene.to, &contact(n)).await, said(name, note), "who edited it keeps it");
@@ -261,7 +358,7 @@ async fn a_contact_that_was_closed_is_closed_again(app: &TestApp) {
     app.db.work(async |tx| tx.run(closes, (scene.to, contact(9))).await).await.unwrap();
     let before = dump(app, &["contact"]).await;
     let run = scene.transfer(&[]).await;
-    assert_eq!(open(app, scene.to, &contact(9)).await, said("Known there", ""), "they text with them now");
+    assert_eq!(open(app, scene.to, &contact(9)).await, said("Known there", "Also known as Known here"), "they text with them now");
     app.pass(60);
     scene.back(run).await;
     assert_eq!(dump(app, &["contact"]).await, before);
@@ -339,7 +436,7 @@ async fn contacts_whom_no_conversation_leads_to_follow_their_numbers(app: &TestA
         assert_eq!(open(app, scene.to, &contact(n)).await, said("Known here", ""), "made there");
         assert!(known(app, scene.from, &contact(n)).await.unwrap().2, "no other use for it");
     }
-    assert_eq!(open(app, scene.to, &contact(2)).await, said("Known there", "From there zq9\nFrom here"));
+    assert_eq!(open(app, scene.to, &contact(2)).await, said("Known there", "From there zq9\nFrom here\nAlso known as Known here"));
     let step = scene.seen(run).await.steps.into_iter().find(|step| step.name == "Contacts").unwrap();
     assert_eq!((step.done, step.total), (6, 6));
     let told = records(app).await;
@@ -569,12 +666,14 @@ async fn scheduled_blasts_are_cancelled_when_asked_for(app: &TestApp) {
     let url = scheduled(&scene).await;
     let run = scene.transfer(&[("scheduled", "cancel")]).await;
     assert_eq!(app.get(&scene.theirs, &url).await["state"], "cancelled");
+    let told = records(app).await;
+    assert!(told.contains("\"recipients\":[1]"), "how many they were: {told}");
     app.pass(7_200);
     let back = scene.back(run).await;
     app.work().await;
     assert_eq!(heard(app, &contact(11)), 0);
     let texts: Vec<String> = scene.seen(back).await.events.into_iter().map(|event| event.text).collect();
-    assert!(texts.iter().any(|text| text.contains("do not come back: 1")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("do not come back: 1, with 1 recipient.")), "{texts:?}");
 }
 
 async fn an_erased_contact_is_in_no_record_of_a_transfer(app: &TestApp) {

@@ -16,7 +16,11 @@ on_both_engines![
     a_second_request_is_answered_with_the_first,
     a_wrong_confirmation_starts_nothing,
     what_stands_in_the_way_is_said_and_nothing_is_started,
+    a_product_that_was_lost_since_the_plan_stops_the_run_in_words,
+    a_line_that_is_being_transferred_stands_in_the_way_of_another_plan,
+    a_plan_that_does_not_hold_any_more_stops_before_the_flip,
     nobody_agrees_to_their_own_run_and_a_second_person_starts_it,
+    whoever_asked_does_not_resume_what_waits_for_a_second_person,
     a_run_that_nobody_agrees_to_is_cancelled,
     a_run_is_paused_and_resumed_at_every_batch,
     a_run_is_cancelled_until_the_line_has_moved,
@@ -28,6 +32,8 @@ on_both_engines![
     whoever_lost_an_account_since_they_asked_starts_nothing_there,
     the_rest_of_a_blast_that_is_half_sent_is_cancelled_and_the_line_may_move,
     acts_that_the_state_does_not_allow_are_refused,
+    what_each_act_leads_to_in_each_state,
+    a_cancel_under_a_live_lease_ends_behind_the_batch_under_way,
     a_line_on_its_way_is_not_changed_otherwise,
     a_chunk_that_is_taken_while_the_line_moves_stays_with_its_paused_blast,
     an_erasure_does_not_pass_by_a_line_that_changes_hands,
@@ -35,6 +41,7 @@ on_both_engines![
     an_estimate_goes_by_transfers_that_nobody_paused,
     what_was_planned_and_is_gone_is_not_left_to_do,
     runs_are_found_by_line_number_state_and_account,
+    the_audit_of_both_accounts_shows_the_move,
 ];
 
 async fn a_second_request_is_answered_with_the_first(app: &TestApp) {
@@ -95,6 +102,136 @@ async fn what_stands_in_the_way_is_said_and_nothing_is_started(app: &TestApp) {
     assert_eq!(account_of(app, scene.line.id).await, scene.from);
 }
 
+async fn a_line_that_is_being_transferred_stands_in_the_way_of_another_plan(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    scene.steps(1).await;
+    let next = scene.plan_with(&app.staff, &[("to", &scene.from.to_string())]).await.unwrap();
+    let obstacles = scene.seen(next).await.plan.obstacles;
+    assert!(obstacles.iter().any(|o| o.text.contains("is being transferred now") && o.offer.is_some()), "{obstacles:?}");
+    scene.finish(run).await;
+    scene.belongs_to(scene.to).await;
+}
+
+/// An import of consent for an account, planned and started.
+async fn an_import(scene: &Scene<'_>, account: AccountId) -> RunId {
+    let app = scene.app;
+    let answers: BTreeMap<String, String> = [("account".to_owned(), account.to_string())].into();
+    let file = format!("number,status\n{},opted_out\n", contact(60));
+    let kind = UtilityKind::ConsentImport;
+    let run = utilities::plan(&app.db, &app.now, &app.staff, kind, &answers, Some(file.as_bytes()), ALONE).await.unwrap();
+    let typed = scene.seen(run).await.plan.confirm.unwrap().1;
+    utilities::start(&app.db, &app.now, &app.staff, proof(), run, &typed, "").await.unwrap();
+    run
+}
+
+async fn a_plan_that_does_not_hold_any_more_stops_before_the_flip(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let bare = accounts::add(&app.db, &app.now, &app.staff.permit().unwrap(), "No connection", true, true).await.unwrap();
+    let begun = async || {
+        let run = scene.plan().await;
+        assert_eq!(scene.start(run).await, Started { run, waits: None, was_first: false });
+        run
+    };
+    let stops = async |run: RunId, words: &str| {
+        scene.steps(1).await;
+        let seen = scene.seen(run).await;
+        let error = seen.error.expect("it says what has changed");
+        assert_eq!(seen.row.state, RunState::Failed, "{words}");
+        assert!(error.text.contains(words) && !error.what_to_do.is_empty(), "{words}: {error:?}");
+        assert_eq!(account_of(app, scene.line.id).await, scene.from, "{words}");
+        scene.act(run, RunAct::Cancel).await.unwrap();
+    };
+    let change = async |text: &'static str, one: AccountId, other: AccountId| {
+        assert_eq!(app.db.work(async |tx| tx.run(text, (one, other)).await).await.unwrap(), 1, "{text}");
+    };
+
+    let run = begun().await;
+    change("update account set closed_at = 1 where id = $1 and id <> $2", scene.to, scene.from).await;
+    stops(run, "closed since the plan").await;
+    change("update account set closed_at = null where id = $1 and id <> $2", scene.to, scene.from).await;
+
+    let run = begun().await;
+    let gives_connection = "update connection set account_id = $2 where account_id = $1";
+    change(gives_connection, scene.to, bare).await;
+    stops(run, "no connection to RingCentral any more").await;
+    change(gives_connection, bare, scene.to).await;
+
+    let run = scene.plan().await;
+    let import = an_import(&scene, scene.to).await;
+    scene.act(import, RunAct::Pause).await.unwrap();
+    scene.start(run).await;
+    stops(run, "Another run is at work").await;
+    scene.act(import, RunAct::Cancel).await.unwrap();
+
+    let run = begun().await;
+    app.blast(&scene.line, &[contact(1), contact(2)], &app.text("Half")).await;
+    while blast::record_next(&app.db, &app.now).await.unwrap() {}
+    stops(run, "is half sent").await;
+    app.work().await;
+
+    let grows = [
+        (
+            "conversations, and now there are",
+            "insert into conversation (line_id, id, account_id, number, last_at)
+             select $1, unhex(j.value->>0, '-'), $2, j.value->>1, $3 from json_each($4) j",
+        ),
+        (
+            "messages, and now there are",
+            "insert into message (line_id, id, account_id, number, direction, body, state, created_at, attempts)
+             select $1, unhex(j.value->>0, '-'), $2, j.value->>1, 'inbound', 'Hello', 'received', $3, 0 from json_each($4) j",
+        ),
+        (
+            "consents, and now there are",
+            "insert into consent (line_id, number, account_id, state, source, at)
+             select $1, j.value->>1, $2, 'opted_in', 'import', $3 from json_each($4) j",
+        ),
+    ];
+    for (words, text) in grows {
+        let run = begun().await;
+        let rows: Vec<(String, String)> = (1_000..2_200).map(|n| (app.now.id().to_string(), contact(n))).collect();
+        let (rows, at) = (serde_json::to_string(&rows).unwrap(), app.now.at());
+        app.db.work(async |tx| tx.run(text, (scene.line.id, scene.from, at, rows.clone())).await).await.unwrap();
+        stops(run, words).await;
+    }
+    // Of what was planned before these were kept nothing is compared.
+    let run = begun().await;
+    let (kept,): (String,) = app.db.one("select parameters from utility_run where id = $1", [run]).await.unwrap();
+    let mut kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    for name in ["messages", "consents"] {
+        assert!(kept.as_object_mut().unwrap().remove(name).is_some(), "{name}");
+    }
+    let kept = kept.to_string();
+    app.db.work(async |tx| tx.run("update utility_run set parameters = $2 where id = $1", (run, kept.clone())).await).await.unwrap();
+    scene.steps(1).await;
+    assert_eq!(account_of(app, scene.line.id).await, scene.to);
+}
+
+async fn a_product_that_was_lost_since_the_plan_stops_the_run_in_words(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let permit = app.staff.permit().unwrap();
+    let products = async |version: i64, products: (bool, bool)| {
+        accounts::edit(&app.db, &app.now, &permit, scene.to, version, "Account 1", products).await.unwrap();
+    };
+    let run = scene.plan().await;
+    assert_eq!(scene.seen(run).await.plan.obstacles, []);
+    scene.start(run).await;
+    // Its own line needs the product no more.
+    app.set_type(&scene.theirs, IntegrationType::None).await;
+    products(1, (true, false)).await;
+    scene.finish(run).await;
+    let stopped = scene.seen(run).await;
+    assert_eq!(stopped.row.state, RunState::Failed);
+    let error = stopped.error.unwrap();
+    assert!(error.text.contains("product Conversation") && error.what_to_do.contains("resume"), "{error:?}");
+    assert_eq!(account_of(app, scene.line.id).await, scene.from, "nothing has moved");
+    products(2, (true, true)).await;
+    scene.act(run, RunAct::Resume).await.unwrap();
+    scene.finish(run).await;
+    scene.belongs_to(scene.to).await;
+}
+
 /// Two administrators with passwords: then a transfer waits for a second person.
 async fn two(app: &TestApp) -> (Member, Member) {
     let h = house(app);
@@ -129,6 +266,21 @@ async fn nobody_agrees_to_their_own_run_and_a_second_person_starts_it(app: &Test
     approvals::decide(&app.db, &app.now, &second, proof(), waits, true, "Fine.").await.unwrap();
     assert_eq!(scene.state(run).await, RunState::Queued);
     assert_eq!(scene.seen(run).await.approved_by.as_deref(), Some("Second"));
+    scene.finish(run).await;
+    scene.belongs_to(scene.to).await;
+}
+
+async fn whoever_asked_does_not_resume_what_waits_for_a_second_person(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let (first, second) = two(app).await;
+    let (run, waits) = asked(app, &scene, &first).await;
+    let acts = utilities::get(&app.db, &app.now, &first, run).await.unwrap().acts;
+    assert_eq!(acts, [RunAct::Cancel]);
+    let refused = utilities::act(&app.db, &app.now, &first, run, RunAct::Resume).await;
+    assert!(matches!(&refused, Err(Problem::Conflict { text }) if text.contains("can be resumed")), "{refused:?}");
+    assert_eq!(scene.state(run).await, RunState::AwaitingApproval);
+    assert!(!worker(app).step().await.unwrap(), "nothing begins before");
+    approvals::decide(&app.db, &app.now, &second, proof(), waits, true, "Fine.").await.unwrap();
     scene.finish(run).await;
     scene.belongs_to(scene.to).await;
 }
@@ -429,6 +581,67 @@ async fn acts_that_the_state_does_not_allow_are_refused(app: &TestApp) {
     assert!(matches!(early.await, Err(Problem::Conflict { .. })), "a plan cannot be taken back");
 }
 
+async fn what_each_act_leads_to_in_each_state(app: &TestApp) {
+    use RunState::{AwaitingApproval, Cancelled, Cancelling, Failed, Paused, Pausing, Planned, Queued, Running, Succeeded, Verifying};
+
+    const PLANNED: Result<RunState, &str> = Err("only planned");
+    const PAUSE: Result<RunState, &str> = Err("can be paused");
+    const RESUME: Result<RunState, &str> = Err("can be resumed");
+    const CANCEL: Result<RunState, &str> = Err("nothing to cancel");
+    // Whether a worker is at it; then what comes of a pause, a resume and a cancel.
+    let table = [
+        (Planned, false, [PLANNED, PLANNED, PLANNED]),
+        (AwaitingApproval, false, [PAUSE, RESUME, Ok(Cancelled)]),
+        (Queued, false, [Ok(Paused), Ok(Queued), Ok(Cancelled)]),
+        (Running, false, [Ok(Paused), Ok(Running), Ok(Cancelled)]),
+        (Running, true, [Ok(Pausing), Ok(Running), Ok(Cancelling)]),
+        (Verifying, false, [Ok(Paused), Ok(Verifying), Ok(Cancelled)]),
+        (Verifying, true, [Ok(Pausing), Ok(Verifying), Ok(Cancelling)]),
+        (Pausing, false, [Ok(Pausing), Ok(Queued), Ok(Cancelling)]),
+        (Pausing, true, [Ok(Pausing), Ok(Queued), Ok(Cancelling)]),
+        (Paused, false, [Ok(Paused), Ok(Queued), Ok(Cancelled)]),
+        (Failed, false, [PAUSE, Ok(Queued), Ok(Cancelled)]),
+        (Cancelling, false, [PAUSE, RESUME, Ok(Cancelling)]),
+        (Cancelling, true, [PAUSE, RESUME, Ok(Cancelling)]),
+        (Cancelled, false, [PAUSE, RESUME, Ok(Cancelled)]),
+        (Succeeded, false, [PAUSE, RESUME, CANCEL]),
+    ];
+    assert!(RunState::ALL.iter().all(|state| table.iter().any(|(of, _, _)| of == state)), "every state stands there");
+    let scene = Scene::of(app, Inbox).await;
+    let run = an_import(&scene, scene.from).await;
+    for (state, is_worked, ends) in table {
+        for (act, end) in [RunAct::Pause, RunAct::Resume, RunAct::Cancel].into_iter().zip(ends) {
+            let lease = is_worked.then(|| app.now.at().plus(Duration::from_secs(30)));
+            let stands = "update utility_run set state = $2, held = holds, lease_until = $3 where id = $1";
+            app.db.work(async |tx| tx.run(stands, (run, state, lease)).await).await.unwrap();
+            let done = scene.act(run, act).await;
+            match end {
+                Ok(_) => assert!(done.is_ok(), "{act:?} of {state:?}, {is_worked}: {done:?}"),
+                Err(words) => assert!(
+                    matches!(&done, Err(Problem::Conflict { text }) if text.contains(words)),
+                    "{act:?} of {state:?}, {is_worked}: {done:?}"
+                ),
+            }
+            assert_eq!(scene.state(run).await, end.unwrap_or(state), "{act:?} of {state:?}, {is_worked}");
+        }
+    }
+}
+
+async fn a_cancel_under_a_live_lease_ends_behind_the_batch_under_way(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = an_import(&scene, scene.from).await;
+    let works = worker(app).hold().await.unwrap().unwrap();
+    assert_eq!(scene.state(run).await, RunState::Running);
+    scene.act(run, RunAct::Cancel).await.unwrap();
+    assert_eq!(scene.state(run).await, RunState::Cancelling);
+    let refused = scene.act(run, RunAct::Pause).await;
+    assert!(matches!(&refused, Err(Problem::Conflict { text }) if text.contains("can be paused")), "{refused:?}");
+    assert!(!works.wake().await.unwrap(), "it does no batch more");
+    assert_eq!(scene.state(run).await, RunState::Cancelled);
+    let (taken,): (i64,) = app.db.one("select count(*) from consent where number = $1", [contact(60)]).await.unwrap();
+    assert_eq!(taken, 0);
+}
+
 async fn a_line_on_its_way_is_not_changed_otherwise(app: &TestApp) {
     let scene = Scene::of(app, Inbox).await;
     let run = scene.plan().await;
@@ -590,6 +803,30 @@ async fn runs_are_found_by_line_number_state_and_account(app: &TestApp) {
     for filter in [RunFilter { state: Some(RunState::Failed), ..none() }, RunFilter { search: "0199".to_owned(), ..none() }] {
         assert_eq!(found(filter.clone()).await, [], "{filter:?}");
     }
+    let asked = utilities::askers(&app.db, &app.staff.permit().unwrap()).await.unwrap();
+    assert_eq!(asked.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), [app.staff.id()]);
+    let other = accounts::add(&app.db, &app.now, &app.staff.permit().unwrap(), "Elsewhere", true, true).await.unwrap();
+    let elsewhere = of_account(app, "elsewhere", other).await;
+    assert!(utilities::askers(&app.db, &elsewhere.permit().unwrap()).await.unwrap().is_empty(), "of no run that they may see");
     let report = utilities::report(&app.db, &app.staff.permit().unwrap(), run).await.unwrap();
     assert!(report.steps.iter().any(|step| step.title == "Messages" && step.ranges > 1 && step.done == step.total), "{report:?}");
+}
+
+async fn the_audit_of_both_accounts_shows_the_move(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.transfer(&[]).await;
+    for account in [scene.from, scene.to] {
+        let told: Vec<(String, i64)> = app
+            .db
+            .all(
+                "select action, count(*) from audit_entry
+                 where account_id = $1 and line_id = $2 and subject_id = $3 and action like 'line.transfer%'
+                 group by action
+                 order by action",
+                (account, scene.line.id, run),
+            )
+            .await
+            .unwrap();
+        assert_eq!(told, [("line.transfer".to_owned(), 1), ("line.transfer_done".to_owned(), 1)]);
+    }
 }

@@ -12,8 +12,10 @@ on_both_engines![
     what_the_database_refuses_for_good_fails_the_run_and_is_resumed_from_there,
     a_row_that_was_changed_behind_its_back_stops_the_run_in_words,
     a_row_that_was_lost_stops_the_run_in_words,
+    an_opt_out_that_was_lost_stops_the_run_in_words,
     a_row_that_stayed_behind_stops_the_run_in_words,
     a_range_that_no_batch_counted_stops_the_run_in_words,
+    what_cannot_be_read_ahead_fails_the_run_in_words,
     a_stop_that_comes_while_its_row_is_counted_only_delays_the_run,
     a_worker_that_slept_through_its_lease_changes_nothing,
     a_dead_workers_run_is_taken_over,
@@ -42,19 +44,9 @@ async fn with_faults(app: &TestApp) {
     }
 }
 
-async fn each_step_fails_once_and_the_end_is_the_same(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
-    let expected = {
-        let run = scene.transfer(&[("opt_ins", "reset"), ("responders", "drop"), ("access", "keep")]).await;
-        let dumped = dump(app, &TABLES).await;
-        app.pass(60);
-        scene.back(run).await;
-        dumped
-    };
-    app.pass(60);
-    with_faults(app).await;
-    let run = scene.plan_with(&app.staff, &[("opt_ins", "reset"), ("responders", "drop"), ("access", "keep")]).await.unwrap();
-    scene.start(run).await;
+/// Works a run to its end whose every step is refused once.
+async fn each_step_is_refused_once(scene: &Scene<'_>, run: RunId) {
+    let app = scene.app;
     let steps = scene.seen(run).await.steps.len();
     assert!(steps > 20, "{steps}");
     let worker = worker(app);
@@ -80,17 +72,46 @@ async fn each_step_fails_once_and_the_end_is_the_same(app: &TestApp) {
     assert_eq!(seen.row.state, RunState::Succeeded, "{:?}", seen.error);
     assert!(seen.events.iter().filter(|event| event.text.contains("It is tried again")).count() >= steps - 1, "{:?}", seen.events);
     assert!(seen.events.iter().all(|event| !event.text.contains("a fault of the test")), "the cause stands in the log, not here");
+}
+
+/// The transfer back, started.
+async fn begun_back(scene: &Scene<'_>, run: RunId) -> RunId {
+    let app = scene.app;
+    let back = utilities::plan_reverse(&app.db, &app.now, &app.staff, run, ALONE).await.unwrap();
+    scene.start(back).await;
+    back
+}
+
+async fn each_step_fails_once_and_the_end_is_the_same(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let before = dump(app, &TABLES).await;
+    let expected = {
+        let run = scene.transfer(&[("opt_ins", "reset"), ("responders", "drop"), ("access", "keep")]).await;
+        let dumped = dump(app, &TABLES).await;
+        app.pass(60);
+        scene.back(run).await;
+        dumped
+    };
+    app.pass(60);
+    with_faults(app).await;
+    let run = scene.plan_with(&app.staff, &[("opt_ins", "reset"), ("responders", "drop"), ("access", "keep")]).await.unwrap();
+    scene.start(run).await;
+    each_step_is_refused_once(&scene, run).await;
     let without_times = |dumped: BTreeMap<String, Vec<String>>| -> BTreeMap<String, Vec<String>> {
         dumped.into_iter().filter(|(table, _)| table != "contact").collect()
     };
     assert_eq!(without_times(dump(app, &TABLES).await), without_times(expected));
     scene.belongs_to(scene.to).await;
+    app.pass(60);
+    let back = begun_back(&scene, run).await;
+    each_step_is_refused_once(&scene, back).await;
+    scene.belongs_to(scene.from).await;
+    assert_eq!(dump(app, &TABLES).await, before);
 }
 
-async fn each_step_is_done_twice_and_the_end_is_the_same(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
-    let run = scene.plan_with(&app.staff, &[("opt_ins", "reset"), ("responders", "drop"), ("access", "keep")]).await.unwrap();
-    scene.start(run).await;
+/// Works a run to its end and does each of its steps twice.
+async fn each_step_is_repeated(scene: &Scene<'_>, run: RunId) {
+    let app = scene.app;
     let worker = worker(app);
     // The flip happens once: doing it again is refused, since the line is not as it was planned any more.
     worker.step().await.unwrap();
@@ -111,10 +132,22 @@ async fn each_step_is_done_twice_and_the_end_is_the_same(app: &TestApp) {
     }
     let ended = scene.seen(run).await;
     assert_eq!(ended.row.state, RunState::Succeeded, "{:?}", ended.error);
+}
+
+async fn each_step_is_done_twice_and_the_end_is_the_same(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let before = dump(app, &TABLES).await;
+    let run = scene.plan_with(&app.staff, &[("opt_ins", "reset"), ("responders", "drop"), ("access", "keep")]).await.unwrap();
+    scene.start(run).await;
+    each_step_is_repeated(&scene, run).await;
     scene.belongs_to(scene.to).await;
     assert_eq!(known(app, scene.to, &contact(1)).await.unwrap(), ("Known here".to_owned(), String::new(), false));
     app.pass(60);
-    scene.back(run).await;
+    let back = begun_back(&scene, run).await;
+    each_step_is_repeated(&scene, back).await;
+    scene.belongs_to(scene.from).await;
+    assert_eq!(scene.seen(back).await.result, None, "what came back is no later edit");
+    assert_eq!(dump(app, &TABLES).await, before);
     assert_eq!(known(app, scene.to, &contact(1)).await, None);
     let (responders, people): (i64, i64) = app
         .db
@@ -150,13 +183,16 @@ async fn what_the_database_refuses_for_good_fails_the_run_and_is_resumed_from_th
 
 /// What a run says whose rows somebody harms when they have all moved and are not recounted yet; `$1` is the line.
 async fn stopped_by(app: &TestApp, harm: &'static str) -> String {
-    let scene = Scene::of(app, Inbox).await;
+    stopped_in(&Scene::of(app, Inbox).await, harm).await
+}
+
+async fn stopped_in(scene: &Scene<'_>, harm: &'static str) -> String {
     let run = scene.plan().await;
     scene.start(run).await;
     while scene.state(run).await != RunState::Verifying {
         scene.steps(1).await;
     }
-    app.db.work(async |tx| tx.run(harm, [scene.line.id]).await).await.unwrap();
+    scene.app.db.work(async |tx| tx.run(harm, [scene.line.id]).await).await.unwrap();
     scene.finish(run).await;
     assert_eq!(scene.state(run).await, RunState::Failed);
     let error = scene.seen(run).await.error.unwrap();
@@ -177,6 +213,21 @@ async fn a_row_that_was_lost_stops_the_run_in_words(app: &TestApp) {
     assert!(text.contains("3 rows were counted before, and 2 after"), "{text}");
 }
 
+async fn an_opt_out_that_was_lost_stops_the_run_in_words(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    // More than what is recounted in the batch with which the verification begins, and read ahead beside it.
+    for n in 7..=24 {
+        app.reply(&contact(n), &scene.line, "STOP").await;
+    }
+    app.work().await;
+    app.pass(60);
+    let lost = "delete from consent
+                where line_id = $1 and number in (
+                  select number from consent where line_id = $1 and state = 'opted_out' order by number desc limit 1 offset 1)";
+    let text = stopped_in(&scene, lost).await;
+    assert!(text.contains("Consents: 3 rows were counted before, and 2 after"), "{text}");
+}
+
 async fn a_row_that_stayed_behind_stops_the_run_in_words(app: &TestApp) {
     let behind = "update message set account_id = (select id from account where id not in (select account_id from line where id = $1)
                                                  order by id limit 1)
@@ -190,6 +241,26 @@ async fn a_range_that_no_batch_counted_stops_the_run_in_words(app: &TestApp) {
                        where step = 'check_message' and run_id in (select transfer_id from line where id = $1)";
     let text = stopped_by(app, passed_over).await;
     assert!(text.contains("Messages: there are rows that no batch has counted"), "{text}");
+}
+
+async fn what_cannot_be_read_ahead_fails_the_run_in_words(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let run = scene.plan().await;
+    scene.start(run).await;
+    let renamed = async |rename: &'static str| app.db.work(async |tx| tx.run(rename, ()).await).await.unwrap();
+    renamed("alter table intent rename to intent_elsewhere").await;
+    scene.finish(run).await;
+    let seen = scene.seen(run).await;
+    let error = seen.error.unwrap();
+    assert_eq!((seen.row.state, error.step.as_str()), (RunState::Failed, "Posts"));
+    assert!(error.text.contains("The log has the cause") && error.what_to_do.contains("resume"), "{error:?}");
+    let tried_again = seen.events.iter().filter(|event| event.text.contains("It is tried again")).count();
+    assert_eq!(i64::try_from(tried_again).unwrap(), WorkerConfig::default().tries - 1);
+    renamed("alter table intent_elsewhere rename to intent").await;
+    scene.act(run, RunAct::Resume).await.unwrap();
+    scene.finish(run).await;
+    assert_eq!(scene.state(run).await, RunState::Succeeded);
+    scene.belongs_to(scene.to).await;
 }
 
 /// How many wait for somebody's lock; one engine has one writer at a time, and none of them shows.
