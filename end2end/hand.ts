@@ -10,15 +10,21 @@ export class Hand {
   clicks = 0;
   /** Keys, without the text that is typed. */
   keys = 0;
+  /** Something was pressed by keyboard, and whoever did it has not yet looked where they are. */
+  private hasPressed = false;
 
   constructor(
     readonly page: Page,
     readonly way: Way,
-  ) {}
+  ) {
+    // One begins at the top of a page that is loaded anew.
+    page.on('domcontentloaded', () => (this.hasPressed = false));
+  }
 
   /** Opens what the search everywhere finds. */
   async find(text: string, name: RegExp | string): Promise<void> {
     const field = this.page.getByRole('combobox', { name: 'Search everywhere' });
+    await this.isSomewhere();
     if (this.way === 'mouse') {
       this.clicks += 2;
       await this.page.getByRole('banner').getByRole('link', { name: 'Search' }).click();
@@ -46,7 +52,15 @@ export class Hand {
     } else {
       await this.reach(what);
       await this.key('Enter');
+      this.hasPressed = true;
     }
+  }
+
+  /** What was pressed may be gone with the answer: the focus is on the page all the same, and not at its beginning. Ask when it is there. */
+  async isSomewhere(): Promise<void> {
+    if (!this.hasPressed) return;
+    await expect.poll(() => this.page.evaluate(() => document.activeElement?.localName), 'what has the focus').not.toBe('body');
+    this.hasPressed = false;
   }
 
   /** Ticks a box. */
@@ -96,6 +110,7 @@ export class Hand {
   /** Goes from where the focus is, forwards or backwards, until it is there. */
   private async reach(what: Locator): Promise<void> {
     await expect(what).toBeVisible();
+    await this.isSomewhere();
     for (let n = 0; n < PATIENCE; n += 1) {
       const where = await what.evaluate((what) => {
         const at = document.activeElement;

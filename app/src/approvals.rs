@@ -20,11 +20,26 @@ use {
 #[cfg(feature = "ssr")]
 const PAGE: usize = 25;
 
-/// What waits, or waited, for a second person: what one may decide and what one asked for.
+/// Where the cursor of what waits stands in the URL, beside that of what was decided.
+const OPEN_AFTER: &str = "waiting";
+
+/// What waits, or waited, for a second person: what one may decide and what one asked for. What somebody came for, `approval`, stands
+/// first, whatever has become of it.
 #[server(prefix = "/fn", output = Reply, endpoint = "approvals/list")]
-pub async fn list_approvals(#[server(default)] open: bool, after: Option<Cursor>) -> Result<Page<ApprovalRow>, Fault> {
+pub async fn list_approvals(
+    #[server(default)] open: bool,
+    after: Option<Cursor>,
+    approval: Option<ApprovalId>,
+) -> Result<Page<ApprovalRow>, Fault> {
     let (services, member) = (services()?, member().await?);
-    Ok(approvals::list(&services.db, &services.now, &member, open, after.as_ref(), PAGE).await?)
+    let mut page = approvals::list(&services.db, &services.now, &member, open, after.as_ref(), PAGE).await?;
+    if let Some(id) = approval
+        && let Some(first) = approvals::find(&services.db, &services.now, &member, id).await?
+    {
+        page.rows.retain(|row| row.id != id);
+        page.rows.insert(0, first);
+    }
+    Ok(page)
 }
 
 /// Agrees, and has it done; or declines.
@@ -45,15 +60,17 @@ pub async fn withdraw_approval(id: ApprovalId) -> Result<(), Fault> {
 /// Leads on from a change that may need a second person: to `done`, or to where it waits.
 #[cfg(feature = "ssr")]
 pub(crate) fn lead(outcome: Outcome, done: &str) {
-    leptos_axum::redirect(match outcome {
-        Outcome::Done => done,
-        Outcome::Waits(_) => WAITS,
-    });
+    match outcome {
+        Outcome::Done => leptos_axum::redirect(done),
+        Outcome::Waits(id) => leptos_axum::redirect(&where_it_waits(id)),
+    }
 }
 
 /// Where what was just asked for waits.
 #[cfg(feature = "ssr")]
-pub(crate) const WAITS: &str = "/approvals?done=asked";
+pub(crate) fn where_it_waits(id: ApprovalId) -> String {
+    format!("/approvals?done=asked&approval={id}")
+}
 
 /// The inbox, and what was decided.
 #[component]
@@ -66,9 +83,16 @@ pub fn ApprovalsPage() -> impl IntoView {
     }
     toast_on_success(decide, "Decided.");
     toast_on_success(withdraw, "Taken back.");
-    let after = query_field("after");
-    let open = load(move || looks.get(), |_| list_approvals(true, None));
-    let past = load(move || (looks.get(), after.get()), |(_, after)| list_approvals(false, (!after.is_empty()).then_some(Cursor(after))));
+    let [after, open_after, named] = ["after", OPEN_AFTER, "approval"].map(query_field);
+    let open = load(
+        move || (looks.get(), open_after.get(), named.get()),
+        |(_, after, named)| {
+            // On the pages behind the first one each stands in its place.
+            let named = named.parse().ok().filter(|_| after.is_empty());
+            list_approvals(true, cursor(after), named)
+        },
+    );
+    let past = load(move || (looks.get(), after.get()), |(_, after)| list_approvals(false, cursor(after), None));
     let me = use_me();
     view! {
         <PageHead title="Approvals" />
@@ -78,18 +102,29 @@ pub fn ApprovalsPage() -> impl IntoView {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match (me.await, open.await, past.await) {
-                    (Ok(me), Ok(open), Ok(past)) => {
+                    (Ok(me), Ok(open), Ok(mut past)) => {
                         let may = me.may(Permission::Approve);
                         let own = me.member.id;
-                        let waiting = open.rows.into_iter().map(|row| card(row, own, may, decide, withdraw)).collect_view();
+                        past.rows.retain(|row| open.rows.iter().all(|other| other.id != row.id));
+                        let nothing = open.rows.iter().all(|row| row.state != ApprovalState::Open);
+                        let waiting = open.rows.into_iter().map(|row| {
+                            if row.state == ApprovalState::Open {
+                                card(row, own, may, decide, withdraw).into_any()
+                            } else {
+                                // What one came for was decided meanwhile.
+                                view! { <ul class="panel">{past_row(row)}</ul> }.into_any()
+                            }
+                        });
+                        let waiting = waiting.collect_view();
                         view! {
                             <section class="mb-6 flex flex-col gap-3" aria-label="Waiting">
-                                {waiting.is_empty().then(|| view! {
+                                {nothing.then(|| view! {
                                     <div class="panel">
                                         <Empty title="Nothing waits">"What needs a second person appears here, for those who may decide and for who asked."</Empty>
                                     </div>
                                 })}
                                 {waiting}
+                                <Pager label="Pages of what waits" next=open.next name=OPEN_AFTER />
                             </section>
                             {(!past.rows.is_empty()).then(|| view! {
                                 <h2 class="mb-2 font-semibold">"Decided"</h2>
@@ -106,9 +141,14 @@ pub fn ApprovalsPage() -> impl IntoView {
     }
 }
 
+/// Where a list goes on; from its beginning for an empty field.
+fn cursor(text: String) -> Option<Cursor> {
+    Some(text).filter(|text| !text.is_empty()).map(Cursor)
+}
+
 fn card(row: ApprovalRow, own: StaffId, may: bool, decide: Sending, withdraw: Sending) -> impl IntoView {
     let id = row.id.to_string();
-    let agree = id.clone();
+    let (agree, place) = (id.clone(), format!("approval-{id}"));
     let is_own = row.asked_by.0 == own;
     let acts = match (is_own, may) {
         (true, _) => view! {
@@ -131,7 +171,7 @@ fn card(row: ApprovalRow, own: StaffId, may: bool, decide: Sending, withdraw: Se
         (false, false) => ().into_any(),
     };
     view! {
-        <article class="panel flex flex-col gap-2 p-4">
+        <article id=place class="panel flex flex-col gap-2 p-4">
             <h2 class="font-semibold wrap-anywhere">{row.summary.clone()}</h2>
             <p class="wrap-anywhere">{row.note}</p>
             {row.run.map(|run| view! { <a class="text-link self-start" href=format!("/utilities/runs/{run}")>"See what it would do"</a> })}

@@ -5,6 +5,7 @@
 mod acts;
 mod connection;
 mod graphs;
+mod limits;
 mod list;
 mod new;
 mod remove;

@@ -209,7 +209,7 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, asked: Asked, me:
     let (line, number) = (first.line_id, first.number.clone());
     let page = format!("/lines/{line}/conversations/{id}");
     let csv = format!("{page}/messages.csv{}", asked.filter_query());
-    let may_manage = me.may(Permission::ManageSync);
+    let (may_manage, may_reply) = (me.may(Permission::ManageSync), me.may(Permission::SendMessages));
     let retry = Sending::to::<RetryNow>();
     read_after(retry, followed);
     toast_on_success(retry, "The lane is tried now.");
@@ -263,8 +263,8 @@ fn Whole(id: ConversationId, followed: Followed<Conversation>, asked: Asked, me:
         <Filters asked=asked.clone() />
         <div class="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
             <div class="flex min-w-0 flex-col gap-4">
-                <Timeline id=id line=line page=page followed=followed asked=asked may_manage=may_manage />
-                {me.may(Permission::SendMessages).then(|| view! { <ReplyPanel id=id followed=followed /> })}
+                <Timeline id=id line=line page=page followed=followed asked=asked may_manage=may_manage has_below=may_reply />
+                {may_reply.then(|| view! { <ReplyPanel id=id followed=followed /> })}
             </div>
             <div class="row-start-1 flex min-w-0 flex-col gap-4 lg:col-start-2">
                 <Facts id=id detail=detail me=me />

@@ -8,7 +8,7 @@ use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use leptos::server_fn::{Bytes, ContentType, Decodes, Encodes, Format, FormatType};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use switchyard::types::Problem;
+use switchyard::types::{Problem, Timestamp};
 
 /// What a server function answers when it cannot do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ struct Wire {
     status: u16,
     field: String,
     text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
 }
 
 impl From<Fault> for Wire {
@@ -34,16 +36,17 @@ impl From<Fault> for Wire {
             other => other.field().unwrap_or_default(),
         };
         let field = field.to_owned();
-        let text = match problem {
-            Problem::Internal { reference } => reference,
-            other => other.to_string(),
+        let (text, until) = match problem {
+            Problem::Internal { reference } => (reference, None),
+            Problem::TooMany { text, until } => (text, until),
+            other => (other.to_string(), None),
         };
-        Self { status, field, text }
+        Self { status, field, text, until }
     }
 }
 
 impl From<Wire> for Fault {
-    fn from(Wire { status, field, text }: Wire) -> Self {
+    fn from(Wire { status, field, text, until }: Wire) -> Self {
         Self(match status {
             401 => Problem::SignedOut,
             403 if field == UNPROVEN => Problem::Unproven,
@@ -51,7 +54,7 @@ impl From<Wire> for Fault {
             404 => Problem::NotFound { text },
             409 => Problem::Conflict { text },
             422 => Problem::Invalid { field, text },
-            429 => Problem::TooMany { text },
+            429 => Problem::TooMany { text, until },
             503 => Problem::Unavailable { text },
             _ => Problem::Internal { reference: text },
         })
@@ -156,6 +159,7 @@ mod tests {
             Problem::conflict("late"),
             Problem::invalid("name", "empty"),
             Problem::too_many("wait"),
+            Problem::too_many_until("wait", Timestamp(1_795_238_411_042_000)),
             Problem::unavailable("down"),
             Problem::Internal { reference: "0123abcd".into() },
         ];

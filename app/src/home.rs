@@ -126,7 +126,7 @@ fn painted(board: &Board) -> impl IntoView + use<> {
     };
     let activity = board.activity.as_ref().map(|activity| graphs(activity, &board.held));
     view! {
-        <section aria-labelledby="needs" class="mb-6">
+        <section aria-labelledby="needs" class="mb-6" data-moves="">
             <h2 id="needs" class="sr-only">"What needs somebody now"</h2>
             {needs}
         </section>

@@ -30,7 +30,7 @@ pub const SCRIPT: &str = include_str!("live.js");
 struct Live {
     /// The reader holds it still.
     still: RwSignal<bool>,
-    /// The pointer or the focus is on a row or a message with something to press: it must not move from under them.
+    /// The pointer or the focus is on something to press that a change could move: it must not move from under them.
     on_row: RwSignal<bool>,
     /// What has changed while it was held.
     waiting: RwSignal<Vec<Heard>>,
@@ -396,11 +396,12 @@ pub fn is_idle() -> bool {
     matches!(document().query_selector(busy), Ok(None))
 }
 
-/// Whether the pointer or the focus is on a row or a message in which something can be pressed. Ways, tiles, cards and groups of buttons
-/// keep their places by themselves.
+/// Whether the pointer or the focus is on a row or a message in which something can be pressed, or the pointer on anything to press where
+/// a screen says that it moves (`data-moves`). Ways, tiles, cards and groups of buttons keep their places by themselves.
 fn is_on_row() -> bool {
-    let row = "main :is(tr, li:not(.panel)):is(:hover, :focus-within):has(a:not(.tile), button, summary, input):not(nav *, [role=group] *)";
-    matches!(document().query_selector(row), Ok(Some(_)))
+    let row = "main :is(tr, li:not(.panel)):is(:hover, :has(:focus)):has(a:not(.tile), button, summary, input):not(nav *, [role=group] *)";
+    let moving = "main [data-moves] :is(a, button, summary):hover";
+    [row, moving].iter().any(|what| matches!(document().query_selector(what), Ok(Some(_))))
 }
 
 /// `3 changes wait`.

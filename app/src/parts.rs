@@ -8,7 +8,7 @@ mod notes;
 mod shown;
 
 use crate::ui::PageHead;
-use forms::forms;
+use forms::{finding, forms};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use lists::lists;
@@ -37,6 +37,7 @@ struct Names {
     moment: &'static str,
     day: &'static str,
     rows: &'static str,
+    account: &'static str,
 }
 
 const LIGHT: Names = Names {
@@ -56,6 +57,7 @@ const LIGHT: Names = Names {
     moment: "light-moment",
     day: "light-day",
     rows: "light-rows",
+    account: "light-account",
 };
 
 const DARK: Names = Names {
@@ -75,6 +77,7 @@ const DARK: Names = Names {
     moment: "dark-moment",
     day: "dark-day",
     rows: "dark-rows",
+    account: "dark-account",
 };
 
 /// The components.
@@ -90,7 +93,7 @@ pub fn PartsPage() -> impl IntoView {
 }
 
 fn theme(theme: &'static str, name: &'static str, names: Names) -> impl IntoView {
-    let examples = [marks(), forms(names), lists(names), tables(), charts(), notes(), faults()]
+    let examples = [marks(), forms(names), finding(names), lists(names), tables(), charts(), notes(), faults()]
         .into_iter()
         .flatten()
         .map(|(name, shown)| {

@@ -11,16 +11,16 @@ pub use page::SearchPage;
 pub use panel::Panel;
 
 use crate::fault::{Fault, Reply};
-use crate::ui::Icon;
+use crate::ui::{Icon, Time};
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
-use switchyard::types::SearchId;
+use switchyard::types::{SearchId, Timestamp};
 
 #[cfg(feature = "ssr")]
 use {
     crate::context::{member, services},
     switchyard::search,
-    switchyard::types::{Found, OpenOrClosed, Part, Timestamp},
+    switchyard::types::{Found, OpenOrClosed, Part},
 };
 
 /// How many of each kind the palette shows.
@@ -87,6 +87,15 @@ pub struct Hit {
     pub title: String,
     /// What tells it from others of this name.
     pub detail: String,
+    /// A moment that tells it from them, too.
+    pub at: Option<Timestamp>,
+}
+
+/// What tells a hit from others of its name.
+fn told_apart(detail: String, at: Option<Timestamp>) -> impl IntoView {
+    let apart = if detail.is_empty() { "" } else { " · " };
+    let at = at.map(|at| view! { {apart} <Time at=at /> });
+    view! { {detail} {at} }
 }
 
 /// What was found of one kind.
@@ -170,6 +179,7 @@ fn hits(found: Found) -> Hits {
             href: format!("/lines/{}", line.id),
             title: line.number.readable(),
             detail: joined([closed(line.closed_at), &line.label, &line.account, line.integration_type.name()]),
+            at: None,
         }),
         group(Kind::Conversation, found.conversations, |row| {
             let number = row.number.readable();
@@ -178,29 +188,38 @@ fn hits(found: Found) -> Hits {
                 None => (number, String::new()),
             };
             let href = format!("/lines/{}/conversations/{}", row.line_id, row.conversation_id);
-            Hit { href, title, detail: joined([&number, &row.line, &row.account]) }
+            Hit { href, title, detail: joined([&number, &row.line, &row.account]), at: None }
         }),
         group(Kind::Contact, found.contacts, |contact| Hit {
             href: format!("/contacts/{}", contact.id),
             title: contact.name,
             detail: joined([closed(contact.closed_at), &contact.number.readable(), &contact.account]),
+            at: None,
         }),
         group(Kind::Account, found.accounts, |account| Hit {
             href: format!("/accounts/{}", account.id),
             title: account.name,
             detail: closed(account.closed_at).to_owned(),
+            at: None,
         }),
         group(Kind::User, found.users, |user| Hit {
             href: format!("/users/{}", user.id),
             title: user.name,
             detail: joined([closed(user.closed_at), &user.email, &user.account]),
+            at: None,
         }),
         group(Kind::Run, found.runs, |run| Hit {
             href: format!("/utilities/runs/{}", run.id),
             title: run.summary,
-            detail: joined([run.state.name(), &format!("{} UTC", run.asked_at.minute())]),
+            detail: run.state.name().to_owned(),
+            at: Some(run.asked_at),
         }),
-        group(Kind::Member, found.staff, |member| Hit { href: format!("/staff/{}", member.id), title: member.name, detail: member.email }),
+        group(Kind::Member, found.staff, |member| Hit {
+            href: format!("/staff/{}", member.id),
+            title: member.name,
+            detail: member.email,
+            at: None,
+        }),
     ];
     Hits { groups: groups.into_iter().filter(|group| !group.hits.is_empty()).collect(), is_whole_number: found.is_whole_number }
 }

@@ -5,25 +5,11 @@
 // screens before axe in the other files. No rule and no part of a screen is left out. The house is one of its own, so that it can be filled with what nobody else wants.
 import { expect, ready, test, violations } from '../product';
 import { accept, password, start, type Program } from '../program';
+import { routes } from '../routes';
 import { code } from '../totp';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { APIResponse, Browser, BrowserContext, Page } from '@playwright/test';
 
 const NOBODY = '00000000-0000-7000-8000-000000000000';
-const SOURCE = join(__dirname, '..', '..', 'app', 'src', 'app.rs');
-
-/** The routes of the application, as the code has them. */
-function routes(): string[] {
-  const found: string[] = [];
-  const above: string[] = [];
-  for (const [, parent, path, end] of readFileSync(SOURCE, 'utf8').matchAll(/<(Parent)?Route path=path!\("([^"]*)"\)|<\/(ParentRoute)>/g)) {
-    if (end) above.pop();
-    else if (parent) above.push(path);
-    else found.push(above.join('') + path || '/');
-  }
-  return found;
-}
 
 let program: Program;
 let [ada, vera]: BrowserContext[] = [];

@@ -8,6 +8,18 @@ async function lineNamed(page: Page, label: string): Promise<string> {
   return (await page.locator('[data-row-link]').first().getAttribute('href'))!;
 }
 
+/** The conversation of this contact with a line of the demo; who texts whom. */
+async function conversation(page: Page, label: string, from: string, text: string): Promise<{ from: string; to: string }> {
+  const line = await lineNamed(page, label);
+  const contact = { from, to: (await page.locator('[data-row-link]').first().innerText()).replaceAll(' ', '') };
+  await fromHandset({ ...contact, text });
+  await page.goto(`${line}/conversations`);
+  await page.getByRole('link', { name: `+1 ${from.slice(2, 5)} ${from.slice(5, 8)} ${from.slice(8)}` }).click();
+  await expect(page.getByRole('heading', { name: 'Messages' })).toBeVisible();
+  await ready(page);
+  return contact;
+}
+
 const drafts = (page: Page) => page.evaluate(() => Object.entries(sessionStorage).filter(([key]) => key.startsWith('switchyard.draft:')));
 
 test('nobody can overlook which installation it is, before signing in too', async ({ browser }) => {
@@ -50,6 +62,54 @@ test('what is typed survives a reload, is discarded on request, and goes with su
   await page.getByRole('button', { name: 'Add account' }).click();
   await expect(page.getByText('The account was added.')).toBeVisible();
   expect(await drafts(page)).toEqual([]);
+});
+
+test('a reply that is half written survives a reload, and its draft goes with it', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await conversation(page, 'Store 14', '+16465550163', 'Do you deliver?');
+  const reply = page.getByLabel('Message', { exact: true });
+  await reply.fill('Yes, from ten');
+  // A draft of another page, whose day is over.
+  const old = 'switchyard.draft:/accounts/new';
+  await page.evaluate((key) => {
+    const at = Date.now() - 25 * 60 * 60 * 1_000;
+    sessionStorage.setItem(key, JSON.stringify({ who: '', at, seen: '', fields: { 'name 0': 'Old' } }));
+  }, old);
+  await page.reload();
+  await expect(page.getByText('Draft restored.')).toBeVisible();
+  await expect(reply).toHaveValue('Yes, from ten');
+  expect((await drafts(page)).map(([key]) => key)).not.toContain(old);
+  await accessible(page);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(page.locator('[data-conversation] .message').filter({ hasText: 'Yes, from ten' })).toHaveCount(1);
+  await expect(reply).toHaveValue('');
+  expect(await drafts(page)).toEqual([]);
+  await page.reload();
+  await ready(page);
+  await expect(reply).toHaveValue('');
+});
+
+test('a reply whose answer was lost, and that is sent again after a reload, is sent once', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await conversation(page, 'Store 14', '+16465550164', 'Are you open?');
+  const reply = page.getByLabel('Message', { exact: true });
+  await reply.fill('Until nine');
+  await page.route('**/fn/conversations/reply*', async (route) => {
+    await route.fetch();
+    await route.abort();
+  });
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(page.getByRole('alert')).toBeVisible();
+  await page.unroute('**/fn/conversations/reply*');
+  await page.reload();
+  await expect(page.getByText('Draft restored.')).toBeVisible();
+  const sent = page.locator('[data-conversation] .message').filter({ hasText: 'Until nine' });
+  await expect(sent).toHaveCount(1);
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(reply).toHaveValue('');
+  await page.reload();
+  await ready(page);
+  await expect(sent).toHaveCount(1);
 });
 
 test('what was typed for one account is not in the form of another', async ({ browser }) => {
@@ -161,6 +221,37 @@ test('a live change moves no row that the pointer is on, says that it waits, and
   await expect(page.locator('main tbody')).not.toHaveText(before);
   await page.mouse.move(5, 5);
   await expect(page.locator('.waiting')).toBeEmpty();
+});
+
+test('a text that comes in does not move the button that sends the reply', async ({ browser }) => {
+  const page = await as(browser, 'support', { viewport: { width: 1280, height: 900 } });
+  const contact = await conversation(page, 'Store 14', '+16465550162', 'Do you deliver?');
+  await fromHandset({ ...contact, text: 'On Sunday, too?' });
+  await expect(page.getByText('On Sunday, too?')).toBeVisible();
+  const send = page.getByRole('button', { name: 'Send', exact: true });
+  await send.hover();
+  const before = await send.boundingBox();
+  // As long as the list of few messages was high.
+  await fromHandset({ ...contact, text: Array.from({ length: 16 }, (_, n) => `Thing no. ${n + 1}`).join('\n') });
+  await expect(page.getByText('Thing no. 16')).toBeVisible();
+  expect(await send.boundingBox()).toEqual(before);
+});
+
+test('what needs somebody moves nothing on Home that the pointer is on', async ({ browser }) => {
+  const page = await as(browser, 'administrator', { viewport: { width: 1280, height: 900 } });
+  await page.goto('/');
+  await ready(page);
+  const month = page.getByRole('link', { name: 'Month' });
+  await month.hover();
+  const before = await month.boundingBox();
+  await fromHandset({ from: '+12025550177', to: '+14155550187', text: 'Does anybody read this?' });
+  await expect(page.locator('.waiting')).toContainText(/changes? waits?/);
+  // Whatever was asked for has been answered by then.
+  await page.waitForTimeout(1_500);
+  expect(await month.boundingBox()).toEqual(before);
+  await page.mouse.move(5, 5);
+  await expect(page.locator('.waiting')).toBeEmpty();
+  await expect(page.locator('[data-need="Messages to unknown lines"]')).toBeVisible();
 });
 
 test('what waits is said clear of the bar with what can be done to chosen rows', async ({ browser }) => {
@@ -290,6 +381,26 @@ test('times are in the reader’s zone, and a copied one is exact', async ({ bro
   await accessible(page);
   await page.goto(line);
   await expect(time).toHaveText(`${exact.slice(0, 10)} ${exact.slice(11, 16)} UTC`);
+});
+
+test('a run that is searched for says when it was asked for in the reader’s zone, in the palette and on the page', async ({ browser }) => {
+  const page = await as(browser, 'administrator', { timezoneId: 'America/New_York' });
+  await page.goto(await lineNamed(page, 'News'));
+  await page.getByRole('link', { name: 'Transfer this line…' }).click();
+  await ready(page);
+  await page.getByLabel('To account').selectOption({ label: 'Lakeside Dental' });
+  await page.getByRole('button', { name: 'See what it would do' }).click();
+  await expect(page).toHaveURL(/\/utilities\/runs\//);
+  const run = new URL(page.url()).pathname;
+  const moment = /· \d{4}-\d\d-\d\d \d\d:\d\d E[SD]T$/;
+  await page.keyboard.press('ControlOrMeta+k');
+  await page.getByRole('combobox', { name: 'Search everywhere' }).fill('Lakeside');
+  await expect(page.locator(`[role=option][href="${run}"]`)).toHaveText(moment);
+  await page.goto('/search');
+  await ready(page);
+  await page.getByRole('searchbox', { name: 'Search everywhere' }).fill('Lakeside');
+  await page.getByRole('button', { name: 'Search' }).click();
+  await expect(page.getByRole('main').getByRole('listitem').filter({ has: page.locator(`[href="${run}"]`) })).toHaveText(moment);
 });
 
 test('a copied phone number is one as machines take it, and a masked one stays masked', async ({ browser }) => {

@@ -220,6 +220,21 @@ pub(crate) async fn lacking(db: &Db, account: AccountId, of: IntegrationType) ->
     Ok(found.filter(|account| account.allows(of).is_err()).map(|account| lacks(&account.name, of)))
 }
 
+/// On PostgreSQL the row is share-locked, so that the account does not lose a product meanwhile.
+const PRODUCTS: Sql = Sql {
+    sqlite: "select name, closed_at is not null as is_closed, sends_blasts, has_conversations from account where id = $1",
+    postgres: "select name, closed_at is not null as is_closed, sends_blasts, has_conversations from account where id = $1 for share",
+};
+
+/// The same, until the caller's transaction ends. It comes before any of its lines is locked.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn lacking_now(tx: &mut Tx, account: AccountId, of: IntegrationType) -> Result<Option<String>> {
+    let found: Option<Standing> = tx.opt(PRODUCTS, [account]).await?;
+    Ok(found.filter(|account| account.allows(of).is_err()).map(|account| lacks(&account.name, of)))
+}
+
 /// How the account stands, until the transaction ends. It comes before any of its lines is locked.
 ///
 /// # Errors

@@ -246,15 +246,7 @@ pub(crate) async fn edit_one_responder(
     let (keyword, reply) = said(keyword, &with_plain_breaks(reply))?;
     let (was_keyword, was_reply) = (was.0.to_owned(), with_plain_breaks(was.1));
     let account = within_scope(tx, permit, line).await?;
-    let found: Option<(String, String)> =
-        tx.opt("update responder set reply = reply where line_id = $1 and id = $2 returning keyword, reply", (line, id)).await?;
-    match found {
-        None => return Err(Problem::not_found("This responder is gone already.")),
-        Some((keyword, reply)) if keyword != was_keyword || with_plain_breaks(&reply) != was_reply => {
-            return Err(Problem::conflict("Somebody else has just changed this responder. Look again, then decide."));
-        }
-        Some(_) => {}
-    }
+    take(tx, (line, id), (&was_keyword, &was_reply)).await?;
     let edited = tx
         .run("update responder set keyword = $3, reply = $4 where line_id = $1 and id = $2", (line, id, keyword.clone(), reply.clone()))
         .await;
@@ -270,27 +262,37 @@ pub(crate) async fn edit_one_responder(
     Ok(Step::EditResponder { line, id, is: (keyword, reply), was: (was_keyword, was_reply) })
 }
 
+/// Takes the row's lock, if it says what was seen; says what is stored.
+async fn take(tx: &mut Tx, (line, id): (LineId, ResponderId), was: (&str, &str)) -> Result<(String, String), Problem> {
+    let found: Option<(String, String)> =
+        tx.opt("update responder set reply = reply where line_id = $1 and id = $2 returning keyword, reply", (line, id)).await?;
+    let (keyword, reply) = found.ok_or_else(|| Problem::not_found("This responder is gone already."))?;
+    if keyword != was.0 || with_plain_breaks(&reply) != with_plain_breaks(was.1) {
+        return Err(Problem::conflict("Somebody else has just changed this responder. Look again, then decide."));
+    }
+    Ok((keyword, reply))
+}
+
 /// A browser sends each line break of a form as two signs.
 fn with_plain_breaks(text: &str) -> String {
     text.replace("\r\n", "\n")
 }
 
-/// Removes an automatic reply.
+/// Removes an automatic reply that was seen as `was`: its word and its reply.
 ///
 /// # Errors
-/// `NotFound` when it is not there or outside the permit's scope.
+/// `NotFound` when it is not there or outside the permit's scope, `Conflict` when somebody else was first.
 pub async fn remove_responder(
     db: &Db,
     now: &Now,
     permit: &Permit<may::ManageDirectory>,
-    line: LineId,
-    id: ResponderId,
+    (line, id): (LineId, ResponderId),
+    was: (&str, &str),
 ) -> Result<(), Problem> {
     db.work(async |tx| {
         let account = within_scope(tx, permit, line).await?;
-        let was: Option<(String, String)> =
-            tx.opt("delete from responder where line_id = $1 and id = $2 returning keyword, reply", (line, id)).await?;
-        let Some((keyword, reply)) = was else { return Err(Problem::not_found("This responder is gone already.")) };
+        let (keyword, reply) = take(tx, (line, id), was).await?;
+        tx.run("delete from responder where line_id = $1 and id = $2", (line, id)).await?;
         tx.tell(Change::Line { account_id: account, line_id: line });
         let entry = Entry {
             action: "line.remove_responder",

@@ -81,13 +81,18 @@ impl NewConnection {
                 return Err(Problem::invalid(field, "Fill this in; you find it in RingCentral's developer console."));
             }
         }
-        for (field, value) in [("posts_per_minute", self.posts_per_minute), ("posts_per_day", self.posts_per_day)] {
-            if value.is_some_and(|most| most < 1) {
-                return Err(Problem::invalid(field, "Write a number of at least 1."));
-            }
-        }
-        Ok(())
+        check_limits(self.posts_per_minute, self.posts_per_day)
     }
+}
+
+/// Refuses limits that let nothing through.
+pub(super) fn check_limits(posts_per_minute: Option<i64>, posts_per_day: Option<i64>) -> Result<(), Problem> {
+    for (field, value) in [("posts_per_minute", posts_per_minute), ("posts_per_day", posts_per_day)] {
+        if value.is_some_and(|most| most < 1) {
+            return Err(Problem::invalid(field, "Write a number of at least 1."));
+        }
+    }
+    Ok(())
 }
 
 /// Connects an account. Its secrets are sealed before they are written.

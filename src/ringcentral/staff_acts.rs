@@ -1,10 +1,10 @@
-//! What staff do about connections: pause, resume, test, give new secrets, remove. Each act is audited; secrets are written, never
-//! shown.
+//! What staff do about connections: pause, resume, test, change the limits, give new secrets, remove. Each act is audited; secrets are
+//! written, never shown.
 
 use super::answer::Outcome;
 use super::budget::{Call, Group, Leave, ask_leave};
 use super::client::{Client, Request};
-use super::connection::{CLIENT_SECRET, Connection, JWT, find};
+use super::connection::{CLIENT_SECRET, Connection, JWT, check_limits, find};
 use super::subscription;
 use super::view::{KEEPS, no_such_connection, stays_because};
 use crate::clock::Now;
@@ -107,6 +107,32 @@ pub(crate) async fn account_reopened(tx: &mut Tx, account: AccountId, closed_at:
         tx.tell(Change::LaneDue);
     }
     Ok(resumed.is_some())
+}
+
+/// Changes how many posts a connection may make in any 60 seconds and in a day; `None` for no limit. Every worker goes by them from its
+/// next look at a lane, and what waits for the limits of before is due at once. The address stays: another one is another connection.
+///
+/// # Errors
+/// `Invalid` for a limit that lets nothing through; otherwise as [`pause`].
+pub async fn edit_limits(
+    db: &Db,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    (id, version): (ConnectionId, i64),
+    (posts_per_minute, posts_per_day): (Option<i64>, Option<i64>),
+) -> Result<(), Problem> {
+    check_limits(posts_per_minute, posts_per_day)?;
+    let said = |posts_per_minute: Option<i64>, posts_per_day: Option<i64>| serde_json::json!({ "posts_per_minute": posts_per_minute, "posts_per_day": posts_per_day });
+    db.work(async |tx| {
+        let account = changes(tx, permit, id, version).await?;
+        let was: (Option<i64>, Option<i64>) = tx.one("select posts_per_minute, posts_per_day from connection where id = $1", [id]).await?;
+        tx.run("update connection set posts_per_minute = $2, posts_per_day = $3 where id = $1", (id, posts_per_minute, posts_per_day))
+            .await?;
+        crate::sync::limits_changed(tx, now.at(), account).await?;
+        let entry = entry("connection.limits", account, id).change(said(was.0, was.1), said(posts_per_minute, posts_per_day));
+        Ok(record(tx, now, permit.actor(), entry).await?)
+    })
+    .await
 }
 
 /// Gives a connection a new application and credential; the token of the old ones is dropped.

@@ -97,10 +97,7 @@ pub async fn compare(
     let head = head(db, permit, line, id).await?;
     let (connection, chat) = chat_of(db, &head).await?;
     if let Leave::Wait { until } = ringcentral::ask_leave(db, now, &connection, Call::Unhurried(Group::Medium)).await? {
-        return Err(Problem::too_many(format!(
-            "The connection has no call to spare: it is paused, or deliveries need them. Try again after {} UTC.",
-            until.minute()
-        )));
+        return Err(Problem::too_many_until("The connection has no call to spare: it is paused, or deliveries need them.", until));
     }
     let (posts, goes_on) = match client.newest_posts(&connection, &chat, POSTS, CALL).await {
         Outcome::Accepted(found) => found,

@@ -185,8 +185,8 @@ pub async fn skip(db: &Db, now: &Now, permit: &Permit<may::ManageSync>, line: Li
     .await
 }
 
-/// Restores a skipped or failed message: one that never had a place is held again for the next reply; one that had is queued
-/// at the end of its lane.
+/// Restores a skipped or failed message: one that never had a place is held again for the next reply, however old it is; one that had is
+/// queued at the end of its lane.
 ///
 /// # Errors
 /// `NotFound` outside the permit's scope, `Conflict` when it is neither skipped nor failed or was never sent, `Invalid` when the line is not

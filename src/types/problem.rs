@@ -6,6 +6,7 @@
 //! `Internal` our fault; the cause is in the log under the reference · `Unproven` the person may, but has to prove again
 //! that it is them.
 
+use crate::types::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// An error in words, with the HTTP status it is answered with.
@@ -45,10 +46,13 @@ pub enum Problem {
         text: String,
     },
     /// 429: too many tries.
-    #[error("{text}")]
+    #[error("{text}{}", .until.map(again_after).unwrap_or_default())]
     TooMany {
         /// What to do.
         text: String,
+        /// When to try again, if that is a moment: a screen says it in the reader's zone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// 503: something outside does not answer.
     #[error("{text}")]
@@ -62,6 +66,10 @@ pub enum Problem {
         /// Finds the log line.
         reference: String,
     },
+}
+
+fn again_after(until: Timestamp) -> String {
+    format!(" Try again after {} UTC.", until.minute())
 }
 
 impl Problem {
@@ -83,7 +91,11 @@ impl Problem {
     }
     /// 429 with what to do.
     pub fn too_many(text: impl Into<String>) -> Self {
-        Self::TooMany { text: text.into() }
+        Self::TooMany { text: text.into(), until: None }
+    }
+    /// 429 with what is the matter until a moment.
+    pub fn too_many_until(text: impl Into<String>, until: Timestamp) -> Self {
+        Self::TooMany { text: text.into(), until: Some(until) }
     }
     /// 503 with what does not answer.
     pub fn unavailable(text: impl Into<String>) -> Self {

@@ -2,6 +2,7 @@
 
 use super::acts::Acts;
 use super::graphs::{graphs, verdict};
+use super::limits::Limits;
 use super::stalled::stalled;
 use super::state::{hearing, of_limit, plain, sentence};
 use super::{StateBadge, Whole, connection_of_path, lasted, no_such_connection, read_connection, state_sentence};
@@ -54,6 +55,7 @@ pub fn ConnectionPage() -> impl IntoView {
 fn Page(id: ConnectionId, followed: Followed<Whole>, me: Me) -> impl IntoView {
     let acts = Acts::new(id, followed);
     let (may, sees_audit) = (me.may(Permission::ManageDirectory), me.may(Permission::SeeAudit));
+    let limits = may.then(|| Limits::new(id, followed));
     let (account, account_id) = followed.now.with_untracked(|whole| (whole.detail.row.account.clone(), whole.detail.row.account_id));
     let state = move || followed.now.with(|whole| view! { <StateBadge of=whole.detail.row.state.clone() /> });
     view! {
@@ -70,11 +72,11 @@ fn Page(id: ConnectionId, followed: Followed<Whole>, me: Me) -> impl IntoView {
         </div>
         {acts.outcome()}
         // Painted as a whole each time: the nodes stay, and with them what is open or has the focus.
-        {move || followed.now.with(|whole| painted(whole, may.then_some(acts), sees_audit))}
+        {move || followed.now.with(|whole| painted(whole, may.then_some(acts), limits, sees_audit))}
     }
 }
 
-fn painted(whole: &Whole, acts: Option<Acts>, sees_audit: bool) -> impl IntoView + use<> {
+fn painted(whole: &Whole, acts: Option<Acts>, limits: Option<Limits>, sees_audit: bool) -> impl IntoView + use<> {
     let (tone, says) = verdict(&whole.detail, &whole.deliveries);
     let alert = match tone {
         Tone::Bad => "alert alert-error alert-soft mb-4 items-start py-2.5 text-sm",
@@ -92,7 +94,7 @@ fn painted(whole: &Whole, acts: Option<Acts>, sees_audit: bool) -> impl IntoView
                 {lines(&whole.detail)}
             </div>
             <div class="flex min-w-0 flex-col gap-4">
-                {budgets(&whole.detail)}
+                {budgets(&whole.detail, limits)}
                 {people(&whole.detail, acts)}
             </div>
             <div class="flex min-w-0 flex-col gap-4 lg:col-span-2">
@@ -168,8 +170,8 @@ fn lag(whole: &Whole) -> String {
     }
 }
 
-/// What is left of each rate group's budget.
-fn budgets(detail: &ConnectionDetail) -> impl IntoView + use<> {
+/// What is left of each rate group's budget, and the form that changes what is ours to choose of it.
+fn budgets(detail: &ConnectionDetail, limits: Option<Limits>) -> impl IntoView + use<> {
     let row = |budget: &RateBudget| {
         let left = budget.allowed.map_or(0, |allowed| (allowed - budget.used).max(0));
         let parked = budget.parked_until.map(|until| {
@@ -199,6 +201,7 @@ fn budgets(detail: &ConnectionDetail) -> impl IntoView + use<> {
             <Table label="Budget by group" head=&["Calls", "Left"]>
                 {rows}
             </Table>
+            {limits.map(Limits::fold)}
         </section>
     }
 }

@@ -12,6 +12,7 @@ use switchyard::types::{AccountId, Permission, Problem};
 
 #[cfg(feature = "ssr")]
 use {
+    super::limits::limit,
     crate::context::{permit, services},
     switchyard::ringcentral::{self, NewConnection},
     switchyard::staff::may,
@@ -41,15 +42,6 @@ pub async fn add_connection(
     let id = ringcentral::connect(&services.db, &services.now, &services.keys, &permit, account, new).await?;
     leptos_axum::redirect(&format!("/connections/{id}?done=added"));
     Ok(())
-}
-
-/// A limit as it was typed; nothing is none.
-#[cfg(feature = "ssr")]
-fn limit(field: &str, text: &str) -> Result<Option<i64>, Problem> {
-    match text.trim().replace(',', "").as_str() {
-        "" => Ok(None),
-        number => number.parse().map(Some).map_err(|_| Problem::invalid(field, "Write a number, or nothing for no limit.")),
-    }
 }
 
 /// The form that connects an account.
@@ -118,17 +110,7 @@ fn Form(choosing: Choosing, first: Offered) -> impl IntoView {
                     </fieldset>
                     <fieldset class="flex flex-col gap-4 border-t border-base-300 pt-4">
                         <legend class="sr-only">"Limits"</legend>
-                        <div class="grid gap-4 sm:grid-cols-2">
-                            <Field
-                                label="Posts a minute" name="posts_per_minute" inputmode="numeric" value="40" optional=true
-                                help="RingCentral allows 40." error=field_error(fault, "posts_per_minute")
-                            />
-                            <Field
-                                label="Posts a day" name="posts_per_day" inputmode="numeric" value="2500" optional=true
-                                help="RingCentral allows 2,500." error=field_error(fault, "posts_per_day")
-                            />
-                        </div>
-                        <p class="muted text-xs">"Choose less where other programs use the same app. Empty means no limit, as in a sandbox."</p>
+                        {super::limits::fields(fault, ["40", "2500"].map(str::to_owned))}
                     </fieldset>
                     <div class="flex gap-2">
                         <Button look=Look::Main pending=waits(action)>
@@ -142,17 +124,5 @@ fn Form(choosing: Choosing, first: Offered) -> impl IntoView {
                 <input type="hidden" name="account" value=choosing.now() />
             </form>
         </div>
-    }
-}
-
-#[cfg(all(test, feature = "ssr"))]
-mod tests {
-    use super::limit;
-
-    #[test]
-    fn a_limit_is_a_number_or_nothing() {
-        assert_eq!(limit("f", " 2,500 ").expect("a number"), Some(2_500));
-        assert_eq!(limit("f", " ").expect("nothing"), None);
-        assert!(limit("f", "many").is_err());
     }
 }

@@ -7,6 +7,9 @@ const KINDS = [...TYPED, 'checkbox', 'radio', 'select-one', 'select-multiple'];
 const SECRET = /^(typed|confirm|code|token)$|secret|password|jwt/;
 /** Hidden fields that say which state of a thing was seen, and not which thing it is. */
 const SEEN = /^(version|versions\[\]|seen|was_.*)$/;
+/** A hidden field that makes a form one that is sent once: it is new with each page and says nothing of the thing. A draft has it from
+ * the page that it was written on: what was sent, and whose answer was lost, is not sent again. */
+const ONCE = /^token$/;
 const known = new WeakSet();
 const touched = new WeakSet();
 const shown = new WeakMap();
@@ -17,6 +20,7 @@ const who = () => document.querySelector('[data-who]')?.dataset.who;
 const formsHere = () => [...document.querySelectorAll('main form[method="post"]')].filter((form) => !form.closest('.confirm, [role="search"]'));
 const hidden = (form) => [...form.elements].filter((field) => field.type === 'hidden' && field.name);
 const seen = (form) => hidden(form).filter(({ name }) => SEEN.test(name)).map(({ value }) => value).join();
+const once = (form) => hidden(form).filter(({ name }) => ONCE.test(name));
 
 const isSecret = ({ name, autocomplete }) => SECRET.test(name) || /password|one-time/.test(autocomplete);
 
@@ -30,7 +34,7 @@ function fieldsOf(form) {
 /** The form's key in the store: its page, where it is sent, and what of. */
 function keyOf(form) {
   const plain = (one) => {
-    const of = hidden(one).filter(({ name }) => !SEEN.test(name));
+    const of = hidden(one).filter(({ name }) => !SEEN.test(name) && !ONCE.test(name));
     return [location.pathname, one.getAttribute('action'), ...of.map(({ name, value }) => `${name}=${value}`)].join(' ');
   };
   const own = plain(form);
@@ -84,7 +88,10 @@ function save(form) {
   }
   try {
     if (Object.keys(fields).length === 0) sessionStorage.removeItem(key);
-    else sessionStorage.setItem(key, JSON.stringify({ who: who(), at: Date.now(), seen: seen(form), fields }));
+    else {
+      const draft = { who: who(), at: Date.now(), seen: seen(form), once: once(form).map(({ value }) => value), fields };
+      sessionStorage.setItem(key, JSON.stringify(draft));
+    }
   } catch {
     // A browser that keeps nothing, or is full: there is no draft, and nothing else is missing.
   }
@@ -101,8 +108,27 @@ function arrived(form) {
   for (const field of fieldsOf(form)) touched.delete(field);
 }
 
+const kept = () => Object.keys(sessionStorage).filter((key) => key.startsWith(STORE));
+
 function forgetAll() {
-  for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith(STORE))) sessionStorage.removeItem(key);
+  for (const key of kept()) sessionStorage.removeItem(key);
+}
+
+/** Drafts whose day is over go, of whichever page they are: most pages are not come back to. */
+function sweep() {
+  try {
+    for (const key of kept()) if (isOver(sessionStorage.getItem(key))) sessionStorage.removeItem(key);
+  } catch {
+    // A browser that keeps nothing.
+  }
+}
+
+function isOver(text) {
+  try {
+    return !(Date.now() - JSON.parse(text).at < LONGEST);
+  } catch {
+    return true;
+  }
 }
 
 function button(words, does) {
@@ -135,6 +161,9 @@ function tell(form, key, words, ...ways) {
 }
 
 function put(form, key, fields, draft) {
+  once(form).forEach((field, n) => {
+    field.value = draft.once?.[n] ?? field.value;
+  });
   const differ = fields.filter((field) => JSON.stringify(draft.fields[nameOf(form, field)]) !== JSON.stringify(valueOf(field)));
   if (differ.length === 0) return;
   const before = tell(form, key, 'Draft restored.');
@@ -184,6 +213,7 @@ function submitted(event) {
   }
 }
 
+sweep();
 addEventListener('input', typed);
 addEventListener('change', typed);
 addEventListener('submit', submitted);

@@ -102,7 +102,7 @@ fn to_decide(counted: Counted<ApprovalRow>) -> Option<Card> {
     card(counted, true, ["For you to decide", says], ("/approvals", "All approvals"), |row| Item {
         href: match row.run {
             Some(run) => format!("/utilities/runs/{run}"),
-            None => "/approvals".to_owned(),
+            None => format!("/approvals?approval={}", row.id),
         },
         title: row.summary,
         detail: joined([&format!("asked by {}", row.asked_by.1), &row.note]),

@@ -32,7 +32,8 @@ pub fn graphs(drawn: &Activity, held: &[(Age, i64)]) -> impl IntoView + use<> {
     let now = grouped(held.iter().map(|(_, count)| count).sum());
     let backlog = graph(drawn, format!("{now} now; they wait for their contacts to write."), [("held", Ink::Waiting, &drawn.held)].into());
     view! {
-        <section class="panel">
+        // It stands below what needs somebody, which is more and less.
+        <section class="panel" data-moves="">
             <header class="flex flex-wrap items-end justify-between gap-x-6 border-b border-base-300 px-4 pt-3">
                 <div class="pb-3">
                     <h2 class="font-semibold">"How it goes"</h2>

@@ -41,12 +41,13 @@ pub async fn edit_responder(
     Ok(directory::people::edit_responder(&services.db, &services.now, &permit, which, was, &keyword, &reply).await?)
 }
 
-/// Removes an automatic reply.
+/// Removes an automatic reply that was seen with this word and this reply.
 #[server(prefix = "/fn", output = Reply, endpoint = "lines/responders/remove")]
-pub async fn remove_responder(line: LineId, responder: ResponderId) -> Result<(), Fault> {
+pub async fn remove_responder(line: LineId, responder: ResponderId, was_keyword: String, was_reply: String) -> Result<(), Fault> {
     let permit = permit::<may::ManageDirectory>().await?;
     let services = services()?;
-    Ok(directory::people::remove_responder(&services.db, &services.now, &permit, line, responder).await?)
+    let (was, which) = ((was_keyword.as_str(), was_reply.as_str()), (line, responder));
+    Ok(directory::people::remove_responder(&services.db, &services.now, &permit, which, was).await?)
 }
 
 /// What a word may be.
@@ -79,6 +80,7 @@ pub fn Responders(
         .map(|responder| {
             let keyword = responder.keyword.clone();
             let control = may.then(|| {
+                let (was_keyword, was_reply) = (responder.keyword.clone(), responder.reply.clone());
                 view! {
                     {edit_fold(id, &responder, changes)}
                     <ConfirmFold label="Remove" of=format!("the responder {keyword}")>
@@ -86,6 +88,8 @@ pub fn Responders(
                         <SendForm action=remove>
                             <input type="hidden" name="line" value=id.to_string() />
                             <input type="hidden" name="responder" value=responder.id.to_string() />
+                            <input type="hidden" name="was_keyword" value=was_keyword />
+                            <input type="hidden" name="was_reply" value=was_reply />
                             <Button look=Look::Danger pending=waits(remove)>
                                 "Remove the responder"
                             </Button>

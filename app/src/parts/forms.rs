@@ -1,13 +1,15 @@
 //! Buttons, fields, confirmations: what one acts with.
 
+use super::shown::MOMENT;
 use super::{Example, Names};
 use crate::fault::Fault;
+use crate::lines::{AccountChoice, Choosing, Offered};
 use crate::ui::{
     Button, ButtonLink, Check, Choice, ConfirmFold, CopyText, CsvLink, Dialog, EditFold, Field, FilterBar, FormFault, Look, MomentField,
-    Search, Select, Sending, TextArea, UploadForm, fault_of, query_field, toast, waits,
+    Search, Select, Sending, TextArea, UploadForm, fault_of, look_again, query_field, toast, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::Problem;
+use switchyard::types::{AccountId, AccountRow, Problem};
 
 const LOOKS: [(Look, &str); 4] =
     [(Look::Main, "The one thing"), (Look::Plain, "One of several"), (Look::Quiet, "In a row"), (Look::Danger, "No way back")];
@@ -44,6 +46,7 @@ pub fn forms(names: Names) -> Vec<Example> {
     let faults = view! {
         <FormFault fault=fault(Problem::Conflict { text: "Somebody changed this line meanwhile. Look at it again.".to_owned() }) />
         <FormFault fault=fault(Problem::Unproven) />
+        <FormFault fault=fault(Problem::too_many_until("The connection has no call to spare.", MOMENT)) />
     };
     let folds = view! {
         <div class="flex flex-wrap gap-6">
@@ -113,4 +116,31 @@ pub fn forms(names: Names) -> Vec<Example> {
             view! { <CopyText label="The link" text="https://console.example.com/invitation?token=example".to_owned() /> }.into_any(),
         ),
     ]
+}
+
+/// What is found for a form, and what is found to have changed beside it.
+pub fn finding(names: Names) -> Vec<Example> {
+    let account = |n: u128, name: &str| AccountRow {
+        id: AccountId(uuid::Uuid::from_u128(n)),
+        name: name.to_owned(),
+        sends_blasts: true,
+        has_conversations: true,
+        lines: 0,
+        connected: false,
+        closed_at: None,
+    };
+    let rows = vec![account(1, "Lakeside Dental"), account(2, "Northwind Outfitters")];
+    let first = Offered { rows, is_part: true, kept: None };
+    let choice = view! {
+        <div class="flex min-w-0 flex-col gap-1">
+            <label for=names.account class="font-medium">
+                "Account"
+            </label>
+            <AccountChoice choosing=Choosing::of(names.account, true) first=first name=names.account none="Choose an account…" />
+        </div>
+    };
+    let late = Problem::conflict("Somebody changed this line meanwhile. Look at it again.");
+    let action = Sending::to_path("/ui").answered(Err(Fault(late)));
+    let again = view! { <div class="flex">{look_again(action, RwSignal::new(0))}</div> };
+    vec![("AccountChoice: more than are offered", choice.into_any()), ("After a conflict", again.into_any())]
 }

@@ -6,8 +6,9 @@ use crate::fault::Fault;
 use crate::lines::consent_badge;
 use crate::sync::{SyncBadge, SyncReason};
 use crate::ui::{
-    Badge, ButtonLink, Cell, Chart, Empty, FaultView, Graph, Help, Icon, Ink, Loading, Notice, Number, Pager, Panel, Progress, RowLink,
-    Series, Shape, Share, Stat, Table, Tabs, Time, Tone, TypeBadge, contact_number, icon, masked_note,
+    Badge, ButtonLink, Cell, Chart, Effects, Empty, FaultView, Graph, Help, Icon, Ink, Loading, Notice, Number, Pager, Panel, Progress,
+    RowLink, Series, Shape, Share, Stat, Table, Tabs, Time, Tone, TypeBadge, closed_badge, closed_fact, contact_number, icon, masked_note,
+    no_account,
 };
 use crate::utilities::RunBadge;
 use leptos::prelude::*;
@@ -73,6 +74,11 @@ pub fn marks() -> Vec<Example> {
     ];
     let connections = connections.map(|of| view! { <StateBadge of=of /> }).collect_view();
     let runs = RunState::ALL.iter().map(|of| view! { <RunBadge of=*of /> }).collect_view();
+    let closed = view! {
+        <div class="flex flex-wrap items-center gap-3">
+            {closed_badge(true)} <dl class="facts facts-narrow">{closed_fact(Some(MOMENT))}</dl>
+        </div>
+    };
     let consents = [None, Some(ConsentState::Unknown), Some(ConsentState::OptedIn), Some(ConsentState::OptedOut)].map(consent_badge);
     vec![
         ("Badge", row(badges.into_any())),
@@ -81,6 +87,7 @@ pub fn marks() -> Vec<Example> {
         ("StateBadge of a connection", row(connections.into_any())),
         ("RunBadge", row(runs.into_any())),
         ("Consent", row(consents.collect_view().into_any())),
+        ("What is closed: its badge, its fact", closed.into_any()),
         ("Icon", row(ICONS.map(icon).collect_view().into_any())),
         ("Number, a masked one, Time", row(values.into_any())),
         ("The word above what is masked", masked_note(true).into_any()),
@@ -137,6 +144,8 @@ pub fn tables() -> Vec<Example> {
             <Empty title="No lines yet">"Add the first line to an account to see it here."</Empty>
         </div>
     };
+    let accounts = view! { {no_account("A line belongs to an account.", true)} {no_account("A line belongs to an account.", false)} };
+    let effects = ["What comes in is still recorded.", "Nothing is posted into RingCentral."].map(str::to_owned).to_vec();
     let progress = view! {
         <Progress label="Messages" done=Signal::stored(0) of=Signal::stored(520) />
         <Progress label="Messages" done=Signal::stored(260) of=Signal::stored(520) />
@@ -147,6 +156,8 @@ pub fn tables() -> Vec<Example> {
         ("Table", table.into_any()),
         ("Pager", pager.into_any()),
         ("Empty", empty.into_any()),
+        ("No account yet: who may add one, who may not", accounts.into_any()),
+        ("Effects", view! { <Effects title="What will happen" each=effects /> }.into_any()),
         ("Help", view! { <Help question="What does held mean?">"RingCentral does not know of it yet."</Help> }.into_any()),
         ("Loading", view! { <Loading /> }.into_any()),
         ("Progress: begun, half, done", progress.into_any()),

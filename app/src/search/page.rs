@@ -2,7 +2,7 @@
 
 use super::panel::{NOTHING, number_form};
 use super::ways::{SIGN_OUT, ways};
-use super::{Group, KeepSearch, Kept, kept_search};
+use super::{Group, KeepSearch, Kept, kept_search, told_apart};
 use crate::find::there_are_more;
 use crate::frame::{Me, use_me};
 use crate::ui::{
@@ -107,7 +107,7 @@ fn panel(group: Group) -> impl IntoView {
                     <a href=hit.href data-row-link="" class="font-medium text-primary after:absolute after:inset-0">
                         {hit.title}
                     </a>
-                    {(!hit.detail.is_empty()).then(|| view! { <span class="muted block text-xs">{hit.detail}</span> })}
+                    {(!hit.detail.is_empty()).then(|| view! { <span class="muted block text-xs">{told_apart(hit.detail, hit.at)}</span> })}
                 </li>
             }
         })

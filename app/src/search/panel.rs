@@ -3,7 +3,7 @@
 //! The rule: an answer that is older than what is typed is never shown, and the field keeps the focus.
 
 use super::ways::{SIGN_OUT, ways};
-use super::{Group, Hits, KeepSearch, Kind, search_everywhere};
+use super::{Group, Hit, Hits, KeepSearch, Kind, search_everywhere, told_apart};
 use crate::fault::Fault;
 use crate::frame::palette::Palette;
 use crate::frame::{Me, SignOut, use_me};
@@ -244,10 +244,10 @@ pub fn Panel() -> impl IntoView {
                     .get()
                     .then(|| {
                         let at = count.get() - 1;
+                        let (title, detail) = ("All results".to_owned(), "On a page of their own".to_owned());
+                        let all = Hit { href: ALL.to_owned(), title, detail, at: None };
                         view! {
-                            <div role="group" aria-label="More">
-                                {option(at, Kind::Way, ALL.to_owned(), "All results".to_owned(), "On a page of their own".to_owned(), chosen)}
-                            </div>
+                            <div role="group" aria-label="More">{option(at, Kind::Way, all, chosen)}</div>
                         }
                     })
             }}
@@ -321,7 +321,7 @@ fn rows(groups: &[Group], chosen: RwSignal<usize>) -> impl IntoView + use<> {
                 .iter()
                 .map(|hit| {
                     at += 1;
-                    option(at - 1, kind, hit.href.clone(), hit.title.clone(), hit.detail.clone(), chosen)
+                    option(at - 1, kind, hit.clone(), chosen)
                 })
                 .collect_view();
             view! {
@@ -334,10 +334,10 @@ fn rows(groups: &[Group], chosen: RwSignal<usize>) -> impl IntoView + use<> {
         .collect_view()
 }
 
-fn option(at: usize, kind: Kind, href: String, title: String, detail: String, chosen: RwSignal<usize>) -> impl IntoView {
+fn option(at: usize, kind: Kind, hit: Hit, chosen: RwSignal<usize>) -> impl IntoView {
     view! {
         <a
-            role="option" id=format!("palette-{at}") href=href tabindex="-1" class="palette-row"
+            role="option" id=format!("palette-{at}") href=hit.href tabindex="-1" class="palette-row"
             aria-selected=move || (chosen.get() == at).to_string() on:mousemove=move |_| {
                 if chosen.get_untracked() != at {
                     chosen.set(at);
@@ -345,8 +345,8 @@ fn option(at: usize, kind: Kind, href: String, title: String, detail: String, ch
             }
         >
             <span class="muted">{icon(kind.icon())}</span>
-            <span class="truncate font-medium">{title}</span>
-            <span class="muted truncate text-xs">{detail}</span>
+            <span class="truncate font-medium">{hit.title}</span>
+            <span class="muted truncate text-xs">{told_apart(hit.detail, hit.at)}</span>
         </a>
     }
 }

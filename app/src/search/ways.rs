@@ -67,8 +67,12 @@ pub fn ways(me: &Me, text: &str, most: usize) -> Group {
         typed.iter().all(|typed| all.split_whitespace().any(|word| word.starts_with(typed)))
     };
     let found = WAYS.iter().filter(|(_, title, words, needs)| is_open(needs) && fits(title, words));
-    let hit =
-        |(href, title, ..): &(&str, &str, &str, Needs)| Hit { href: (*href).to_owned(), title: (*title).to_owned(), detail: String::new() };
+    let hit = |(href, title, ..): &(&str, &str, &str, Needs)| Hit {
+        href: (*href).to_owned(),
+        title: (*title).to_owned(),
+        detail: String::new(),
+        at: None,
+    };
     Group { kind: Kind::Way, hits: found.take(most).map(hit).collect(), is_cut: false }
 }
 

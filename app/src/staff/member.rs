@@ -15,7 +15,7 @@ use switchyard::types::{Outcome, Permission, Problem, RoleId, RoleRow, SessionRo
 #[cfg(feature = "ssr")]
 use {
     super::handed_out,
-    crate::approvals::WAITS,
+    crate::approvals::where_it_waits,
     crate::context::{is_plain_form, member, permit, proof, services},
     switchyard::staff::{self, Reset, may},
 };
@@ -55,8 +55,8 @@ pub async fn reset_member(
     let (services, member, proof) = (services()?, member().await?, proof().await?);
     match staff::reset(&services.db, &services.now, &member, proof, id, lost_second_factor, &note).await? {
         Reset::Made(invited) => Ok(Some(handed_out(&services, &invited))),
-        Reset::Waits(_) => {
-            leptos_axum::redirect(WAITS);
+        Reset::Waits(id) => {
+            leptos_axum::redirect(&where_it_waits(id));
             Ok(None)
         }
     }
@@ -68,8 +68,8 @@ pub async fn give_role(id: StaffId, role: RoleId, #[server(default)] note: Strin
     let _permit = permit::<may::ManageStaff>().await?;
     let (services, member, proof) = (services()?, member().await?, proof().await?);
     let outcome = staff::give_role(&services.db, &services.now, &member, proof, id, role, &note).await?;
-    if let (Outcome::Waits(_), true) = (outcome, is_plain_form()) {
-        leptos_axum::redirect(WAITS);
+    if let (Outcome::Waits(id), true) = (outcome, is_plain_form()) {
+        leptos_axum::redirect(&where_it_waits(id));
     }
     Ok(outcome)
 }

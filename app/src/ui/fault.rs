@@ -1,12 +1,12 @@
 //! Errors on screen: what happened and what to do, announced to a screen reader.
 
-use super::{ButtonLink, Icon, Look, Sending, fault_of, icon, waits};
+use super::{ButtonLink, Icon, Look, Sending, Time, fault_of, icon, waits};
 use crate::Fault;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
-use switchyard::types::Problem;
+use switchyard::types::{Problem, Timestamp};
 
 /// What is wrong with one field.
 pub fn field_error(fault: Signal<Option<Fault>>, field: &'static str) -> Signal<Option<String>> {
@@ -22,22 +22,24 @@ pub fn FormFault(
     #[prop(optional)]
     fields: &'static [&'static str],
 ) -> impl IntoView {
-    let text = move || {
+    let said = move || {
         let shown = |fault: &Fault| fault.0.field().is_some_and(|field| fields.contains(&field));
-        fault.with(|fault| fault.as_ref().filter(|fault| !shown(fault)).map(ToString::to_string))
+        fault.with(|fault| fault.as_ref().filter(|fault| !shown(fault)).map(words))
     };
     let is_unproven = move || fault.with(|fault| fault.as_ref().is_some_and(|fault| fault.0 == Problem::Unproven));
     view! {
         // The live region stands there before its text does, or a screen reader would not hear it.
         <div role="alert" class="empty:absolute">
             {move || {
-                text()
-                    .map(|text| {
+                said()
+                    .map(|(text, until)| {
                         view! {
                             <div class="alert alert-error alert-soft items-start py-2.5">
                                 {icon(Icon::Warning)}
                                 <div class="flex min-w-0 flex-col gap-2 text-sm">
-                                    <span>{text}</span>
+                                    <span>
+                                        {text} {until.map(|until| view! { " Try again after " <Time at=until /> "." })}
+                                    </span>
                                     {is_unproven().then(proof_fields)}
                                 </div>
                             </div>
@@ -45,6 +47,14 @@ pub fn FormFault(
                     })
             }}
         </div>
+    }
+}
+
+/// What it says, and a moment that stands at its end as one, in the reader's zone.
+fn words(Fault(problem): &Fault) -> (String, Option<Timestamp>) {
+    match problem {
+        Problem::TooMany { text, until } => (text.clone(), *until),
+        problem => (problem.to_string(), None),
     }
 }
 

@@ -42,6 +42,13 @@ impl Sending {
         Self { path, pending: RwSignal::new(false), answer: RwSignal::new(answer) }
     }
 
+    /// The same, as after this answer.
+    #[must_use]
+    pub fn answered(self, answer: Result<String, Fault>) -> Self {
+        self.answer.set(Some(answer));
+        self
+    }
+
     /// The latest answer: what the server function returned, as JSON, or what went wrong.
     pub fn answer(self) -> Signal<Option<Result<String, Fault>>> {
         self.answer.into()

@@ -144,12 +144,15 @@ pub fn RowLink(
     view! { <a href=href class="font-medium text-primary" data-row-link="">{children()}</a> }
 }
 
-/// The URL of this list with `after` in place of the cursor it has; without one, of its first page.
-pub fn page_url(path: &str, mut query: leptos_router::params::ParamsMap, after: Option<&Cursor>) -> String {
-    query.remove("after");
+/// Where the cursor of a page's one list stands.
+const AFTER: &str = "after";
+
+/// The URL of this list with `after` in place of the cursor it has in the field `name`; without one, of its first page.
+pub fn page_url(path: &str, mut query: leptos_router::params::ParamsMap, name: &'static str, after: Option<&Cursor>) -> String {
+    query.remove(name);
     query.remove("done");
     if let Some(after) = after {
-        query.insert("after", after.0.clone());
+        query.insert(name, after.0.clone());
     }
     format!("{path}{}", query.to_query_string())
 }
@@ -161,7 +164,7 @@ pub fn sort_url(sort: &str) -> String {
     if !sort.is_empty() {
         query.insert("sort", sort.to_owned());
     }
-    page_url(&use_location().pathname.get_untracked(), query, None)
+    page_url(&use_location().pathname.get_untracked(), query, AFTER, None)
 }
 
 /// What this list shows as a CSV file, which is at `path`.
@@ -186,11 +189,14 @@ pub fn Pager(
     label: &'static str,
     /// Where the next page begins, if there is one.
     next: Option<Cursor>,
+    /// The field of the URL in which its cursor stands, where a page has more than one list.
+    #[prop(default = AFTER)]
+    name: &'static str,
 ) -> impl IntoView {
     let path = use_location().pathname.get_untracked();
     let query = use_query_map().get_untracked();
-    let first = query.get("after").map(|_| page_url(&path, query.clone(), None));
-    let next = next.map(|next| page_url(&path, query, Some(&next)));
+    let first = query.get(name).map(|_| page_url(&path, query.clone(), name, None));
+    let next = next.map(|next| page_url(&path, query, name, Some(&next)));
     (first.is_some() || next.is_some()).then(|| {
         view! {
             <nav aria-label=label class="mt-3 flex justify-end gap-2">

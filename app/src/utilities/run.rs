@@ -211,11 +211,16 @@ fn trouble(run: &RunDetail) -> impl IntoView + use<> {
         view! {
             <p class="alert alert-warning alert-soft items-start py-2.5 text-sm">
                 {icon(Icon::Approvals)}
-                <span>"It waits for a second person. " <a class="text-link font-medium" href="/approvals">"To the approvals"</a></span>
+                <span>"It waits for a second person. " <a class="text-link font-medium" href=approval(run)>"To the approvals"</a></span>
             </p>
         }
     });
     view! { <div class="flex flex-col gap-2 not-empty:has-[.alert]:mb-4">{failed} {waits}</div> }
+}
+
+/// Where a second person decides on it, or has decided.
+fn approval(run: &RunDetail) -> String {
+    run.approval.map_or_else(|| "/approvals".to_owned(), |id| format!("/approvals?approval={id}"))
 }
 
 /// Who, when, and what it hangs together with.
@@ -233,8 +238,8 @@ fn facts(run: &RunDetail, sees_audit: bool) -> impl IntoView + use<> {
         (
             "Agreed by",
             match (&run.approved_by, run.approval) {
-                (Some(name), _) => link("/approvals".to_owned(), name.clone()),
-                (None, Some(_)) => link("/approvals".to_owned(), "Nobody yet".to_owned()),
+                (Some(name), _) => link(approval(run), name.clone()),
+                (None, Some(_)) => link(approval(run), "Nobody yet".to_owned()),
                 (None, None) => view! { <span class="muted">"Needs nobody"</span> }.into_any(),
             },
         ),

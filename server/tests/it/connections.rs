@@ -1,17 +1,20 @@
-//! What staff do about a connection: look, pause, resume, test, give new secrets; what they may not, and what is never shown.
+//! What staff do about a connection: look, pause, resume, test, change its limits, give new secrets; what they may not, and what is never
+//! shown.
 
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::{house, proof};
 use crate::verdict::{chats_of, ringcentral_calls};
+use reqwest::Method;
 use server::sandbox::{Fault, On, What};
 use std::collections::BTreeMap;
 use switchyard::figures;
 use switchyard::ringcentral::subscription::Subscriptions;
 use switchyard::ringcentral::{self, Client, NewConnection};
+use switchyard::staff::{self, Member};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
 use switchyard::types::{
-    AccountId, Age, ConnectionDetail, ConnectionId, ConnectionRow, ConnectionState, FailureKind, Problem, RateGroup, RunState, Span,
-    SyncState, UtilityKind,
+    AccountId, Age, AuditFilter, ConnectionDetail, ConnectionId, ConnectionRow, ConnectionState, FailureKind, Problem, RateGroup, RunState,
+    Span, SyncState, UtilityKind,
 };
 use switchyard::utilities::{self, Worker, WorkerConfig};
 
@@ -26,6 +29,9 @@ on_both_engines![
     a_line_that_moved_does_not_wait_for_a_connection_that_cannot_be_asked,
     what_went_well_and_what_did_not_can_be_drawn,
     a_connection_needs_every_field_and_a_safe_address,
+    limits_are_changed_as_they_were_seen_and_by_who_may,
+    what_waits_for_a_limit_goes_on_when_it_is_raised,
+    limits_are_changed_on_the_connections_page,
 ];
 
 async fn the_connection(app: &TestApp) -> ConnectionRow {
@@ -319,4 +325,95 @@ async fn a_connection_needs_every_field_and_a_safe_address(app: &TestApp) {
     }
     connect(good()).await.unwrap();
     assert!(matches!(connect(good()).await, Err(Problem::Conflict { .. })));
+}
+
+type Limits = (Option<i64>, Option<i64>);
+
+async fn edit_limits(app: &TestApp, by: &Member, version: i64, limits: Limits) -> Result<(), Problem> {
+    let id = the_connection(app).await.id;
+    ringcentral::edit_limits(&app.db, &app.now, &by.permit()?, (id, version), limits).await
+}
+
+async fn limits_are_changed_as_they_were_seen_and_by_who_may(app: &TestApp) {
+    app.line(Ringcentral).await;
+    let seen = the_connection(app).await;
+    assert_eq!((seen.posts_per_minute, seen.posts_per_day), (None, None));
+    let bad: [(&str, Limits); 2] = [("posts_per_minute", (Some(0), None)), ("posts_per_day", (Some(40), Some(-1)))];
+    for (field, limits) in bad {
+        let refused = edit_limits(app, &app.staff, seen.version, limits).await;
+        assert!(matches!(&refused, Err(Problem::Invalid { field: named, .. }) if named == field), "{field}: {refused:?}");
+    }
+    let h = house(app);
+    let viewer = h.member("vera@example.com", h.role("Viewer").await).await;
+    let refused = edit_limits(app, &viewer, seen.version, (Some(1), None)).await;
+    assert!(matches!(refused, Err(Problem::Forbidden { .. })), "{refused:?}");
+    let stranger = h.member_of(h.account("Elsewhere").await).await;
+    let refused = edit_limits(app, &stranger, seen.version, (Some(1), None)).await;
+    assert!(matches!(refused, Err(Problem::NotFound { .. })), "{refused:?}");
+
+    edit_limits(app, &app.staff, seen.version, (Some(40), Some(2_500))).await.unwrap();
+    let late = edit_limits(app, &app.staff, seen.version, (Some(1), Some(1))).await;
+    assert!(matches!(late, Err(Problem::Conflict { .. })), "{late:?}");
+    let now = the_connection(app).await;
+    assert_eq!((now.posts_per_minute, now.posts_per_day, now.version), (Some(40), Some(2_500), seen.version + 1));
+    assert_eq!(now.base_url, seen.base_url, "another address is another connection");
+    app.pass(1);
+    edit_limits(app, &app.staff, now.version, (None, Some(100))).await.unwrap();
+    let filter = AuditFilter { action: Some("connection.limits".to_owned()), ..AuditFilter::default() };
+    let entries = staff::search(&app.db, &app.staff.permit().unwrap(), &filter, None, 5).await.unwrap().rows;
+    let read = |text: &Option<String>| serde_json::from_str::<serde_json::Value>(text.as_deref().unwrap()).unwrap();
+    let said: Vec<_> = entries.iter().map(|entry| (read(&entry.row.before), read(&entry.row.after))).collect();
+    let of = |(minute, day): Limits| serde_json::json!({ "posts_per_minute": minute, "posts_per_day": day });
+    let (first, second, third) = (of((None, None)), of((Some(40), Some(2_500))), of((None, Some(100))));
+    assert_eq!(said, [(second.clone(), third), (first, second)], "the newest first");
+}
+
+async fn what_waits_for_a_limit_goes_on_when_it_is_raised(app: &TestApp) {
+    let line = app.line(Ringcentral).await;
+    let version = the_connection(app).await.version;
+    edit_limits(app, &app.staff, version, (None, Some(2))).await.unwrap();
+    for n in 0..5 {
+        app.reply(&contact(n), &line, &app.text("Hello")).await;
+    }
+    // The clock stands still: whoever is put off waits.
+    let posted = async || {
+        while app.engine.step().await.unwrap() > 0 {}
+        app.conversations(&line).await.iter().filter(|row| row.sync == SyncState::InSync).count()
+    };
+    assert_eq!(posted().await, 2);
+    edit_limits(app, &app.staff, version + 1, (None, Some(3))).await.unwrap();
+    assert_eq!(posted().await, 3, "one more a day, and at once");
+    edit_limits(app, &app.staff, version + 2, (None, Some(1))).await.unwrap();
+    assert_eq!(posted().await, 3, "a lower limit holds at once, too");
+    let budget = |whole: &ConnectionDetail| whole.budgets.iter().find(|budget| budget.group == RateGroup::Posting).unwrap().allowed;
+    assert_eq!(budget(&whole(app).await), Some(1));
+    // Without a limit a day, and fewer a minute than have been made.
+    edit_limits(app, &app.staff, version + 3, (Some(1), None)).await.unwrap();
+    assert_eq!(posted().await, 3);
+    edit_limits(app, &app.staff, version + 4, (None, None)).await.unwrap();
+    assert_eq!(posted().await, 5);
+}
+
+async fn limits_are_changed_on_the_connections_page(app: &TestApp) {
+    app.line(Ringcentral).await;
+    let seen = the_connection(app).await;
+    let (path, id, version) = (format!("/connections/{}", seen.id), seen.id.to_string(), seen.version.to_string());
+    let page = async |member: &Member, path: &str| app.ask(member, Method::GET, path, &[]).await.text().await.unwrap();
+    let first = page(&app.staff, &path).await;
+    assert!(first.contains("Change limits…") && first.contains("action=\"/fn/connections/limits\""), "{first}");
+    let h = house(app);
+    let viewer = h.member("vera@example.com", h.role("Viewer").await).await;
+    assert!(!page(&viewer, &path).await.contains("/fn/connections/limits"));
+    let send = async |version: &str, minute: &str, day: &str| {
+        let form = [("id", id.as_str()), ("version", version), ("posts_per_minute", minute), ("posts_per_day", day)];
+        app.ask(&app.staff, Method::POST, "/fn/connections/limits", &form).await
+    };
+    let refused = send(&version, "many", "").await;
+    assert_eq!(refused.status(), 422);
+    assert!(refused.text().await.unwrap().contains("posts_per_minute"), "it stands at its field");
+    assert_eq!(send(&version, "", "2,000").await.status(), 200);
+    assert_eq!(send(&version, "7", "").await.status(), 409);
+    let now = the_connection(app).await;
+    assert_eq!((now.posts_per_minute, now.posts_per_day), (None, Some(2_000)));
+    assert!(page(&app.staff, &path).await.contains("value=\"2000\""));
 }

@@ -85,7 +85,7 @@ async fn an_edit_of_each_kind_is_taken_back_by_the_values_before_it(app: &TestAp
     let responder = people::add_responder(db, now, &manage, line.id, "hours", "9 to 5").await.unwrap();
     people::edit_responder(db, now, &manage, (line.id, responder), ("hours", "9 to 5"), "open", "Always").await.unwrap();
     take_back(app).await.unwrap();
-    people::remove_responder(db, now, &manage, line.id, responder).await.unwrap();
+    people::remove_responder(db, now, &manage, (line.id, responder), ("hours", "9 to 5")).await.unwrap();
     take_back(app).await.unwrap();
     let rows = lines::get(db, &see, line.id).await.unwrap().responders;
     let said: Vec<_> = rows.iter().map(|row| (row.id, row.keyword.as_str(), row.reply.as_str())).collect();

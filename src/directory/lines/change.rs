@@ -152,10 +152,19 @@ pub async fn close(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, li
 /// Opens a closed line again. It stays set to None until somebody sets another type.
 ///
 /// # Errors
-/// `Conflict` when somebody else was first, or its account is closed; `NotFound` outside the permit's scope.
+/// `Conflict` when somebody else was first, or its account is closed or lacks what a line set to None needs; `NotFound` outside the
+/// permit's scope.
 pub async fn reopen(db: &Db, now: &Now, permit: &Permit<may::ManageDirectory>, line: LineId, version: i64) -> Result<(), Problem> {
     db.work(async |tx| {
-        let account = reopen_one(tx, permit, line, version).await?.0;
+        let (account, of) = reopen_one(tx, permit, line, version).await?;
+        // An error closes it again.
+        if of.allows(IntegrationType::None).is_err() {
+            return Err(Problem::conflict(format!(
+                "A line is opened again as None, and {} does not have the product Blast, which None needs. Add it to the account, open the \
+                 line, and set the line to another type: then the product can go again.",
+                of.name
+            )));
+        }
         Ok(record(tx, now, permit.actor(), entry("line.reopen", account, line)).await?)
     })
     .await

@@ -13,6 +13,7 @@ on_both_engines![
     who_decides_for_one_account_decides_for_no_other,
     a_role_that_was_agreed_to_is_given_as_it_was_then,
     nobody_makes_themselves_alone_to_get_round_the_second_person,
+    the_oldest_of_many_wishes_is_reached_from_home,
 ];
 
 async fn nobody_opens_another_administrators_account_alone(app: &TestApp) {
@@ -258,4 +259,41 @@ async fn nobody_makes_themselves_alone_to_get_round_the_second_person(app: &Test
     assert!(matches!(give("Quickly").await, Ok(Outcome::Waits(_))), "alone, but only just now");
     app.pass(3 * 24 * 60 * 60);
     assert_eq!(give("").await, Ok(Outcome::Done), "whoever stays alone can go on");
+}
+
+async fn the_oldest_of_many_wishes_is_reached_from_home(app: &TestApp) {
+    let h = house(app);
+    let ada = administrator(&h, "ada@example.com").await;
+    let grace = second_administrator(app, &h).await;
+    let vera = h.member("vera@example.com", h.role("Viewer").await).await;
+    let admin = h.role("Administrator").await;
+    let mut asked = Vec::new();
+    for n in 1..=27 {
+        let note = format!("Wish no. {n}");
+        asked.push(waits(staff::give_role(&app.db, &app.now, &ada, proof(), vera.id(), admin, &note).await));
+        app.pass(1);
+    }
+    let shown = async |path: &str| app.ask(&grace, reqwest::Method::GET, path, &[]).await.text().await.unwrap();
+    let card = |id: ApprovalId| format!("id=\"approval-{id}\"");
+    // Home names the oldest, and leads to where it stands first; the newest, too, leads there, which no first page has.
+    assert!(shown("/").await.contains(&format!("href=\"/approvals?approval={}\"", asked[0])));
+    for id in [asked[0], asked[26]] {
+        let page = shown(&format!("/approvals?approval={id}")).await;
+        assert_eq!(page.matches(&card(id)).count(), 1);
+        assert_eq!(page.find(&card(id)), page.find("id=\"approval-"), "it stands first");
+    }
+    // What is over first stands first, and all of them are reached.
+    let first = approvals::list(&app.db, &app.now, &grace, true, None, 25).await.unwrap();
+    let next = first.next.clone().unwrap();
+    let second = approvals::list(&app.db, &app.now, &grace, true, Some(&next), 25).await.unwrap();
+    assert_eq!(first.rows.iter().chain(&second.rows).map(|row| row.id).collect::<Vec<_>>(), asked);
+    let page = shown("/approvals").await;
+    assert!(page.contains(&format!("?waiting={}", next.0)), "{page}");
+    assert!(shown(&format!("/approvals?waiting={}", next.0)).await.contains(&card(asked[26])));
+    // It is found by who may decide and who asked, and by nobody else.
+    assert!(approvals::find(&app.db, &app.now, &vera, asked[0]).await.unwrap().is_none());
+    assert_eq!(approvals::decide(&app.db, &app.now, &grace, proof(), asked[0], false, "Not today").await, Ok(()));
+    assert_eq!(approvals::find(&app.db, &app.now, &ada, asked[0]).await.unwrap().unwrap().state, ApprovalState::Declined);
+    let page = shown(&format!("/approvals?approval={}", asked[0])).await;
+    assert!(!page.contains(&card(asked[0])) && page.matches("Not today</p>").count() == 1, "what has become of it is said, and once");
 }

@@ -2,7 +2,7 @@
 
 use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong};
 use crate::doors::planned;
-use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
+use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines, tells};
 use crate::house::{house, proof};
 use crate::verdict::received;
 use reqwest::Method;
@@ -210,10 +210,10 @@ async fn a_draft_is_its_writers_own_sealed_and_gone_within_the_hour(app: &TestAp
     let answer = app.ask(&app.staff, Method::POST, "/fn/blasts/draft", &form).await;
     assert_eq!(answer.status(), 200);
     let headers = format!("{:?}", answer.headers());
-    assert!(headers.contains("/blasts/new?draft=") && !headers.contains("0121") && !headers.contains("zq7hush"), "{headers}");
+    assert!(headers.contains("/blasts/new?draft=") && !tells(&headers, "0121") && !headers.contains("zq7hush"), "{headers}");
     let id: DraftId = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
     let (sealed,): (String,) = app.db.one("select sealed from blast_draft", ()).await.unwrap();
-    assert!(!sealed.contains("0121") && !sealed.contains("zq7hush"), "{sealed}");
+    assert!(!tells(&sealed, "0121") && !sealed.contains("zq7hush"), "{sealed}");
 
     let h = house(app);
     let sam = h.member("sam@example.com", h.role("Support").await).await;

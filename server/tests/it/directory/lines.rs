@@ -8,12 +8,13 @@ use serde_json::json;
 use switchyard::directory::{accounts, integration, lines};
 use switchyard::staff::may;
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute, Ringcentral};
-use switchyard::types::{EntryState, LineFilter};
+use switchyard::types::{EntryState, LineFilter, Problem};
 
 on_both_engines![
     a_label_is_edited_once_and_the_line_is_found_by_it,
     a_closed_line_sends_nothing_and_records_what_comes_in,
     a_line_of_a_closed_account_stays_closed,
+    a_line_is_not_opened_as_none_where_the_account_lacks_blast,
     a_reply_is_not_offered_where_it_would_be_refused_and_what_helps_is_said,
 ];
 
@@ -78,6 +79,23 @@ async fn a_line_of_a_closed_account_stays_closed(app: &TestApp) {
     lines::close(db, now, &manage, line.id, 1).await.unwrap();
     accounts::close(db, now, &manage, proof(), account, 1).await.unwrap();
     is_late(lines::reopen(db, now, &manage, line.id, 2).await);
+}
+
+async fn a_line_is_not_opened_as_none_where_the_account_lacks_blast(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, &line).await;
+    let (db, now, manage) = (&app.db, &app.now, app.staff.permit::<may::ManageDirectory>().unwrap());
+    lines::close(db, now, &manage, line.id, 1).await.unwrap();
+    accounts::edit(db, now, &manage, account, 1, "Account 0", (false, true)).await.unwrap();
+    match lines::reopen(db, now, &manage, line.id, 2).await {
+        Err(Problem::Conflict { text }) => assert!(text.contains("product Blast") && text.contains("Add it to the account"), "{text}"),
+        other => panic!("it was opened: {other:?}"),
+    }
+    let see = app.staff.permit().unwrap();
+    assert!(lines::get(db, &see, line.id).await.unwrap().line.closed_at.is_some());
+    accounts::edit(db, now, &manage, account, 2, "Account 0", (true, true)).await.unwrap();
+    lines::reopen(db, now, &manage, line.id, 2).await.unwrap();
+    assert_eq!(lines::get(db, &see, line.id).await.unwrap().line.closed_at, None);
 }
 
 async fn a_reply_is_not_offered_where_it_would_be_refused_and_what_helps_is_said(app: &TestApp) {

@@ -201,6 +201,15 @@ async fn a_responder_is_edited_as_it_was_seen_and_takes_no_word_of_consent(app: 
     app.reply(&contact(1), &line, "OPEN").await;
     assert!(app.timeline(&line, &contact(1)).await.iter().any(|row| row.written.body() == Some("Eight\nto six")));
     assert_eq!(audited(app, account, "line.edit_responder").await.len(), 1);
-    people::remove_responder(db, now, &manage, line.id, id).await.unwrap();
+    // Whoever removes it has seen it, too.
+    let remove = async |was: (&str, &str)| people::remove_responder(db, now, &manage, (line.id, id), was).await;
+    for late in [seen, ("open", "Nine\nto five"), ("hours", "Eight\nto six")] {
+        is_late(remove(late).await);
+    }
+    is_hidden(people::remove_responder(db, now, &stranger.permit().unwrap(), (line.id, id), ("open", "Eight\nto six")).await);
+    assert!(audited(app, account, "line.remove_responder").await.is_empty());
+    remove(("open", "Eight\r\nto six")).await.unwrap();
+    assert_eq!(audited(app, account, "line.remove_responder").await.len(), 1);
+    assert!(matches!(remove(("open", "Eight\nto six")).await, Err(Problem::NotFound { .. })));
     assert!(matches!(edit(("open", "Eight\nto six"), "x", "y").await, Err(Problem::NotFound { .. })));
 }

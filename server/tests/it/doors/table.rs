@@ -63,7 +63,7 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("lines/access",              "line={line}&user={user}&access=true",                               [401, 403, 200, 404, 200]),
     ("lines/responders/add",      "line={line}&keyword=word{n}&reply=Yes",                             [401, 403, 200, 404, 200]),
     ("lines/responders/edit",     "line={line}&responder={responder}&was_keyword=no&was_reply=no&keyword=word&reply=Yes", [401, 403, 409, 404, 409]),
-    ("lines/responders/remove",   "line={line}&responder={responder}",                                 [401, 403, 200, 404, 404]),
+    ("lines/responders/remove",   "line={line}&responder={responder}&was_keyword=zq7hush hours&was_reply=Always", [401, 403, 200, 404, 404]),
     ("lines/type/preview",        "id={line}&to=inbox",                                                [401, 403, 200, 404, 200]),
     ("lines/type/set",            "id={line}&to=inbox&version=0&confirm=0100",                         [401, 403, 409, 404, 409]),
     ("lines/edit",                "id={line}&version=0&label=New",                                     [401, 403, 409, 404, 409]),
@@ -125,7 +125,8 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("connections/resume",        "id={connection}&version=2",                                         [401, 403, 200, 404, 409]),
     ("connections/people",        "id={connection}&version=3",                                         [401, 403, 200, 404, 409]),
     ("connections/secrets",       "id={connection}&version=4&client_id=id&client_secret=secret&jwt=jwt", [401, 403, 200, 404, 409]),
-    ("connections/remove",        "id={connection}&version=5",                                         [401, 403, 409, 404, 409]),
+    ("connections/limits",        "id={connection}&version=5&posts_per_minute=30&posts_per_day=2,000", [401, 403, 200, 404, 409]),
+    ("connections/remove",        "id={connection}&version=6",                                         [401, 403, 409, 404, 409]),
     // Staff are nobody's account: who may see or manage them does so on the whole platform or not at all.
     ("staff/list",                "",                                                                  [401, 403, 403, 403, 200]),
     ("staff/roles",               "",                                                                  [401, 403, 403, 403, 200]),
@@ -144,11 +145,11 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("roles/set",                 "id={role}&version=1&name=Viewer&everywhere=true",                   [401, 403, 403, 403, 422]),
     ("roles/remove",              "id={role}",                                                         [401, 403, 403, 403, 409]),
     // What waits for a second person; who asked sees their own.
-    ("approvals/list",            "open=true",                                                         [401, 200, 200, 200, 200]),
+    ("approvals/list",            "open=true&approval={message}",                                      [401, 200, 200, 200, 200]),
     ("approvals/decide",          "id={message}&agrees=true",                                          [401, 403, 403, 404, 404]),
     ("approvals/withdraw",        "id={message}",                                                      [401, 404, 404, 404, 404]),
     // The audit; who looks after another account sees that one's.
-    ("audit/list",                "subject={contact}",                                                 [401, 403, 403, 200, 200]),
+    ("audit/list",                "filter[subject]={contact}&filter[from]=0",                          [401, 403, 403, 200, 200]),
     ("audit/actions",             "",                                                                  [401, 403, 403, 200, 200]),
     // How long personal data is kept: an account's, and the platform's.
     ("retention/get",             "account={account}",                                                 [401, 200, 200, 404, 200]),

@@ -4,10 +4,12 @@ use super::{account_of, count, finish, outcomes, plan, result, seen, start, work
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::{house, proof};
 use sha2::{Digest, Sha256};
+use switchyard::directory::{accounts, findings};
 use switchyard::erasure;
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly};
 use switchyard::types::{
-    AccountId, Direction, LineId, MessageId, MessageState, Origin, PhoneNumber, Problem, RunDetail, RunState, Timestamp, UtilityKind,
+    AccountId, Direction, FindingKind, LineId, MessageId, MessageState, Origin, PhoneNumber, Problem, RunAct, RunDetail, RunState,
+    Timestamp, UtilityKind,
 };
 use switchyard::utilities::{self, Worker, WorkerConfig};
 
@@ -22,6 +24,8 @@ on_both_engines!(
     who_was_erased_before_the_first_export_comes_back_with_none,
     an_export_is_taken_in_batches_as_small_as_they_must_be,
     nobody_migrates_into_an_account_out_of_their_scope,
+    a_line_with_taken_over_replies_does_not_look_blast_only,
+    no_line_is_made_of_a_type_that_the_account_lacks_the_product_for,
 );
 
 const KIND: UtilityKind = UtilityKind::V1Migration;
@@ -323,4 +327,66 @@ async fn nobody_migrates_into_an_account_out_of_their_scope(app: &TestApp) {
     assert!(matches!(switchyard::utilities::get(&app.db, &app.now, &scoped, run).await, Err(Problem::NotFound { .. })));
     assert_eq!(seen(app, run).await.row.id, run);
     assert_eq!(contact(1), "+12025550121", "the numbers above are the harness's");
+}
+
+async fn a_line_with_taken_over_replies_does_not_look_blast_only(app: &TestApp) {
+    let (replied, stopped) = (app.line(Inbox).await, app.line(Inbox).await);
+    for line in [&replied, &stopped] {
+        app.blast(line, &[contact(1)], "Sale").await;
+    }
+    app.work().await;
+    let found = async || {
+        let page = findings::list(&app.db, &app.staff.permit().unwrap(), FindingKind::LooksBlastOnly, None, 5).await.unwrap();
+        page.rows.iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found().await, [replied.id, stopped.id]);
+    for (line, said) in [(&replied, "How much was it?"), (&stopped, " Stop ")] {
+        let export = format!(
+            "{}\n{}\n{}\n",
+            format_args!(r#"{{"type":"line","id":1,"number":"{}","label":"Old desk"}}"#, line.number),
+            format_args!(r#"{{"type":"conversation","id":"t1","line":1,"number":"{}"}}"#, contact(1)),
+            format_args!(
+                r#"{{"type":"message","id":"m1","conversation":"t1","direction":"inbound","body":"{said}","at":"2019-05-02T10:00:00Z"}}"#
+            ),
+        );
+        migrate(app, account_of(app, line.id).await, &export).await;
+        assert!(app.timeline(line, &contact(1)).await.iter().any(|row| row.direction == Direction::Inbound), "it was taken over");
+    }
+    assert_eq!(found().await, [stopped.id], "words such as STOP are no reply");
+}
+
+async fn no_line_is_made_of_a_type_that_the_account_lacks_the_product_for(app: &TestApp) {
+    let own = app.line(BlastOnly).await;
+    let account = account_of(app, own.id).await;
+    let (db, now, manage) = (&app.db, &app.now, app.staff.permit().unwrap());
+    let products = async |version: i64, products: (bool, bool)| {
+        accounts::edit(db, now, &manage, account, version, "Account 0", products).await.unwrap();
+    };
+    let asked = async |export: &str| plan(app, &app.staff, KIND, &[("account", account.to_string())], export).await.unwrap();
+    products(1, (true, false)).await;
+    let run = asked(EXPORT).await;
+    let obstacles = seen(app, run).await.plan.obstacles;
+    assert_eq!(obstacles.len(), 1, "{obstacles:?}");
+    assert!(obstacles[0].text.starts_with("Lines that would be set to Inbox: 1.") && obstacles[0].text.contains("product Conversation"));
+    assert_eq!(obstacles[0].offer.as_ref().unwrap().1, format!("/accounts/{account}"));
+    let refused = utilities::start(db, now, &app.staff, proof(), run, "Account 0", "").await;
+    assert!(matches!(refused, Err(Problem::Conflict { .. })), "{refused:?}");
+    // A line that is there already stays as it is, whatever the export calls it.
+    let history = EXPORT.replace("+12025550117", &own.number);
+    assert_eq!(seen(app, asked(&history).await).await.plan.obstacles, []);
+    // The product goes after the plan.
+    products(2, (true, true)).await;
+    let run = asked(EXPORT).await;
+    start(app, run).await;
+    products(3, (true, false)).await;
+    while worker(app).step().await.unwrap() {}
+    let stopped = seen(app, run).await;
+    assert_eq!(stopped.row.state, RunState::Failed);
+    let error = stopped.error.unwrap();
+    assert!(error.text.contains("product Conversation") && error.what_to_do.contains("resume"), "{error:?}");
+    assert_eq!(count(app, "select count(*) from line").await, 1, "none of the batch was made");
+    products(4, (true, true)).await;
+    utilities::act(db, now, &app.staff, run, RunAct::Resume).await.unwrap();
+    finish(app, run).await;
+    assert_eq!(count(app, "select count(*) from line").await, 1 + 2);
 }
