@@ -150,7 +150,7 @@ pub fn AuditPage() -> impl IntoView {
         </p>
         <Views of=arranged />
         <FilterBar beside=move || view! { <ListTools of=arranged /> }>
-            <div class="w-[calc(50%-0.25rem)] sm:w-72">
+            <div class="w-[calc(50%-0.25rem)] sm:w-56">
                 <Suspense>
                     {move || Suspend::new(async move {
                         let offered = actions.await.unwrap_or_default();
@@ -162,10 +162,10 @@ pub fn AuditPage() -> impl IntoView {
                     })}
                 </Suspense>
             </div>
-            <div class="w-[calc(50%-0.25rem)] empty:hidden sm:w-52">
+            <div class="w-[calc(50%-0.25rem)] empty:hidden sm:w-44">
                 <AccountFilter account=account />
             </div>
-            <div class="w-[calc(50%-0.25rem)] sm:w-40">
+            <div class="w-[calc(50%-0.25rem)] sm:w-36">
                 <Select label="Outcome" name="outcome" choices=outcomes() value=outcome bare=true />
             </div>
             <Suspense>
@@ -180,19 +180,22 @@ pub fn AuditPage() -> impl IntoView {
                     let each = members.into_iter().map(|member| Choice::new(member.id, member.name));
                     let choices = std::iter::once(Choice::new("", "Anybody")).chain(each).collect::<Vec<_>>();
                     view! {
-                        <div class="w-[calc(50%-0.25rem)] sm:w-48">
+                        <div class="w-[calc(50%-0.25rem)] sm:w-40">
                             <Select label="Member" name="who" choices=choices value=who bare=true />
                         </div>
                     }
                         .into_any()
                 })}
             </Suspense>
-            <div class="w-[calc(50%-0.25rem)] sm:w-48">
-                {move || view! { <MomentField label="From" name="from" day=from.get() /> }}
-            </div>
-            <div class="w-[calc(50%-0.25rem)] sm:w-48">
-                {move || view! { <MomentField label="Until" name="until" day=until.get() /> }}
-            </div>
+            {[("From", "from", from), ("Until", "until", until)]
+                .map(|(label, name, day)| {
+                    view! {
+                        <div class="flex w-[calc(50%-0.25rem)] flex-col gap-x-2 gap-y-1 sm:w-auto sm:flex-row sm:items-center">
+                            <span class="muted" aria-hidden="true">{label}</span>
+                            {move || view! { <MomentField label=label name=name day=day.get() bare=true /> }}
+                        </div>
+                    }
+                })}
             {[("line", line), ("subject", subject)]
                 .map(|(name, field)| {
                     view! { <input type="hidden" name=name prop:value=move || field.get() value=field.get_untracked() /> }

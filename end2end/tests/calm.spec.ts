@@ -99,7 +99,7 @@ test('a reply whose answer was lost, and that is sent again after a reload, is s
     await route.abort();
   });
   await page.getByRole('button', { name: 'Send', exact: true }).click();
-  await expect(page.getByRole('alert')).toBeVisible();
+  await expect(page.getByRole('alert').filter({ hasText: /\S/ })).toBeVisible();
   await page.unroute('**/fn/conversations/reply*');
   await page.reload();
   await expect(page.getByText('Draft restored.')).toBeVisible();
