@@ -221,6 +221,11 @@ impl Tx {
     }
 }
 
+/// What each session of PostgreSQL is told. A process that is suspended within a transaction holds its locks, and no transaction of ours
+/// pauses for a minute. What is read by keys lies in memory, or on a disk without a head: at the price of one that has a head, a page of
+/// fifty rows may be joined by walks through whole tables. No statement of ours is worth compiling.
+const SESSION: [(&str, &str); 3] = [("idle_in_transaction_session_timeout", "60000"), ("random_page_cost", "1.1"), ("jit", "off")];
+
 impl Db {
     /// Opens the database that `url` names: `sqlite:<file>` or `postgres://…`. It changes nothing yet: see [`Db::migrate`].
     ///
@@ -229,11 +234,7 @@ impl Db {
     pub async fn open(url: &str, connections: u32) -> Result<Db> {
         let bell = Bell::new();
         if url.starts_with("postgres") {
-            let options = url
-                .parse::<PgConnectOptions>()?
-                .statement_cache_capacity(256)
-                // A process that is suspended within a transaction holds its locks; no transaction of ours pauses for so long.
-                .options([("idle_in_transaction_session_timeout", "60000")]);
+            let options = url.parse::<PgConnectOptions>()?.statement_cache_capacity(256).options(SESSION);
             // A ping at every acquire costs a round trip; a broken connection shows itself at its first statement.
             let pool = PgPoolOptions::new()
                 .max_connections(connections.max(2))
