@@ -3,20 +3,19 @@
 
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::{house, proof};
+use crate::transfer::move_line;
 use crate::verdict::{chats_of, ringcentral_calls};
 use reqwest::Method;
 use server::sandbox::{Fault, On, What};
-use std::collections::BTreeMap;
 use switchyard::figures;
 use switchyard::ringcentral::subscription::Subscriptions;
 use switchyard::ringcentral::{self, Client, NewConnection};
 use switchyard::staff::{self, Member};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
 use switchyard::types::{
-    AccountId, Age, AuditFilter, ConnectionDetail, ConnectionId, ConnectionRow, ConnectionState, FailureKind, Problem, RateGroup, RunState,
-    Span, SyncState, UtilityKind,
+    AccountId, Age, AuditFilter, ConnectionDetail, ConnectionId, ConnectionRow, ConnectionState, FailureKind, Problem, RateGroup, Span,
+    SyncState,
 };
-use switchyard::utilities::{self, Worker, WorkerConfig};
 
 on_both_engines![
     a_paused_connection_makes_no_call_and_goes_on_when_resumed,
@@ -190,37 +189,6 @@ async fn a_removed_connection_leaves_no_subscription_and_no_secret_and_history_g
     assert_eq!(chats.iter().map(|chat| chat.posts).collect::<Vec<_>>(), [1, 1], "{chats:?}");
 }
 
-/// Moves a line to another account, as staff do.
-async fn moves(app: &TestApp, line: &TestLine, to: AccountId) {
-    let (id, to) = (line.id.to_string(), to.to_string());
-    let answers: BTreeMap<String, String> = [
-        ("line", id.as_str()),
-        ("to", to.as_str()),
-        ("access", "drop"),
-        ("responders", "move"),
-        ("opt_ins", "keep"),
-        ("scheduled", "pause"),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .collect();
-    let alone = 1_000_000;
-    let run = utilities::plan(&app.db, &app.now, &app.staff, UtilityKind::LineTransfer, &answers, None, alone).await.unwrap();
-    utilities::start(&app.db, &app.now, &app.staff, proof(), run, &line.number, "It moves.").await.unwrap();
-    let worker = Worker::new(app.db.clone(), app.now.clone(), WorkerConfig::default());
-    for _ in 0..1_000 {
-        if !worker.step().await.unwrap() {
-            let seen = utilities::get(&app.db, &app.now, &app.staff, run).await.unwrap();
-            if !seen.row.state.is_moving() {
-                assert_eq!(seen.row.state, RunState::Succeeded, "{:?}", seen.error);
-                return;
-            }
-            app.pass(60);
-        }
-    }
-    panic!("the run does not end");
-}
-
 async fn a_line_that_moved_does_not_wait_for_a_connection_that_cannot_be_asked(app: &TestApp) {
     let account_of = async |line: &TestLine| {
         let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line.id]).await.unwrap();
@@ -238,7 +206,7 @@ async fn a_line_that_moved_does_not_wait_for_a_connection_that_cannot_be_asked(a
         app.sandbox.arm(Fault::new(On::Post, What::LoseRequest { hang: false })).unwrap();
         app.reply(&contact(n), &line, &said).await;
         app.engine.step().await.unwrap();
-        moves(app, &line, to).await;
+        move_line(app, &line, to).await;
         let row = of(from).await;
         match hindrance {
             "paused" => {

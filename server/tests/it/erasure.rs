@@ -2,21 +2,18 @@
 //! sealed, and what is under way is waited for.
 
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines, tells};
-use crate::house::{house, proof};
+use crate::house::house;
 use crate::sights::role;
+use crate::transfer::move_line;
 use reqwest::Method;
 use server::sandbox::HandsetText;
-use std::collections::BTreeMap;
 use switchyard::db::Engine;
 use switchyard::directory::{contacts, lines, people};
 use switchyard::erasure;
 use switchyard::staff::{self, Proof, seal, verify};
 use switchyard::sync;
 use switchyard::types::IntegrationType::{None as BlastOnly, Ringcentral};
-use switchyard::types::{
-    AccountId, AuditFilter, AuditOutcome, ErasureId, Permission, PhoneNumber, Problem, RunState, UtilityKind, Written,
-};
-use switchyard::utilities::{self, Worker, WorkerConfig};
+use switchyard::types::{AccountId, AuditFilter, AuditOutcome, ErasureId, Permission, PhoneNumber, Problem, Written};
 
 on_both_engines![
     nothing_of_an_erased_contact_is_left_anywhere,
@@ -298,35 +295,6 @@ async fn a_number_that_the_audit_holds_is_unreadable_afterwards_and_the_seals_ar
     assert_eq!(verify(&app.db, None).await.unwrap().broken, None);
 }
 
-/// Moves the line to the account, to its end.
-async fn transfer(app: &TestApp, line: &TestLine, to: AccountId) {
-    let answers: BTreeMap<String, String> = [
-        ("line", line.id.to_string().as_str()),
-        ("to", to.to_string().as_str()),
-        ("access", "drop"),
-        ("responders", "move"),
-        ("opt_ins", "keep"),
-        ("scheduled", "pause"),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .collect();
-    let run = utilities::plan(&app.db, &app.now, &app.staff, UtilityKind::LineTransfer, &answers, None, 1_000_000).await.unwrap();
-    utilities::start(&app.db, &app.now, &app.staff, proof(), run, &line.number, "It moves.").await.unwrap();
-    let worker = Worker::new(app.db.clone(), app.now.clone(), WorkerConfig::default());
-    for _ in 0..1_000 {
-        if !worker.step().await.unwrap() {
-            let state = utilities::get(&app.db, &app.now, &app.staff, run).await.unwrap().row.state;
-            if !state.is_moving() {
-                assert_eq!(state, RunState::Succeeded);
-                return;
-            }
-            app.pass(60);
-        }
-    }
-    panic!("the transfer does not end");
-}
-
 async fn after_a_transfer_the_audits_number_is_unreadable_too(app: &TestApp) {
     let number = contact(1);
     let line = app.line(Ringcentral).await;
@@ -349,7 +317,7 @@ async fn after_a_transfer_the_audits_number_is_unreadable_too(app: &TestApp) {
         staff::with_numbers(&app.db, &keys(), &permit, page).await.unwrap().rows.remove(0).row.after.unwrap()
     };
     app.pass(60);
-    transfer(app, &line, to).await;
+    move_line(app, &line, to).await;
     assert_eq!(account_of(app, &line).await, to);
     assert!(told().await.contains("+1 202 555 0121"));
     // A third account texts with them on a line of its own, and asks nobody to forget them.

@@ -1,17 +1,20 @@
 //! The Line Transfer: everything of a line arrives once, nothing is left behind, the old account is out from the first moment, and what was
 //! dropped, reset or merged comes back with a transfer back.
 
+mod contacts;
 mod moves;
 mod scope;
+mod start;
 mod states;
 mod trouble;
 
-use crate::harness::{DbEngine, TestApp, TestLine, contact};
-use crate::house::{house, proof};
+use crate::harness::{DbEngine, TestApp, TestLine, contact, keys};
+use crate::house::{PASSWORD, house, proof};
 use std::collections::BTreeMap;
-use switchyard::directory::{contacts, people};
-use switchyard::staff::Member;
+use switchyard::directory::{self, people};
+use switchyard::erasure;
 use switchyard::staff::roles::{self, Edit, RoleEdit};
+use switchyard::staff::{self, Member, approvals};
 use switchyard::types::IntegrationType::{self, Ringcentral};
 use switchyard::types::{
     AccountId, ContactId, LineId, Permission, PhoneNumber, Problem, RunAct, RunDetail, RunId, RunState, Started, UtilityKind,
@@ -29,6 +32,40 @@ struct Scene<'a> {
     to: AccountId,
     /// A line of the account that it moves to.
     theirs: TestLine,
+}
+
+/// Moves a line to another account, as staff do, to its end.
+pub async fn move_line(app: &TestApp, line: &TestLine, to: AccountId) {
+    let run = utilities::plan(&app.db, &app.now, &app.staff, UtilityKind::LineTransfer, &answers(line.id, to), None, ALONE).await.unwrap();
+    utilities::start(&app.db, &app.now, &app.staff, proof(), run, &line.number, "It moves.").await.unwrap();
+    finish(app, run).await;
+    let seen = utilities::get(&app.db, &app.now, &app.staff, run).await.unwrap();
+    assert_eq!(seen.row.state, RunState::Succeeded, "{:?}", seen.error);
+}
+
+/// What the form of a transfer is answered with.
+fn answers(line: LineId, to: AccountId) -> BTreeMap<String, String> {
+    let (line, to) = (line.to_string(), to.to_string());
+    let choices = [("access", "drop"), ("responders", "move"), ("opt_ins", "keep"), ("scheduled", "pause")];
+    [("line", line.as_str()), ("to", to.as_str())]
+        .into_iter()
+        .chain(choices)
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Works a run off until it ends or stands still.
+async fn finish(app: &TestApp, run: RunId) {
+    let worker = worker(app);
+    for _ in 0..2_000 {
+        if !worker.step().await.unwrap() {
+            if !utilities::get(&app.db, &app.now, &app.staff, run).await.unwrap().row.state.is_moving() {
+                return;
+            }
+            app.pass(60);
+        }
+    }
+    panic!("the run does not end: {:#?}", utilities::get(&app.db, &app.now, &app.staff, run).await.unwrap().steps);
 }
 
 async fn account_of(app: &TestApp, line: LineId) -> AccountId {
@@ -80,18 +117,7 @@ impl<'a> Scene<'a> {
     }
 
     async fn plan_with(&self, member: &Member, changes: &[(&str, &str)]) -> Result<RunId, Problem> {
-        let (line, to) = (self.line.id.to_string(), self.to.to_string());
-        let mut answers: BTreeMap<String, String> = [
-            ("line", line.as_str()),
-            ("to", to.as_str()),
-            ("access", "drop"),
-            ("responders", "move"),
-            ("opt_ins", "keep"),
-            ("scheduled", "pause"),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect();
+        let mut answers = answers(self.line.id, self.to);
         answers.extend(changes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         utilities::plan(&self.app.db, &self.app.now, member, UtilityKind::LineTransfer, &answers, None, ALONE).await
     }
@@ -118,16 +144,7 @@ impl<'a> Scene<'a> {
 
     /// Works until there is nothing to do; waits for what is tried again.
     async fn finish(&self, run: RunId) {
-        let worker = worker(self.app);
-        for _ in 0..2_000 {
-            if !worker.step().await.unwrap() {
-                if !self.state(run).await.is_moving() {
-                    return;
-                }
-                self.app.pass(60);
-            }
-        }
-        panic!("the run does not end: {:#?}", self.seen(run).await.steps);
+        finish(self.app, run).await;
     }
 
     /// So many batches.
@@ -176,7 +193,7 @@ async fn name(app: &TestApp, account: AccountId, number: &str, name: &str) {
     if people::name_contact(&app.db, &app.now, &permit, account, &number, name).await.is_err() {
         let known = "select id, version, note from contact where account_id = $1 and number = $2";
         let (id, version, note): (ContactId, i64, String) = app.db.one(known, (account, number)).await.unwrap();
-        contacts::edit(&app.db, &app.now, &permit, id, version, name, &note).await.unwrap();
+        directory::contacts::edit(&app.db, &app.now, &permit, id, version, name, &note).await.unwrap();
     }
 }
 
@@ -263,4 +280,40 @@ async fn of_account(app: &TestApp, name: &str, account: impl Into<Option<Account
     let edit = RoleEdit { role, version: 1, name: name.to_owned(), accounts: account.into().map(|id| vec![id]), permissions };
     roles::edit(&app.db, &app.now, &app.staff, proof(), Edit { roles: vec![edit], second_factor: None }, "Needed.").await.unwrap();
     h.member(&format!("{name}@example.com"), role).await
+}
+
+async fn erase(app: &TestApp, account: AccountId, number: &str) {
+    let permit = app.staff.permit().unwrap();
+    let id = erasure::ask(&app.db, &app.now, &keys(), &permit, account, number, "Request 7").await.unwrap();
+    erasure::erase(&app.db, &app.now, &keys(), &permit, proof(), id, &number[number.len() - 4..]).await.unwrap();
+}
+
+async fn records(app: &TestApp) -> String {
+    let records: Vec<(String,)> = app.db.all("select body from utility_record", ()).await.unwrap();
+    records.into_iter().map(|(body,)| body).collect::<Vec<_>>().join("\n")
+}
+
+/// Two administrators with passwords: then a transfer waits for a second person.
+async fn two(app: &TestApp) -> (Member, Member) {
+    let h = house(app);
+    let first = h.member("first@example.com", h.role("Administrator").await).await;
+    let invited = staff::invite(&app.db, &app.now, &first, proof(), "second@example.com", "Second", h.role("Administrator").await).await;
+    let invited = invited.unwrap();
+    staff::accept(&app.db, &app.now, h.passwords(), &invited.token, PASSWORD.into(), None).await.unwrap();
+    if let Some(waits) = invited.waits {
+        approvals::decide(&app.db, &app.now, &app.staff, proof(), waits, true, "").await.unwrap();
+    }
+    (first, Member::load(&app.db, invited.id).await.unwrap().unwrap())
+}
+
+/// An import of consent for an account, planned and started.
+async fn an_import(scene: &Scene<'_>, account: AccountId) -> RunId {
+    let app = scene.app;
+    let answers: BTreeMap<String, String> = [("account".to_owned(), account.to_string())].into();
+    let file = format!("number,status\n{},opted_out\n", contact(60));
+    let kind = UtilityKind::ConsentImport;
+    let run = utilities::plan(&app.db, &app.now, &app.staff, kind, &answers, Some(file.as_bytes()), ALONE).await.unwrap();
+    let typed = scene.seen(run).await.plan.confirm.unwrap().1;
+    utilities::start(&app.db, &app.now, &app.staff, proof(), run, &typed, "").await.unwrap();
+    run
 }

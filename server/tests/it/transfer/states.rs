@@ -1,27 +1,16 @@
-//! The life of a run: started once, by who may, with a second person where there is one; paused, resumed and cancelled in every state.
+//! The life of a run that was started: paused, resumed and cancelled in every state, and what is said of it.
 
 use super::*;
 use crate::harness::{keys, on_both_engines};
-use crate::house::PASSWORD;
 use crate::verdict::received;
 use std::time::Duration;
 use switchyard::directory::{accounts, integration};
 use switchyard::erasure;
 use switchyard::messaging::{blast, outbound};
-use switchyard::staff::{self, approvals};
 use switchyard::types::IntegrationType::Inbox;
-use switchyard::types::{ApprovalId, BlastId, RunFilter};
+use switchyard::types::{BlastId, RunFilter};
 
 on_both_engines![
-    a_second_request_is_answered_with_the_first,
-    a_wrong_confirmation_starts_nothing,
-    what_stands_in_the_way_is_said_and_nothing_is_started,
-    a_product_that_was_lost_since_the_plan_stops_the_run_in_words,
-    a_line_that_is_being_transferred_stands_in_the_way_of_another_plan,
-    a_plan_that_does_not_hold_any_more_stops_before_the_flip,
-    nobody_agrees_to_their_own_run_and_a_second_person_starts_it,
-    whoever_asked_does_not_resume_what_waits_for_a_second_person,
-    a_run_that_nobody_agrees_to_is_cancelled,
     a_run_is_paused_and_resumed_at_every_batch,
     a_run_is_cancelled_until_the_line_has_moved,
     what_was_paused_half_way_can_be_taken_back,
@@ -29,7 +18,6 @@ on_both_engines![
     a_cancel_that_was_taken_all_the_same_leaves_the_run_standing,
     a_way_back_that_comes_to_nothing_leaves_the_run_as_it_was,
     a_line_that_a_cancelled_run_left_half_way_is_taken_back,
-    whoever_lost_an_account_since_they_asked_starts_nothing_there,
     the_rest_of_a_blast_that_is_half_sent_is_cancelled_and_the_line_may_move,
     acts_that_the_state_does_not_allow_are_refused,
     what_each_act_leads_to_in_each_state,
@@ -43,271 +31,6 @@ on_both_engines![
     runs_are_found_by_line_number_state_and_account,
     the_audit_of_both_accounts_shows_the_move,
 ];
-
-async fn a_second_request_is_answered_with_the_first(app: &TestApp) {
-    let scene = Scene::of(app, Ringcentral).await;
-    let first = scene.plan().await;
-    let other = of_account(app, "other", None).await;
-    let second = scene.plan_with(&other, &[]).await.unwrap();
-    assert_eq!(scene.start(first).await.run, first);
-    assert_eq!(scene.start(first).await, Started { run: first, waits: None, was_first: false }, "a double click");
-    let answered = utilities::start(&app.db, &app.now, &other, proof(), second, &scene.line.number, "Me too.").await.unwrap();
-    assert_eq!(answered, Started { run: first, waits: None, was_first: true });
-    scene.finish(first).await;
-    let (runs,): (i64,) = app.db.one("select count(*) from utility_run where state <> 'planned'", ()).await.unwrap();
-    assert_eq!(runs, 1);
-    // What was planned before the line moved does not hold any more.
-    utilities::start(&app.db, &app.now, &other, proof(), second, &scene.line.number, "Now.").await.unwrap();
-    scene.finish(second).await;
-    let seen = scene.seen(second).await;
-    assert_eq!(seen.row.state, RunState::Failed);
-    assert!(seen.error.unwrap().text.contains("changed since the plan"));
-    scene.belongs_to(scene.to).await;
-}
-
-async fn a_wrong_confirmation_starts_nothing(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
-    let run = scene.plan().await;
-    for typed in ["", "+12025550199", "Front desk"] {
-        let refused = utilities::start(&app.db, &app.now, &app.staff, proof(), run, typed, "").await;
-        assert!(matches!(&refused, Err(Problem::Invalid { field, .. }) if field == "typed"), "{refused:?}");
-    }
-    assert_eq!(scene.state(run).await, RunState::Planned);
-    assert!(!worker(app).step().await.unwrap());
-}
-
-async fn what_stands_in_the_way_is_said_and_nothing_is_started(app: &TestApp) {
-    let scene = Scene::of(app, Ringcentral).await;
-    let permit = app.staff.permit().unwrap();
-    let bare = accounts::add(&app.db, &app.now, &permit, "No connection", true, true).await.unwrap();
-    let own = scene.from.to_string();
-    for (to, words) in [(own.as_str(), "belongs to"), (bare.to_string().as_str(), "no connection to it")] {
-        let run = scene.plan_with(&app.staff, &[("to", to)]).await.unwrap();
-        let plan = scene.seen(run).await.plan;
-        assert!(plan.obstacles.iter().any(|obstacle| obstacle.text.contains(words)), "{words}: {:?}", plan.obstacles);
-        let refused = utilities::start(&app.db, &app.now, &app.staff, proof(), run, &scene.line.number, "").await;
-        assert!(matches!(refused, Err(Problem::Conflict { .. })), "{refused:?}");
-    }
-    app.db.work(async |tx| tx.run("update account set closed_at = 1 where id = $1", [bare]).await).await.unwrap();
-    let run = scene.plan_with(&app.staff, &[("to", &bare.to_string())]).await.unwrap();
-    assert!(scene.seen(run).await.plan.obstacles.iter().any(|obstacle| obstacle.text.contains("is closed")));
-    // A blast that is half sent.
-    app.blast(&scene.line, &[contact(1), contact(2)], &app.text("Half")).await;
-    while switchyard::messaging::blast::record_next(&app.db, &app.now).await.unwrap() {}
-    let run = scene.plan().await;
-    let obstacles = scene.seen(run).await.plan.obstacles;
-    assert!(obstacles.iter().any(|o| o.text.contains("half sent") && o.offer.is_some()), "{obstacles:?}");
-    app.work().await;
-    assert_eq!(scene.seen(scene.plan().await).await.plan.obstacles, []);
-    assert_eq!(account_of(app, scene.line.id).await, scene.from);
-}
-
-async fn a_line_that_is_being_transferred_stands_in_the_way_of_another_plan(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
-    let run = scene.plan().await;
-    scene.start(run).await;
-    scene.steps(1).await;
-    let next = scene.plan_with(&app.staff, &[("to", &scene.from.to_string())]).await.unwrap();
-    let obstacles = scene.seen(next).await.plan.obstacles;
-    assert!(obstacles.iter().any(|o| o.text.contains("is being transferred now") && o.offer.is_some()), "{obstacles:?}");
-    scene.finish(run).await;
-    scene.belongs_to(scene.to).await;
-}
-
-/// An import of consent for an account, planned and started.
-async fn an_import(scene: &Scene<'_>, account: AccountId) -> RunId {
-    let app = scene.app;
-    let answers: BTreeMap<String, String> = [("account".to_owned(), account.to_string())].into();
-    let file = format!("number,status\n{},opted_out\n", contact(60));
-    let kind = UtilityKind::ConsentImport;
-    let run = utilities::plan(&app.db, &app.now, &app.staff, kind, &answers, Some(file.as_bytes()), ALONE).await.unwrap();
-    let typed = scene.seen(run).await.plan.confirm.unwrap().1;
-    utilities::start(&app.db, &app.now, &app.staff, proof(), run, &typed, "").await.unwrap();
-    run
-}
-
-async fn a_plan_that_does_not_hold_any_more_stops_before_the_flip(app: &TestApp) {
-    let scene = Scene::of(app, Ringcentral).await;
-    let bare = accounts::add(&app.db, &app.now, &app.staff.permit().unwrap(), "No connection", true, true).await.unwrap();
-    let begun = async || {
-        let run = scene.plan().await;
-        assert_eq!(scene.start(run).await, Started { run, waits: None, was_first: false });
-        run
-    };
-    let stops = async |run: RunId, words: &str| {
-        scene.steps(1).await;
-        let seen = scene.seen(run).await;
-        let error = seen.error.expect("it says what has changed");
-        assert_eq!(seen.row.state, RunState::Failed, "{words}");
-        assert!(error.text.contains(words) && !error.what_to_do.is_empty(), "{words}: {error:?}");
-        assert_eq!(account_of(app, scene.line.id).await, scene.from, "{words}");
-        scene.act(run, RunAct::Cancel).await.unwrap();
-    };
-    let change = async |text: &'static str, one: AccountId, other: AccountId| {
-        assert_eq!(app.db.work(async |tx| tx.run(text, (one, other)).await).await.unwrap(), 1, "{text}");
-    };
-
-    let run = begun().await;
-    change("update account set closed_at = 1 where id = $1 and id <> $2", scene.to, scene.from).await;
-    stops(run, "closed since the plan").await;
-    change("update account set closed_at = null where id = $1 and id <> $2", scene.to, scene.from).await;
-
-    let run = begun().await;
-    let gives_connection = "update connection set account_id = $2 where account_id = $1";
-    change(gives_connection, scene.to, bare).await;
-    stops(run, "no connection to RingCentral any more").await;
-    change(gives_connection, bare, scene.to).await;
-
-    let run = scene.plan().await;
-    let import = an_import(&scene, scene.to).await;
-    scene.act(import, RunAct::Pause).await.unwrap();
-    scene.start(run).await;
-    stops(run, "Another run is at work").await;
-    scene.act(import, RunAct::Cancel).await.unwrap();
-
-    let run = begun().await;
-    app.blast(&scene.line, &[contact(1), contact(2)], &app.text("Half")).await;
-    while blast::record_next(&app.db, &app.now).await.unwrap() {}
-    stops(run, "is half sent").await;
-    app.work().await;
-
-    let grows = [
-        (
-            "conversations, and now there are",
-            "insert into conversation (line_id, id, account_id, number, last_at)
-             select $1, unhex(j.value->>0, '-'), $2, j.value->>1, $3 from json_each($4) j",
-        ),
-        (
-            "messages, and now there are",
-            "insert into message (line_id, id, account_id, number, direction, body, state, created_at, attempts)
-             select $1, unhex(j.value->>0, '-'), $2, j.value->>1, 'inbound', 'Hello', 'received', $3, 0 from json_each($4) j",
-        ),
-        (
-            "consents, and now there are",
-            "insert into consent (line_id, number, account_id, state, source, at)
-             select $1, j.value->>1, $2, 'opted_in', 'import', $3 from json_each($4) j",
-        ),
-    ];
-    for (words, text) in grows {
-        let run = begun().await;
-        let rows: Vec<(String, String)> = (1_000..2_200).map(|n| (app.now.id().to_string(), contact(n))).collect();
-        let (rows, at) = (serde_json::to_string(&rows).unwrap(), app.now.at());
-        app.db.work(async |tx| tx.run(text, (scene.line.id, scene.from, at, rows.clone())).await).await.unwrap();
-        stops(run, words).await;
-    }
-    // Of what was planned before these were kept nothing is compared.
-    let run = begun().await;
-    let (kept,): (String,) = app.db.one("select parameters from utility_run where id = $1", [run]).await.unwrap();
-    let mut kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
-    for name in ["messages", "consents"] {
-        assert!(kept.as_object_mut().unwrap().remove(name).is_some(), "{name}");
-    }
-    let kept = kept.to_string();
-    app.db.work(async |tx| tx.run("update utility_run set parameters = $2 where id = $1", (run, kept.clone())).await).await.unwrap();
-    scene.steps(1).await;
-    assert_eq!(account_of(app, scene.line.id).await, scene.to);
-}
-
-async fn a_product_that_was_lost_since_the_plan_stops_the_run_in_words(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
-    let permit = app.staff.permit().unwrap();
-    let products = async |version: i64, products: (bool, bool)| {
-        accounts::edit(&app.db, &app.now, &permit, scene.to, version, "Account 1", products).await.unwrap();
-    };
-    let run = scene.plan().await;
-    assert_eq!(scene.seen(run).await.plan.obstacles, []);
-    scene.start(run).await;
-    // Its own line needs the product no more.
-    app.set_type(&scene.theirs, IntegrationType::None).await;
-    products(1, (true, false)).await;
-    scene.finish(run).await;
-    let stopped = scene.seen(run).await;
-    assert_eq!(stopped.row.state, RunState::Failed);
-    let error = stopped.error.unwrap();
-    assert!(error.text.contains("product Conversation") && error.what_to_do.contains("resume"), "{error:?}");
-    assert_eq!(account_of(app, scene.line.id).await, scene.from, "nothing has moved");
-    products(2, (true, true)).await;
-    scene.act(run, RunAct::Resume).await.unwrap();
-    scene.finish(run).await;
-    scene.belongs_to(scene.to).await;
-}
-
-/// Two administrators with passwords: then a transfer waits for a second person.
-async fn two(app: &TestApp) -> (Member, Member) {
-    let h = house(app);
-    let first = h.member("first@example.com", h.role("Administrator").await).await;
-    let invited = staff::invite(&app.db, &app.now, &first, proof(), "second@example.com", "Second", h.role("Administrator").await).await;
-    let invited = invited.unwrap();
-    staff::accept(&app.db, &app.now, h.passwords(), &invited.token, PASSWORD.into(), None).await.unwrap();
-    if let Some(waits) = invited.waits {
-        approvals::decide(&app.db, &app.now, &app.staff, proof(), waits, true, "").await.unwrap();
-    }
-    (first, Member::load(&app.db, invited.id).await.unwrap().unwrap())
-}
-
-async fn asked(app: &TestApp, scene: &Scene<'_>, by: &Member) -> (RunId, ApprovalId) {
-    let run = scene.plan_with(by, &[]).await.unwrap();
-    let started = utilities::start(&app.db, &app.now, by, proof(), run, &scene.line.number, "The shop was sold.").await.unwrap();
-    let again = utilities::start(&app.db, &app.now, by, proof(), run, &scene.line.number, "The shop was sold.").await.unwrap();
-    assert_eq!(started, again, "a double click asks once");
-    (run, started.waits.expect("it waits for a second person"))
-}
-
-async fn nobody_agrees_to_their_own_run_and_a_second_person_starts_it(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
-    let (first, second) = two(app).await;
-    let run = scene.plan_with(&first, &[]).await.unwrap();
-    let refused = utilities::start(&app.db, &app.now, &first, proof(), run, &scene.line.number, " ").await;
-    assert!(matches!(&refused, Err(Problem::Invalid { field, .. }) if field == "note"), "{refused:?}");
-    let (run, waits) = asked(app, &scene, &first).await;
-    assert!(!worker(app).step().await.unwrap(), "nothing begins before");
-    let refused = approvals::decide(&app.db, &app.now, &first, proof(), waits, true, "").await;
-    assert!(matches!(refused, Err(Problem::Forbidden { .. })), "{refused:?}");
-    approvals::decide(&app.db, &app.now, &second, proof(), waits, true, "Fine.").await.unwrap();
-    assert_eq!(scene.state(run).await, RunState::Queued);
-    assert_eq!(scene.seen(run).await.approved_by.as_deref(), Some("Second"));
-    scene.finish(run).await;
-    scene.belongs_to(scene.to).await;
-}
-
-async fn whoever_asked_does_not_resume_what_waits_for_a_second_person(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
-    let (first, second) = two(app).await;
-    let (run, waits) = asked(app, &scene, &first).await;
-    let acts = utilities::get(&app.db, &app.now, &first, run).await.unwrap().acts;
-    assert_eq!(acts, [RunAct::Cancel]);
-    let refused = utilities::act(&app.db, &app.now, &first, run, RunAct::Resume).await;
-    assert!(matches!(&refused, Err(Problem::Conflict { text }) if text.contains("can be resumed")), "{refused:?}");
-    assert_eq!(scene.state(run).await, RunState::AwaitingApproval);
-    assert!(!worker(app).step().await.unwrap(), "nothing begins before");
-    approvals::decide(&app.db, &app.now, &second, proof(), waits, true, "Fine.").await.unwrap();
-    scene.finish(run).await;
-    scene.belongs_to(scene.to).await;
-}
-
-async fn a_run_that_nobody_agrees_to_is_cancelled(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
-    let (first, second) = two(app).await;
-    let (declined, waits) = asked(app, &scene, &first).await;
-    approvals::decide(&app.db, &app.now, &second, proof(), waits, false, "Not today.").await.unwrap();
-    assert_eq!(scene.state(declined).await, RunState::Cancelled);
-    let (withdrawn, waits) = asked(app, &scene, &first).await;
-    approvals::withdraw(&app.db, &app.now, &first, waits).await.unwrap();
-    assert_eq!(scene.state(withdrawn).await, RunState::Cancelled);
-    let (cancelled, waits) = asked(app, &scene, &first).await;
-    utilities::act(&app.db, &app.now, &first, cancelled, RunAct::Cancel).await.unwrap();
-    let late = approvals::decide(&app.db, &app.now, &second, proof(), waits, true, "").await;
-    assert!(matches!(late, Err(Problem::Conflict { .. })), "{late:?}");
-    let (forgotten, _) = asked(app, &scene, &first).await;
-    app.pass(4 * 24 * 60 * 60);
-    worker(app).step().await.unwrap();
-    assert_eq!(scene.state(forgotten).await, RunState::Cancelled);
-    assert_eq!(account_of(app, scene.line.id).await, scene.from);
-    // The line is free for another one.
-    app.pass(1);
-    let (next, _) = asked(app, &scene, &first).await;
-    assert_eq!(scene.state(next).await, RunState::AwaitingApproval);
-}
 
 async fn a_run_is_paused_and_resumed_at_every_batch(app: &TestApp) {
     let scene = Scene::of(app, Inbox).await;
@@ -490,22 +213,6 @@ async fn a_line_that_a_cancelled_run_left_half_way_is_taken_back(app: &TestApp) 
     let (moving,): (bool,) = app.db.one("select transfer_id is not null from line where id = $1", [scene.line.id]).await.unwrap();
     assert!(!moving, "the line is open");
     assert!(!scene.seen(run).await.may_reverse, "once");
-}
-
-async fn whoever_lost_an_account_since_they_asked_starts_nothing_there(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
-    let seller = of_account(app, "seller", scene.from).await;
-    let gives = "insert into role_account (role_id, account_id) select role_id, $2 from role_account where account_id = $1";
-    app.db.work(async |tx| tx.run(gives, (scene.from, scene.to)).await).await.unwrap();
-    let (_, second) = two(app).await;
-    let (run, waits) = asked(app, &scene, &seller).await;
-    app.db.work(async |tx| tx.run("delete from role_account where account_id = $1", [scene.to]).await).await.unwrap();
-    let refused = approvals::decide(&app.db, &app.now, &second, proof(), waits, true, "").await;
-    assert!(matches!(refused, Err(Problem::Forbidden { .. })), "{refused:?}");
-    assert_eq!(scene.state(run).await, RunState::AwaitingApproval, "it waits, or is declined");
-    app.db.work(async |tx| tx.run(gives, (scene.from, scene.to)).await).await.unwrap();
-    approvals::decide(&app.db, &app.now, &second, proof(), waits, true, "").await.unwrap();
-    assert_eq!(scene.state(run).await, RunState::Queued);
 }
 
 async fn the_rest_of_a_blast_that_is_half_sent_is_cancelled_and_the_line_may_move(app: &TestApp) {
