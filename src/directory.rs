@@ -30,7 +30,7 @@ pub(crate) fn short_text(field: &str, text: &str, most: usize) -> Result<String,
 }
 
 /// Nothing that is searched is longer; SQLite takes no pattern of more than 50,000 bytes.
-const LONGEST_SEARCH: usize = 200;
+pub(crate) const LONGEST_SEARCH: usize = 200;
 
 /// How what is searched begins, in lower case.
 fn begin_of(search: &str) -> String {

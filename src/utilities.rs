@@ -18,6 +18,7 @@ mod launch;
 pub mod line_transfer;
 mod log;
 mod pieces;
+mod recount;
 mod search;
 mod state;
 pub mod v1_migration;

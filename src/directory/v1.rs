@@ -87,6 +87,40 @@ pub(crate) async fn take_lines(tx: &mut Tx, now: &Now, actor: &Actor, account: A
     Ok(became.collect())
 }
 
+/// Whose these lines are.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn owners(tx: &mut Tx, lines: &[LineId]) -> Result<HashMap<LineId, AccountId>> {
+    let lines: HashSet<[LineId; 1]> = lines.iter().map(|line| [*line]).collect();
+    let found: Vec<(LineId, AccountId)> = tx
+        .all(
+            "select l.id, l.account_id
+             from line l
+             where l.id in (select unhex(j.value->>0, '-') from json_each($1) j)",
+            [json(&lines)],
+        )
+        .await?;
+    Ok(found.into_iter().collect())
+}
+
+/// Which of these numbers the account knows a contact of, closed or not.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn numbers_known(tx: &mut Tx, account: AccountId, numbers: &[&PhoneNumber]) -> Result<HashSet<PhoneNumber>> {
+    let numbers: HashSet<[&PhoneNumber; 1]> = numbers.iter().map(|number| [*number]).collect();
+    let found: Vec<(PhoneNumber,)> = tx
+        .all(
+            "select k.number
+             from contact k
+             where k.account_id = $2 and k.number in (select j.value->>0 from json_each($1) j)",
+            (json(&numbers), account),
+        )
+        .await?;
+    Ok(found.into_iter().map(|(number,)| number).collect())
+}
+
 /// Makes the contacts that the account does not know; one that was closed is opened again. Says how many.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 
 mod by_hand;
 pub(crate) mod import;
+pub(crate) mod recount;
 
 pub use by_hand::{SetByHand, of, set};
 

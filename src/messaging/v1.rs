@@ -8,7 +8,7 @@ use crate::db::{Result, Tx, json};
 use crate::types::{AccountId, Change, ConversationId, Direction, LineId, Media, MessageId, MessageState, Origin, PhoneNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// A message as it was: which way it went, what sent it, how far it came, when, what it says.
@@ -34,6 +34,8 @@ pub(crate) struct Thread {
     pub(crate) line: LineId,
     pub(crate) conversation: ConversationId,
     pub(crate) number: PhoneNumber,
+    /// When it was last written in.
+    pub(crate) last_at: Timestamp,
 }
 
 /// Finds or makes the conversation of each line and number, last written in at that time.
@@ -75,15 +77,16 @@ pub(crate) async fn take_conversations(
 /// # Errors
 /// What the database says.
 pub(crate) async fn threads(tx: &mut Tx, wanted: &[(LineId, ConversationId)]) -> Result<HashMap<ConversationId, Thread>> {
-    let found: Vec<(LineId, ConversationId, PhoneNumber)> = tx
+    let found: Vec<(LineId, ConversationId, PhoneNumber, Timestamp)> = tx
         .all(
-            "select c.line_id, c.id, c.number
+            "select c.line_id, c.id, c.number, c.last_at
              from json_each($1) j
              join conversation c on c.line_id = unhex(j.value->>0, '-') and c.id = unhex(j.value->>1, '-')",
             [json(wanted)],
         )
         .await?;
-    Ok(found.into_iter().map(|(line, conversation, number)| (conversation, Thread { line, conversation, number })).collect())
+    let threads = found.into_iter().map(|(line, conversation, number, last_at)| Thread { line, conversation, number, last_at });
+    Ok(threads.map(|thread| (thread.conversation, thread)).collect())
 }
 
 /// The id of a message that was taken over: it tells the message's own time, and is the same whenever it is taken over again. It is made of
@@ -96,20 +99,20 @@ pub(crate) fn message_id(of: Uuid, v1_id: &str, at: Timestamp) -> MessageId {
     MessageId(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
 }
 
-/// Which of these messages are there.
+/// Which of these messages are there, and in which conversation.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn there(tx: &mut Tx, wanted: &[(LineId, MessageId)]) -> Result<HashSet<(LineId, MessageId)>> {
-    let found: Vec<(LineId, MessageId)> = tx
+pub(crate) async fn there(tx: &mut Tx, wanted: &[(LineId, MessageId)]) -> Result<HashMap<(LineId, MessageId), Option<ConversationId>>> {
+    let found: Vec<(LineId, MessageId, Option<ConversationId>)> = tx
         .all(
-            "select m.line_id, m.id
+            "select m.line_id, m.id, m.conversation_id
              from json_each($1) j
              join message m on m.line_id = unhex(j.value->>0, '-') and m.id = unhex(j.value->>1, '-')",
             [json(wanted)],
         )
         .await?;
-    Ok(found.into_iter().collect())
+    Ok(found.into_iter().map(|(line, id, conversation)| ((line, id), conversation)).collect())
 }
 
 /// Writes the messages that are not there; says how many.

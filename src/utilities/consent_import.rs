@@ -2,10 +2,12 @@
 //! what a file may hold.
 //!
 //! The rule: the file is read once, by the plan, and kept sorted by number in pieces; a batch takes one piece for one line and writes what
-//! became of each row beside it. What wins over what is said by the room that owns consent: see [`crate::messaging::consent`].
+//! became of each row beside it. When all are in, each is recounted. What wins over what is said by the room that owns consent: see
+//! [`crate::messaging::consent`].
 
 mod file;
 mod plan;
+mod recount;
 
 use super::{Asking, Batch, Leave, Proposal, Stop, Utility, Work, beside, cells, pieces};
 use crate::db::{Result as Done, Tx};
@@ -28,6 +30,9 @@ const MOST: u64 = 100_000_000;
 
 const INVALID: &str = "invalid";
 const IMPORT: &str = "import";
+/// The steps that recount those.
+const CHECK_INVALID: &str = "check_invalid";
+const CHECK_IMPORT: &str = "check_import";
 
 /// The columns of the result.
 const COLUMNS: &[&str] = &["row", "number", "line", "status", "outcome", "reason"];
@@ -44,6 +49,9 @@ struct Parameters {
     bad: i64,
     /// Pieces with the others.
     good: i64,
+    /// It is recounted, and pieces are forgotten then. Runs that were planned before there was a recount forget them when they are done.
+    #[serde(default)]
+    recounted: bool,
 }
 
 impl Parameters {
@@ -92,6 +100,7 @@ impl Utility for ConsentImport {
                     .to_owned(),
                 "Duplicates are normal, and the same file twice changes nothing.".to_owned(),
                 "Whoever has opted out stays so, unless the file has a later opt-in with its time and its evidence.".to_owned(),
+                "At the end every row is recounted against what is on record.".to_owned(),
             ],
             permission: Permission::ImportConsent,
             is_reversible: false,
@@ -139,7 +148,12 @@ impl Utility for ConsentImport {
 
     async fn batch(&self, tx: &mut Tx, work: &Work<'_>) -> Result<Batch, Stop> {
         let p = Parameters::of(work)?;
-        if work.step == INVALID { invalid(tx, work, &p).await } else { piece(tx, work, &p).await }
+        match work.step {
+            INVALID => invalid(tx, work, &p).await,
+            CHECK_INVALID => recount::invalid(tx, work, &p).await,
+            CHECK_IMPORT => recount::consents(tx, work, &p).await,
+            _ => piece(tx, work, &p).await,
+        }
     }
 }
 
@@ -184,7 +198,7 @@ async fn invalid(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, 
             cells::add_row(&mut text, &[&row.to_string(), number, "", status, "invalid", reason]);
         }
         rows = super::count(bad.len());
-        pieces::settle(tx, work, &piece, n, text, Some(n)).await?;
+        pieces::settle(tx, work, &piece, n, text, (!p.recounted).then_some(n)).await?;
         is_done = piece.is_last();
     }
     let next = if is_done { n + 1 } else { n };
@@ -231,7 +245,7 @@ async fn piece(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Result<Batch, St
             let status = if said.out { "opted_out" } else { "opted_in" };
             cells::add_row(&mut text, &[&row.to_string(), number, label, status, outcome, reason]);
         }
-        pieces::settle(tx, work, &piece, output, text, is_last_line.then_some(n)).await?;
+        pieces::settle(tx, work, &piece, output, text, (is_last_line && !p.recounted).then_some(n)).await?;
         is_done = piece.is_last();
     }
     if is_done {

@@ -1,7 +1,8 @@
 //! A file that was given to a run, in pieces, and what came of each.
 //!
-//! The rule: what came of a piece is written in the transaction that did it, once; then the piece is forgotten, with the personal data in it.
-//! A piece that takes too long is done a part at a time, and what was written tells how far it is.
+//! The rule: what came of a piece is written in the transaction that did it, once; then the piece is forgotten, with the personal data in
+//! it; one that is recounted, when that is done. A piece that takes too long is done a part at a time, and what was written tells how far
+//! it is.
 
 use super::{Stop, Work, cells, count, log};
 use crate::clock::Now;

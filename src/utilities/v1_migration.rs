@@ -2,10 +2,12 @@
 //! account. docs/v1-export.md says what an export holds.
 //!
 //! The rule: what is good goes in, what is bad is listed with its line number and the reason, and nothing goes in twice: `v1_record` tells
-//! what was taken over as what, and a message's id is made of its line, of its time and of the id that it had.
+//! what was taken over as what, and a message's id is made of its line, of its time and of the id that it had. When all is in, each row is
+//! recounted.
 
 mod file;
 mod plan;
+mod recount;
 
 use super::{Asking, Batch, Leave, Proposal, Stop, Utility, Work, beside, cells, pieces};
 use crate::db::{Result as Done, Tx, json};
@@ -14,8 +16,8 @@ use crate::messaging::consent::erased_contacts;
 use crate::messaging::v1::{self as messaging, OldMessage, Thread};
 use crate::staff::{Member, may};
 use crate::types::{
-    AccountId, ConversationId, FieldKind, FormField, IntegrationType, LineId, Permission, PhoneNumber, Problem, Timestamp, UtilityAbout,
-    UtilityKind,
+    AccountId, ConversationId, FieldKind, FormField, IntegrationType, LineId, MessageId, Permission, PhoneNumber, Problem, Timestamp,
+    UtilityAbout, UtilityKind,
 };
 use async_trait::async_trait;
 use file::{Bad, Item, OldConversation};
@@ -36,6 +38,10 @@ const CONTACTS: &str = "contacts";
 const CONVERSATIONS: &str = "conversations";
 const MESSAGES: &str = "messages";
 
+/// The steps that recount those, in the same order: each is called as the one before, behind this.
+const CHECKS: [&str; 5] = ["check_unreadable", "check_lines", "check_contacts", "check_conversations", "check_messages"];
+const CHECK: &str = "check_";
+
 /// The columns of the result.
 const COLUMNS: &[&str] = &["row", "type", "id", "reason"];
 
@@ -45,6 +51,16 @@ struct Parameters {
     account: AccountId,
     /// Of each step the first piece, and the one behind the last.
     pieces: Vec<(String, i64, i64)>,
+    /// It is recounted, and pieces are forgotten then. Runs that were planned before there was a recount forget them when they are done.
+    #[serde(default)]
+    recounted: bool,
+}
+
+impl Parameters {
+    /// The pieces of a step.
+    fn range(&self, step: &str) -> (i64, i64) {
+        self.pieces.iter().find(|(name, ..)| name == step).map_or((0, 0), |(_, from, to)| (*from, *to))
+    }
 }
 
 /// How far a step is: the next piece, and what was counted until now.
@@ -97,6 +113,7 @@ impl Utility for V1Migration {
                 "It is history: nothing is sent to anybody, and nothing is posted into RingCentral.".to_owned(),
                 "It can be run again, with the same export or a newer one: nothing is taken over twice.".to_owned(),
                 "Rows that cannot be taken are listed in the result with their line number and the reason; the others go in.".to_owned(),
+                "At the end every row is recounted against what is stored.".to_owned(),
             ],
             permission: Permission::MigrateFromV1,
             is_reversible: false,
@@ -138,7 +155,10 @@ impl Utility for V1Migration {
 
     async fn batch(&self, tx: &mut Tx, work: &Work<'_>) -> Result<Batch, Stop> {
         let p = Parameters::deserialize(work.parameters).map_err(super::unreadable)?;
-        let range = p.pieces.iter().find(|(step, ..)| step == work.step).map_or((0, 0), |(_, from, to)| (*from, *to));
+        if let Some(step) = work.step.strip_prefix(CHECK) {
+            return recount::batch(tx, work, &p, step).await;
+        }
+        let range = p.range(work.step);
         let mut place = match work.place {
             Some(place) => pieces::read(place)?,
             None => Place { piece: range.0, ..Place::default() },
@@ -157,7 +177,7 @@ impl Utility for V1Migration {
             for Bad(row, kind, id, reason) in &came.bad {
                 cells::add_row(&mut text, &[&row.to_string(), kind, id, reason]);
             }
-            pieces::settle(tx, work, &piece, n, text, Some(n)).await?;
+            pieces::settle(tx, work, &piece, n, text, (!p.recounted).then_some(n)).await?;
             rows = super::count(came.rows);
             place.rows += rows;
             place.added += i64::try_from(came.added).unwrap_or(i64::MAX);
@@ -258,14 +278,16 @@ async fn take_lines(tx: &mut Tx, work: &Work<'_>, account: AccountId, rows: Vec<
 
 async fn take_contacts(tx: &mut Tx, work: &Work<'_>, account: AccountId, rows: Vec<Item<directory::OldContact>>) -> Result<Came, Stop> {
     let mut came = Came { rows: rows.len(), ..Came::default() };
-    // One that was taken over before was named here since: it stays as it is.
+    // One that was taken over before was named here since: as long as it is there it stays as it is.
     let before = known(tx, account, "contact", rows.iter().map(|row| row.1.as_str())).await?;
+    let named: Vec<&PhoneNumber> = rows.iter().filter(|row| before.contains_key(&row.1)).map(|row| &row.2.0).collect();
+    let there = directory::numbers_known(tx, account, &named).await?;
     let gone = erased(tx, account, rows.iter().map(|row| &row.2.0)).await?;
     let mut new = Vec::new();
     for row in &rows {
         if gone.contains(&row.2.0) {
             came.leave_out("contact", row, WAS_ERASED);
-        } else if !before.contains_key(&row.1) {
+        } else if !before.contains_key(&row.1) || !there.contains(&row.2.0) {
             new.push(row);
         }
     }
@@ -309,12 +331,16 @@ async fn of_account(tx: &mut Tx, account: AccountId, wanted: BTreeSet<LineId>) -
 }
 
 const MOVED: &str = "the line belongs to another account now";
+const IS_GONE: &str = "it was taken over before, and is not there any more";
 
 async fn take_conversations(tx: &mut Tx, work: &Work<'_>, account: AccountId, rows: Vec<Item<OldConversation>>) -> Result<Came, Stop> {
     let mut came = Came { rows: rows.len(), ..Came::default() };
     let before = known(tx, account, "conversation", rows.iter().map(|row| row.1.as_str())).await?;
     let lines = known(tx, account, "line", rows.iter().map(|row| row.2.line.as_str())).await?;
-    let theirs = of_account(tx, account, lines.values().map(|(line, _)| LineId(*line)).collect()).await?;
+    let places: Vec<_> = before.values().filter_map(|(id, line)| Some(((*line)?, ConversationId(*id)))).collect();
+    let of_either = lines.values().map(|(line, _)| LineId(*line)).chain(places.iter().map(|(line, _)| *line));
+    let theirs = of_account(tx, account, of_either.collect()).await?;
+    let threads = messaging::threads(tx, &places).await?;
     let gone = erased(tx, account, rows.iter().map(|row| &row.2.number)).await?;
     let (mut new, mut gone_with) = (Vec::new(), Vec::new());
     for row in &rows {
@@ -325,7 +351,11 @@ async fn take_conversations(tx: &mut Tx, work: &Work<'_>, account: AccountId, ro
             gone_with.extend(line.map(|line| (row.1.as_str(), stand_in(account, &row.1), Some(line))));
             continue;
         }
-        if before.contains_key(&row.1) {
+        if let Some((id, on)) = before.get(&row.1) {
+            // What became of one whose line has moved is known elsewhere.
+            if on.is_some_and(|line| theirs.contains(&line)) && !threads.contains_key(&ConversationId(*id)) {
+                came.leave_out("conversation", row, IS_GONE);
+            }
             continue;
         }
         match line {
@@ -344,9 +374,13 @@ async fn take_conversations(tx: &mut Tx, work: &Work<'_>, account: AccountId, ro
     Ok(came)
 }
 
-/// Which of these messages an earlier version of this program took over, when the line was this account's or another's: it made their ids
-/// of the account.
-async fn taken_before(tx: &mut Tx, account: AccountId, messages: &[(&str, &Thread, &OldMessage)]) -> Done<HashSet<usize>> {
+/// The ids by which an earlier version of this program may have taken these messages over, when the line was this account's or another's:
+/// it made them of the account.
+async fn earlier_ids(
+    tx: &mut Tx,
+    account: AccountId,
+    messages: &[(&str, &Thread, &OldMessage)],
+) -> Done<Vec<(usize, (LineId, MessageId))>> {
     let lines: BTreeSet<[LineId; 1]> = messages.iter().map(|(_, thread, _)| [thread.line]).collect();
     let moves: Vec<(LineId, AccountId, AccountId)> = tx
         .all(
@@ -367,8 +401,14 @@ async fn taken_before(tx: &mut Tx, account: AccountId, messages: &[(&str, &Threa
             ids.push((n, (thread.line, messaging::message_id(owner.0, v1_id, message.at))));
         }
     }
+    Ok(ids)
+}
+
+/// Which of these messages an earlier version of this program took over.
+async fn taken_before(tx: &mut Tx, account: AccountId, messages: &[(&str, &Thread, &OldMessage)]) -> Done<HashSet<usize>> {
+    let ids = earlier_ids(tx, account, messages).await?;
     let there = messaging::there(tx, &ids.iter().map(|(_, id)| *id).collect::<Vec<_>>()).await?;
-    Ok(ids.into_iter().filter(|(_, id)| there.contains(id)).map(|(n, _)| n).collect())
+    Ok(ids.into_iter().filter(|(_, id)| there.contains_key(id)).map(|(n, _)| n).collect())
 }
 
 async fn take_messages(tx: &mut Tx, account: AccountId, rows: Vec<Item<(String, OldMessage)>>) -> Result<Came, Stop> {

@@ -9,7 +9,7 @@ use crate::harness::{TestApp, TestLine};
 use crate::house::proof;
 use std::collections::BTreeMap;
 use switchyard::staff::Member;
-use switchyard::types::{AccountId, LineId, Problem, RunDetail, RunId, RunState, UtilityKind};
+use switchyard::types::{AccountId, LineId, Problem, RunAct, RunDetail, RunError, RunId, RunState, UtilityKind};
 use switchyard::utilities::{self, Worker, WorkerConfig};
 
 /// More rows than a test has.
@@ -44,9 +44,39 @@ async fn finish(app: &TestApp, run: RunId) -> RunDetail {
     let run = seen(app, run).await;
     assert_eq!(run.row.state, RunState::Succeeded, "{:?}", run.error);
     assert_eq!(run.row.done, run.row.total);
+    assert!(run.events.iter().any(|event| event.text.starts_with("Verifying: ")), "{:?}", run.events);
     let (left,): (i64,) = app.db.one("select count(*) from utility_input where run_id = $1", [run.row.id]).await.unwrap();
     assert_eq!(left, 0, "what is done with is forgotten");
     run
+}
+
+/// Works until the file is in and nothing of it is recounted.
+async fn take_in(app: &TestApp, run: RunId) {
+    let left = "select count(*) from utility_step where run_id = $1 and not is_check and ended_at is null";
+    while app.db.one::<(i64,)>(left, [run]).await.unwrap().0 > 0 {
+        assert!(worker(app).step().await.unwrap());
+    }
+    assert_eq!(seen(app, run).await.row.state, RunState::Running);
+}
+
+/// Works until the recount fails; says with what.
+async fn stopped(app: &TestApp, run: RunId) -> RunError {
+    while worker(app).step().await.unwrap() {}
+    let run = seen(app, run).await;
+    assert_eq!(run.row.state, RunState::Failed);
+    assert_eq!(run.acts, [RunAct::Resume, RunAct::Cancel]);
+    let error = run.error.unwrap();
+    assert!(error.text.starts_with("Not everything is as the result says. ") && error.step.starts_with("Recount: "), "{error:?}");
+    assert!(run.events.iter().any(|event| event.text.contains(&error.text) && event.text.contains(&error.what_to_do)));
+    error
+}
+
+/// What to do about what the file brings again.
+const AGAIN: &str = "Run the same file again: what is there stays as it is.";
+
+async fn cancel(app: &TestApp, run: RunId) {
+    utilities::act(&app.db, &app.now, &app.staff, run, RunAct::Cancel).await.unwrap();
+    assert_eq!(seen(app, run).await.row.state, RunState::Cancelled);
 }
 
 /// The result as it is downloaded.

@@ -1,7 +1,7 @@
 //! What an import would do: the file read, its rows counted and sorted into pieces, and what stands in the way.
 
 use super::file::{self, Bad, Read, Row};
-use super::{IMPORT, INVALID, Parameters};
+use super::{CHECK_IMPORT, CHECK_INVALID, IMPORT, INVALID, Parameters};
 use crate::db::Db;
 use crate::types::{AccountId, LineId, Obstacle, PhoneNumber, Plan, PlanCount, Problem, Timestamp};
 use crate::utilities::{Asking, Proposal, StepPlan, beside, count, pieces, text_of};
@@ -166,6 +166,7 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
         is_account: of.is_account,
         bad: in_pieces(bad.len()),
         good: in_pieces(rows.len()),
+        recounted: true,
     };
     let holds = parameters.holds();
     let outs = count(rows.iter().filter(|row| row.is_out()).count());
@@ -187,19 +188,22 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
         conflicts: conflicts(&bad, kept, duplicates),
         obstacles: obstacles(asking, &of, &holds, rows.len()).await?,
         rows: total,
-        seconds: Some(total / RATE + 1),
+        // Everything is read once more to recount it.
+        seconds: Some(total * 2 / RATE + 1),
         confirm: Some(match one {
             Some(line) => ("the line’s number".to_owned(), line.number.expose().to_owned()),
             None => ("the account’s name".to_owned(), of.name.clone()),
         }),
         needs_approval: false,
     };
-    let step = |name, title: &str, total| StepPlan { name, title: title.to_owned(), is_check: false, total };
-    let mut steps = Vec::new();
-    if !bad.is_empty() {
-        steps.push(step(INVALID, "Rows that cannot be taken", count(bad.len())));
-    }
-    steps.push(step(IMPORT, "Consents", total));
+    let step = |name, title: &str, is_check, total| StepPlan { name, title: title.to_owned(), is_check, total };
+    let all = [
+        step(INVALID, "Rows that cannot be taken", false, count(bad.len())),
+        step(IMPORT, "Consents", false, total),
+        step(CHECK_INVALID, "Recount: rows that cannot be taken", true, count(bad.len())),
+        step(CHECK_IMPORT, "Recount: consents", true, total),
+    ];
+    let steps = all.into_iter().filter(|step| !bad.is_empty() || ![INVALID, CHECK_INVALID].contains(&step.name)).collect();
     let whom = one.map_or_else(|| format!("all lines of {}", of.name), |line| format!("{} of {}", line.label, of.name));
     Ok(Proposal {
         summary: format!("Import consent for {whom}"),

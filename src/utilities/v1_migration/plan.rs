@@ -1,7 +1,7 @@
 //! What a migration would do: the export read, its rows counted and put in order, and what stands in the way.
 
 use super::file::{self, Bad, Read};
-use super::{CONTACTS, CONVERSATIONS, LINES, MESSAGES, Parameters, UNREADABLE, holds};
+use super::{CHECKS, CONTACTS, CONVERSATIONS, LINES, MESSAGES, Parameters, UNREADABLE, holds};
 use crate::db::json;
 use crate::directory::accounts;
 use crate::types::{AccountId, IntegrationType, Obstacle, Plan, PlanCount, Problem};
@@ -107,7 +107,7 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
         read.messages,
     ];
     let mut input = Vec::new();
-    let mut parameters = Parameters { account, pieces: Vec::new() };
+    let mut parameters = Parameters { account, pieces: Vec::new(), recounted: true };
     for ((step, ..), pieces) in parts.iter().zip(of_each) {
         let from = count(input.len());
         input.extend(pieces);
@@ -130,16 +130,15 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
         conflicts,
         obstacles,
         rows,
-        seconds: Some(rows / RATE + 1),
+        // Everything is read once more to recount it.
+        seconds: Some(rows * 2 / RATE + 1),
         confirm: Some(("the account’s name".to_owned(), name.clone())),
         needs_approval: false,
     };
-    let steps = parts.iter().filter(|(_, _, rows, _)| *rows > 0).map(|(step, title, rows, _)| StepPlan {
-        name: step,
-        title: (*title).to_owned(),
-        is_check: false,
-        total: count(*rows),
-    });
+    let step = |name, title: String, is_check, rows: usize| StepPlan { name, title, is_check, total: count(rows) };
+    let found = parts.iter().zip(CHECKS).filter(|((_, _, rows, _), _)| *rows > 0);
+    let takes = found.clone().map(|((name, title, rows, _), _)| step(*name, (*title).to_owned(), false, *rows));
+    let checks = found.map(|((_, title, rows, _), check)| step(check, format!("Recount: {}", title.to_lowercase()), true, *rows));
     Ok(Proposal {
         summary: format!("Migrate from v1 into {name}"),
         line: None,
@@ -147,7 +146,7 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
         target: None,
         holds: holds(account),
         answers: vec![("Into account".to_owned(), name), ("Rows of the export".to_owned(), (rows + plan.counts[0].rows).to_string())],
-        steps: steps.collect(),
+        steps: takes.chain(checks).collect(),
         input,
         parameters: serde_json::to_value(parameters).unwrap_or_default(),
         plan,

@@ -1,6 +1,6 @@
 //! The Consent Import.
 
-use super::{account_of, consents, count, finish, outcomes, plan, result, seen, start, worker};
+use super::{AGAIN, account_of, cancel, consents, count, finish, outcomes, plan, result, seen, start, stopped, take_in, worker};
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines, tells};
 use crate::house::{house, proof};
 use reqwest::Method;
@@ -31,6 +31,11 @@ on_both_engines!(
     whoever_was_erased_does_not_come_back_by_a_file,
     an_account_that_was_closed_since_the_plan_gets_nothing,
     a_piece_that_takes_too_long_is_done_in_parts,
+    a_good_import_is_recounted_and_its_log_says_so,
+    what_is_lost_behind_an_imports_back_fails_it_in_words,
+    what_somebody_says_during_an_import_is_newer_and_no_difference,
+    a_recount_looks_at_everything_and_when_it_is_resumed_at_what_differed,
+    rows_of_a_number_that_lie_in_several_batches_are_no_difference,
 );
 
 const KIND: UtilityKind = UtilityKind::ConsentImport;
@@ -552,4 +557,139 @@ async fn an_erased_contact_is_in_no_result(app: &TestApp) {
     let text = result(app, run).await;
     assert!(!text.contains(&contact(1)) && text.contains("\"erased\"") && text.contains(&contact(2)), "{text}");
     assert_eq!(count(app, "select count(*) from utility_input").await, 0, "what was only looked at is forgotten");
+}
+
+async fn a_good_import_is_recounted_and_its_log_says_so(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let run = planned(app, &line, &format!("number,status\n{},in\n{},out\nnobody,in\n", contact(1), contact(2))).await;
+    start(app, run).await;
+    take_in(app, run).await;
+    assert!(worker(app).step().await.unwrap());
+    assert_eq!(seen(app, run).await.row.state, RunState::Verifying);
+    let run = finish(app, run).await;
+    let steps: Vec<(&str, bool, i64, i64)> = run.steps.iter().map(|s| (s.name.as_str(), s.is_check, s.done, s.total)).collect();
+    assert_eq!(
+        steps,
+        [
+            ("Rows that cannot be taken", false, 1, 1),
+            ("Consents", false, 2, 2),
+            ("Recount: rows that cannot be taken", true, 1, 1),
+            ("Recount: consents", true, 2, 2),
+        ]
+    );
+    for says in [
+        "Verifying: Everything is done and has to be recounted.",
+        "Rows that cannot be taken recounted: 1 row. Each has one outcome, and what is stored agrees.",
+        "Consents recounted: 2 rows. Each has one outcome, and what is stored agrees.",
+        "Succeeded: Everything was recounted and is right.",
+    ] {
+        assert!(run.events.iter().any(|event| event.text == says), "{says}: {:?}", run.events);
+    }
+}
+
+async fn what_is_lost_behind_an_imports_back_fails_it_in_words(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    app.reply(&contact(3), &line, "STOP").await;
+    app.work().await;
+    let file = format!("number,status\n{},in\n{},out\n{},in\nnobody,in\n", contact(1), contact(2), contact(3));
+    let harms = [
+        ("delete from consent where line_id = $1 and number = '+12025550121'", "Opt-ins of the file that are not on record: 1.", AGAIN),
+        ("delete from consent where line_id = $1 and number = '+12025550122'", "Opt-outs of the file that do not stand: 1.", AGAIN),
+        (
+            "update consent set state = 'opted_in' where line_id = $1 and number = '+12025550122'",
+            "Opt-outs of the file that do not stand: 1.",
+            AGAIN,
+        ),
+        (
+            "update utility_output set body = '' where run_id in (select id from utility_run where line_id = $1)",
+            "Rows of the file without exactly one outcome: 1.",
+            AGAIN,
+        ),
+        (
+            "update consent set state = 'opted_in' where line_id = $1 and number = '+12025550123'",
+            "Opt-outs that were to stay, and do not: 1.",
+            "Have an engineer look first",
+        ),
+    ];
+    for (harm, says, to_do) in harms {
+        app.pass(60);
+        let run = planned(app, &line, &file).await;
+        start(app, run).await;
+        take_in(app, run).await;
+        app.db.work(async |tx| tx.run(harm, [line.id]).await).await.unwrap();
+        let error = stopped(app, run).await;
+        assert!(error.text.ends_with(says) && error.what_to_do.contains(to_do), "{harm}: {error:?}");
+        cancel(app, run).await;
+        import(app, &line, &file).await;
+    }
+    let stands: Vec<_> = consents(app, &line).await.into_iter().take(2).map(|row| row.1).collect();
+    assert_eq!(stands, ["opted_in", "opted_out"], "the same file again has brought them back");
+}
+
+async fn what_somebody_says_during_an_import_is_newer_and_no_difference(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let [stops, starts, stays] = [1, 2, 3].map(contact);
+    let file = format!("number,status,at,evidence\n{stops},in,2026-03-01,web form\n{starts},out,,\n{stays},in,,\n");
+    let run = planned(app, &line, &file).await;
+    start(app, run).await;
+    take_in(app, run).await;
+    app.pass(1);
+    app.reply(&stops, &line, "STOP").await;
+    app.reply(&starts, &line, "START").await;
+    app.work().await;
+    let run = finish(app, run).await;
+    let says = "Consents recounted: 3 rows. Each has one outcome, and what is stored agrees.";
+    assert!(run.events.iter().any(|event| event.text == says), "{:?}", run.events);
+    let stands: Vec<_> = consents(app, &line).await.into_iter().map(|row| (row.0, row.1, row.2)).collect();
+    let stand = |number: &str, state: &str, source: &str| (number.to_owned(), state.to_owned(), source.to_owned());
+    let wanted = [stand(&stops, "opted_out", "keyword"), stand(&starts, "opted_in", "keyword"), stand(&stays, "opted_in", "import")];
+    assert_eq!(stands, wanted);
+}
+
+async fn a_recount_looks_at_everything_and_when_it_is_resumed_at_what_differed(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let run = planned(app, &line, &many(5_000)).await;
+    start(app, run).await;
+    take_in(app, run).await;
+    let kept = async || count(app, "select count(*) from utility_input").await;
+    assert_eq!(kept().await, 3);
+    let set = async |state: &str| {
+        let text = "update consent set state = $2 where line_id = $1 and number in ($3, $4)";
+        let of = (line.id, state.to_owned(), contact(101), contact(4_000));
+        app.db.work(async |tx| tx.run(text, of).await).await.unwrap();
+    };
+    set("opted_out").await;
+    for _ in 0..2 {
+        let error = stopped(app, run).await;
+        assert!(error.text.ends_with("Consents that are not as their row says: 2."), "{error:?}");
+        assert_eq!((error.behind, kept().await), (5_000, 2), "a piece that is right is forgotten");
+        utilities::act(&app.db, &app.now, &app.staff, run, RunAct::Resume).await.unwrap();
+    }
+    set("opted_in").await;
+    finish(app, run).await;
+}
+
+async fn rows_of_a_number_that_lie_in_several_batches_are_no_difference(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let [a, b] = [1, 2].map(contact);
+    let file = format!(
+        "number,status,at,evidence\n\
+         {a},in,,\n\
+         {a},out,2026-03-01,\n\
+         {a},in,2026-03-05,\n\
+         {b},out,2026-03-01,\n\
+         {b},in,2026-03-05,form\n"
+    );
+    let run = planned(app, &line, &file).await;
+    start(app, run).await;
+    let slow = Worker::new(app.db.clone(), app.now.clone(), WorkerConfig { most: 1, ..WorkerConfig::default() });
+    while slow.step().await.unwrap() {
+        app.pass(1);
+    }
+    let run = finish(app, run).await;
+    let rows = outcomes(app, run.row.id).await;
+    let found: Vec<&str> = (2..=6).map(|row| of(&rows, row).0).collect();
+    assert_eq!(found, ["created", "updated", "kept opted-out", "created", "updated"]);
+    let states: Vec<String> = consents(app, &line).await.into_iter().map(|row| row.1).collect();
+    assert_eq!(states, ["opted_out", "opted_in"]);
 }

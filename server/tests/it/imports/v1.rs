@@ -1,6 +1,6 @@
 //! The v1 Migration.
 
-use super::{account_of, count, finish, outcomes, plan, result, seen, start, worker};
+use super::{AGAIN, account_of, cancel, count, finish, outcomes, plan, result, seen, start, stopped, take_in, worker};
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::{house, proof};
 use sha2::{Digest, Sha256};
@@ -26,6 +26,8 @@ on_both_engines!(
     nobody_migrates_into_an_account_out_of_their_scope,
     a_line_with_taken_over_replies_does_not_look_blast_only,
     no_line_is_made_of_a_type_that_the_account_lacks_the_product_for,
+    what_is_lost_behind_a_migrations_back_fails_it_in_words,
+    what_comes_in_during_a_migration_is_no_difference,
 );
 
 const KIND: UtilityKind = UtilityKind::V1Migration;
@@ -75,8 +77,22 @@ async fn everything_of_an_export_arrives_and_texts_nobody(app: &TestApp) {
     let run = migrate(app, account, EXPORT).await;
     assert_eq!(counts(app).await, [1 + 2, 2, 3, 4, 7]);
     assert_eq!(result(app, run.row.id).await.lines().count(), 1, "nothing is left out");
-    let steps: Vec<(&str, i64)> = run.steps.iter().map(|step| (step.name.as_str(), step.done)).collect();
-    assert_eq!(steps, [("Lines", 2), ("Contacts", 2), ("Conversations", 3), ("Messages", 4)]);
+    let steps: Vec<(&str, i64, bool)> = run.steps.iter().map(|step| (step.name.as_str(), step.done, step.is_check)).collect();
+    assert_eq!(
+        steps,
+        [
+            ("Lines", 2, false),
+            ("Contacts", 2, false),
+            ("Conversations", 3, false),
+            ("Messages", 4, false),
+            ("Recount: lines", 2, true),
+            ("Recount: contacts", 2, true),
+            ("Recount: conversations", 3, true),
+            ("Recount: messages", 4, true),
+        ]
+    );
+    let says = "Messages recounted: 4 rows. Each has one outcome, and what is stored agrees.";
+    assert!(run.events.iter().any(|event| event.text == says), "{:?}", run.events);
     assert!(run.events.iter().any(|event| event.text == "Messages: 4 added, 0 there already, 0 could not be taken."), "{:?}", run.events);
 
     let desk = line(app, "+12025550117").await;
@@ -310,7 +326,7 @@ async fn an_export_is_taken_in_batches_as_small_as_they_must_be(app: &TestApp) {
     while slow.step().await.unwrap() {
         batches += 1;
     }
-    assert_eq!(batches, 11 + 2, "a row at a time");
+    assert_eq!(batches, 2 * (11 + 2), "a row at a time, and again when they are recounted");
     let run = finish(app, run).await;
     assert_eq!(counts(app).await, [1 + 2, 2, 3, 4, 7]);
     assert_eq!(outcomes(app, run.row.id).await.keys().copied().collect::<Vec<_>>(), [12, 13], "the columns are named once");
@@ -389,4 +405,53 @@ async fn no_line_is_made_of_a_type_that_the_account_lacks_the_product_for(app: &
     utilities::act(db, now, &app.staff, run, RunAct::Resume).await.unwrap();
     finish(app, run).await;
     assert_eq!(count(app, "select count(*) from line").await, 1 + 2);
+}
+
+async fn what_is_lost_behind_a_migrations_back_fails_it_in_words(app: &TestApp) {
+    let account = account(app).await;
+    let engineer = "Have an engineer look first";
+    let harms = [
+        ("delete from message where body = 'Until five.'", "Messages that are not in their conversation: 1.", AGAIN),
+        ("delete from contact where number = '+12025550122'", "Contacts that are not there: 1.", AGAIN),
+        ("update utility_output set body = body || '\"8\"\r\n\"8\"\r\n'", "Rows of the file without exactly one outcome: 1.", AGAIN),
+        ("delete from conversation where number = '+12025550122'", "Conversations that are not there: 1.", engineer),
+        (
+            "update conversation set last_at = 1 where number = '+12025550121'",
+            "Conversations whose newest message is newer than they say: 2.",
+            engineer,
+        ),
+    ];
+    for (harm, says, to_do) in harms {
+        let run = plan(app, &app.staff, KIND, &[("account", account.to_string())], EXPORT).await.unwrap();
+        start(app, run).await;
+        take_in(app, run).await;
+        app.db.work(async |tx| tx.run(harm, ()).await).await.unwrap();
+        let error = stopped(app, run).await;
+        assert!(error.text.ends_with(says) && error.what_to_do.contains(to_do), "{harm}: {error:?}");
+        cancel(app, run).await;
+        if to_do == AGAIN {
+            migrate(app, account, EXPORT).await;
+            assert_eq!(counts(app).await, [1 + 2, 2, 3, 4, 7], "{harm}: the same file again has brought it back");
+        }
+    }
+    // One that was taken over before is not made anew: what became of it is for somebody to say.
+    let at = "update conversation set last_at = 1556960400000000 where number = '+12025550121'";
+    app.db.work(async |tx| tx.run(at, ()).await).await.unwrap();
+    let run = migrate(app, account, EXPORT).await;
+    let gone = ["conversation", "t2", "it was taken over before, and is not there any more"].map(str::to_owned);
+    assert_eq!(outcomes(app, run.row.id).await, [(6, gone.to_vec())].into());
+}
+
+async fn what_comes_in_during_a_migration_is_no_difference(app: &TestApp) {
+    let own = app.line(Inbox).await;
+    let account = account_of(app, own.id).await;
+    let export = EXPORT.replace("+12025550117", &own.number);
+    let run = plan(app, &app.staff, KIND, &[("account", account.to_string())], &export).await.unwrap();
+    start(app, run).await;
+    take_in(app, run).await;
+    app.reply("+12025550121", &own, "STOP").await;
+    app.reply("+12025550129", &own, "Hello").await;
+    app.work().await;
+    app.db.work(async |tx| tx.run("update contact set name = 'Admiral'", ()).await).await.unwrap();
+    finish(app, run).await;
 }
