@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use switchyard::clock::{Clock, Now, Rng};
 use switchyard::db::Db;
 use switchyard::secret::{self, Keyring};
-use switchyard::staff::{self, Invited, Member, Place, Proof, approvals};
+use switchyard::staff::{self, Invited, Member, Place, Proof, approvals, may};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -170,6 +170,8 @@ async fn migrate(database: DatabaseArgs) -> Result<(), StartError> {
 
 /// Invites as this member, by the same rules as in the console.
 async fn invite_as(db: &Db, now: &Now, member: &Member, email: &str, name: &str, role: &str) -> Result<Invited, StartError> {
+    // Who may not invite does not hear which roles there are.
+    member.permit::<may::ManageStaff>().map_err(because("not invited"))?;
     let roles = staff::roles::list(db).await.map_err(because("the database does not answer"))?;
     let role = roles
         .iter()
@@ -183,10 +185,17 @@ async fn manage_staff(args: StaffArgs) -> Result<(), StartError> {
     let db = application::open(&args.database.database_url, 2).await?;
     let StaffCommand::Add { email, name, role, acting, public_url } = args.command;
     let invited = match acting {
-        None => staff::first_administrator(&db, &now, &email, &name, true)
-            .await
-            .map_err(because("not invited"))?
-            .ok_or_else(|| StartError("there is staff already: say who invites, with --as <e-mail of an administrator>".to_owned()))?,
+        None => {
+            let invited = staff::first_administrator(&db, &now, &email, &name, true)
+                .await
+                .map_err(because("not invited"))?
+                .ok_or_else(|| StartError("there is staff already: say who invites, with --as <e-mail of an administrator>".to_owned()))?;
+            let whose = staff::peek(&db, &now, &invited.token, None).await.map_err(because("not invited"))?;
+            if whose != email.trim().to_lowercase() {
+                println!("{whose} was invited first and has set no password yet. Nobody else was invited; this is a new link of theirs.");
+            }
+            invited
+        }
         Some(acting) => {
             let member = Member::by_email(&db, &acting).await.map_err(because("the database does not answer"))?;
             let member = member.ok_or_else(|| StartError(format!("nobody with the e-mail {acting} works here")))?;
@@ -223,8 +232,18 @@ async fn verify_audit(database: DatabaseArgs, known: Option<String>) -> Result<(
     let found = staff::verify(&db, known).await.map_err(because("the audit could not be read"))?;
     db.close().await;
     if let Some((number, id)) = found.broken {
-        let what = if id.is_nil() { "is missing".to_owned() } else { format!("({id}) is not as it was sealed") };
+        // Numbers have no gaps: the one after a gap tells of the one that was removed.
+        let next = found.cut + found.sealed + 1;
+        let (number, what) = if id.is_nil() || number > next {
+            (number.min(next), "is missing".to_owned())
+        } else {
+            (number, format!("({id}) is not as it was sealed"))
+        };
         return Err(StartError(format!("entry {number} of the audit {what}; {} before it are good", found.sealed)));
+    }
+    if found.cut + found.sealed + found.unsealed == 0 {
+        let text = "the audit has no entry: nobody was ever invited to this database (see DATABASE_URL), or all of it was removed";
+        return Err(StartError(text.to_owned()));
     }
     println!("{} entries are sealed, and every seal is good.", found.sealed);
     if found.cut > 0 {

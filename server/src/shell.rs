@@ -236,11 +236,16 @@ async fn act(db: &Db, now: &Now, member: &Member, run: &str, act: RunAct) -> Res
 
 async fn write_result(db: &Db, member: &Member, run: RunId, path: &Path) -> Result<(), Problem> {
     let refused = |error: std::io::Error| Problem::invalid("result", format!("The file cannot be written: {error}"));
+    // Read first: who is refused, or asks too early, leaves the file as it was.
+    let (mut next, mut piece) = (utilities::result(db, member, run, 0).await?, 0);
+    if next.is_none() {
+        return Err(Problem::not_found("This run has no result, or none yet. No file was written."));
+    }
     let mut file = tokio::fs::File::create(path).await.map_err(refused)?;
-    let mut piece = 0;
-    while let Some(text) = utilities::result(db, member, run, piece).await? {
+    while let Some(text) = next {
         file.write_all(text.as_bytes()).await.map_err(refused)?;
         piece += 1;
+        next = utilities::result(db, member, run, piece).await?;
     }
     file.flush().await.map_err(refused)?;
     println!("Written: {}", path.display());

@@ -124,6 +124,19 @@ async fn note_void(tx: &mut Tx, now: &Now, actor: &Actor, id: StaffId, links: u6
     record(tx, now, actor, entry.change((), serde_json::json!({ "links": links, "because": because }))).await
 }
 
+/// An e-mail, as it is looked for when its owner signs in, and a name.
+fn checked<'a>(email: &str, name: &'a str) -> Result<(String, &'a str), Problem> {
+    let email = email.trim().to_lowercase();
+    let name = name.trim();
+    if email.len() > 200 || email.split('@').filter(|part| !part.is_empty()).count() != 2 || email.contains(char::is_whitespace) {
+        return Err(Problem::invalid("email", "Write an e-mail address, such as ada@example.com."));
+    }
+    if name.is_empty() || name.chars().count() > 100 {
+        return Err(Problem::invalid("name", "Write a name of at most 100 characters."));
+    }
+    Ok((email, name))
+}
+
 async fn add_member(tx: &mut Tx, now: &Now, actor: &Actor, email: &str, name: &str, role: Option<RoleId>) -> Result<Invited, Problem> {
     let id = StaffId(now.id());
     let added = tx
@@ -157,14 +170,7 @@ async fn add_member(tx: &mut Tx, now: &Now, actor: &Actor, email: &str, name: &s
 /// the role allows more than one may oneself.
 pub async fn invite(db: &Db, now: &Now, member: &Member, _proof: Proof, email: &str, name: &str, role: RoleId) -> Result<Invited, Problem> {
     let permit = member.permit::<may::ManageStaff>()?;
-    let email = email.trim().to_lowercase();
-    let name = name.trim();
-    if email.len() > 200 || email.split('@').filter(|part| !part.is_empty()).count() != 2 || email.contains(char::is_whitespace) {
-        return Err(Problem::invalid("email", "Write an e-mail address, such as ada@example.com."));
-    }
-    if name.is_empty() || name.chars().count() > 100 {
-        return Err(Problem::invalid("name", "Write a name of at most 100 characters."));
-    }
+    let (email, name) = checked(email, name)?;
     db.work(async |tx| {
         authority(tx).await?;
         let given = roles::may_hand_out(tx, member, role).await?;
@@ -184,7 +190,7 @@ pub async fn invite(db: &Db, now: &Now, member: &Member, _proof: Proof, email: &
 /// dangerous permissions hold only with a second factor from the start; administrators change that under Roles.
 ///
 /// # Errors
-/// What the database says.
+/// `Invalid` for a bad e-mail or name of the one who is invited.
 pub async fn first_administrator(db: &Db, now: &Now, email: &str, name: &str, strict: bool) -> Result<Option<Invited>, Problem> {
     db.work(async |tx| {
         ensure_roles(tx, now).await?;
@@ -192,11 +198,12 @@ pub async fn first_administrator(db: &Db, now: &Now, email: &str, name: &str, st
             tx.opt("select id, password_hash from staff_member order by id limit 1", ()).await?;
         match someone {
             None => {
+                let (email, name) = checked(email, name)?;
                 let (role,): (RoleId,) = tx.one("select id from role where name = 'Administrator'", ()).await?;
                 for permission in Permission::ALL.iter().filter(|permission| strict && permission.is_dangerous()) {
                     tx.run("insert into second_factor_rule (permission) values ($1)", [permission.as_str()]).await?;
                 }
-                add_member(tx, now, &Actor::System, email, name, Some(role)).await.map(Some)
+                add_member(tx, now, &Actor::System, &email, name, Some(role)).await.map(Some)
             }
             // Never accepted: the link may be lost, so a new start makes a new one.
             Some((id, None)) => Ok(Some(Invited { id, token: add_invitation(tx, now, &Actor::System, id, false).await?, waits: None })),

@@ -181,6 +181,11 @@ pub fn contact(n: usize) -> String {
     }
 }
 
+/// One of these.
+pub fn pick<'a, T>(rng: &Rng, of: &'a [T]) -> &'a T {
+    &of[usize::try_from(rng.below(of.len() as u64)).unwrap()]
+}
+
 /// Whether a text tells a number that ends with these digits, or only them: as digits of their own, not within an id or a time.
 pub fn tells(text: &str, last: &str) -> bool {
     text.match_indices(last).any(|(at, _)| {
@@ -191,6 +196,8 @@ pub fn tells(text: &str, last: &str) -> bool {
             0 => own(before.chars().next_back()) && own(after.chars().next()),
             // With or without the code of its area and its country.
             3 | 6 | 7 => !after.starts_with(|c: char| c.is_ascii_alphanumeric()),
+            // A space, as a URL spells it.
+            2 if before.ends_with("%20") => !after.starts_with(|c: char| c.is_ascii_alphanumeric()),
             _ => false,
         }
     })
@@ -198,7 +205,16 @@ pub fn tells(text: &str, last: &str) -> bool {
 
 #[test]
 fn a_number_is_told_apart_from_an_id() {
-    for told in ["0121", "•• 0121, gone", "555 0121", "+12025550121", "tel=%2B12025550121&", "2025550121<", "(5550121)"] {
+    for told in [
+        "0121",
+        "•• 0121, gone",
+        "555 0121",
+        "+12025550121",
+        "tel=%2B12025550121&",
+        "q=%2B1%20202%20555%200121",
+        "2025550121<",
+        "(5550121)",
+    ] {
         assert!(tells(told, "0121"), "{told}");
     }
     for id in ["01a20121-82c6-70d8-9b59-b44aa5a9d013", "82c6-0121-9b59", "1795450121033835", "q0121", "0121f"] {
@@ -275,6 +291,11 @@ impl TestApp {
         self.stop.cancel();
         self.db.close().await;
         self.home.remove().await;
+    }
+
+    /// Where the data is, for another process.
+    pub fn database(&self) -> String {
+        self.home.url()
     }
 
     /// A further engine, as another process would have it.

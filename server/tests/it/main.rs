@@ -39,6 +39,7 @@ mod property;
 mod retention;
 mod schema;
 mod search;
+mod shell;
 mod sights;
 mod skip_held;
 mod sms;

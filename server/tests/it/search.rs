@@ -1,7 +1,7 @@
 //! Search everywhere, against a second opinion: a plain scan of the tables, on random data, for members with different scopes; and
 //! that what is typed stands nowhere.
 
-use crate::harness::{TestApp, contact, keys, on_both_engines, tells};
+use crate::harness::{TestApp, contact, keys, on_both_engines, pick, tells};
 use crate::house::house;
 use crate::sights::role;
 use reqwest::Method;
@@ -30,14 +30,6 @@ on_both_engines![
 const MANY: usize = 10_000;
 const FIRST: [&str; 10] = ["Ada", "Adam", "adele", "Bea", "BEN", "Zoë", "Élise", "Max_", "100%", "Vera"];
 const LAST: [&str; 6] = ["Stone", "stonehill", "O'Neil", "Brook", "Nguyen", "Åberg"];
-
-fn pick<'a>(rng: &Rng, of: &[&'a str]) -> &'a str {
-    of[usize::try_from(rng.below(of.len() as u64)).unwrap()]
-}
-
-fn some<'a, T>(rng: &Rng, of: &'a [T]) -> &'a T {
-    &of[usize::try_from(rng.below(of.len() as u64)).unwrap()]
-}
 
 fn name(rng: &Rng) -> String {
     format!("{} {}", pick(rng, &FIRST), pick(rng, &LAST))
@@ -96,7 +88,7 @@ async fn random_runs(app: &TestApp, rng: &Rng, askers: &[StaffId]) {
     app.db
         .work(async |tx| {
             for n in 0..60 {
-                let ((line, account), (_, target)) = (*some(rng, &lines), *some(rng, &lines));
+                let ((line, account), (_, target)) = (*pick(rng, &lines), *pick(rng, &lines));
                 let (line, target) = ((rng.below(3) > 0).then_some(line), (rng.below(3) > 0).then_some(target));
                 // A plan that is being made has no version yet.
                 let version = i64::from(n % 10 > 0);
@@ -104,7 +96,7 @@ async fn random_runs(app: &TestApp, rng: &Rng, askers: &[StaffId]) {
                     "insert into utility_run (id, utility, state, summary, line_id, account_id, target_id, holds, parameters, answers, plan,
                        version, asked_by, asked_at, attempt, failures, batch_size, taken_done)
                      values ($1, 'line_transfer', $2, '', $3, $4, $5, '', '{}', '[]', '{}', $6, $7, 0, 0, 0, 1, 0)",
-                    (RunId(app.now.id()), *some(rng, RunState::ALL), line, account, target, version, *some(rng, askers)),
+                    (RunId(app.now.id()), *pick(rng, RunState::ALL), line, account, target, version, *pick(rng, askers)),
                 )
                 .await?;
             }
@@ -239,25 +231,25 @@ fn typed(rng: &Rng, all: &All) -> String {
         chars[start..].iter().take(length).collect()
     };
     match rng.below(11) {
-        0 => part(&some(rng, &all.accounts).1, false).to_uppercase(),
-        1 => part(&some(rng, &all.lines).2, false),
-        2 => part(some(rng, &all.lines).1.trim_start_matches('+'), true),
-        3 => part(&some(rng, &all.users).1, false),
-        4 => part(&some(rng, &all.users).2, false),
-        5 => part(&some(rng, &all.contacts).2, false).to_lowercase(),
+        0 => part(&pick(rng, &all.accounts).1, false).to_uppercase(),
+        1 => part(&pick(rng, &all.lines).2, false),
+        2 => part(pick(rng, &all.lines).1.trim_start_matches('+'), true),
+        3 => part(&pick(rng, &all.users).1, false),
+        4 => part(&pick(rng, &all.users).2, false),
+        5 => part(&pick(rng, &all.contacts).2, false).to_lowercase(),
         6 => {
-            let digits: Vec<char> = some(rng, &all.conversations).2.chars().collect();
+            let digits: Vec<char> = pick(rng, &all.conversations).2.chars().collect();
             digits[digits.len() - 3 - usize::try_from(rng.below(8)).unwrap()..].iter().collect()
         }
-        7 => PhoneNumber::parse(&some(rng, &all.conversations).2).unwrap().readable(),
+        7 => PhoneNumber::parse(&pick(rng, &all.conversations).2).unwrap().readable(),
         // How a number begins, as it is kept, as people write it, and without its country code.
-        8 => some(rng, &all.conversations).2.chars().take(4 + usize::try_from(rng.below(7)).unwrap()).collect(),
+        8 => pick(rng, &all.conversations).2.chars().take(4 + usize::try_from(rng.below(7)).unwrap()).collect(),
         9 => {
-            let number = PhoneNumber::parse(&some(rng, &all.contacts).1).unwrap().readable();
+            let number = PhoneNumber::parse(&pick(rng, &all.contacts).1).unwrap().readable();
             let from = if rng.below(2) == 0 { 0 } else { 3 };
             number.chars().skip(from).take(5 + usize::try_from(rng.below(7)).unwrap()).collect()
         }
-        _ => pick(rng, &["%", "%%", "_a", "\\", "", " ", "zz", "+", "()", "12", "ad", "é"]).to_owned(),
+        _ => (*pick(rng, &["%", "%%", "_a", "\\", "", " ", "zz", "+", "()", "12", "ad", "é"])).to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod acts;
 
-use crate::harness::{TestApp, contact, on_both_engines};
+use crate::harness::{TestApp, contact, on_both_engines, pick};
 use crate::house::house;
 use crate::sights::role;
 use switchyard::clock::Rng;
@@ -27,10 +27,6 @@ on_both_engines![
 
 const ROUNDS: usize = 60;
 const WORDS: [&str; 8] = ["Front desk", "front Desk", "Recalls", "Zahnärzte", "Ärzte", "100%", "O'Neil_2", "recall"];
-
-fn pick<'a, T>(rng: &Rng, of: &'a [T]) -> &'a T {
-    &of[usize::try_from(rng.below(of.len() as u64)).unwrap()]
-}
 
 fn maybe<T: Copy>(rng: &Rng, of: &[T]) -> Option<T> {
     (rng.below(2) == 0).then(|| *pick(rng, of))

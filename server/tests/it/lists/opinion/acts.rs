@@ -1,7 +1,7 @@
 //! The same for lists of what is done and who does it: connections, runs, the audit, blasts, unknown lines, staff.
 
-use super::{ROUNDS, Reader, WORDS, World, all, maybe, part, pick, size, wanted, wanted_of_names, world};
-use crate::harness::{TestApp, contact, keys, on_both_engines};
+use super::{ROUNDS, Reader, WORDS, World, all, maybe, part, size, wanted, wanted_of_names, world};
+use crate::harness::{TestApp, contact, keys, on_both_engines, pick};
 use crate::sights::role;
 use std::time::Duration;
 use switchyard::clock::Rng;
