@@ -192,7 +192,7 @@ pub fn AuditPage() -> impl IntoView {
                     view! {
                         <div class="flex w-[calc(50%-0.25rem)] flex-col gap-x-2 gap-y-1 sm:w-auto sm:flex-row sm:items-center">
                             <span class="muted" aria-hidden="true">{label}</span>
-                            {move || view! { <MomentField label=label name=name day=day.get() bare=true /> }}
+                            {move || view! { <MomentField label=label name=name day=day.get() last=name == "until" bare=true /> }}
                         </div>
                     }
                 })}

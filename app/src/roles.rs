@@ -1,4 +1,4 @@
-//! Roles: a matrix of roles and permissions, edited as a whole.
+//! Roles: a matrix of roles and permissions, edited as a whole, with who has each permission.
 
 mod role;
 
@@ -11,7 +11,7 @@ use crate::ui::{
     load, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{Outcome, Permission, RoleDetail, RoleId, RoleMatrix};
+use switchyard::types::{Holder, Holds, Outcome, Permission, RoleDetail, RoleId, RoleMatrix};
 
 #[cfg(feature = "ssr")]
 use {
@@ -116,6 +116,9 @@ pub fn RolesPage() -> impl IntoView {
                                                     help="Needed when members gain a dangerous permission or a second factor is no longer needed: then a second person has to agree."
                                                 />
                                             </div>
+                                            <p class="muted text-sm">
+                                                "Somebody who can manage staff and roles is always left: what would take that from the last one is refused."
+                                            </p>
                                             <Button look=Look::Main pending=waits(edit)>
                                                 "Save the matrix"
                                             </Button>
@@ -246,10 +249,67 @@ fn row(of: Permission, matrix: &RoleMatrix, may: bool) -> impl IntoView + use<> 
                     {of.name()} {of.is_dangerous().then(|| view! { <Badge tone=Tone::Warning>"Dangerous"</Badge> })}
                 </span>
                 <span class="muted block text-xs font-normal">"They may " {of.sentence()} "."</span>
+                {who_has(of, matrix)}
             </th>
             {cells}
             <td>{mark("second_factor[]", of.as_str().to_owned(), rule, is_ruled, may)}</td>
         </tr>
+    }
+}
+
+/// Who has a permission: how many, and unfolded who, by which roles, and on which accounts.
+fn who_has(of: Permission, matrix: &RoleMatrix) -> AnyView {
+    let Some(held) = matrix.holders.iter().find(|held| held.permission == of && !held.first.is_empty()) else {
+        return view! { <span class="muted block text-xs font-normal">"Nobody has it"</span> }.into_any();
+    };
+    let mut label = match held.now {
+        0 => "Nobody".to_owned(),
+        1 => "1 person".to_owned(),
+        n => format!("{n} people"),
+    };
+    if held.later > 0 {
+        label = format!("{label}, {} not yet", held.later);
+    }
+    let first = held.first.iter().map(|member| holder(member, &matrix.roles)).collect_view();
+    let more = (held.more > 0).then(|| format!("and {} more", held.more)).map(|more| view! { <li class="muted">{more}</li> });
+    view! {
+        <details class="text-xs font-normal">
+            <summary class="text-link inline-flex min-h-6 cursor-pointer items-center">
+                {label} <span class="sr-only">": " {of.name()}</span>
+            </summary>
+            <ul class="flex flex-col gap-1 pb-1">{first} {more}</ul>
+        </details>
+    }
+    .into_any()
+}
+
+fn holder(member: &Holder, roles: &[RoleDetail]) -> impl IntoView + use<> {
+    let by = roles.iter().filter(|role| member.roles.contains(&role.row.id)).map(with_scope).collect::<Vec<_>>().join(", ");
+    let not_yet = match member.holds {
+        Holds::Now => None,
+        Holds::OnceSecondFactor => Some("Not yet: they have no second factor"),
+        Holds::OnceJoined => Some("Not yet: the invitation was not accepted"),
+    };
+    view! {
+        <li class="wrap-anywhere">
+            <a href=format!("/staff/{}", member.id) class="text-link inline-flex min-h-6 items-center">{member.name.clone()}</a>
+            <span class="muted block">{by}</span>
+            {not_yet.map(|words| view! { <span class="muted block">{words}</span> })}
+        </li>
+    }
+}
+
+/// A role by its name, with the accounts it holds on when these are not all.
+fn with_scope(role: &RoleDetail) -> String {
+    /// How many accounts are named.
+    const NAMED: usize = 3;
+    let name = &role.row.name;
+    let accounts = role.accounts.iter().take(NAMED).map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ");
+    match (role.row.everywhere, role.accounts.len()) {
+        (true, _) => name.clone(),
+        (false, 0) => format!("{name} (no account)"),
+        (false, n) if n > NAMED => format!("{name} (accounts: {accounts} and {} more)", n - NAMED),
+        (false, _) => format!("{name} (accounts: {accounts})"),
     }
 }
 

@@ -220,6 +220,21 @@ test('the audit says who changed what, narrowed to one of them, and seals it', a
   expect(await file.text()).toContain(`account.add`);
 });
 
+test('a day of the audit is one of the reader’s, as long as it is there', async ({ browser }) => {
+  const page = await as(browser, 'administrator', { timezoneId: 'Europe/Berlin' });
+  await page.goto('/audit');
+  await ready(page);
+  // A day of 25 hours.
+  const [from, until] = ['From', 'Until'].map((label) => page.getByLabel(`${label}, in Europe/Berlin`));
+  await from.fill('2026-10-25');
+  await expect(page).toHaveURL(/from=2026-10-24T22(:|%3A)00(:|%3A)00/);
+  await until.fill('2026-10-25');
+  await expect(page).toHaveURL(/until=2026-10-25T22(:|%3A)59(:|%3A)59/);
+  await page.reload();
+  await ready(page);
+  for (const day of [from, until]) await expect(day).toHaveValue('2026-10-25');
+});
+
 test('an entry of the audit leads to what it is about, and its page back to the entries', async ({ browser }) => {
   const page = await as(browser, 'administrator');
   const name = `Traced ${Date.now()}`;

@@ -9,9 +9,12 @@ use super::members::{authority, leaving_somebody};
 use super::{Actor, Entry, Member, Permit, Proof, may, record};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx, is_duplicate};
-use crate::types::{AccountId, Outcome, Permission, Problem, RoleDetail, RoleId, RoleMatrix, RoleRow, StaffId};
+use crate::types::{AccountId, Holder, Holders, Holds, Outcome, Permission, Problem, RoleDetail, RoleId, RoleMatrix, RoleRow, StaffId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+/// How many of a list are named.
+const NAMED: usize = 20;
 
 /// What a role is to be from now on, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +72,39 @@ pub(super) async fn of_member(tx: &mut Tx, id: StaffId) -> Result<Vec<RoleId>> {
     Ok(rows.into_iter().map(|(role,)| role).collect())
 }
 
-/// Roles and what they allow, with who has each.
+/// A member who has a role and is not disabled.
+#[derive(sqlx::FromRow)]
+struct Bearer {
+    role_id: RoleId,
+    id: StaffId,
+    name: String,
+    has_joined: bool,
+    has_second_factor: bool,
+}
+
+/// Who has a permission, of members by name, each with all of their roles side by side; `is_ruled` when it needs a second factor.
+fn holders(permission: Permission, is_ruled: bool, roles: &[RoleDetail], bearers: &[Bearer]) -> Holders {
+    // What is about no account is not given on some.
+    let gives = |role: &&RoleDetail| role.permissions.contains(&permission) && (role.row.everywhere || !permission.is_of_platform());
+    let giving: Vec<RoleId> = roles.iter().filter(gives).map(|role| role.row.id).collect();
+    let holder = |of_one: &[Bearer]| {
+        let member = of_one.first()?;
+        let roles: Vec<RoleId> = giving.iter().copied().filter(|role| of_one.iter().any(|bearer| bearer.role_id == *role)).collect();
+        let holds = match (member.has_joined, member.has_second_factor || !is_ruled) {
+            (false, _) => Holds::OnceJoined,
+            (true, false) => Holds::OnceSecondFactor,
+            (true, true) => Holds::Now,
+        };
+        (!roles.is_empty()).then(|| Holder { id: member.id, name: member.name.clone(), roles, holds })
+    };
+    let mut first: Vec<Holder> = bearers.chunk_by(|one, next| one.id == next.id).filter_map(holder).collect();
+    let (all, now) = (first.len(), first.iter().filter(|holder| holder.holds == Holds::Now).count());
+    first.sort_by_key(|holder| holder.holds != Holds::Now);
+    first.truncate(NAMED);
+    Holders { permission, now, later: all - now, more: all - first.len(), first }
+}
+
+/// Roles and what they allow, with who has each role and each permission.
 ///
 /// # Errors
 /// What the database says.
@@ -79,25 +114,29 @@ pub async fn matrix(db: &Db, _permit: &Permit<may::SeeStaff>) -> Result<RoleMatr
     let accounts: Vec<(RoleId, AccountId, String)> = db
         .all("select ra.role_id, a.id, a.name from role_account ra join account a on a.id = ra.account_id order by a.name, a.id", ())
         .await?;
-    let members: Vec<(RoleId, StaffId, String)> = db
+    let bearers: Vec<Bearer> = db
         .all(
-            "select sr.role_id, m.id, m.name from staff_role sr join staff_member m on m.id = sr.staff_id and m.disabled_at is null
+            "select sr.role_id, m.id, m.name, m.password_hash is not null as has_joined, m.second_factor is not null as has_second_factor
+             from staff_role sr
+             join staff_member m on m.id = sr.staff_id and m.disabled_at is null
              order by m.name, m.id",
             (),
         )
         .await?;
-    let roles = rows
+    let roles: Vec<RoleDetail> = rows
         .into_iter()
         .map(|(id, name, everywhere, version)| RoleDetail {
             row: row(id, name, everywhere, &permissions),
             version,
             permissions: permissions.iter().filter(|(role, _)| *role == id).map(|(_, permission)| *permission).collect(),
             accounts: accounts.iter().filter(|(role, ..)| *role == id).map(|(_, id, name)| (*id, name.clone())).collect(),
-            members: members.iter().filter(|(role, ..)| *role == id).map(|(_, id, name)| (*id, name.clone())).collect(),
+            members: bearers.iter().filter(|bearer| bearer.role_id == id).map(|bearer| (bearer.id, bearer.name.clone())).collect(),
         })
         .collect();
     let rules: Vec<(String,)> = db.all("select permission from second_factor_rule order by permission", ()).await?;
-    Ok(RoleMatrix { roles, second_factor: rules.into_iter().filter_map(|(word,)| word.parse().ok()).collect() })
+    let second_factor: Vec<Permission> = rules.into_iter().filter_map(|(word,)| word.parse().ok()).collect();
+    let holders = Permission::ALL.iter().map(|of| holders(*of, second_factor.contains(of), &roles, &bearers)).collect();
+    Ok(RoleMatrix { roles, second_factor, holders })
 }
 
 /// A role that is about to be given to somebody.
@@ -351,7 +390,6 @@ async fn role_in_words(tx: &mut Tx, role: &RoleEdit, before: &Standing) -> Resul
 
 /// The first names of a list, and how many more there are.
 pub(crate) fn some_of(mut names: Vec<String>) -> String {
-    const NAMED: usize = 20;
     let more = names.len().saturating_sub(NAMED);
     names.truncate(NAMED);
     let named = names.join(", ");

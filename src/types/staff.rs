@@ -237,6 +237,47 @@ pub struct RoleMatrix {
     pub roles: Vec<RoleDetail>,
     /// What only somebody with a second factor may do.
     pub second_factor: Vec<Permission>,
+    /// Who has each permission, in the order of [`Permission::ALL`].
+    pub holders: Vec<Holders>,
+}
+
+/// Who has a permission by any of their roles. Nobody stands there twice, and nobody who is disabled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holders {
+    /// The permission.
+    pub permission: Permission,
+    /// How many have it now.
+    pub now: usize,
+    /// How many have it later; see [`Holds`].
+    pub later: usize,
+    /// The first of them: who has it now before who has it later, each by name.
+    pub first: Vec<Holder>,
+    /// How many there are beside the first.
+    pub more: usize,
+}
+
+/// A member whose roles give a permission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The member.
+    pub id: StaffId,
+    /// Their name.
+    pub name: String,
+    /// The roles that give it, by name.
+    pub roles: Vec<RoleId>,
+    /// Whether it holds by now.
+    pub holds: Holds,
+}
+
+/// Whether what a member's roles give holds by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Holds {
+    /// It does.
+    Now,
+    /// It needs a second factor, which they have not set up.
+    OnceSecondFactor,
+    /// They were invited and have not set a password.
+    OnceJoined,
 }
 
 words! {
@@ -301,11 +342,12 @@ pub struct AuditFilter {
 }
 
 impl AuditFilter {
-    /// Narrowed to these days, the last one included; each as a field for a day sends it, and what is none narrows nothing.
+    /// Narrowed to these days, the last one included; each as a field for a day sends it, and what is none narrows nothing. Of the last
+    /// one that is a day of UTC, or the last second of a day of the reader's.
     #[must_use]
     pub fn of_days(self, first: &str, last: &str) -> Self {
-        let day = Duration::from_secs(24 * 60 * 60);
-        Self { from: Timestamp::from_day(first), until: Timestamp::from_day(last).map(|last| last.plus(day)), ..self }
+        let long = Duration::from_secs(if last.len() > "2026-11-21".len() { 1 } else { 24 * 60 * 60 });
+        Self { from: Timestamp::from_day(first), until: Timestamp::from_day(last).map(|last| last.plus(long)), ..self }
     }
 }
 

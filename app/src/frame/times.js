@@ -65,6 +65,12 @@ function momentOf(shown) {
   return new Date(found.find((at) => clockAt(at) === clock) ?? found[0]).toISOString().slice(0, 19);
 }
 
+/** The last second of a day in the zone. */
+function lastOf(day) {
+  const next = new Date(Date.parse(`${day}T00:00Z`) + DAY).toISOString().slice(0, 10);
+  return new Date(Date.parse(`${momentOf(next)}Z`) - 1_000).toISOString().slice(0, 19);
+}
+
 /** What a field for a day shows of the moment that its page came with: UTC to the second, or a day of UTC. */
 function shownOf({ dataset: { moment } }) {
   const at = Date.parse(moment.length > 10 ? `${moment}Z` : moment);
@@ -114,7 +120,7 @@ addEventListener('formdata', ({ target, formData }) => {
     const { name, value, dataset } = field;
     if (!value || field.disabled) continue;
     // What was not touched is sent as it came, to the second.
-    formData.set(name, dataset.moment && value === shownOf(field) ? dataset.moment : momentOf(value));
+    formData.set(name, dataset.moment && value === shownOf(field) ? dataset.moment : (dataset.last === undefined ? momentOf : lastOf)(value));
   }
 });
 

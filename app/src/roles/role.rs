@@ -174,7 +174,7 @@ fn form(role: &RoleDetail, (offered, more): Offered, set: Sending) -> impl IntoV
     };
     let named = role.accounts.iter().map(|(id, name)| account(*id, name.clone(), true)).collect_view();
     let others = offered.into_iter().take(OFFERED).map(|(id, name)| account(id, name, false)).collect_view();
-    let everywhere = role.row.everywhere;
+    let (everywhere, dangerous) = (role.row.everywhere, role.row.dangerous);
     let (id, version, name) = (role.row.id.to_string(), role.version.to_string(), role.row.name.clone());
     view! {
         <Panel title="Name and scope">
@@ -202,6 +202,14 @@ fn form(role: &RoleDetail, (offered, more): Offered, set: Sending) -> impl IntoV
                         label="Why" name="note" optional=true error=field_error(fault_of(set), "note")
                         help="Needed when members gain a dangerous permission: then a second person has to agree."
                     />
+                    {dangerous
+                        .then(|| {
+                            view! {
+                                <p class="muted text-sm">
+                                    "Somebody who can manage staff and roles on all accounts is always left: what would take that from the last one is refused."
+                                </p>
+                            }
+                        })}
                     <div>
                         <Button look=Look::Main pending=waits(set)>
                             "Save"

@@ -217,7 +217,7 @@ fn page(me: &Me, member: StaffDetail, is_own: bool, acts: Acts, earlier: Option<
                 .then(|| {
                     view! {
                         {(!is_disabled).then(|| reset_fold(id, &name, is_active, has_second_factor, is_dangerous, acts.reset))}
-                        {if is_disabled { enable_fold(id, &name, acts.enable).into_any() } else { disable_fold(id, &name, acts.disable).into_any() }}
+                        {if is_disabled { enable_fold(id, &name, acts.enable).into_any() } else { disable_fold(id, &name, is_dangerous, acts.disable).into_any() }}
                     }
                 })}
         </PageHead>
@@ -247,7 +247,7 @@ fn link_fact(until: Option<Timestamp>, needs_none: bool) -> impl IntoView {
     .into_any()
 }
 
-fn disable_fold(id: StaffId, name: &str, action: Sending) -> impl IntoView + use<> {
+fn disable_fold(id: StaffId, name: &str, governs: bool, action: Sending) -> impl IntoView + use<> {
     let name = name.to_owned();
     view! {
         <ConfirmFold label="Disable" of=name.clone()>
@@ -255,6 +255,7 @@ fn disable_fold(id: StaffId, name: &str, action: Sending) -> impl IntoView + use
                 {name}
                 " can no longer sign in, and their sessions end at once. One-time links to their account, and those that they have made, are void. You can enable them again."
             </p>
+            {governs.then(|| view! { <p>"The last one who can manage staff and roles cannot be disabled."</p> })}
             <SendForm action=action>
                 <input type="hidden" name="id" value=id.to_string() />
                 <Button look=Look::Danger pending=waits(action)>
@@ -328,6 +329,9 @@ fn roles_panel(id: StaffId, roles: Vec<(RoleRow, bool)>, may: bool, acts: Acts) 
             true => view! {
                 <ConfirmFold label="Take" of=name.clone() quiet=true>
                     <p>"What only this role allows ends with their next click."</p>
+                    {role
+                        .dangerous
+                        .then(|| view! { <p>"It cannot be taken from the last one who can manage staff and roles."</p> })}
                     <SendForm action=acts.take>
                         <input type="hidden" name="id" value=id.to_string() />
                         <input type="hidden" name="role" value=role.id.to_string() />

@@ -101,6 +101,9 @@ pub fn MomentField(
     /// It asks for the day alone, and means its beginning; what it holds at first: a moment in UTC to the second, or a day of UTC.
     #[prop(optional, into)]
     day: Option<String>,
+    /// It means the day's last second, which only the reader's zone tells: some days have 23 hours.
+    #[prop(optional)]
+    last: bool,
     /// What to write.
     #[prop(optional)]
     help: &'static str,
@@ -120,7 +123,7 @@ pub fn MomentField(
             </label>
             <input
                 id=name name=name type=kind value=value autocomplete="off" title=bare.then(|| format!("{label}, in UTC")) data-zoned=""
-                data-moment=day class="input w-full" class:input-error=move || error.with(Option::is_some)
+                data-moment=day data-last=last.then_some("") class="input w-full" class:input-error=move || error.with(Option::is_some)
                 aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=described(name, help, error)
             />
             {below(name, help, error)}

@@ -188,7 +188,7 @@ async fn the_audit_is_narrowed_to_days_and_its_file_names_the_subject(app: &Test
     let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line.id]).await.unwrap();
 
     let file = async |query: &str| app.ask(&app.staff, Method::GET, &format!("/audit.csv?{query}"), &[]).await.text().await.unwrap();
-    for days in ["from=2026-11-22&until=2026-11-22", "from=2026-11-22T05:20:00&until=2026-11-21T05:40:00"] {
+    for days in ["from=2026-11-22&until=2026-11-22", "from=2026-11-22T05:20:00&until=2026-11-22T05:40:00"] {
         let file = file(days).await;
         let [head, row] = file.lines().collect::<Vec<_>>()[..] else { panic!("{days}: {file}") };
         assert!(head.ends_with(",account_id,line_id,subject_id") && row.contains("conversation.see"), "{days}: {file}");
