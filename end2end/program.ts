@@ -20,6 +20,8 @@ export interface Program {
   invitation: string;
   /** Runs a further command on the same database and answers what it prints. */
   shell(args: string[]): string;
+  /** Makes it so long ago that anybody who is signed in has shown who they are that a dangerous act asks for it again. */
+  ageProofs(): void;
   /** Ends the process and leaves its data where it is. */
   stop(): Promise<void>;
   /** Starts it anew on the same port and the same data. */
@@ -84,7 +86,13 @@ export async function start(command: 'demo' | 'serve', more: Record<string, stri
   try {
     const invitation = await run(/(http\S+\/invitation\?token=\S+)/);
     const shell = (args: string[]) => execFileSync(binary, args, { env, encoding: 'utf8' }).trim();
-    return { url, sandbox: `http://127.0.0.1:${sandboxPort}`, folder, invitation, shell, stop, again, end };
+    const ageProofs = () => {
+      const proved = "json_extract(data, '$.proved')";
+      // A minute more than a proof is good for.
+      const sql = `update session set data = json_set(data, '$.proved', ${proved} - 11 * 60 * 1000000) where ${proved} is not null`;
+      execFileSync('sqlite3', ['-cmd', '.timeout 5000', join(folder, 'switchyard.db'), sql]);
+    };
+    return { url, sandbox: `http://127.0.0.1:${sandboxPort}`, folder, invitation, shell, ageProofs, stop, again, end };
   } catch (error) {
     await end();
     throw error;

@@ -10,7 +10,7 @@ pub mod theme;
 use crate::fault::{Fault, Reply};
 use crate::live::{LiveSwitch, Waiting, provide_live};
 use crate::sign_in::Prove;
-use crate::ui::{Icon, Loaded, PROOF_FORM, SendForm, Sending, ToastRegion, icon, load, provide_again, provide_toasts};
+use crate::ui::{Asking, Icon, Loaded, PROOF_FORM, ProofFault, SendForm, Sending, ToastRegion, icon, load, provide_again, provide_toasts};
 use crate::undo::{UndoBar, provide_undo};
 use keys::{Keys, KeysButton, provide_help};
 use leptos::html;
@@ -130,7 +130,7 @@ pub fn Frame(
     provide_help();
     provide_palette();
     let proof = Sending::to::<Prove>();
-    provide_context(proof);
+    provide_context(Asking::by(proof));
     let here = use_location().pathname;
     let main = NodeRef::<html::Main>::new();
     let menu = NodeRef::<html::Details>::new();
@@ -182,6 +182,7 @@ pub fn Frame(
             </header>
             <main id="main" node_ref=main tabindex="-1" class="mx-auto w-full max-w-7xl min-w-0 px-4 py-5 sm:px-6 lg:px-8 lg:py-7">
                 <Withheld me=me />
+                <ProofFault />
                 {children()}
             </main>
         </div>

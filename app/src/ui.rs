@@ -29,7 +29,7 @@ pub use button::{Button, ButtonLink, CsvLink, Look};
 pub use chart::{Chart, Graph, Ink, Series, Shape, Share};
 pub use closed::{closed_badge, closed_fact, closed_filter};
 pub use dialog::{ConfirmFold, Dialog, EditFold};
-pub use fault::{FaultView, FormFault, PROOF_FORM, field_error, look_again};
+pub use fault::{Asking, FaultView, FormFault, PROOF_FORM, ProofFault, field_error, look_again};
 pub use field::{Check, Choice, Field, MomentField, Select, TextArea};
 pub use filter::{FilterBar, Search, query_field};
 pub use help::Help;

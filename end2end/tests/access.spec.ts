@@ -1,5 +1,6 @@
 // Who may do what, in an installation of its own: a second factor from the first day, the matrix of roles, the second person, sessions.
 import { accessible, expect, LOOKS, ready, test } from '../product';
+import { Hand } from '../hand';
 import { accept, password, start, type Program } from '../program';
 import { code, setUp } from '../totp';
 import type { Browser, BrowserContext, Page } from '@playwright/test';
@@ -134,6 +135,98 @@ test('a session that is ended is over', async ({ browser }) => {
   const row = at.getByRole('listitem').filter({ hasText: 'Firefox on Windows' });
   await row.getByRole('button', { name: /^End/ }).click();
   await expect(row).toHaveCount(0);
+  await there.goto('/lines');
+  await expect(there).toHaveURL(/\/sign-in/);
+  await other.close();
+});
+
+test('by keyboard alone one signs in with a code', async ({ browser }) => {
+  const context = await browser.newContext({ baseURL: program.url });
+  const door = await context.newPage();
+  const hand = new Hand(door, 'keyboard');
+  await door.goto('/approvals');
+  await ready(door);
+  await hand.write(door.getByLabel('E-mail'), 'grace@example.com');
+  await hand.write(door.getByLabel('Password'), password);
+  await hand.press(door.getByRole('button', { name: 'Sign in' }));
+  await expect(door.getByRole('heading', { name: 'Second factor' })).toBeVisible();
+  await hand.write(door.getByLabel('Code'), code(grace.secret, 1));
+  await hand.press(door.getByRole('button', { name: 'Sign in' }));
+  await expect(door.getByRole('heading', { level: 1 })).toHaveText('Approvals');
+  await hand.isSomewhere();
+  await door.close();
+  // She goes on where she has just shown who she is.
+  await grace.context.close();
+  grace.context = context;
+});
+
+test('by keyboard alone a role is added and named anew', async () => {
+  const at = await page(grace);
+  const hand = new Hand(at, 'keyboard');
+  const h1 = at.getByRole('heading', { level: 1 });
+  const name = at.getByLabel('Name', { exact: true });
+  await at.goto('/');
+  await ready(at);
+  await hand.find('roles', 'Roles');
+  await expect(h1).toHaveText('Roles');
+  await hand.press(at.locator('summary').filter({ hasText: 'Add a role' }));
+  await hand.write(name, 'Night desk');
+  await hand.press(at.getByRole('button', { name: 'Add', exact: true }));
+  await expect(at.getByText('The role was added.')).toBeVisible();
+  await hand.isSomewhere();
+  await at.goto('/roles');
+  await ready(at);
+  await hand.press(at.getByRole('link', { name: 'Night desk', exact: true }));
+  await expect(h1).toHaveText('Night desk');
+  await hand.write(name, 'Night shift');
+  await hand.press(at.getByRole('button', { name: 'Save', exact: true }));
+  await expect(at.getByText('The roles are changed')).toBeVisible();
+  await expect(at.getByRole('link', { name: 'Night shift', exact: true })).toBeVisible();
+  await hand.isSomewhere();
+});
+
+test('by keyboard alone the second person agrees', async ({ browser }) => {
+  await (await invited(browser, 'olive@example.com', 'Olive Operator', 'Viewer')).close();
+  const asks = await page(ada);
+  await asks.goto('/staff');
+  await asks.getByRole('link', { name: 'Olive Operator' }).click();
+  await ready(asks);
+  await asks.getByText('Give… Administrator').click();
+  await asks.getByLabel('It holds dangerous permissions').first().fill('She takes the night shift.');
+  await asks.getByRole('button', { name: 'Give the role' }).first().click();
+  await expect(asks.getByText('The role waits under Approvals')).toBeVisible();
+
+  const at = await page(grace);
+  const hand = new Hand(at, 'keyboard');
+  const what = 'Give Olive Operator the role Administrator';
+  await at.goto('/');
+  await ready(at);
+  await hand.find('approvals', 'Approvals');
+  await hand.press(at.locator('summary').filter({ hasText: `Agree… ${what}` }));
+  await hand.press(at.getByRole('button', { name: 'Agree and do it' }));
+  await expect(at.getByRole('listitem').filter({ hasText: what })).toContainText('Agreed and done');
+  await hand.isSomewhere();
+});
+
+test('by keyboard alone a session is ended', async ({ browser }) => {
+  const other = await browser.newContext({ baseURL: program.url, userAgent: 'Mozilla/5.0 (Macintosh; Intel Mac OS X 14.5) Firefox/144.0' });
+  const there = await other.newPage();
+  await there.goto('/sign-in');
+  await there.getByLabel('E-mail').fill('vera@example.com');
+  await there.getByLabel('Password').fill(password);
+  await there.getByRole('button', { name: 'Sign in' }).click();
+  await expect(there).toHaveURL(/:\d+\/$/);
+
+  const at = await page(grace);
+  const hand = new Hand(at, 'keyboard');
+  await at.goto('/');
+  await ready(at);
+  await hand.find('Vera', /Vera Viewer/);
+  await expect(at.getByRole('heading', { level: 1 })).toContainText('Vera Viewer');
+  const row = at.getByRole('listitem').filter({ hasText: 'Firefox on macOS' });
+  await hand.press(row.getByRole('button', { name: /^End/ }));
+  await expect(row).toHaveCount(0);
+  await hand.isSomewhere();
   await there.goto('/lines');
   await expect(there).toHaveURL(/\/sign-in/);
   await other.close();

@@ -112,6 +112,35 @@ test('a reply whose answer was lost, and that is sent again after a reload, is s
   await expect(sent).toHaveCount(1);
 });
 
+test('a reply whose answer was lost is discarded after a reload, and another one is sent', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await conversation(page, 'Store 14', '+16465550165', 'Are you open today?');
+  const reply = page.getByLabel('Message', { exact: true });
+  const sent = (text: string) => page.locator('[data-conversation] .message').filter({ hasText: text });
+  await reply.fill('Until eight');
+  await page.route('**/fn/conversations/reply*', async (route) => {
+    await route.fetch();
+    await route.abort();
+  });
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(page.getByRole('alert').filter({ hasText: /\S/ })).toBeVisible();
+  await page.unroute('**/fn/conversations/reply*');
+  await page.reload();
+  await expect(page.getByText('Draft restored.')).toBeVisible();
+  await expect(sent('Until eight')).toHaveCount(1);
+  await page.getByRole('button', { name: 'Discard' }).click();
+  await expect(reply).toHaveValue('');
+  await expect(reply).toBeFocused();
+  await reply.fill('On Sunday until four');
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(sent('On Sunday until four')).toHaveCount(1);
+  await expect(reply).toHaveValue('');
+  await page.reload();
+  await ready(page);
+  for (const text of ['Until eight', 'On Sunday until four']) await expect(sent(text)).toHaveCount(1);
+  expect(await drafts(page)).toEqual([]);
+});
+
 test('what was typed for one account is not in the form of another', async ({ browser }) => {
   const page = await as(browser, 'administrator');
   await page.goto('/accounts?q=Lakeside');

@@ -1,5 +1,6 @@
 // Personal data at its end: one contact erased on request, with preview, confirmation and certificate; and how long things are kept.
-import { accessible, as, expect, fromHandset, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, newAccount, newLine, ready, test } from '../product';
+import { Hand } from '../hand';
 import type { Page } from '@playwright/test';
 
 const from = '+16465550195';
@@ -58,6 +59,34 @@ test('a contact is erased after a preview and a confirmation, and a certificate 
   await account(page);
   await page.getByRole('link', { name: 'Erase a contact' }).click();
   await expect(page.getByRole('row').filter({ hasText: 'Request 12' })).toBeVisible();
+});
+
+test('by keyboard alone a contact is erased', async ({ browser }) => {
+  const page = await as(browser, 'administrator');
+  const hand = new Hand(page, 'keyboard');
+  const h1 = page.getByRole('heading', { level: 1 });
+  await newLine(page, await newAccount(page, 'Keyboard Clinic'), '+1 712 555 0184', 'Reception');
+  await fromHandset({ from: '+16465550196', to: '+17125550184', text: words });
+  await page.goto('/');
+  await ready(page);
+  await hand.find('Keyboard Clinic', 'Keyboard Clinic');
+  await expect(h1).toHaveText('Keyboard Clinic');
+  await hand.press(page.getByRole('link', { name: 'Erase a contact' }));
+  await hand.write(page.getByLabel('Contact’s number'), '+1 646 555 0196');
+  await hand.write(page.getByLabel('Reference'), 'Request 14');
+  await hand.press(page.getByRole('button', { name: 'See what there is' }));
+  await expect(page).toHaveURL(/\/erasures\/[^/]+$/);
+  await hand.isSomewhere();
+  // What is under way is waited for.
+  await expect(async () => {
+    await page.reload();
+    await expect(page.getByLabel('Last four digits')).toBeVisible({ timeout: 1_000 });
+  }).toPass({ timeout: 45_000 });
+  await ready(page);
+  await hand.write(page.getByLabel('Last four digits'), '0196');
+  await hand.press(page.getByRole('button', { name: 'Erase the contact' }));
+  await expect(h1).toHaveText('Certificate of erasure');
+  await hand.isSomewhere();
 });
 
 test('how long messages are kept is previewed, confirmed by the account’s name, and seen by support', async ({ browser }) => {

@@ -1,5 +1,6 @@
 // Lists: many rows chosen and changed together, saved views that are shared with a role, columns that are kept, and order.
 import { accessible, as, expect, fromHandset, newAccount, ready, test } from '../product';
+import { Hand } from '../hand';
 import type { Page } from '@playwright/test';
 
 /** A new account with so many people; its address. */
@@ -255,6 +256,50 @@ test('columns are chosen by keyboard, kept, and one’s own', async ({ browser }
   await plain.getByRole('checkbox', { name: 'Added', exact: true }).uncheck();
   await plain.getByRole('button', { name: 'Show these' }).click();
   await expect(plain.getByRole('columnheader', { name: 'Account' })).toBeVisible();
+});
+
+test('by keyboard alone a view is kept, and chosen people are closed and opened again', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  const hand = new Hand(page, 'keyboard');
+  const path = await accountWithPeople(page, 'Keyboard Makers', 3);
+  await page.goto('/lines');
+  await ready(page);
+  await hand.press(page.getByRole('columnheader', { name: 'Label' }).getByRole('link'));
+  await expect(page).toHaveURL(/sort=label/);
+  const tool = page.locator('summary', { hasText: 'Views…' });
+  await hand.press(tool);
+  await hand.write(page.getByLabel('Save this view as'), 'By label');
+  await hand.press(page.getByRole('button', { name: 'Save view' }));
+  const view = page.getByRole('navigation', { name: 'Saved views' }).getByRole('link', { name: 'By label' });
+  await expect(view).toHaveAttribute('aria-current', 'true');
+  await page.goto('/lines');
+  await ready(page);
+  await hand.press(view);
+  await expect(page).toHaveURL(/sort=label/);
+  await expect(view).toHaveAttribute('aria-current', 'true');
+  await hand.press(tool);
+  await hand.press(page.getByRole('button', { name: 'Delete this view' }));
+  await expect(view).toHaveCount(0);
+  await hand.isSomewhere();
+
+  await page.goto(`${path}/users`);
+  await ready(page);
+  await hand.tick(page.getByLabel('Choose Person 000'));
+  await hand.tick(page.getByLabel('Choose Person 001'));
+  await expect(page.getByText('2 chosen')).toBeVisible();
+  await hand.press(page.getByRole('button', { name: 'Close…' }));
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Close people');
+  await ready(page);
+  await hand.write(page.getByLabel('Type how many are changed, to confirm'), '2');
+  await hand.press(page.getByRole('button', { name: 'Close 2 people' }));
+  await expect(page.getByText('They are closed.')).toBeVisible();
+  await expect(page.getByRole('group', { name: 'Undo' })).toContainText('2 people closed.');
+  await hand.isSomewhere();
+  await page.keyboard.press('z');
+  await expect(page.getByText('Taken back.')).toBeVisible();
+  await page.goto(`${path}/users`);
+  await expect(page.getByRole('link', { name: 'Person 000' })).toBeVisible();
+  await expect(page.locator('tbody').getByText('Closed', { exact: true })).toHaveCount(0);
 });
 
 test('lines are sorted by number and by label, and the order stays while one narrows the list', async ({ browser }) => {

@@ -57,9 +57,9 @@ pub async fn as_line(
         })
         .await;
     match answer {
-        Err(Problem::Invalid { field, .. }) if field == "Idempotency-Key" => {
-            Err(Problem::conflict("This form has sent another text already. Look at the conversation, reload the page, and write again."))
-        }
+        Err(Problem::Invalid { field, .. }) if field == "Idempotency-Key" => Err(Problem::conflict(
+            "This form has sent another text already. Look at the conversation, reload the page, discard the draft, and write again.",
+        )),
         other => other.map(|_| ()),
     }
 }

@@ -161,8 +161,9 @@ function tell(form, key, words, ...ways) {
 }
 
 function put(form, key, fields, draft) {
-  once(form).forEach((field, n) => {
-    field.value = draft.once?.[n] ?? field.value;
+  const fresh = once(form).map((field) => [field, field.value]);
+  fresh.forEach(([field, value], n) => {
+    field.value = draft.once?.[n] ?? value;
   });
   const differ = fields.filter((field) => JSON.stringify(draft.fields[nameOf(form, field)]) !== JSON.stringify(valueOf(field)));
   if (differ.length === 0) return;
@@ -171,6 +172,8 @@ function put(form, key, fields, draft) {
     before.set(field, valueOf(field));
     fill(field, draft.fields[nameOf(form, field)]);
   }
+  // Behind the fields: the first of all has the focus when the draft is discarded, and what is written then is another thing to send.
+  for (const [field, value] of fresh) if (!before.has(field)) before.set(field, value);
 }
 
 /** Fills what has come to the page since it was last looked at. */

@@ -28,12 +28,15 @@ function leave() {
   });
 }
 
-/** The row or the message that it stood in; of anything larger the heading; of a fold what unfolds it. */
+/**
+ * The row or the message that it stood in; of anything larger the heading; of a fold what unfolds it. Of a page that has given way to
+ * another its content, or the field that one begins with: that of a code, behind the one that asked for a password.
+ */
 function placeOf(left) {
   const place = left.closest(PLACE);
   if (place?.matches('details')) return place.querySelector('summary');
   if (place?.matches('article, section')) return place.querySelector(HEADING) ?? place;
-  return place ?? document.getElementById('main');
+  return place ?? document.getElementById('main') ?? document.querySelector('[autofocus]');
 }
 
 function look() {
@@ -43,7 +46,7 @@ function look() {
   if (!had || isThere(had) || !nowhere.includes(document.activeElement)) return;
   const place = placeOf(path.find(isThere) ?? document.body);
   if (!place) return;
-  if (!place.matches('summary, [tabindex]')) {
+  if (!place.matches('summary, input, [tabindex]')) {
     place.tabIndex = -1;
     lent = place;
   }

@@ -40,7 +40,7 @@ pub fn FormFault(
                                     <span>
                                         {text} {until.map(|until| view! { " Try again after " <Time at=until /> "." })}
                                     </span>
-                                    {is_unproven().then(proof_fields)}
+                                    {is_unproven().then(ask_anew)}
                                 </div>
                             </div>
                         }
@@ -61,32 +61,89 @@ fn words(Fault(problem): &Fault) -> (String, Option<Timestamp>) {
 /// The form, in the frame, that proves again who is there. Its fields stand where a proof is missing: forms cannot stand in forms.
 pub const PROOF_FORM: &str = "prove";
 
-/// Asks for a password or a code where a proof is missing.
-fn proof_fields() -> impl IntoView {
-    let sending = use_context::<Sending>()?;
+/// Asking again who is there: the sending of that form, and which place on the page asks. Only the latest does, or the fields of all would
+/// be sent together.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking {
+    sending: Sending,
+    latest: RwSignal<u32>,
+}
+
+impl Asking {
+    /// By the form that `sending` is of.
+    pub fn by(sending: Sending) -> Self {
+        Self { sending, latest: RwSignal::new(0) }
+    }
+}
+
+/// Asks where a proof is missing.
+fn ask_anew() -> impl IntoView {
+    use_context::<Asking>().map(|asking| proof_fields(asking, true))
+}
+
+/// Asks for a password or a code; `is_anew` when nothing that was answered before is about it.
+fn proof_fields(Asking { sending, latest }: Asking, is_anew: bool) -> impl IntoView {
     let here = use_location();
     let search = here.search.get_untracked();
     // Without the error that a plain form has brought back.
     let query: Vec<&str> =
         search.trim_start_matches('?').split('&').filter(|field| !field.is_empty() && !field.starts_with("__")).collect();
     let next = format!("{}?{}", here.pathname.get_untracked(), query.join("&"));
+    let next = next.trim_end_matches('?').to_owned();
+    let place = RwSignal::new(0);
+    Effect::new(move |_| {
+        // A proof of before is too old by now, and a wrong password was another one.
+        if is_anew {
+            sending.clear();
+        }
+        latest.update(|latest| *latest += 1);
+        place.set(latest.get_untracked());
+    });
+    let asks = move || place.get() == 0 || place.get() == latest.get();
     let wrong = fault_of(sending);
     let is_proved = move || sending.answer().with(|answer| matches!(answer, Some(Ok(_))));
-    Some(view! {
-        <div class="flex flex-wrap items-end gap-2" class:hidden=is_proved>
-            <input type="hidden" form=PROOF_FORM name="next" value=next.trim_end_matches('?').to_owned() />
-            <label class="flex flex-col gap-1">
-                <span class="font-medium">"Your password, or a code if you have a second factor"</span>
-                <input type="password" form=PROOF_FORM name="code" required=true autocomplete="current-password" class="input w-64 text-base-content" />
-            </label>
-            <button type="submit" form=PROOF_FORM class=Look::Plain.class() aria-busy=move || waits(sending).get().then_some("true")>
-                "Confirm"
-            </button>
-        </div>
+    view! {
+        <Show when=move || asks() && !is_proved()>
+            <div class="flex flex-wrap items-end gap-2">
+                <input type="hidden" form=PROOF_FORM name="next" value=next.clone() />
+                <label class="flex flex-col gap-1">
+                    <span class="font-medium">"Your password, or a code if you have a second factor"</span>
+                    <input
+                        type="password" form=PROOF_FORM name="code" required=true autocomplete="current-password"
+                        class="input w-64 text-base-content"
+                    />
+                </label>
+                <button type="submit" form=PROOF_FORM class=Look::Plain.class() aria-busy=move || waits(sending).get().then_some("true")>
+                    "Confirm"
+                </button>
+            </div>
+        </Show>
         <span class="font-medium" role="status">
-            {move || wrong.get().map(|fault| fault.to_string())} {move || is_proved().then_some("Confirmed. Now do it again.")}
+            {move || wrong.get().filter(|_| asks()).map(|fault| fault.to_string())}
+            {move || (asks() && is_proved()).then_some("Confirmed. Now do it again.")}
         </span>
-    })
+    }
+}
+
+/// Asks again after a password or a code that was not right, where a plain form has brought that back: what it was asked for is not on the
+/// page any more.
+#[component]
+pub fn ProofFault() -> impl IntoView {
+    let asking = use_context::<Asking>();
+    let path = use_location().pathname;
+    let at = path.get_untracked();
+    let was_wrong = asking.is_some_and(|asking| fault_of(asking.sending).with_untracked(Option::is_some));
+    view! {
+        <Show when=move || was_wrong && path.with(|path| *path == at)>
+            <div role="alert" class="alert alert-error alert-soft mb-4 items-start py-2.5">
+                {icon(Icon::Warning)}
+                <div class="flex min-w-0 flex-col gap-2 text-sm">
+                    <span>{Problem::Unproven.to_string()}</span>
+                    {asking.map(|asking| proof_fields(asking, false))}
+                </div>
+            </div>
+        </Show>
+    }
 }
 
 /// After a conflict: the way to look at what it is now. What was typed stays in the form until then.
