@@ -227,9 +227,16 @@ pub(crate) async fn not_stored(mut response: Response) -> Response {
 }
 
 /// Refuses what another site had the browser send. Browsers say it themselves; older ones are held to their `Origin`.
-async fn own_pages_only(State(services): State<Services>, request: Request, next: Next) -> Response {
+async fn own_pages_only(State(services): State<Services>, mut request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if reads || is_own(request.headers(), &services.public_url) {
+    if reads {
+        return next.run(request).await;
+    }
+    if is_own(request.headers(), &services.public_url) {
+        // A form without scripts is led back to where it says that it stands: to a page of this site, or to the first one.
+        if !stands_here(request.headers(), &services.public_url) {
+            request.headers_mut().remove(header::REFERER);
+        }
         return next.run(request).await;
     }
     let address = address_of(request.extensions());
@@ -245,6 +252,19 @@ fn is_own(headers: &HeaderMap, public_url: &str) -> bool {
         Some(site) => matches!(site, "same-origin" | "none"),
         None => text(header::ORIGIN).is_some_and(|origin| origin == public_url),
     }
+}
+
+/// Whether the page that a form stands on is this site's, by its public name or by the one that the browser has it by.
+fn stands_here(headers: &HeaderMap, public_url: &str) -> bool {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
+    let Some(from) = text(header::REFERER) else { return false };
+    let asked = |host: &str| ["http", "https"].iter().any(|scheme| is_of(&format!("{scheme}://{host}"), from));
+    is_of(public_url, from) || text(header::HOST).is_some_and(asked)
+}
+
+/// Whether an address is one of this site.
+fn is_of(site: &str, address: &str) -> bool {
+    address.strip_prefix(site).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Reads who is asking, once for the whole request, and sends away from pages who is not signed in. What they were refused is in the
@@ -368,10 +388,7 @@ fn without_foreign_error(request: &Request, public_url: &str) -> Option<String> 
     let headers = request.headers();
     let own = match headers.get("sec-fetch-site") {
         Some(site) => site == "same-origin",
-        None => headers
-            .get(header::REFERER)
-            .and_then(|from| from.to_str().ok())
-            .is_some_and(|from| from.strip_prefix(public_url).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))),
+        None => headers.get(header::REFERER).and_then(|from| from.to_str().ok()).is_some_and(|from| is_of(public_url, from)),
     };
     (!own).then(|| {
         let kept: Vec<&str> = query.split('&').filter(|field| !field.starts_with("__")).collect();
@@ -426,6 +443,19 @@ mod tests {
         assert!(!own(&[("origin", "https://console.example.com.evil.example")]));
         assert!(!own(&[("origin", "null")]));
         assert!(!own(&[]), "a browser always says where it comes from");
+    }
+
+    #[test]
+    fn a_form_stands_on_a_page_of_this_site_by_either_of_its_names() {
+        let url = "https://console.example.com";
+        let here = |host, from| stands_here(&headers(&[("host", host), ("referer", from)]), url);
+        for own in ["https://console.example.com/lines?q=a", "https://console.example.com", "http://127.0.0.1:3000/lines"] {
+            assert!(here("127.0.0.1:3000", own), "{own}");
+        }
+        for foreign in ["https://console.example.com.evil.example/", "https://console.example.com@evil.example/", "//lines", "/lines"] {
+            assert!(!here("127.0.0.1:3000", foreign), "{foreign}");
+        }
+        assert!(!here("", "http:///evil.example"), "no name is none of its names");
     }
 
     #[test]

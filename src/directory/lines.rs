@@ -6,7 +6,7 @@ pub use change::{close, closing, edit, reopen};
 pub(crate) use change::{edit_one, reopen_as_it_was};
 
 use super::accounts::{contains, standing};
-use super::{people, short_text};
+use super::{LONGEST_SEARCH, people, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, Sql, Tx, is_duplicate, one_more};
 use crate::staff::{Entry, Permit, Scope, may, record};
@@ -86,7 +86,7 @@ pub async fn list(
 pub(super) async fn rows(db: &Db, scope: Scope, filter: &LineFilter, after: Option<&Cursor>, limit: usize) -> Result<Page<Row>> {
     let text = contains(&filter.search.to_lowercase());
     // A number is searched by its digits, however it is written.
-    let digits: String = filter.search.chars().filter(char::is_ascii_digit).collect();
+    let digits: String = filter.search.chars().filter(char::is_ascii_digit).take(LONGEST_SEARCH).collect();
     let number = if digits.len() >= 3 { format!("%{digits}%") } else { String::new() };
     let (a, b, c, d, e) = (scope.everywhere, scope.staff, scope.permission, text, number);
     let (f, g, most) = (filter.account, filter.integration_type, one_more(limit));

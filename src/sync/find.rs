@@ -23,12 +23,12 @@ const WINDOW: Duration = Duration::from_secs(10 * 60);
 const KEPT: Duration = Duration::from_secs(60 * 60);
 /// Fewer digits say nothing.
 const FEWEST_DIGITS: usize = 3;
-/// More of a name is not looked at.
-const LONGEST_NAME: usize = 200;
+/// More of a name, or of a number, is not looked at.
+const LONGEST: usize = 200;
 
 /// How the name of a contact begins, as the column that is searched has it.
 fn begin_of(name: &str) -> Prefix {
-    Prefix::of(&name.trim().to_lowercase().chars().take(LONGEST_NAME).collect::<String>())
+    Prefix::of(&name.trim().to_lowercase().chars().take(LONGEST).collect::<String>())
 }
 
 /// Looks for conversations with this contact. Within a line that its searcher sees personal data of, part of the number is enough, or the
@@ -59,7 +59,7 @@ pub async fn find(
         }
         _ => sight.everywhere,
     };
-    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    let digits: String = number.chars().filter(char::is_ascii_digit).take(LONGEST).collect();
     let name = line.filter(|_| sees && number.chars().any(char::is_alphabetic)).map(|line| (line, begin_of(number)));
     let (whole, part) = match (PhoneNumber::parse(number), line) {
         _ if name.is_some() => (None, None),

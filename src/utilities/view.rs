@@ -6,6 +6,7 @@ use super::launch::{Head, head, no_such_run};
 use super::{ALL, control, utility};
 use crate::clock::Now;
 use crate::db::{Db, Result, one_more};
+use crate::directory::LONGEST_SEARCH;
 use crate::staff::{Member, Permit, Seen, may};
 use crate::types::{
     AccountId, Counted, Cursor, LineId, Page, Permission, Plan, Problem, RunAct, RunDetail, RunEvent, RunEventKind, RunFilter, RunId,
@@ -97,12 +98,12 @@ pub async fn list(
     limit: usize,
 ) -> Result<Page<RunRow>> {
     let scope = permit.scope();
-    let search = filter.search.trim().to_lowercase();
+    let search: String = filter.search.trim().chars().take(LONGEST_SEARCH).collect();
     let digits: String = search.chars().filter(char::is_ascii_digit).collect();
     let number = if digits.len() >= 3 { format!("%{digits}%") } else { String::new() };
     let plain = |text: &str| text.chars().filter(|c| !matches!(c, '%' | '_' | '\\')).collect::<String>();
     // A line's text is folded whole, an account's name as far as letters of ASCII go.
-    let (words, account) = (plain(&search), format!("{}%", plain(&filter.search.trim().to_ascii_lowercase())));
+    let (words, account) = (plain(&search.to_lowercase()), format!("{}%", plain(&search.to_ascii_lowercase())));
     let rows: Vec<Row> = db
         .all(
             runs_sql!(
@@ -404,10 +405,10 @@ pub async fn report(db: &Db, permit: &Permit<may::SeeRuns>, run: RunId) -> Resul
     Ok(Report { summary: row.summary, state: row.state, steps, events: events.into_iter().map(RunEvent::from).collect() })
 }
 
-/// A piece of what came of each record of a file that was given; `None` behind the last one. It may hold numbers of contacts.
+/// A piece of what came of each record; `None` behind the last one.
 ///
 /// # Errors
-/// As [`get`]; `Forbidden` for who may not see personal data.
+/// As [`get`]; `Forbidden` for who may not see personal data, where it names contacts by their numbers.
 pub async fn result(db: &Db, member: &Member, run: RunId, piece: i64) -> Result<Option<String>, Problem> {
     let permit = member.permit::<may::SeeRuns>()?;
     seen(db, &permit, run).await?;

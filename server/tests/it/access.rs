@@ -23,11 +23,11 @@ use tower_sessions::session::{Id, Record};
 const HERE: Origin<'static> = Origin { address: "192.0.2.7", device: None };
 
 /// The codes of an authenticator.
-struct Phone(String);
+pub struct Phone(pub String);
 
 impl Phone {
     /// The code that it shows so many steps from now.
-    fn code(&self, app: &TestApp, steps: i64) -> String {
+    pub fn code(&self, app: &TestApp, steps: i64) -> String {
         let secret = Secret::try_from_base32(&self.0).unwrap();
         let seconds = app.now.at().millis() / 1000 + steps * 30;
         Builder::new().with_secret(secret).build().unwrap().generate(u64::try_from(seconds).unwrap()).to_string()
@@ -35,7 +35,7 @@ impl Phone {
 }
 
 /// Sets up a second factor; answers the phone and the recovery codes.
-async fn second_factor_of(app: &TestApp, id: StaffId) -> (Phone, Vec<String>) {
+pub async fn second_factor_of(app: &TestApp, id: StaffId) -> (Phone, Vec<String>) {
     let offer = second_factor::offer(&app.db, &app.now, &keys(), proof(), id).await.unwrap();
     assert!(offer.picture.contains("<svg"), "a QR code");
     let phone = Phone(offer.secret);

@@ -2,6 +2,7 @@
 //! account only. One that is in the code and not in these tables fails the test; so does an answer that tells a stranger anything.
 
 mod hearing;
+mod spare;
 mod table;
 
 pub use table::{FUNCTIONS, ROUTES};
@@ -9,8 +10,9 @@ pub use table::{FUNCTIONS, ROUTES};
 use crate::harness::{SECRET, TestApp, TestLine, contact, keys, on_both_engines, serve};
 use crate::house::{PASSWORD, house, proof};
 use crate::source::{Token, files};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use server::application::{self, Site, Web};
+use spare::Spare;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use switchyard::directory::{accounts, contacts, lines, people};
@@ -24,6 +26,7 @@ use switchyard::types::{
     UtilityKind,
 };
 use switchyard::utilities;
+use table::{NEVER, PLAN};
 use time::OffsetDateTime;
 use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
@@ -43,8 +46,8 @@ pub const PEOPLE: [&str; 5] = ["nobody", "viewer", "support", "elsewhere", "admi
 const LONGEST_ANSWER: Duration = Duration::from_secs(20);
 /// Nobody and elsewhere: they must learn nothing of the account.
 const STRANGERS: [usize; 2] = [0, 3];
-/// What only the account's data says.
-const SECRETS: [&str; 6] = ["zq7hush", "Account 0", "2025550100", "202 555 0100", "2025550121", "202 555 0121"];
+/// What only the accounts' data says.
+const SECRETS: [&str; 7] = ["zq7hush", "Account 0", "Account 1", "2025550100", "202 555 0100", "2025550121", "202 555 0121"];
 
 /// What only who may see personal data is told: the viewer is not.
 const PERSONAL: [&str; 5] = ["2025550121", "202 555 0121", "Hello zq7hush", "order zq7hush", "Vera zq7hush"];
@@ -75,6 +78,8 @@ pub struct Doors<'a> {
     pub elsewhere: AccountId,
     /// A bearer token of it.
     token_elsewhere: String,
+    /// What rows act on that would take away what others are about.
+    spare: Spare,
 }
 
 /// The transfer of a line, planned by the administrator.
@@ -133,7 +138,8 @@ impl<'a> Doors<'a> {
         let blast = blast::take_as_staff(db, now, &app.staff.permit().unwrap(), line.id, "Your order zq7hush is here", &to).await.unwrap();
         let (account, role) = (account.to_string(), h.role("Viewer").await);
         let connection = ringcentral::list(db, now, &app.staff.permit().unwrap(), None, 1).await.unwrap().rows[0].id;
-        Doors {
+        let spare = Spare::open(app, &h, &line, conversation, people[2].as_ref().unwrap(), role).await;
+        let doors = Doors {
             app,
             url,
             line,
@@ -151,7 +157,11 @@ impl<'a> Doors<'a> {
             people,
             elsewhere,
             token_elsewhere,
-        }
+            spare,
+        };
+        // Somewhere they are signed in.
+        doors.session(victim, now.at(), 3_600).await;
+        doors
     }
 
     /// The cookie of a new session of this person; signing out ends only this one.
@@ -179,7 +189,9 @@ impl<'a> Doors<'a> {
 
     /// Puts what is there into a form or a path; `{n}` is a digit.
     pub fn filled(&self, text: &str, n: usize) -> String {
-        text.replace("{line}", &self.line.id.to_string())
+        self.spare
+            .filled(text, n)
+            .replace("{line}", &self.line.id.to_string())
             .replace("{account}", &self.account)
             .replace("{connection}", &self.connection.to_string())
             .replace("{conversation}", &self.conversation.to_string())
@@ -204,6 +216,14 @@ impl<'a> Doors<'a> {
 
     /// A route of the table as a path.
     pub fn path(&self, route: &str) -> String {
+        let route = match route {
+            "/bulk" => "/bulk?act=close_users&account={account}&all=true",
+            "/erasures/{id}" => "/erasures/{erasure}",
+            "/erasures/{id}/certificate.txt" => "/erasures/{erased}/certificate.txt",
+            "/invitation" => "/invitation?token={link}",
+            "/utilities/runs/{id}/result.csv" => "/utilities/runs/{done}/result.csv",
+            other => other,
+        };
         let path = route.replace("/lines/{id}", "/lines/{line}").replace("/connections/{id}", "/connections/{connection}");
         let path = path.replace("/staff/{id}", "/staff/{victim}").replace("/roles/{id}", "/roles/{role}");
         let path = path.replace("/accounts/{id}", "/accounts/{account}").replace("/utilities/runs/{id}", "/utilities/runs/{run}");
@@ -228,7 +248,7 @@ impl<'a> Doors<'a> {
             request = request.header("cookie", cookie);
         }
         if method == Method::POST {
-            request = request.form(fields);
+            request = if path.starts_with("/utilities/plan/") { multipart(request, fields) } else { request.form(fields) };
         }
         request.send().await.unwrap()
     }
@@ -259,6 +279,13 @@ impl<'a> Doors<'a> {
     }
 }
 
+/// A form that may hold files (RFC 7578).
+fn multipart(request: RequestBuilder, fields: &[(String, String)]) -> RequestBuilder {
+    let part = |(name, value): &(String, String)| format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let body: String = fields.iter().map(part).chain(["--x--\r\n".to_owned()]).collect();
+    request.header("content-type", "multipart/form-data; boundary=x").body(body)
+}
+
 fn report(wrong: &[String]) {
     assert!(wrong.is_empty(), "{} answers are not as the table says:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -269,6 +296,16 @@ async fn every_server_function_answers_each_person_as_the_table_says(app: &TestA
     let in_table: BTreeSet<(String, Method)> = FUNCTIONS.iter().map(|(path, ..)| (format!("/fn/{path}"), Method::POST)).collect();
     assert!(in_code.len() > 30, "the functions are registered");
     assert_eq!(in_code, in_table, "the code left, the table right");
+    // An example that is refused to everybody says little about who may.
+    for (path, _, wanted) in FUNCTIONS {
+        let why = NEVER.iter().find(|(never, _)| never == path);
+        let is_done = wanted.contains(&200);
+        assert!(is_done || why.is_some(), "{path}: nobody does it; mend its example, or say in NEVER why that cannot be");
+        assert!(!is_done || why.is_none(), "{path}: somebody does it, and NEVER says that nobody can: {why:?}");
+    }
+    for (never, _) in NEVER {
+        assert!(FUNCTIONS.iter().any(|(path, ..)| path == never), "{never} stands in NEVER and is no function");
+    }
 
     let doors = Doors::open(app).await;
     let (mut wrong, mut telling) = (Vec::new(), 0);
@@ -308,7 +345,8 @@ async fn every_route_answers_each_person_as_the_table_says(app: &TestApp) {
     let (mut wrong, mut telling) = (Vec::new(), 0);
     for (method, route, wanted) in ROUTES {
         let path = doors.path(route);
-        let (parts, told) = doors.ask_all(method.parse().unwrap(), &path, "", *wanted).await;
+        let form = if *route == PLAN.0 { PLAN.1 } else { "" };
+        let (parts, told) = doors.ask_all(method.parse().unwrap(), &path, form, *wanted).await;
         wrong.extend(parts);
         telling += usize::from(told);
     }
@@ -342,8 +380,8 @@ async fn who_was_signed_in_is_nobody(app: &TestApp) {
     let functions = FUNCTIONS.iter().map(|(path, form, wanted)| ("POST", format!("/fn/{path}"), *form, wanted[0]));
     let routes = ROUTES.iter().map(|(method, route, wanted)| (*method, doors.path(route), "", wanted[0]));
     for (method, path, form, wanted) in functions.chain(routes) {
-        for (what, cookie) in &cookies {
-            let fields = doors.fields(form, 0);
+        for (n, (what, cookie)) in cookies.iter().enumerate() {
+            let fields = doors.fields(form, n);
             let answer = doors.send(method.parse().unwrap(), &path, Some(cookie), &fields, "same-origin").await;
             let status = answer.status().as_u16();
             let text = answer.text().await.unwrap();
