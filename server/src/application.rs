@@ -240,7 +240,7 @@ async fn figures(
     if !fits && !client.as_ref().is_some_and(|client| client.is_this_machine) {
         // Who sends no token guesses none.
         if sent.is_some() {
-            let address = client.map_or_else(|| "unknown".to_owned(), |client| client.address.to_string());
+            let address = webhooks::address_or_unknown(client);
             if let Err(error) = staff::refused_metrics_token(&db, &now, &address).await {
                 tracing::error!(%error, "the audit could not be written");
             }

@@ -99,33 +99,29 @@ impl Webhooks {
         let signature = headers.get(crate::sandbox::SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let secrets = self.0.secrets.get(carrier).map(Vec::as_slice).unwrap_or_default();
         if !fits(signature, secrets, &body, self.0.now.at()) {
-            note_refusal(&self.0.db, &self.0.now, client).await;
+            note_refusal(&self.0.db, &self.0.now, client, true).await;
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, "The signature does not fit."));
         }
         Ok(body)
     }
 }
 
-/// From where a webhook comes.
+/// From where a request comes.
 type Client = Option<Extension<ClientAddress>>;
 
-/// A webhook that is not signed as it should be is counted, and stands in the audit, once in ten minutes for each address.
-async fn note_refusal(db: &Db, now: &Now, client: Client) {
+/// A webhook that is not signed as it should be, or that there is none of, is counted, and stands in the audit, once in ten minutes for
+/// each address.
+async fn note_refusal(db: &Db, now: &Now, client: Client, is_known: bool) {
     metrics::counter!("switchyard_webhooks_refused_total").increment(1);
-    if let Err(error) = staff::refused_webhook(db, now, &address_of(client)).await {
+    let address = address_or_unknown(client);
+    let noted =
+        if is_known { staff::refused_webhook(db, now, &address).await } else { staff::refused_unknown_webhook(db, now, &address).await };
+    if let Err(error) = noted {
         tracing::error!(%error, "the audit could not be written");
     }
 }
 
-/// So is one of RingCentral that there is none of.
-async fn note_unknown(db: &Db, now: &Now, client: Client) {
-    metrics::counter!("switchyard_webhooks_refused_total").increment(1);
-    if let Err(error) = staff::refused_unknown_webhook(db, now, &address_of(client)).await {
-        tracing::error!(%error, "the audit could not be written");
-    }
-}
-
-fn address_of(client: Client) -> String {
+pub(crate) fn address_or_unknown(client: Client) -> String {
     client.map_or_else(|| "unknown".to_owned(), |client| client.address.to_string())
 }
 

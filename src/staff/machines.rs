@@ -1,7 +1,8 @@
-//! Who knocks and is known to nobody: a token that is no account's, a webhook that is not signed as it should be, a link that is not good.
+//! Who knocks and is known to nobody: a token that is no account's or not the figures', a webhook that is not signed as it should be or
+//! that there is none of, a link that is not good.
 //!
-//! The rule: whoever guesses stands in the audit and is slowed down, by their address. Nothing of what they sent is written down, and
-//! nobody else at the same address is kept out: what is good was taken before anybody asks here.
+//! The rule: whoever guesses stands in the audit, once in ten minutes for each address; who guesses API tokens is slowed down, too. Nothing
+//! of what they sent is written down, and nobody else at the same address is kept out: what is good was taken before anybody asks here.
 
 use super::notebook::refused_stranger;
 use super::throttle::{LONGEST, Subject, is_used_up, network, take};

@@ -1,4 +1,5 @@
-//! The limits of a connection were changed: what waits for leave to call asks again at once, in the order of its arrival.
+//! The limits of a connection were changed: whatever waits to be delivered is looked at again at once, in the order of its arrival; what
+//! waits after a failure, too, since it may wait for leave by now.
 //!
 //! The rule: a lane that somebody holds is left alone, and a call whose end is not known is still waited for.
 

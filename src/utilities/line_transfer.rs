@@ -139,6 +139,11 @@ const OPEN: &str = "open";
 
 #[async_trait]
 impl Utility for LineTransfer {
+    /// What a way back lists are ids, and words of automatic replies.
+    fn names_contacts(&self) -> bool {
+        false
+    }
+
     fn about(&self) -> UtilityAbout {
         UtilityAbout {
             kind: UtilityKind::LineTransfer,

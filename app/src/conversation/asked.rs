@@ -69,11 +69,7 @@ pub(super) fn asked() -> Memo<Asked> {
 /// Where the page begins. A date is a moment in UTC, or a day in UTC; what is neither begins at the newest message.
 #[cfg(feature = "ssr")]
 pub(super) fn from_where(older: Option<Cursor>, newer: Option<Cursor>, date: Option<String>) -> TimelineFrom {
-    let date = date.and_then(|date| {
-        let moment = Timestamp::from_rfc3339(&format!("{date}Z"));
-        moment.or_else(|| Timestamp::from_rfc3339(&format!("{date}T00:00:00Z")))
-    });
-    match (older, newer, date) {
+    match (older, newer, date.as_deref().and_then(Timestamp::from_day)) {
         (Some(older), ..) => TimelineFrom::Before(older),
         (None, Some(newer), _) => TimelineFrom::After(newer),
         (None, None, Some(moment)) => TimelineFrom::At(moment),

@@ -32,8 +32,6 @@ pub struct Runs {
     pub page: Page<RunRow>,
     /// Every utility.
     pub names: Vec<(UtilityKind, String)>,
-    /// Who has asked for one that the reader may see.
-    pub people: Vec<(StaffId, String)>,
 }
 
 /// Runs, the latest first.
@@ -53,7 +51,14 @@ pub async fn list_runs(
     let services = services()?;
     let page = utilities::list(&services.db, &permit, &filter, after.as_ref(), PAGE).await?;
     let names = utilities::catalogue(&member).into_iter().map(|(about, _)| (about.kind, about.name)).collect();
-    Ok(Runs { page, names, people: utilities::askers(&services.db, &permit).await? })
+    Ok(Runs { page, names })
+}
+
+/// Who has asked for a run that the reader may see, by name.
+#[server(prefix = "/fn", output = Reply, endpoint = "utilities/askers")]
+pub async fn list_askers() -> Result<Vec<(StaffId, String)>, Fault> {
+    let permit = member().await?.permit::<may::SeeRuns>()?;
+    Ok(utilities::askers(&services()?.db, &permit).await?)
 }
 
 fn read([q, kind, state, account, line, by, after]: [String; 7]) -> impl Future<Output = Result<Runs, Fault>> {
@@ -68,6 +73,7 @@ pub fn RunsPage() -> impl IntoView {
     let [q, kind, state, account, line, by, _] = fields;
     let asked = move || fields.map(|field| field.get());
     let found = load(asked, |asked| async move { (asked.clone(), read(asked).await) });
+    let askers = load(|| (), |()| list_askers());
     let (me, arranged) = (use_me(), Arranged::of(ListKind::Runs));
     let is_narrowed = Signal::derive(move || [q, kind, state, account, line, by].iter().any(|field| !field.get().is_empty()));
     let of_one_line = move || !line.get().is_empty();
@@ -102,7 +108,7 @@ pub fn RunsPage() -> impl IntoView {
                 <Transition>
                     {move || Suspend::new(async move {
                         let own = me.await.map(|me| me.member.id).ok();
-                        let asked = found.await.1.map(|runs| runs.people).unwrap_or_default();
+                        let asked = askers.await.unwrap_or_default();
                         view! { <Select label="Asked by" name="by" choices=people(own, &by.get(), &asked) value=by bare=true /> }
                     })}
                 </Transition>

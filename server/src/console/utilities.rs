@@ -205,7 +205,7 @@ fn lines(report: &Report) -> String {
     text
 }
 
-/// `GET /utilities/runs/{id}/result.csv`: what came of each record of the file, read piece by piece.
+/// `GET /utilities/runs/{id}/result.csv`: what came of each record, read piece by piece.
 pub(super) async fn result(
     State(services): State<Services>,
     Extension(Visitor(member)): Extension<Visitor>,

@@ -3,7 +3,7 @@
 //! The rule: RingCentral waits three seconds, sends nothing twice and gives up on an address that fails. So nothing is done here but
 //! checking and storing, and the answer is empty.
 
-use super::{Client, note_refusal, note_unknown};
+use super::{Client, note_refusal};
 use crate::api::problem::{Refusal, read};
 use axum::Router;
 use axum::body::Body;
@@ -84,8 +84,8 @@ async fn event(State(hooks): State<Hooks>, client: Client, Path(hook): Path<Stri
         Ok(response) => response,
         Err(refusal) => {
             match refusal.status() {
-                StatusCode::UNAUTHORIZED => note_refusal(&hooks.0.db, &hooks.0.now, client).await,
-                StatusCode::NOT_FOUND => note_unknown(&hooks.0.db, &hooks.0.now, client).await,
+                StatusCode::UNAUTHORIZED => note_refusal(&hooks.0.db, &hooks.0.now, client, true).await,
+                StatusCode::NOT_FOUND => note_refusal(&hooks.0.db, &hooks.0.now, client, false).await,
                 _ => {}
             }
             refusal.into_response()

@@ -93,13 +93,9 @@ pub async fn list(
         (None, Some(account)) => {
             let moving: Vec<(LineId,)> =
                 db.all("select id from line where account_id = $1 and transfer_id is not null order by id", [account]).await?;
-            let mut rows: Vec<Row> = db
-                .all(
-                    list_sql!("and b.account_id = $6 and l.account_id = $6"),
-                    (before, scope.everywhere, scope.staff, scope.permission, most, account),
-                )
-                .await?;
-            // While a line moves, its blasts are its new account's already, whether they have followed or not.
+            // While a line moves, its blasts are its new account's already, whether they have followed or not. Those that have not are
+            // read first: one that follows meanwhile is found twice, not never.
+            let mut rows: Vec<Row> = Vec::new();
             for (line,) in moving {
                 let theirs: Vec<Row> = db
                     .all(
@@ -109,6 +105,13 @@ pub async fn list(
                     .await?;
                 rows.extend(theirs);
             }
+            let own: Vec<Row> = db
+                .all(
+                    list_sql!("and b.account_id = $6 and l.account_id = $6"),
+                    (before, scope.everywhere, scope.staff, scope.permission, most, account),
+                )
+                .await?;
+            rows.extend(own);
             rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
             rows.dedup_by_key(|row| row.id);
             rows

@@ -3,6 +3,7 @@
 use super::contacts::{open, said};
 use super::*;
 use crate::harness::on_both_engines;
+use crate::sights::role;
 use switchyard::messaging::blast::{self, Decision, Edit};
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
 use switchyard::types::{BlastId, RunStep, UserId};
@@ -141,6 +142,10 @@ async fn later_edits_win_over_what_a_transfer_back_would_restore(app: &TestApp) 
         assert!(list.contains(&format!("\"{what}\",\"{id}\",")), "{what} {id}: {list}");
     }
     assert_eq!((list.lines().count(), list.contains("+1202555")), (5, false), "{list}");
+    // So it is for whoever sees runs, without the permission to see personal data.
+    let reader = role(app, "Reader", &[Permission::SeeRuns], None).await;
+    let reader = house(app).member("reader@example.com", reader).await;
+    assert!(utilities::result(&app.db, &reader, back, 0).await.unwrap().is_some());
     let undecided = "update blast set state = 'cancelled' where line_id = $1";
     app.db.work(async |tx| tx.run(undecided, [scene.line.id]).await).await.unwrap();
     erase(app, scene.from, &contact(1)).await;
