@@ -20,7 +20,7 @@ export interface Program {
   invitation: string;
   /** Runs a further command on the same database and answers what it prints. */
   shell(args: string[]): string;
-  /** Makes it so long ago that anybody who is signed in has shown who they are that a dangerous act asks for it again. */
+  /** Makes the last proof of everybody who is signed in too old for a dangerous act. */
   ageProofs(): void;
   /** Ends the process and leaves its data where it is. */
   stop(): Promise<void>;

@@ -20,6 +20,20 @@ async function conversation(page: Page, label: string, from: string, text: strin
   return contact;
 }
 
+/** Sends a reply whose answer is lost, and comes back to the page. */
+async function loseAnswer(page: Page, text: string): Promise<void> {
+  await page.getByLabel('Message', { exact: true }).fill(text);
+  await page.route('**/fn/conversations/reply*', async (route) => {
+    await route.fetch();
+    await route.abort();
+  });
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await expect(page.getByRole('alert').filter({ hasText: /\S/ })).toBeVisible();
+  await page.unroute('**/fn/conversations/reply*');
+  await page.reload();
+  await expect(page.getByText('Draft restored.')).toBeVisible();
+}
+
 const drafts = (page: Page) => page.evaluate(() => Object.entries(sessionStorage).filter(([key]) => key.startsWith('switchyard.draft:')));
 
 test('nobody can overlook which installation it is, before signing in too', async ({ browser }) => {
@@ -93,16 +107,7 @@ test('a reply whose answer was lost, and that is sent again after a reload, is s
   const page = await as(browser, 'support');
   await conversation(page, 'Store 14', '+16465550164', 'Are you open?');
   const reply = page.getByLabel('Message', { exact: true });
-  await reply.fill('Until nine');
-  await page.route('**/fn/conversations/reply*', async (route) => {
-    await route.fetch();
-    await route.abort();
-  });
-  await page.getByRole('button', { name: 'Send', exact: true }).click();
-  await expect(page.getByRole('alert').filter({ hasText: /\S/ })).toBeVisible();
-  await page.unroute('**/fn/conversations/reply*');
-  await page.reload();
-  await expect(page.getByText('Draft restored.')).toBeVisible();
+  await loseAnswer(page, 'Until nine');
   const sent = page.locator('[data-conversation] .message').filter({ hasText: 'Until nine' });
   await expect(sent).toHaveCount(1);
   await page.getByRole('button', { name: 'Send', exact: true }).click();
@@ -117,16 +122,7 @@ test('a reply whose answer was lost is discarded after a reload, and another one
   await conversation(page, 'Store 14', '+16465550165', 'Are you open today?');
   const reply = page.getByLabel('Message', { exact: true });
   const sent = (text: string) => page.locator('[data-conversation] .message').filter({ hasText: text });
-  await reply.fill('Until eight');
-  await page.route('**/fn/conversations/reply*', async (route) => {
-    await route.fetch();
-    await route.abort();
-  });
-  await page.getByRole('button', { name: 'Send', exact: true }).click();
-  await expect(page.getByRole('alert').filter({ hasText: /\S/ })).toBeVisible();
-  await page.unroute('**/fn/conversations/reply*');
-  await page.reload();
-  await expect(page.getByText('Draft restored.')).toBeVisible();
+  await loseAnswer(page, 'Until eight');
   await expect(sent('Until eight')).toHaveCount(1);
   await page.getByRole('button', { name: 'Discard' }).click();
   await expect(reply).toHaveValue('');

@@ -38,8 +38,8 @@ struct Story {
     stop: CancellationToken,
 }
 
-/// The process, ended with the test.
-struct Process(Child);
+/// A process, ended with its test.
+pub struct Process(pub Child);
 
 impl Drop for Process {
     fn drop(&mut self) {

@@ -181,7 +181,7 @@ pub fn contact(n: usize) -> String {
     }
 }
 
-/// One of these.
+/// One of them, by chance.
 pub fn pick<'a, T>(rng: &Rng, of: &'a [T]) -> &'a T {
     &of[usize::try_from(rng.below(of.len() as u64)).unwrap()]
 }

@@ -9,16 +9,11 @@ use crate::harness::{TestApp, TestLine};
 use crate::house::proof;
 use std::collections::BTreeMap;
 use switchyard::staff::Member;
-use switchyard::types::{AccountId, LineId, Problem, RunAct, RunDetail, RunError, RunId, RunState, UtilityKind};
+use switchyard::types::{Problem, RunAct, RunDetail, RunError, RunId, RunState, UtilityKind};
 use switchyard::utilities::{self, Worker, WorkerConfig};
 
 /// More rows than a test has.
 const ALONE: i64 = 1_000_000;
-
-async fn account_of(app: &TestApp, line: LineId) -> AccountId {
-    let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line]).await.unwrap();
-    account
-}
 
 async fn plan(app: &TestApp, member: &Member, kind: UtilityKind, answers: &[(&str, String)], file: &str) -> Result<RunId, Problem> {
     let answers: BTreeMap<String, String> = answers.iter().map(|(name, answer)| ((*name).to_owned(), answer.clone())).collect();
@@ -107,7 +102,8 @@ async fn consents(app: &TestApp, line: &TestLine) -> Vec<(String, String, String
     app.db.all(text, [line.id]).await.unwrap()
 }
 
-async fn count(app: &TestApp, text: &'static str) -> i64 {
+/// What a statement counts.
+pub async fn count(app: &TestApp, text: &'static str) -> i64 {
     let (count,): (i64,) = app.db.one(text, ()).await.unwrap();
     count
 }

@@ -3,12 +3,16 @@
 //!
 //! A process goes by the clock of the machine, so what a test does beside it does so, too.
 
+use crate::audit::{all_sealed, changes};
+use crate::crash::Process;
 use crate::harness::{DbEngine, SECRET_KEY, START, TestApp, contact, eventually, on_both_engines, with_database};
 use crate::house::{PASSWORD, house, proof};
+use crate::imports::count;
 use crate::sights::role;
+use crate::transfer::account_of;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use switchyard::clock::Now;
 use switchyard::db::Db;
 use switchyard::directory::{accounts, lines};
@@ -54,14 +58,14 @@ fn shell(database: &str, arguments: &[&str]) -> Said {
 }
 
 /// What it prints; it has to end well, with nothing to say beside.
-fn done(database: &str, arguments: &[&str]) -> String {
+pub fn done(database: &str, arguments: &[&str]) -> String {
     let said = shell(database, arguments);
     assert!(said.code == Some(0) && said.err.is_empty(), "{arguments:?}: {said:?}");
     said.out
 }
 
 /// The words with which it refuses, before it has printed anything.
-fn refused(database: &str, arguments: &[&str]) -> String {
+pub fn refused(database: &str, arguments: &[&str]) -> String {
     let said = shell(database, arguments);
     assert!(said.code == Some(1) && said.out.is_empty() && said.err.starts_with("switchyard: "), "{arguments:?}: {said:?}");
     said.err
@@ -75,7 +79,7 @@ fn mistaken(database: &str, arguments: &[&str]) -> String {
 }
 
 /// The run that a plan names.
-fn run_of(planned: &str) -> String {
+pub fn run_of(planned: &str) -> String {
     planned.lines().find_map(|line| line.split("The run is ").nth(1)).unwrap().to_owned()
 }
 
@@ -118,16 +122,6 @@ async fn the_one_that_waits(app: &TestApp, grace: &Member) -> ApprovalRow {
 async fn work(app: &TestApp) {
     let worker = Worker::new(app.db.clone(), Now::system(), WorkerConfig::default());
     while worker.step().await.unwrap() {}
-}
-
-async fn count(app: &TestApp, text: &'static str) -> i64 {
-    let (count,): (i64,) = app.db.one(text, ()).await.unwrap();
-    count
-}
-
-async fn owner(app: &TestApp, line: LineId) -> AccountId {
-    let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line]).await.unwrap();
-    account
 }
 
 /// A file of consents, as a path.
@@ -199,7 +193,7 @@ async fn a_line_is_not_moved_from_the_shell_by_one_person(app: &TestApp) {
     assert!(waiting(app, &grace).await.is_empty());
     assert!(matches!(decide(app, &grace, &waits, true).await, Err(Problem::Conflict { .. })));
     work(app).await;
-    assert_eq!(owner(app, line).await, lakeside);
+    assert_eq!(account_of(app, line).await, lakeside);
 }
 
 async fn the_types_of_lines_are_not_set_from_the_shell_by_one_person(app: &TestApp) {
@@ -379,20 +373,9 @@ async fn a_result_that_is_refused_leaves_the_file_as_it_was(app: &TestApp) {
     assert!(holds().contains(&contact(1)));
 }
 
-async fn some_changes(app: &TestApp, names: [&str; 2]) {
-    for name in names {
-        accounts::add(&app.db, &app.now, &app.staff.permit().unwrap(), name, true, true).await.unwrap();
-        app.pass(1);
-    }
-}
-
-async fn all_sealed(app: &TestApp) {
-    while staff::seal(&app.db, &app.now).await.unwrap() > 0 {}
-}
-
 async fn the_check_of_the_audit_counts_the_chain_and_names_the_tail(app: &TestApp) {
     let database = app.database();
-    some_changes(app, ["Lakeside", "Harbor"]).await;
+    changes(app, 2).await;
     let entries = count(app, "select count(*) from audit_entry").await;
     let before = done(&database, &["audit", "verify"]);
     assert!(before.contains("0 entries are sealed, and every seal is good."), "{before}");
@@ -401,7 +384,7 @@ async fn the_check_of_the_audit_counts_the_chain_and_names_the_tail(app: &TestAp
     all_sealed(app).await;
     app.pass(60 * 60);
     let later = app.now.at();
-    some_changes(app, ["Uptown", "Downtown"]).await;
+    changes(app, 2).await;
     let after = done(&database, &["audit", "verify"]);
     assert!(after.contains(&format!("{entries} entries are sealed, and every seal is good.")), "{after}");
     assert!(after.contains(&format!("2 are not sealed yet, the oldest of {} UTC", later.minute())), "{after}");
@@ -414,8 +397,7 @@ async fn the_check_of_the_audit_counts_the_chain_and_names_the_tail(app: &TestAp
 
 async fn the_check_of_the_audit_names_what_was_changed_removed_or_cut_off(app: &TestApp) {
     let database = app.database();
-    some_changes(app, ["Lakeside", "Harbor"]).await;
-    some_changes(app, ["Uptown", "Downtown"]).await;
+    changes(app, 4).await;
     all_sealed(app).await;
     let tamper = async |statement: &'static str| {
         app.db.work(async |tx| tx.run(statement, ()).await).await.unwrap();
@@ -572,16 +554,6 @@ async fn the_first_administrator_is_invited_from_the_shell_on_postgres() {
     with_database(DbEngine::Postgres, async |url: &str| invited_first(url).await).await;
 }
 
-/// A process that ends with its test.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 async fn the_first_link(database: &str) {
     let folder = tempfile::tempdir().unwrap();
     let (out, log) = (folder.path().join("out"), folder.path().join("log"));
@@ -589,7 +561,7 @@ async fn the_first_link(database: &str) {
     command.arg("serve").env("DATABASE_URL", database).env("LISTEN", "127.0.0.1:0").env("SECRET_KEY", SECRET_KEY);
     command.env("FIRST_ADMINISTRATOR", "ada@example.com").env("LOG", "debug").env_remove("PUBLIC_URL").env_remove("CARRIER_URL");
     command.stdin(Stdio::null()).stdout(std::fs::File::create(&out).unwrap()).stderr(std::fs::File::create(&log).unwrap());
-    let server = Server(command.spawn().unwrap());
+    let server = Process(command.spawn().unwrap());
     let printed = || std::fs::read_to_string(&out).unwrap();
     eventually("the link is printed", async || printed().contains("token=") && printed().ends_with('\n')).await;
     drop(server);

@@ -68,7 +68,8 @@ async fn finish(app: &TestApp, run: RunId) {
     panic!("the run does not end: {:#?}", utilities::get(&app.db, &app.now, &app.staff, run).await.unwrap().steps);
 }
 
-async fn account_of(app: &TestApp, line: LineId) -> AccountId {
+/// The account whose line this is.
+pub async fn account_of(app: &TestApp, line: LineId) -> AccountId {
     let (account,): (AccountId,) = app.db.one("select account_id from line where id = $1", [line]).await.unwrap();
     account
 }

@@ -1,5 +1,5 @@
 //! What rows of the tables act on, so that what the other rows are about stays whole: a second account with everything in it, a third one
-//! with nothing, and whatever waits for somebody to do something about it.
+//! without a connection, and whatever waits for somebody to do something about it.
 //!
 //! A row that is new and needs something to act on has it made here, under a word of its own.
 
@@ -7,7 +7,7 @@ use super::planned;
 use crate::access::Phone;
 use crate::harness::{TestApp, TestLine, contact, keys};
 use crate::house::{House, proof};
-use crate::transfer::move_line;
+use crate::transfer::{account_of, move_line};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use switchyard::directory::{accounts, integration, lines, people};
@@ -23,7 +23,7 @@ type Words = Vec<(&'static str, String)>;
 
 /// The second account's things, and what waits.
 pub struct Spare {
-    words: Words,
+    pub words: Words,
     /// The tokens of open invitations: whoever accepts one has one of their own.
     invitations: Vec<String>,
 }
@@ -34,7 +34,7 @@ impl Spare {
     pub async fn open(app: &TestApp, h: &House, line: &TestLine, conversation: ConversationId, support: &Member, role: RoleId) -> Self {
         let (db, now) = (&app.db, &app.now);
         let spare = app.line(Inbox).await;
-        let account = lines::get(db, &app.staff.permit().unwrap(), spare.id).await.unwrap().line.account_id;
+        let account = account_of(app, spare.id).await;
         let bare = h.account("Bare zq7hush").await;
         let mut words: Words =
             vec![("spare_account", account.to_string()), ("spare_line", spare.id.to_string()), ("bare", bare.to_string())];

@@ -1,8 +1,9 @@
 //! The Consent Import.
 
-use super::{AGAIN, account_of, cancel, consents, count, finish, outcomes, plan, result, seen, start, stopped, take_in, worker};
+use super::{AGAIN, cancel, consents, count, finish, outcomes, plan, result, seen, start, stopped, take_in, worker};
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines, tells};
 use crate::house::{house, proof};
+use crate::transfer::account_of;
 use reqwest::Method;
 use std::fmt::Write;
 use std::time::Duration;
@@ -662,6 +663,7 @@ async fn a_recount_looks_at_everything_and_when_it_is_resumed_at_what_differed(a
     for _ in 0..2 {
         let error = stopped(app, run).await;
         assert!(error.text.ends_with("Consents that are not as their row says: 2."), "{error:?}");
+        assert!(error.what_to_do.starts_with("Have an engineer look first"), "{error:?}");
         assert_eq!((error.behind, kept().await), (5_000, 2), "a piece that is right is forgotten");
         utilities::act(&app.db, &app.now, &app.staff, run, RunAct::Resume).await.unwrap();
     }

@@ -1,34 +1,13 @@
 //! The same from a shell: the real binary beside the database of a server.
 
 use crate::harness::{DbEngine, contact, with_database};
-use std::process::{Command, Output};
+use crate::shell::{done, refused, run_of};
 use switchyard::clock::Now;
 use switchyard::db::Db;
 use switchyard::directory::{accounts, lines};
 use switchyard::staff::{self, Member};
 use switchyard::types::IntegrationType::Inbox;
 use switchyard::utilities::{Worker, WorkerConfig};
-
-fn shell(database: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_switchyard"));
-    command.arg("utility").args(arguments).env("DATABASE_URL", database).env_remove("ROWS_ALONE");
-    command.output().unwrap()
-}
-
-/// What it prints; it has to end well.
-fn says(database: &str, arguments: &[&str]) -> String {
-    let output = shell(database, arguments);
-    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert!(output.status.success(), "{arguments:?}: {out}{err}");
-    out
-}
-
-/// The words with which it refuses.
-fn refuses(database: &str, arguments: &[&str]) -> String {
-    let output = shell(database, arguments);
-    assert!(!output.status.success(), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
 
 const LINE: &str = "+12025550101";
 const ADA: &str = "ada@example.com";
@@ -47,33 +26,30 @@ async fn a_run_from_plan_to_result(database: &str) {
     std::fs::write(&file, format!("number,status\n{},opted_out\nnobody,in\n", contact(1))).unwrap();
     let (file, result) = (file.to_str().unwrap(), result.to_str().unwrap());
 
-    let listed = says(database, &["list", "--as", ADA]);
+    let listed = done(database, &["utility", "list", "--as", ADA]);
     assert!(listed.contains("consent_import") && listed.contains("--set account=<name or id> (optional)"), "{listed}");
     assert!(listed.contains("none"), "{listed}");
     let line = format!("line={LINE}");
-    let planned = says(database, &["plan", "consent-import", "--as", ADA, "--set", &line, "--file", file]);
+    let planned = done(database, &["utility", "plan", "consent-import", "--as", ADA, "--set", &line, "--file", file]);
     assert!(planned.contains("Import consent for Front desk of Lakeside") && planned.contains("Nothing was changed."), "{planned}");
-    let run = planned.lines().find_map(|line| line.split("The run is ").nth(1)).unwrap().to_owned();
+    let run = run_of(&planned);
 
-    assert!(refuses(database, &["run", &run, "--as", ADA]).contains("typed: Type the line’s number"));
-    assert!(says(database, &["run", &run, "--typed", LINE, "--as", ADA]).contains("Queued"));
-    assert!(says(database, &["pause", &run, "--as", ADA]).contains(": Paused"));
-    assert!(says(database, &["resume", &run, "--as", ADA]).contains(": Queued"));
+    assert!(refused(database, &["utility", "run", &run, "--as", ADA]).contains("typed: Type the line’s number"));
+    assert!(done(database, &["utility", "run", &run, "--typed", LINE, "--as", ADA]).contains("Queued"));
+    assert!(done(database, &["utility", "pause", &run, "--as", ADA]).contains(": Paused"));
+    assert!(done(database, &["utility", "resume", &run, "--as", ADA]).contains(": Queued"));
     let worker = Worker::new(db.clone(), now.clone(), WorkerConfig::default());
     while worker.step().await.unwrap() {}
-    let status = says(database, &["status", &run, "--as", ADA, "--result", result]);
+    let status = done(database, &["utility", "status", &run, "--as", ADA, "--result", result]);
     assert!(status.contains(": Succeeded") && status.contains("Created 1, updated 0"), "{status}");
     let result = std::fs::read_to_string(result).unwrap();
     assert!(result.contains("\"invalid\"") && result.contains("\"created\""), "{result}");
-    let waited = says(database, &["run", &run, "--wait", "--as", ADA]);
+    let waited = done(database, &["utility", "run", &run, "--wait", "--as", ADA]);
     assert!(waited.contains(": Succeeded"), "starting it again starts nothing: {waited}");
 
-    assert!(refuses(database, &["cancel", &run, "--as", ADA]).contains("nothing to cancel"));
-    assert!(refuses(database, &["status", "17", "--as", ADA]).contains("no run's id"));
-    assert!(refuses(database, &["list"]).contains("--as"));
-    assert!(refuses(database, &["list", "--as", "nobody@example.com"]).contains("nobody with the e-mail"));
-    assert!(refuses(database, &["plan", "consent_import", "--as", ADA, "--set", "colour=red"]).contains("It does not ask for that"));
-    assert!(refuses(database, &["plan", "everything", "--as", ADA]).contains("v1_migration"));
+    assert!(refused(database, &["utility", "cancel", &run, "--as", ADA]).contains("nothing to cancel"));
+    let unasked = refused(database, &["utility", "plan", "consent_import", "--as", ADA, "--set", "colour=red"]);
+    assert!(unasked.contains("It does not ask for that"), "{unasked}");
     let by: Vec<(String, Option<String>)> =
         db.all("select actor_name, address from audit_entry where action like 'utility.%' order by id", ()).await.unwrap();
     assert_eq!(by, vec![("Ada".to_owned(), Some("shell".to_owned())); 4], "start, pause, resume, and who took the result");

@@ -1,8 +1,9 @@
 //! The v1 Migration.
 
-use super::{AGAIN, account_of, cancel, count, finish, outcomes, plan, result, seen, start, stopped, take_in, worker};
+use super::{AGAIN, cancel, count, finish, outcomes, plan, result, seen, start, stopped, take_in, worker};
 use crate::harness::{TestApp, TestLine, contact, keys, on_both_engines};
 use crate::house::{house, proof};
+use crate::transfer::account_of;
 use sha2::{Digest, Sha256};
 use switchyard::directory::{accounts, findings};
 use switchyard::erasure;
