@@ -109,9 +109,8 @@ pub async fn audit_actions() -> Result<Vec<(String, String)>, Fault> {
 /// The audit.
 #[component]
 pub fn AuditPage() -> impl IntoView {
-    let field = |name| query_field(name);
-    let (who, action, account, line, after) = (field("who"), field("action"), field("account"), field("line"), field("after"));
-    let (subject, outcome, from, until) = (field("subject"), field("outcome"), field("from"), field("until"));
+    let [who, action, account, line, after] = ["who", "action", "account", "line", "after"].map(query_field);
+    let [subject, outcome, from, until] = ["subject", "outcome", "from", "until"].map(query_field);
     let page = load(
         move || [who, action, account, line, subject, outcome, from, until, after].map(|field| field.get()),
         |[who, action, account, line, subject, outcome, from, until, after]| {

@@ -138,7 +138,7 @@ pub struct Verdict {
     pub sealed: i64,
     /// The last of them, to be kept elsewhere: its number and hash.
     pub head: Option<(i64, String)>,
-    /// The first whose seal is broken, with its number.
+    /// The first whose seal is broken, with its number; without an id one that is missing.
     pub broken: Option<(i64, Uuid)>,
     /// Entries that are not sealed yet, with the time of the oldest.
     pub unsealed: i64,
@@ -229,6 +229,11 @@ pub async fn verify(db: &Db, known: Option<(i64, String)>) -> Result<Verdict> {
         for row in rows {
             let expected = row.said.hash(number + 1, &hash);
             let is_known = known.as_ref().is_none_or(|(n, kept)| *n != row.number || *kept == expected);
+            // Numbers have no gaps: the one behind a gap tells of the one that was removed.
+            if row.number > number + 1 {
+                broken = Some((number + 1, Uuid::nil()));
+                break 'all;
+            }
             if row.number != number + 1 || row.hash != expected || !is_known {
                 broken = Some((row.number, row.said.id));
                 break 'all;

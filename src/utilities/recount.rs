@@ -172,7 +172,7 @@ impl Recount {
             )
             .await?;
         if let Some(rows) = was_right {
-            self.place.rows += rows;
+            self.place.rows += rows - count(self.place.from);
             return Ok(None);
         }
         let Some(body) = body else { return Ok(None) };

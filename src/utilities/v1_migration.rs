@@ -38,8 +38,9 @@ const CONTACTS: &str = "contacts";
 const CONVERSATIONS: &str = "conversations";
 const MESSAGES: &str = "messages";
 
-/// The steps that recount those, in the same order: each is called as the one before, behind this.
+/// The steps that recount those, in the same order.
 const CHECKS: [&str; 5] = ["check_unreadable", "check_lines", "check_contacts", "check_conversations", "check_messages"];
+/// Stands before the name of the step that is recounted.
 const CHECK: &str = "check_";
 
 /// The columns of the result.

@@ -377,7 +377,7 @@ pub struct ReportStep {
     pub total: i64,
     /// Rows that were done.
     pub done: i64,
-    /// Ranges that were summed up, before and after.
+    /// Ranges that were summed up, before and after, or pieces of a file that were recounted and are right.
     pub ranges: i64,
     /// When it began.
     pub began_at: Option<Timestamp>,

@@ -4,10 +4,12 @@ use super::shown::MOMENT;
 use super::{Example, Names};
 use crate::fault::Fault;
 use crate::lines::{AccountChoice, Choosing, Offered};
+use crate::sign_in::Prove;
 use crate::ui::{
-    Button, ButtonLink, Check, Choice, ConfirmFold, CopyText, CsvLink, Dialog, EditFold, Field, FilterBar, FormFault, Look, MomentField,
-    Search, Select, Sending, TextArea, UploadForm, fault_of, look_again, query_field, toast, waits,
+    Asking, Button, ButtonLink, Check, Choice, ConfirmFold, CopyText, CsvLink, Dialog, EditFold, Field, FilterBar, FormFault, Look,
+    MomentField, Search, Select, Sending, TextArea, UploadForm, fault_of, look_again, query_field, toast, waits,
 };
+use leptos::context::Provider;
 use leptos::prelude::*;
 use switchyard::types::{AccountId, AccountRow, Problem};
 
@@ -45,7 +47,10 @@ pub fn forms(names: Names) -> Vec<Example> {
     let fault = |problem: Problem| Signal::stored(Some(Fault(problem)));
     let faults = view! {
         <FormFault fault=fault(Problem::Conflict { text: "Somebody changed this line meanwhile. Look at it again.".to_owned() }) />
-        <FormFault fault=fault(Problem::Unproven) />
+        // Of several on a page only the latest asks.
+        <Provider value=Asking::by(Sending::to::<Prove>())>
+            <FormFault fault=fault(Problem::Unproven) />
+        </Provider>
         <FormFault fault=fault(Problem::too_many_until("The connection has no call to spare.", MOMENT)) />
     };
     let folds = view! {

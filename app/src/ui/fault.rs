@@ -132,9 +132,11 @@ pub fn ProofFault() -> impl IntoView {
     let asking = use_context::<Asking>();
     let path = use_location().pathname;
     let at = path.get_untracked();
+    // Who has left the page is not asked again when they come back.
+    let is_here = Memo::new(move |before: Option<&bool>| before.is_none_or(|was| *was) && path.with(|path| *path == at));
     let was_wrong = asking.is_some_and(|asking| fault_of(asking.sending).with_untracked(Option::is_some));
     view! {
-        <Show when=move || was_wrong && path.with(|path| *path == at)>
+        <Show when=move || was_wrong && is_here.get()>
             <div role="alert" class="alert alert-error alert-soft mb-4 items-start py-2.5">
                 {icon(Icon::Warning)}
                 <div class="flex min-w-0 flex-col gap-2 text-sm">

@@ -32,7 +32,7 @@ pub(crate) struct Differs {
     pub(crate) opt_outs: usize,
     /// Opt-ins of the file, of numbers of whom nothing is on record.
     pub(crate) opt_ins: usize,
-    /// What is on record and says something else.
+    /// What is on record and says something else. The file need not mend it.
     pub(crate) others: usize,
     /// Opt-outs that were to stay, and do not. The file does not say them.
     pub(crate) lifted: usize,

@@ -51,7 +51,8 @@ impl Due {
     /// Whether it is kept back, since the contact has opted out. That they have, and who writes here, they are told all the same; not that
     /// they are subscribed again, when that had to wait and is over.
     fn is_kept_back(&self) -> bool {
-        self.opted_out && (self.origin != Origin::Confirmation || self.body == Keyword::Start.answer())
+        let told_all_the_same = [Keyword::Stop, Keyword::Help].map(Keyword::answer);
+        self.opted_out && !(self.origin == Origin::Confirmation && told_all_the_same.contains(&self.body.as_str()))
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn consents(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Re
         recount.differ(WITHOUT_OUTCOME, without);
         recount.differ("Opt-outs of the file that do not stand", opt_outs);
         recount.differ("Opt-ins of the file that are not on record", opt_ins);
-        recount.differ("Consents that are not as their row says", others);
+        recount.differ_beyond_the_file("Consents that are not as their row says", others);
         recount.differ_beyond_the_file("Opt-outs that were to stay, and do not", lifted);
     }
     recount.settle(tx, work, "Consents").await
