@@ -139,7 +139,8 @@ async fn closed_loop(w: &World, batcher: &Inbound, seconds: u64, from: u64) -> f
     let counts = futures_util::future::join_all((0..256).map(async |caller: u64| {
         let mut done = 0;
         while Instant::now() < until {
-            let n = from + caller * 20_000 + done;
+            // No divisor of the contacts' number: all of them write.
+            let n = from + caller * 20_011 + done;
             batcher.submit(w.incoming(n, 5_000_000 + n % 50_000)).await.unwrap().unwrap();
             done += 1;
         }
