@@ -1,8 +1,8 @@
 //! Approvals: what needs a second person waits here, with who asked and why, until somebody else decides.
 //!
-//! The rule: nobody decides on what they asked for themselves, and what is agreed to is carried out in the same transaction, by the rules
-//! as they are then, in the name of who asked. To add a use: a variant of [`Wish`], its arm in [`carry_out`], and a call of [`ask`] where
-//! the action is asked for.
+//! The rule: nobody decides on what they asked for themselves, or agrees to what they gain by while somebody else can; and what is agreed
+//! to is carried out in the same transaction, by the rules as they are then, in the name of who asked. To add a use: a variant of
+//! [`Wish`], its arms in [`carry_out`] and [`is_for_somebody_else`], and a call of [`ask`] where the action is asked for.
 
 use super::members::{add_role, authority};
 use super::roles::{self, Edit};
@@ -84,6 +84,9 @@ pub enum Wish {
         staff: StaffId,
         /// Their second factor is taken away, too.
         lost_second_factor: bool,
+        /// Their roles, in order, each with its version: a consent opens an account as it was when it was asked for.
+        #[serde(default)]
+        roles: Vec<(RoleId, i64)>,
     },
     /// Set the type of many lines.
     SetTypes {
@@ -164,22 +167,40 @@ pub(super) async fn wait_though_alone(tx: &mut Tx, now: &Now) -> Result<()> {
 /// # Errors
 /// What the database says.
 pub(crate) async fn is_needed_beside(tx: &mut Tx, now: &Now, actor: &Actor, to: Option<StaffId>) -> Result<bool> {
-    let (others,): (i64,) = tx
-        .one(
-            "select count(distinct m.id)
-             from staff_member m
-             join staff_scope_role s on s.staff_id = m.id and s.permission = 'approve'
-             join role r on r.id = s.role_id and r.everywhere
-             where m.password_hash is not null and (m.id <> $1 or $1 is null) and (m.id <> $2 or $2 is null)
-               and (m.second_factor is not null or not exists (select 1 from second_factor_rule where permission = 'approve'))",
-            (actor.id(), to),
-        )
-        .await?;
-    if others > 0 {
+    if deciders(tx).await?.into_iter().any(|id| Some(id.0) != actor.id() && Some(id) != to) {
         return Ok(true);
     }
     let lately: Option<(i64,)> = tx.opt("select turn from staff_turn where name = 'alone' and until > $1", [now.at()]).await?;
     Ok(lately.is_some())
+}
+
+/// Who can decide on everything: they may agree on all accounts, and can sign in.
+async fn deciders(tx: &mut Tx) -> Result<Vec<StaffId>> {
+    let rows: Vec<(StaffId,)> = tx
+        .all(
+            "select distinct m.id
+             from staff_member m
+             join staff_scope_role s on s.staff_id = m.id and s.permission = 'approve'
+             join role r on r.id = s.role_id and r.everywhere
+             where m.password_hash is not null
+               and (m.second_factor is not null or not exists (select 1 from second_factor_rule where permission = 'approve'))",
+            (),
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Whether somebody else has to agree, since `decider` would gain by it. Where a role changes that everybody has who could decide, one of
+/// them does: others gain by it, too, so that who asks must not do it alone.
+async fn is_for_somebody_else(tx: &mut Tx, wish: &Wish, asked_by: StaffId, decider: StaffId) -> Result<bool, Problem> {
+    match wish {
+        Wish::GiveRole { staff, .. } | Wish::Reset { staff, .. } => Ok(*staff == decider),
+        Wish::EditRoles(edit) => {
+            let gainers = roles::gainers(tx, edit).await?;
+            Ok(gainers.contains(&decider) && deciders(tx).await?.iter().any(|id| *id != asked_by && !gainers.contains(id)))
+        }
+        Wish::SetTypes { .. } | Wish::StartRun { .. } => Ok(false),
+    }
 }
 
 /// Writes down what waits for a second person. `account_id` names the account when it is one's alone: then somebody who may decide for
@@ -373,8 +394,8 @@ pub async fn to_decide(db: &Db, now: &Now, member: &Member) -> Result<i64> {
 /// Decides: carries it out, or refuses it.
 ///
 /// # Errors
-/// `Forbidden` for one's own, `NotFound` outside one's scope, `Conflict` when it was decided or has expired, or when what was asked for
-/// cannot be done any more: then nothing is changed and it stays open.
+/// `Forbidden` for one's own and for what one gains by, `NotFound` outside one's scope, `Conflict` when it was decided or has expired, or
+/// when what was asked for cannot be done any more: then nothing is changed and it stays open.
 pub async fn decide(db: &Db, now: &Now, member: &Member, _proof: Proof, id: ApprovalId, agrees: bool, note: &str) -> Result<(), Problem> {
     let permit = member.permit::<may::Approve>()?;
     let scope = permit.scope();
@@ -406,6 +427,9 @@ pub async fn decide(db: &Db, now: &Now, member: &Member, _proof: Proof, id: Appr
         let entry = Entry { action, subject_id: Some(id.0), ..Entry::default() };
         record(tx, now, permit.actor(), entry.change(json!({ "summary": summary }), json!({ "note": note }))).await?;
         if agrees {
+            if is_for_somebody_else(tx, &wish, asked_by, member.id()).await? {
+                return Err(Problem::forbidden("You would gain by it: somebody else has to agree."));
+            }
             let asker = asker.ok_or_else(|| Problem::conflict("Who asked for this does not work here any more. Decline it."))?;
             carry_out(tx, now, &asker, member, wish).await?;
         } else {

@@ -233,11 +233,14 @@ pub async fn reset(
         let found: Option<(String,)> = tx.opt("select name from staff_member where id = $1 and disabled_at is null", [id]).await?;
         let (name,) = found.ok_or_else(no_such_member)?;
         // The link opens their account: who hands it out must not gain by it.
-        let mut dangerous = false;
+        let (mut dangerous, mut held) = (false, Vec::new());
         for role in roles::of_member(tx, id).await? {
-            dangerous |= roles::may_hand_out(tx, member, role).await?.dangerous;
+            let given = roles::may_hand_out(tx, member, role).await?;
+            dangerous |= given.dangerous;
+            held.push((role, given.version));
         }
-        let wish = Wish::Reset { staff: id, lost_second_factor };
+        held.sort_unstable();
+        let wish = Wish::Reset { staff: id, lost_second_factor, roles: held };
         if dangerous
             && approvals::is_needed_beside(tx, now, permit.actor(), Some(id)).await?
             && !approvals::use_up(tx, now, permit.actor(), &wish).await?
@@ -257,7 +260,7 @@ pub async fn reset(
     .await
 }
 
-/// Gives a member a role. One that holds dangerous permissions waits for a second person, while there is one.
+/// Gives a member a role. One that holds dangerous permissions waits for a second person, while there is one beside them.
 ///
 /// # Errors
 /// `NotFound` for a stranger or an unknown role, `Conflict` when they have it, `Forbidden` when it allows more than one may oneself,
@@ -277,7 +280,7 @@ pub async fn give_role(
         let given = roles::may_hand_out(tx, member, role).await?;
         let found: Option<(String,)> = tx.opt("select name from staff_member where id = $1", [id]).await?;
         let (name,) = found.ok_or_else(no_such_member)?;
-        if given.dangerous && approvals::is_needed(tx, now, permit.actor()).await? {
+        if given.dangerous && approvals::is_needed_beside(tx, now, permit.actor(), Some(id)).await? {
             let summary = format!("Give {name} the role {}", given.name);
             let wish = Wish::GiveRole { staff: id, role, version: Some(given.version) };
             let waits = approvals::ask(tx, now, permit.actor(), None, summary, &wish, note).await?;
@@ -356,19 +359,23 @@ pub async fn end_session_of(
 }
 
 pub(super) async fn end(db: &Db, now: &Now, actor: &Actor, id: StaffId, handle: Option<&str>, keep: Option<&[u8]>) -> Result<(), Problem> {
-    db.work(async |tx| {
+    let ended = db.work(async |tx| {
         let ended = match (handle, keep) {
-            (Some(handle), _) => end_session(tx, id, handle).await?,
+            (Some(handle), _) => end_session(tx, now, id, handle).await?,
             (None, Some(keep)) => super::end_other_sessions(tx, now, id, keep).await?,
             (None, None) => end_sessions(tx, now, id).await?,
         };
-        if ended == 0 {
-            return Err(Problem::not_found("There is no such session any more."));
+        if ended > 0 {
+            let entry = Entry { action: "staff.end_sessions", subject_id: Some(id.0), ..Entry::default() };
+            record(tx, now, actor, entry.change((), json!({ "sessions": ended }))).await?;
         }
-        let entry = Entry { action: "staff.end_sessions", subject_id: Some(id.0), ..Entry::default() };
-        Ok(record(tx, now, actor, entry.change((), json!({ "sessions": ended }))).await?)
-    })
-    .await
+        Ok::<_, Problem>(ended)
+    });
+    // Not within: that no request under way begins a session holds although none stood.
+    if ended.await? == 0 {
+        return Err(Problem::not_found("There is no such session any more."));
+    }
+    Ok(())
 }
 
 impl Member {

@@ -170,7 +170,7 @@ pub async fn remove_second_factor(
 /// What the database says.
 pub async fn sign_out(db: &Db, now: &Now, member: &Member, here: &str) -> Result<()> {
     db.work(async |tx| {
-        if end_session(tx, member.id(), here).await? == 0 {
+        if end_session(tx, now, member.id(), here).await? == 0 {
             return Ok(());
         }
         let entry = Entry { action: "staff.sign_out", subject_id: Some(member.id().0), ..Entry::default() };

@@ -298,6 +298,34 @@ impl RoleEdit {
     }
 }
 
+/// Who may do more by it: they have a role that will allow what none of their roles allows on all accounts.
+///
+/// # Errors
+/// `Conflict` when a role has changed since, `NotFound` when there is none any more.
+pub(super) async fn gainers(tx: &mut Tx, wanted: &Edit) -> Result<Vec<StaffId>, Problem> {
+    let mut gainers = Vec::new();
+    for role in &wanted.roles {
+        let before = standing(tx, role).await?;
+        let is_wider = role.is_wider(&before);
+        for permission in role.permissions.iter().filter(|p| is_wider || !before.permissions.contains(p)) {
+            let rows: Vec<(StaffId,)> = tx
+                .all(
+                    "select sr.staff_id
+                     from staff_role sr
+                     where sr.role_id = $1
+                       and not exists (select 1
+                                       from staff_scope_role s
+                                       join role r on r.id = s.role_id and r.everywhere
+                                       where s.staff_id = sr.staff_id and s.permission = $2)",
+                    (role.role, permission.as_str()),
+                )
+                .await?;
+            gainers.extend(rows.into_iter().map(|(member,)| member));
+        }
+    }
+    Ok(gainers)
+}
+
 /// Changes roles and the rule of the second factor, all or nothing. What makes members more powerful in a dangerous way waits for a
 /// second person, while there is one.
 ///

@@ -64,14 +64,19 @@ pub(super) async fn end_other_sessions(tx: &mut Tx, now: &Now, staff: StaffId, k
     tx.run("delete from session where staff_id = $1 and id_hash <> $2", (staff, keep.to_vec())).await
 }
 
-/// Ends the session of a member that has this handle, in the caller's transaction; says how many that were.
+/// Ends the session of a member that has this handle, in the caller's transaction; says how many that were. Where it is not there any
+/// more, it may be getting another token at this moment: then no request that is under way begins one. What stands goes on.
 ///
 /// # Errors
 /// What the database says.
-pub(super) async fn end_session(tx: &mut Tx, staff: StaffId, handle: &str) -> Result<u64> {
+pub(super) async fn end_session(tx: &mut Tx, now: &Now, staff: StaffId, handle: &str) -> Result<u64> {
     let Some(hash) = hash_of(handle) else { return Ok(0) };
     tx.tell(Change::Staff);
-    tx.run("delete from session where staff_id = $1 and id_hash = $2", (staff, hash)).await
+    let ended = tx.run("delete from session where staff_id = $1 and id_hash = $2", (staff, hash)).await?;
+    if ended == 0 {
+        none_from_before(tx, now, staff).await?;
+    }
+    Ok(ended)
 }
 
 /// The key of a session's row: what [`end_other_sessions`] keeps.

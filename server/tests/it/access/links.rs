@@ -7,6 +7,7 @@ use switchyard::types::Timestamp;
 
 on_both_engines![
     an_earlier_link_opens_no_account_that_has_become_powerful_since,
+    a_consent_opens_no_account_that_has_become_powerful_since,
     a_role_that_allows_more_makes_links_void_and_one_that_allows_less_does_not,
     a_new_link_takes_the_place_of_earlier_ones_and_disabling_leaves_none,
     a_first_link_is_no_key_to_what_somebody_else_gives,
@@ -115,4 +116,30 @@ async fn a_first_link_is_no_key_to_what_somebody_else_gives(app: &TestApp) {
     assert_eq!(staff::accept(&app.db, &app.now, h.passwords(), &new.token, PASSWORD.into(), None).await, Ok(Step::In(iris.id)));
     let page = page().await;
     assert!(!page.contains("None is open") && !page.contains("Good until"), "whoever is in needs none");
+}
+
+async fn a_consent_opens_no_account_that_has_become_powerful_since(app: &TestApp) {
+    let h = house(app);
+    let vera = h.member("vera@example.com", new_role(app, &h, "Clerk", &[Permission::ManageStaff]).await).await.id();
+    let ada = administrator(&h, "ada@example.com").await;
+    let grace = second_administrator(app, &h).await;
+    let reset = async |note: &str| staff::reset(&app.db, &app.now, &ada, proof(), vera, false, note).await;
+    let agreed = async || {
+        let asked = reset("Forgotten").await;
+        let Ok(Reset::Waits(id)) = asked else { panic!("it does not wait: {asked:?}") };
+        assert_eq!(approvals::decide(&app.db, &app.now, &grace, proof(), id, true, "").await, Ok(()));
+    };
+    agreed().await;
+    made(reset("").await);
+    // Another role, then a role that allows more: to each another consent.
+    agreed().await;
+    give(app, &ada, vera, h.role("Support").await).await;
+    refused(&reset("").await, 422);
+    agreed().await;
+    let mut stronger = same(&role(app, &h, "Support").await);
+    stronger.permissions.push(Permission::SeeStaff);
+    assert_eq!(edit(app, &ada, stronger).await, Ok(Outcome::Done));
+    refused(&reset("").await, 422);
+    agreed().await;
+    made(reset("").await);
 }

@@ -1,11 +1,13 @@
 //! What waits for a second person, who may decide, and what comes of it.
 
+use super::matrix::new_role;
 use super::*;
 
 on_both_engines![
     nobody_opens_another_administrators_account_alone,
     a_dangerous_role_waits_for_a_second_person,
     nobody_decides_on_their_own_wish,
+    nobody_decides_on_what_they_gain,
     a_wish_is_decided_once_and_in_time,
     what_cannot_be_done_any_more_stays_undone_and_open,
     a_role_cannot_be_made_dangerous_behind_the_second_persons_back,
@@ -296,4 +298,45 @@ async fn the_oldest_of_many_wishes_is_reached_from_home(app: &TestApp) {
     assert_eq!(approvals::find(&app.db, &app.now, &ada, asked[0]).await.unwrap().unwrap().state, ApprovalState::Declined);
     let page = shown(&format!("/approvals?approval={}", asked[0])).await;
     assert!(!page.contains(&card(asked[0])) && page.matches(": Not today").count() == 1, "what has become of it is said, and once");
+}
+
+async fn nobody_decides_on_what_they_gain(app: &TestApp) {
+    let h = house(app);
+    let ada = administrator(&h, "ada@example.com").await;
+    let grace = second_administrator(app, &h).await;
+    let heidi = h.member("heidi@example.com", h.role("Viewer").await).await;
+    let checker = new_role(app, &h, "Checker", &[Permission::Approve]).await;
+    let decide = async |who: &Member, id: ApprovalId, agrees: bool| {
+        approvals::decide(&app.db, &app.now, &again(app, who).await, proof(), id, agrees, "As we said").await
+    };
+    let give = async |role: RoleId, note: &str| staff::give_role(&app.db, &app.now, &ada, proof(), heidi.id(), role, note).await;
+    let stronger = async |name: &str, permission: Permission| {
+        let mut stronger = same(&role(app, &h, name).await);
+        stronger.permissions.push(permission);
+        waits(edit(app, &ada, stronger).await)
+    };
+    let gains = |answer: Result<(), Problem>| {
+        refused(&answer, 403);
+        assert_eq!(answer.unwrap_err().to_string(), "You would gain by it: somebody else has to agree.");
+    };
+    let id = waits(give(checker, "She checks").await);
+    assert_eq!(decide(&grace, id, true).await, Ok(()));
+    // Her role becomes stronger, a link opens her account, she is given a role: another one agrees, and she may decline.
+    let id = stronger("Checker", Permission::ManageStaff).await;
+    gains(decide(&heidi, id, true).await);
+    assert_eq!(decide(&grace, id, true).await, Ok(()), "who may do it already gains nothing");
+    let reset = staff::reset(&app.db, &app.now, &ada, proof(), heidi.id(), false, "Forgotten").await;
+    let Ok(Reset::Waits(id)) = reset else { panic!("it does not wait: {reset:?}") };
+    gains(decide(&heidi, id, true).await);
+    assert_eq!(decide(&heidi, id, false).await, Ok(()));
+    let admin = h.role("Administrator").await;
+    let id = waits(give(admin, "She takes over").await);
+    gains(decide(&heidi, id, true).await);
+    assert_eq!(decide(&grace, id, false).await, Ok(()));
+    // Nobody else is left: what she alone gains by is done as by somebody alone; what others gain by, too, still waits for her.
+    staff::disable(&app.db, &app.now, &ada.permit().unwrap(), proof(), grace.id()).await.unwrap();
+    let id = stronger("Checker", Permission::ManageRoles).await;
+    refused(&decide(&ada, id, true).await, 403);
+    assert_eq!(decide(&heidi, id, true).await, Ok(()));
+    assert_eq!(give(admin, "").await, Ok(Outcome::Done));
 }

@@ -20,6 +20,7 @@ on_both_engines![
     nobody_asks_for_twelve_hours,
     a_database_that_is_read_opens_no_account,
     no_request_in_flight_begins_a_session_that_was_ended_meanwhile,
+    a_proof_in_flight_does_not_outlive_the_end_of_its_session,
 ];
 
 async fn nobody_can_sign_in_before_the_first_link_is_used(app: &TestApp) {
@@ -407,4 +408,42 @@ async fn no_request_in_flight_begins_a_session_that_was_ended_meanwhile(app: &Te
     // A proof replaces a session that is there, and none that is not.
     assert!(staff::replace_session(&app.db, &later.id).await.unwrap());
     assert!(!staff::replace_session(&app.db, &later.id).await.unwrap());
+}
+
+async fn a_proof_in_flight_does_not_outlive_the_end_of_its_session(app: &TestApp) {
+    let h = house(app);
+    let vera = h.member("vera@example.com", h.role("Viewer").await).await.id();
+    let rows = SessionRows::new(app.db.clone(), app.now.clock.clone());
+    let begun_now = || {
+        let (at, id) = (serde_json::to_value(app.now.at()).unwrap(), serde_json::to_value(vera).unwrap());
+        let expiry_date = time::OffsetDateTime::from_unix_timestamp(app.now.at().0 / 1_000_000 + 3_600).unwrap();
+        Record { id: Id::default(), data: [("staff".to_owned(), id), (staff::BEGUN.to_owned(), at)].into(), expiry_date }
+    };
+    let stands = async |record: &Record| rows.load(&record.id).await.unwrap().is_some();
+    let end =
+        async |handle: Option<&str>| staff::end_session_of(&app.db, &app.now, &h.admin().permit().unwrap(), proof(), vera, handle).await;
+    let mut other = begun_now();
+    rows.create(&mut other).await.unwrap();
+    for all in [false, true] {
+        let (mut proving, mut proved) = (begun_now(), begun_now());
+        rows.create(&mut proving).await.unwrap();
+        let handle = staff::session_handle(&proving.id);
+        app.pass(1);
+        if all {
+            assert_eq!(end(Some(&staff::session_handle(&other.id))).await, Ok(()), "none is left but the one that is proved");
+        }
+        // It gets another token; before it has it, it is ended.
+        assert!(staff::replace_session(&app.db, &proving.id).await.unwrap());
+        refused(&end((!all).then_some(handle.as_str())).await, 404);
+        rows.create(&mut proved).await.expect("that none was made is no error");
+        assert!(!stands(&proved).await, "ended with all others: {all}");
+        assert_eq!(stands(&other).await, !all, "what was not ended goes on");
+    }
+    // One that stands is ended alone: who signs in elsewhere at this moment is in.
+    let (mut here, mut elsewhere) = (begun_now(), begun_now());
+    rows.create(&mut here).await.unwrap();
+    app.pass(1);
+    assert_eq!(end(Some(&staff::session_handle(&here.id))).await, Ok(()));
+    rows.create(&mut elsewhere).await.unwrap();
+    assert!(!stands(&here).await && stands(&elsewhere).await);
 }
