@@ -34,6 +34,7 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::{TryStreamExt, stream};
 use leptos::context::use_context;
 use leptos::nonce::use_nonce;
 use leptos::prelude::LeptosOptions;
@@ -44,7 +45,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use switchyard::staff::{self, Member, Place, SessionRows, write_down};
-use switchyard::types::{Problem, StaffId, Timestamp, UNDO_HEADER};
+use switchyard::types::{Problem, SignedIn, StaffId, Timestamp, UNDO_HEADER};
 use tower_http::compression::CompressionLayer;
 use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -316,12 +317,49 @@ async fn who_is_asking(State(services): State<Services>, session: Session, mut r
     }
     let place = Place { route: &route, path: &path, is_refused: status == StatusCode::FORBIDDEN };
     match write_down(&services.db, &services.now, &member, place).await {
-        Ok(()) => response,
+        Ok(()) => while_they_may(services, session, &member, response),
         Err(error) => {
             tracing::error!(%error, "the audit could not be written");
             not_ready()
         }
     }
+}
+
+/// A file that is read page by page ends short when its session ends, or when its member may no longer do what they might when it began.
+/// On which accounts they may do it, the statement of each page asks itself.
+fn while_they_may(services: Services, session: Session, member: &Member, response: Response) -> Response {
+    if response.extensions().get::<csv::InPages>().is_none() {
+        return response;
+    }
+    let asked = Arc::new((services, session, member.signed_in()));
+    response.map(|body| {
+        Body::from_stream(stream::try_unfold((body.into_data_stream(), true), move |(mut pages, is_first)| {
+            let asked = asked.clone();
+            async move {
+                let Some(page) = pages.try_next().await? else { return Ok(None) };
+                // Looked at when the page is read: what happened meanwhile counts.
+                if !is_first && !still_may(&asked.0, &asked.1, &asked.2).await {
+                    tracing::debug!("a download was ended: its session has ended, or its member may no longer have it");
+                    return Err(axum::Error::new(Problem::SignedOut));
+                }
+                Ok::<_, axum::Error>(Some((page, (pages, false))))
+            }
+        }))
+    })
+}
+
+/// Whether the session stands, and its member may do all that they might before.
+async fn still_may(services: &Services, session: &Session, before: &SignedIn) -> bool {
+    let Some(member) = still_signed_in(services, session).await else { return false };
+    let now = member.signed_in();
+    before.permissions.iter().all(|permission| now.permissions.contains(permission))
+        && before.everywhere.iter().all(|permission| now.everywhere.contains(permission))
+}
+
+/// The member behind a session, read anew for what goes on after its request; `None` when it has ended. It keeps no session.
+pub(crate) async fn still_signed_in(services: &Services, session: &Session) -> Option<Member> {
+    session.load().await.ok()?;
+    member_of(services, session, false).await.ok()?
 }
 
 /// The ids in what was sent.

@@ -1,6 +1,7 @@
 //! Live events: one stream per browser, carrying ids, never rows. It checks the session and the scope of its member again with
 //! each change of staff and every half minute, and ends at sign-out and at shutdown.
 
+use crate::console::still_signed_in;
 use app::context::{Services, Visitor};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -72,7 +73,7 @@ async fn next(s: &mut Stream) -> Option<Event> {
             heard = s.bell.recv() => heard,
         };
         match heard {
-            Ok(Change::Staff) => s.member = still_signed_in(s).await?,
+            Ok(Change::Staff) => s.member = still_signed_in(&s.events.services, &s.session).await?,
             // Only the program itself hears of these.
             Ok(Change::LaneDue | Change::OutboxDue | Change::RunDue | Change::EventDue) => {}
             Ok(change) => {
@@ -80,17 +81,14 @@ async fn next(s: &mut Stream) -> Option<Event> {
                     return Event::default().json_data(change).ok();
                 }
             }
-            // Too far behind to know what was missed: read everything anew.
-            Err(RecvError::Lagged(_)) => return Some(Event::default().data("{\"kind\":\"all\"}")),
+            // Too far behind to know what was missed, which may be a change of staff: read everything anew.
+            Err(RecvError::Lagged(_)) => {
+                s.member = still_signed_in(&s.events.services, &s.session).await?;
+                return Some(Event::default().data("{\"kind\":\"all\"}"));
+            }
             Err(RecvError::Closed) => return None,
         }
     }
-}
-
-async fn still_signed_in(s: &Stream) -> Option<Member> {
-    s.session.load().await.ok()?;
-    let id = s.session.get(app::context::STAFF).await.ok()??;
-    Member::load(&s.events.services.db, id).await.ok()?
 }
 
 /// What belongs to no account is for who looks after all of them.

@@ -1,9 +1,10 @@
 //! CSV files (RFC 4180) of what a page lists, read page by page, so that any size fits in memory.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use axum::{BoxError, Extension};
+use futures_util::{TryStream, stream};
 use switchyard::staff::{Member, Permit, may};
 use switchyard::types::{Cursor, Page, Problem, ShownNumber, Timestamp};
 pub(crate) use switchyard::utilities::quoted;
@@ -37,6 +38,20 @@ pub(super) fn named(kind: &str, name: &str) -> [(HeaderName, String); 2] {
     [(header::CONTENT_TYPE, format!("{kind}; charset=utf-8")), (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))]
 }
 
+/// On an answer that is read page by page: its session is looked at again with each further page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InPages;
+
+/// A file of this name that is read page by page. It goes on as long as who asked for it may have it.
+pub(super) fn in_pages<S>(name: &str, pages: S) -> Response
+where
+    S: TryStream + Send + 'static,
+    S::Ok: Into<Bytes>,
+    S::Error: Into<BoxError>,
+{
+    (Extension(InPages), named("text/csv", name), Body::from_stream(pages)).into_response()
+}
+
 /// A file of this name: a line that names the columns, then the rows of every page that `read` gives. An error ends the download
 /// short, which the browser reports as a failed one.
 pub(super) fn file<R, F, E>(
@@ -63,5 +78,5 @@ where
             Ok::<_, E>(Some((text, page.next.map(|next| (Some(next), false)))))
         }
     });
-    (named("text/csv", name), Body::from_stream(pages)).into_response()
+    in_pages(name, pages)
 }

@@ -223,7 +223,7 @@ pub(super) async fn result(
                     Ok::<_, Problem>(Some((piece, following.map(|following| (following, n + 1)))))
                 }
             });
-            (csv::named("text/csv", &name), Body::from_stream(pieces)).into_response()
+            csv::in_pages(&name, pieces)
         }
         Err(problem) => csv::in_words(&problem),
     }

@@ -1,6 +1,7 @@
 //! Every server function and every route, asked by nobody, by every role, and by somebody who may do everything, but on another
 //! account only. One that is in the code and not in these tables fails the test; so does an answer that tells a stranger anything.
 
+mod downloads;
 mod hearing;
 mod spare;
 mod table;
@@ -10,6 +11,7 @@ pub use table::{FUNCTIONS, ROUTES};
 use crate::harness::{SECRET, TestApp, TestLine, contact, keys, on_both_engines, serve};
 use crate::house::{PASSWORD, house, proof};
 use crate::source::{Token, files};
+use axum::Router;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use server::application::{self, Site, Web};
 use spare::Spare;
@@ -79,21 +81,26 @@ pub async fn planned(app: &TestApp, line: LineId, to: AccountId) -> RunId {
     utilities::plan(&app.db, &app.now, &app.staff, UtilityKind::LineTransfer, &answers, None, 10_000).await.unwrap()
 }
 
+/// What is served.
+fn router(app: &TestApp) -> Router {
+    let site = Site {
+        public_url: "http://console.test".to_owned(),
+        site_root: "target/none".to_owned(),
+        sandbox_url: Some(app.sandbox_url.clone()),
+        secrets: vec![("sandbox".to_owned(), SECRET.to_owned())],
+        keys: keys(),
+        http: app.http.clone(),
+        web: Web::default(),
+        alone: Alone { lines: 10, rows: 10_000, at_once: 100 },
+        environment: None,
+        window: switchyard::sync::ReleaseWindow::default(),
+    };
+    application::router(&app.db, &app.now, site, None, &app.stop).unwrap()
+}
+
 impl<'a> Doors<'a> {
     pub async fn open(app: &'a TestApp) -> Doors<'a> {
-        let site = Site {
-            public_url: "http://console.test".to_owned(),
-            site_root: "target/none".to_owned(),
-            sandbox_url: Some(app.sandbox_url.clone()),
-            secrets: vec![("sandbox".to_owned(), SECRET.to_owned())],
-            keys: keys(),
-            http: app.http.clone(),
-            web: Web::default(),
-            alone: Alone { lines: 10, rows: 10_000, at_once: 100 },
-            environment: None,
-            window: switchyard::sync::ReleaseWindow::default(),
-        };
-        let url = serve(application::router(&app.db, &app.now, site, None, &app.stop).unwrap(), &app.stop).await;
+        let url = serve(router(app), &app.stop).await;
         let (db, now, h) = (&app.db, &app.now, house(app));
         let line = app.line(Ringcentral).await;
         let shown = accounts::list(db, &app.staff.permit().unwrap(), "", None, 50).await.unwrap();
