@@ -129,6 +129,7 @@ fn of_directory(action: &str, before: &Value, after: &Value) -> Option<Words> {
         "contact.close" => ("Closed a contact".to_owned(), None, None),
         "contact.reopen" => ("Opened a contact again".to_owned(), None, None),
         "contact.see" => ("Saw a contact".to_owned(), None, None),
+        "contact.see_found" => ("Saw a contact who was searched for".to_owned(), None, None),
         "contact.ask_erasure" => ("Asked for the erasure of a contact".to_owned(), None, word(after, "reference")),
         "contact.see_erasure" => ("Saw the number of a contact who is to be erased".to_owned(), None, None),
         "contact.erase" => {

@@ -261,8 +261,9 @@ pub(crate) async fn contacts_by_number(
 }
 
 fn seen(permit: &Permit<may::SeeDirectory>, rows: Vec<FoundContact>, most: usize) -> Part<FoundContact> {
-    if !rows.is_empty() {
-        permit.saw(Seen::Found);
+    let part = Part::of(rows, most);
+    for row in &part.rows {
+        permit.saw(Seen::FoundContact(row.account_id, row.id));
     }
-    Part::of(rows, most)
+    part
 }

@@ -3,7 +3,7 @@
 
 use super::{Actor, Permit, may};
 use crate::clock::{Now, first_id_at};
-use crate::db::{Db, Result, Tx, one_more};
+use crate::db::{Db, Result, Tx, json, one_more};
 use crate::types::{AccountId, AuditEntry, AuditFilter, AuditOutcome, AuditRow, Cursor, LineId, Page, StaffId, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
@@ -62,6 +62,27 @@ pub async fn record(tx: &mut Tx, now: &Now, actor: &Actor, entry: Entry<'_>) -> 
             actor.address().map(ToOwned::to_owned),
             entry.outcome,
         ),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes these entries at once.
+pub(super) async fn record_all(tx: &mut Tx, now: &Now, actor: &Actor, entries: Vec<Entry<'_>>) -> Result<()> {
+    let at = now.at();
+    let row = |entry: Entry<'_>| {
+        let (before, after) = (entry.before.map(|v| v.to_string()), entry.after.map(|v| v.to_string()));
+        let of = (entry.account_id, entry.line_id, entry.subject_id);
+        (now.id_at(at), entry.action.to_owned(), entry.outcome.as_str(), of.0, of.1, of.2, before, after)
+    };
+    let rows: Vec<_> = entries.into_iter().map(row).collect();
+    tx.run(
+        "insert into audit_entry (id, at, actor_kind, actor_id, actor_name, action, account_id, line_id, subject_id, before, after,
+           address, outcome)
+         select unhex(j.value->>0, '-'), $1, $2, $3, $4, j.value->>1, unhex(j.value->>3, '-'), unhex(j.value->>4, '-'),
+           unhex(j.value->>5, '-'), j.value->>6, j.value->>7, $5, j.value->>2
+         from json_each($6) j",
+        (at, actor.kind(), actor.id(), actor.name().to_owned(), actor.address().map(ToOwned::to_owned), json(&rows)),
     )
     .await?;
     Ok(())
@@ -126,11 +147,14 @@ struct Whole {
     subject_id: Option<Uuid>,
 }
 
+/// What a line is called is its present account's: others are told its number.
 macro_rules! audit_sql {
     ($narrow:literal) => {
         concat!(
             "select e.id, e.at, e.actor_name, e.action, e.before, e.after, e.number, e.outcome, e.address,
-               case when e.actor_kind = 'staff' then e.actor_id end as staff, e.account_id, a.name as account, e.line_id, l.label as line,
+               case when e.actor_kind = 'staff' then e.actor_id end as staff, e.account_id, a.name as account, e.line_id,
+               case when $2 or l.account_id in (select account_id from staff_scope where staff_id = $3 and permission = $4)
+                 then l.label else l.number end as line,
                e.subject_id
              from audit_entry e
              left join account a on a.id = e.account_id

@@ -4,14 +4,14 @@
 //!
 //! The rule: the same thing of the same person is written down once in ten minutes, so that a loop of requests cannot fill the audit.
 
+use super::audit::record_all;
 use super::throttle::network;
 use super::{Actor, Entry, Member, record};
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
+use crate::db::{Db, Result, Tx, json};
 use crate::types::{
     AccountId, AuditOutcome, BlastId, ContactId, ConversationId, ErasureId, LineId, Permission, RunId, StaffId, Timestamp, UndoId,
 };
-use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
@@ -46,8 +46,10 @@ pub enum Seen {
     UnknownInbound,
     /// Messages to unknown lines, as a file.
     UnknownFile,
-    /// Conversations that were found by a number.
-    Found,
+    /// One conversation that a search found: its contact's number and name.
+    Found(AccountId, LineId, ConversationId),
+    /// One contact whom a search found: their number and their name.
+    FoundContact(AccountId, ContactId),
     /// Numbers that entries of the audit hold.
     AuditNumbers,
     /// What came of each record of a file that a run took in.
@@ -84,7 +86,12 @@ impl Seen {
             Self::RunResult(account_id, line_id, run) => {
                 Entry { action: "utility.take_result", account_id, line_id, subject_id: Some(run.0), ..entry }
             }
-            Self::Found => Entry { action: "conversation.see_found", ..entry },
+            Self::Found(account, line, id) => {
+                Entry { action: "conversation.see_found", account_id: Some(account), line_id: Some(line), subject_id: Some(id.0), ..entry }
+            }
+            Self::FoundContact(account, id) => {
+                Entry { action: "contact.see_found", account_id: Some(account), subject_id: Some(id.0), ..entry }
+            }
         }
     }
 }
@@ -192,29 +199,50 @@ pub async fn write_down(db: &Db, now: &Now, member: &Member, place: Place<'_>) -
         let permission = permission.map(Permission::as_str);
         let entry = Entry { action: "access.refuse", outcome: AuditOutcome::Denied, ..Entry::default() };
         let what = format!("denied {} {}", permission.unwrap_or("-"), place.route);
-        (what, entry.change((), json!({ "permission": permission, "path": path })))
+        (what, entry.change((), serde_json::json!({ "permission": permission, "path": path })))
     });
     let sights = notes.seen.into_iter().map(|seen| (format!("seen {seen:?}"), seen.entry()));
     let who = member.id().0;
-    let mut due = Vec::new();
-    for (what, entry) in refusals.chain(sights) {
-        if is_due(db, now, who, &what).await? {
-            due.push((what, entry));
-        }
+    let mut due: Vec<(String, Entry<'_>)> = refusals.chain(sights).collect();
+    if due.is_empty() {
+        return Ok(());
     }
+    // A search may show a hundred contacts: all are asked for at once, and written at once.
+    let (at, over) = (now.at(), now.at().minus(PAUSE));
+    let paused: Vec<(String,)> = db
+        .all(
+            "select p.what
+             from audit_pause p
+             where p.who = $1 and p.at > $2 and p.what in (select j.value->>0 from json_each($3) j)",
+            (who, over, listed(&due)),
+        )
+        .await?;
+    due.retain(|(what, _)| paused.iter().all(|(paused,)| paused != what));
     if due.is_empty() {
         return Ok(());
     }
     let actor = member.actor();
     db.work(async |tx| {
-        for (what, entry) in due {
-            if pause(tx, now, who, what).await? {
-                record(tx, now, &actor, entry).await?;
-            }
-        }
-        Ok(())
+        let begun: Vec<(String,)> = tx
+            .all(
+                "insert into audit_pause (who, what, at)
+                 select $1, j.value->>0, $2
+                 from json_each($3) j
+                 where true
+                 on conflict (who, what) do update set at = excluded.at where audit_pause.at <= $4
+                 returning what",
+                (who, at, listed(&due), over),
+            )
+            .await?;
+        let begun = due.into_iter().filter(|(what, _)| begun.iter().any(|(begun,)| begun == what));
+        record_all(tx, now, &actor, begun.map(|(_, entry)| entry).collect()).await
     })
     .await
+}
+
+/// What pauses are kept of, as a statement takes it.
+fn listed(due: &[(String, Entry<'_>)]) -> String {
+    json(&due.iter().map(|(what, _)| [what]).collect::<Vec<_>>())
 }
 
 /// Writes down a sign-in that failed: for whom, if that is known, and from where.
@@ -231,7 +259,7 @@ pub(super) async fn sign_in_failed(tx: &mut Tx, now: &Now, known: Option<(StaffI
             ..Entry::default()
         };
         let actor = Actor::Nobody { address: Some(address.to_owned()) };
-        record(tx, now, &actor, entry.change((), json!({ "name": known.map(|(_, name)| name) }))).await?;
+        record(tx, now, &actor, entry.change((), serde_json::json!({ "name": known.map(|(_, name)| name) }))).await?;
     }
     Ok(())
 }

@@ -207,8 +207,8 @@ pub async fn found(db: &Db, now: &Now, permit: &Permit<may::SeeMessages>, search
             (list, scope.everywhere, scope.staff, scope.permission, permit.sight().everywhere, permit.sight().permission),
         )
         .await?;
-    if rows.iter().any(|row| row.sees) {
-        permit.saw(Seen::Found);
+    for row in rows.iter().filter(|row| row.sees) {
+        permit.saw(Seen::Found(row.account_id, row.line_id, row.conversation_id));
     }
     let shown = |row: Row| FoundRow {
         line_id: row.line_id,

@@ -5,12 +5,13 @@
 use crate::db::{Db, Result};
 use crate::search::{PartOfNumber, Prefix, of_contacts};
 use crate::staff::{Permit, Seen, may};
-use crate::types::{ConversationId, FoundConversation, LineId, Part, PhoneNumber, ShownNumber};
+use crate::types::{AccountId, ConversationId, FoundConversation, LineId, Part, PhoneNumber, ShownNumber};
 
 #[derive(sqlx::FromRow)]
 struct Row {
     line_id: LineId,
     conversation_id: ConversationId,
+    account_id: AccountId,
     account: String,
     line: String,
     number: PhoneNumber,
@@ -21,7 +22,7 @@ struct Row {
 macro_rules! row_sql {
     ($key:literal) => {
         concat!(
-            "select c.line_id, c.id as conversation_id, a.name as account, l.label as line, c.number, k.name as contact
+            "select c.line_id, c.id as conversation_id, l.account_id, a.name as account, l.label as line, c.number, k.name as contact
              from conversation c
              join line l on l.id = c.line_id
              join account a on a.id = l.account_id
@@ -55,7 +56,7 @@ pub(crate) async fn conversations_by_number(
             // Very many numbers begin alike: for whoever looks after named accounts, each of their lines' own are walked. What holds on
             // some accounts alone names them.
             db.all(
-                "select c.line_id, c.id as conversation_id, a.name as account, l.label as line, c.number, k.name as contact
+                "select c.line_id, c.id as conversation_id, l.account_id, a.name as account, l.label as line, c.number, k.name as contact
                  from line l
                  cross join conversation c
                  join account a on a.id = l.account_id
@@ -92,7 +93,7 @@ pub(crate) async fn conversations_by_name(
     let Some(args) = of_contacts(permit, name, most) else { return Ok(Part::default()) };
     let rows: Vec<Row> = db
         .all(
-            "select c.line_id, c.id as conversation_id, a.name as account, l.label as line, c.number, k.name as contact
+            "select c.line_id, c.id as conversation_id, l.account_id, a.name as account, l.label as line, c.number, k.name as contact
              from contact k
              join conversation c on c.tail = k.tail
              join line l on l.id = c.line_id and l.account_id = k.account_id
@@ -109,8 +110,9 @@ pub(crate) async fn conversations_by_name(
 }
 
 fn shown(permit: &Permit<may::SeeMessages>, rows: Vec<Row>, most: usize) -> Part<FoundConversation> {
-    if !rows.is_empty() {
-        permit.saw(Seen::Found);
+    let part = Part::of(rows, most);
+    for row in &part.rows {
+        permit.saw(Seen::Found(row.account_id, row.line_id, row.conversation_id));
     }
     let of = |row: Row| FoundConversation {
         line_id: row.line_id,
@@ -120,5 +122,5 @@ fn shown(permit: &Permit<may::SeeMessages>, rows: Vec<Row>, most: usize) -> Part
         number: ShownNumber::Whole(row.number),
         contact: row.contact,
     };
-    Part::of(rows.into_iter().map(of).collect(), most)
+    Part { rows: part.rows.into_iter().map(of).collect(), is_cut: part.is_cut }
 }

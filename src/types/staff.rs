@@ -368,7 +368,7 @@ pub struct AuditEntry {
     pub staff: Option<StaffId>,
     /// The account it was done to, and its name.
     pub account: Option<(AccountId, String)>,
-    /// The line it was done to, and what staff call it.
+    /// The line it was done to, and what staff call it; its number for who does not look after its account any more.
     pub line: Option<(LineId, String)>,
     /// The row it was done to, when it is neither; what kind of row follows from the action.
     pub subject: Option<Uuid>,

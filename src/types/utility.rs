@@ -238,7 +238,7 @@ pub struct RunRow {
     pub summary: String,
     /// How far it is.
     pub state: RunState,
-    /// The line that it is about, and its label, if it is about one.
+    /// The line that it is about, if it is about one, and its label; its number for who does not look after its account any more.
     pub line: Option<(LineId, String)>,
     /// Who asked for it.
     pub asked_by: (StaffId, String),

@@ -65,11 +65,14 @@ impl From<Row> for RunRow {
     }
 }
 
+/// What a line is called is its present account's: others are told its number, and find by that alone.
 macro_rules! runs_sql {
     ($narrow:literal) => {
         concat!(
-            "select r.id, r.utility, r.summary, r.state, r.line_id, l.label, r.asked_by, m.name as asker, r.asked_at, r.started_at,
-               r.ended_at,
+            "select r.id, r.utility, r.summary, r.state, r.line_id,
+               case when $2 or l.account_id in (select account_id from staff_scope where staff_id = $1 and permission = $3)
+                 then l.label else l.number end as label,
+               r.asked_by, m.name as asker, r.asked_at, r.started_at, r.ended_at,
                (select cast(coalesce(sum(s.done), 0) as bigint) from utility_step s where s.run_id = r.id) as done,
                (select cast(coalesce(sum(case when s.ended_at is null and s.total > s.done then s.total else s.done end), 0) as bigint)
                 from utility_step s where s.run_id = r.id) as total
@@ -114,8 +117,9 @@ pub async fn list(
                  and (r.line_id = $7 or $7 is null)
                  and (r.account_id = $8 or r.target_id = $8 or $8 is null)
                  and (r.asked_by = $9 or $9 is null)
-                 and ($10 = '' or l.number like $11 or l.search like '%' || $10 || '%' or a.folded like $14
-                   or t.folded like $14)
+                 and ($10 = '' or l.number like $11 or a.folded like $14 or t.folded like $14
+                   or (l.search like '%' || $10 || '%'
+                     and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $1 and permission = $3))))
                  order by r.id desc
                  limit $12"
             ),

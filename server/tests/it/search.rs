@@ -407,7 +407,9 @@ async fn who_found_contacts_is_in_the_audit(app: &TestApp) {
     let found = async || {
         let filter = AuditFilter { outcome: Some(AuditOutcome::Seen), ..AuditFilter::default() };
         let rows = staff::search(&app.db, &app.staff.permit().unwrap(), &filter, None, 100).await.unwrap().rows;
-        rows.iter().filter(|entry| entry.row.action == "conversation.see_found").count()
+        let found: Vec<_> = rows.iter().filter(|entry| entry.row.action == "conversation.see_found").collect();
+        assert!(found.iter().all(|entry| entry.line.as_ref().is_some_and(|(id, _)| *id == line.id) && entry.subject.is_some()));
+        found.len()
     };
     app.ask(&app.staff, Method::POST, "/fn/search", &[("text", "account")]).await;
     assert_eq!(found().await, 0, "an account is nobody's secret");

@@ -11,8 +11,8 @@ use switchyard::staff::{self, Member, Place, write_down};
 use switchyard::sync;
 use switchyard::types::IntegrationType::Ringcentral;
 use switchyard::types::{
-    AccountId, AuditEntry, AuditFilter, AuditOutcome, ConversationFilter, ConversationId, LineId, Permission, PhoneNumber, Problem, RoleId,
-    ShownNumber, SyncFilter, TimelineFilter, Trouble, Written,
+    AccountId, AuditEntry, AuditFilter, AuditOutcome, ContactId, ConversationFilter, ConversationId, LineId, Permission, PhoneNumber,
+    Problem, RoleId, ShownNumber, SyncFilter, TimelineFilter, Trouble, Written,
 };
 
 on_both_engines![
@@ -22,6 +22,7 @@ on_both_engines![
     live_events_tell_no_numbers_and_no_words,
     each_sight_is_in_the_audit_once_in_ten_minutes,
     a_masked_sight_is_none,
+    each_contact_that_a_search_shows_whole_is_in_the_audit,
     a_whole_number_finds_and_part_of_one_does_not,
     a_search_that_finds_more_than_it_shows_says_so,
     searching_many_numbers_must_wait,
@@ -256,6 +257,47 @@ async fn each_sight_is_in_the_audit_once_in_ten_minutes(app: &TestApp) {
     app.pass(600);
     told(app, &sam, &scene).await;
     assert_eq!(sights(app).await.len() - before, 14, "ten minutes later it is another sight");
+}
+
+async fn each_contact_that_a_search_shows_whole_is_in_the_audit(app: &TestApp) {
+    let scene = scene(app).await;
+    for n in [2, 3] {
+        app.reply(&contact(n), &scene.line, WORDS).await;
+    }
+    let auditor = role(app, "Auditor", &[Permission::SeeAudit], Some(&[scene.account])).await;
+    let auditor = house(app).member("ada@example.com", auditor).await;
+    let told = async |action: &str| {
+        let filter = AuditFilter { action: Some(action.to_owned()), ..AuditFilter::default() };
+        let rows = staff::search(&app.db, &auditor.permit().unwrap(), &filter, None, 100).await.unwrap().rows;
+        assert!(rows.iter().all(|entry| entry.outcome == AuditOutcome::Seen && entry.staff == Some(app.staff.id())), "{rows:?}");
+        rows.into_iter().map(|entry| entry.subject.unwrap()).collect::<Vec<_>>()
+    };
+    let note = async || write_down(&app.db, &app.now, &app.staff, Place { route: "-", path: "-", is_refused: false }).await.unwrap();
+    let mut wanted = Vec::new();
+    for n in 1..=3 {
+        wanted.push(app.conversation(&scene.line, &contact(n)).await.id.0);
+    }
+    note().await;
+    // By a number on the line, and everywhere by the same: an entry each, once.
+    let permit = app.staff.permit().unwrap();
+    let search = sync::find(&app.db, &app.now, &keys(), &permit, Some(scene.line.id), "555012").await.unwrap();
+    assert_eq!(sync::found(&app.db, &app.now, &permit, search).await.unwrap().rows.len(), 3);
+    note().await;
+    let mut found = told("conversation.see_found").await;
+    found.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(found, wanted);
+    for _ in 0..2 {
+        app.ask(&app.staff, Method::POST, "/fn/search", &[("text", "0121")]).await;
+        app.ask(&app.staff, Method::POST, "/fn/search", &[("text", "Nora")]).await;
+    }
+    assert_eq!(told("conversation.see_found").await.len(), 3, "once in ten minutes");
+    let nora = "select id from contact where account_id = $1 and number = $2";
+    let (nora,): (ContactId,) = app.db.one(nora, (scene.account, NUMBER.to_owned())).await.unwrap();
+    assert_eq!(told("contact.see_found").await, [nora.0]);
+    app.pass(601);
+    app.ask(&app.staff, Method::POST, "/fn/search", &[("text", "0121")]).await;
+    assert_eq!(told("conversation.see_found").await.len(), 4, "ten minutes later it is another sight");
 }
 
 async fn a_masked_sight_is_none(app: &TestApp) {

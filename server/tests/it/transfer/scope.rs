@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::harness::{keys, on_both_engines};
+use crate::sights::role;
 use crate::verdict::chats_of;
+use reqwest::Method;
 use server::sandbox::{AgentPost, Fault, On, What};
 use switchyard::directory::lines;
 use switchyard::ringcentral::Client;
@@ -18,6 +20,7 @@ on_both_engines![
     a_request_lost_before_the_flip_is_posted_where_the_line_is_now,
     a_chat_asked_for_before_the_flip_is_known_and_whoever_writes_in_it_is_told,
     a_scoped_member_transfers_only_between_their_own_accounts,
+    the_former_account_does_not_learn_what_a_line_is_called_now,
 ];
 
 async fn from_the_flip_on_the_old_account_neither_sees_nor_sends(app: &TestApp) {
@@ -166,4 +169,37 @@ async fn a_scoped_member_transfers_only_between_their_own_accounts(app: &TestApp
     let stranger = of_account(app, "stranger", account_of(app, app.line(Ringcentral).await.id).await).await;
     let refused = utilities::get(&app.db, &app.now, &stranger, run).await;
     assert!(matches!(refused, Err(Problem::NotFound { .. })), "{refused:?}");
+}
+
+async fn the_former_account_does_not_learn_what_a_line_is_called_now(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let run = scene.transfer(&[]).await;
+    let (version,): (i64,) = app.db.one("select version from line where id = $1", [scene.line.id]).await.unwrap();
+    lines::edit(&app.db, &app.now, &app.staff.permit().unwrap(), scene.line.id, version, "Zq9secret desk").await.unwrap();
+    let sees = [Permission::SeeDirectory, Permission::SeeRuns, Permission::SeeAudit];
+    let of = async |email: &str, account| house(app).member(email, role(app, email, &sees, Some(&[account])).await).await;
+    let (former, present) = (of("former@example.com", scene.from).await, of("present@example.com", scene.to).await);
+    let page = format!("/utilities/runs/{run}");
+    let paths = ["/audit", "/audit.csv", "/utilities/history", "/utilities/history.csv", page.as_str()];
+    let digits = scene.line.number.trim_start_matches('+');
+    for path in paths {
+        let read = async |member: &Member| {
+            let answer = app.ask(member, Method::GET, path, &[]).await;
+            assert_eq!(answer.status(), 200, "{path}");
+            answer.text().await.unwrap()
+        };
+        let told = read(&former).await;
+        assert!(!told.contains("Zq9secret"), "{path}: {told}");
+        // The list of runs shows the line to whoever chose its column.
+        if path != "/utilities/history" {
+            assert!(told.contains(digits), "{path}: {told}");
+            assert!(read(&present).await.contains("Zq9secret"), "{path}");
+        }
+    }
+    let found = async |member: &Member, search: &str| {
+        let filter = RunFilter { search: search.to_owned(), ..RunFilter::default() };
+        utilities::list(&app.db, &member.permit().unwrap(), &filter, None, 10).await.unwrap().rows.len()
+    };
+    assert_eq!([found(&former, "zq9sec").await, found(&present, "zq9sec").await, found(&app.staff, "zq9sec").await], [0, 1, 1]);
+    assert_eq!(found(&former, digits).await, 1, "its number was theirs");
 }
