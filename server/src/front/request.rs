@@ -75,7 +75,7 @@ pub async fn asked(State((limits, proxies)): State<(Limits, TrustedProxies)>, mu
         }
         let answered = tokio::select! {
             biased;
-            answered = AssertUnwindSafe(next.run(request)).catch_unwind() => Ok(answered),
+            answered = AssertUnwindSafe(super::tasks::together(next.run(request))).catch_unwind() => Ok(answered),
             () = time_is_up(&limits, &arrived) => Err(()),
         };
         let mut response = match answered {
