@@ -5,7 +5,7 @@
 
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
-use crate::messaging::{retention as messages, unknown};
+use crate::messaging::{idempotency, retention as messages, unknown};
 use crate::staff::{self, Entry, Permit, Proof, may, record};
 use crate::sync;
 use crate::types::{AccountId, Days, LineId, Problem, Retention, RetentionPreview, Timestamp};
@@ -196,6 +196,7 @@ pub async fn work_off(db: &Db, now: &Now) -> Result<()> {
         account = id;
         lines(db, now, account, message_days, held_days).await?;
         if let Some(days) = message_days {
+            while idempotency::remove_text_before(db, account, before(now, days)).await? > 0 {}
             while utilities::remove_results_before(db, now, account, before(now, days), days).await? {}
         }
     }
@@ -234,7 +235,7 @@ async fn lines(db: &Db, now: &Now, account: AccountId, message_days: Days, held_
                     break;
                 }
             }
-            messages::remove_blasts_before(db, (account, line), before(now, days)).await?;
+            while messages::remove_blasts_before(db, (account, line), before(now, days)).await? > 0 {}
         }
     }
 }

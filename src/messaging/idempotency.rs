@@ -4,8 +4,9 @@
 //! was refused had no effect and leaves no key.
 
 use crate::clock::Now;
-use crate::db::{Db, Result, Tx};
-use crate::types::{AccountId, PhoneNumber, Problem};
+use crate::db::{Db, Result, Tx, json};
+use crate::types::{AccountId, PhoneNumber, Problem, Timestamp};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use std::time::Duration;
 pub const LONGEST: usize = 200;
 /// A key is remembered for so long at least.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Answers that one transaction empties.
+const BATCH: i64 = 200;
 
 /// What is answered in place of an answer that named a contact who was erased.
 const ERASED: &str = r#"{"erased":true}"#;
@@ -99,6 +103,40 @@ pub(super) async fn forget_number(tx: &mut Tx, account: AccountId, number: &Phon
         (account, super::erasure::naming(number), ERASED.to_owned()),
     )
     .await
+}
+
+/// Empties the text of what an account was answered before a moment, one batch of answers at a time; says how many that were. An answer
+/// that is given again says what the message says by then.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn remove_text_before(db: &Db, account: AccountId, before: Timestamp) -> Result<u64> {
+    db.work(async |tx| {
+        let told: Vec<(String, String)> = tx
+            .all(
+                r#"select key, answer from idempotency_key
+                   where account_id = $1 and created_at < $2 and answer like '%"text":"_%' and answer not like '%"text":"",%'
+                   limit $3"#,
+                (account, before, BATCH),
+            )
+            .await?;
+        let left: Vec<[String; 2]> = told.into_iter().map(|(key, answer)| [key, without_text(&answer)]).collect();
+        tx.run(
+            "update idempotency_key as k set answer = j.value->>1
+             from json_each($2) j
+             where k.account_id = $1 and k.key = j.value->>0",
+            (account, json(&left)),
+        )
+        .await
+    })
+    .await
+}
+
+/// An answer with nothing in its field `text`.
+fn without_text(answer: &str) -> String {
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(answer) else { return ERASED.to_owned() };
+    fields.insert("text".to_owned(), "".into());
+    Value::Object(fields).to_string()
 }
 
 /// Forgets keys that are older than a week; says how many.

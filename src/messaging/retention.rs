@@ -8,7 +8,7 @@ use crate::directory::transfer::rests_with;
 use crate::sync;
 use crate::types::{AccountId, Change, LineId, MessageId, Timestamp};
 
-/// Messages that one transaction looks at.
+/// Messages or blasts that one transaction looks at.
 const BATCH: i64 = 200;
 
 /// Removes what was written on an account's line before a moment, one batch: behind `after`, or from where the last pass came to. Answers
@@ -101,7 +101,7 @@ pub(crate) async fn is_removed(tx: &mut Tx, line: LineId, message: MessageId) ->
     Ok(found.is_some_and(|(gone,)| gone))
 }
 
-/// Removes the text of the blasts of an account's line of before a moment that are sent.
+/// Removes the text of the blasts of an account's line of before a moment that are sent, one batch of them; says how many that were.
 ///
 /// # Errors
 /// What the database says.
@@ -112,10 +112,13 @@ pub(crate) async fn remove_blasts_before(db: &Db, (account, line): (AccountId, L
             return Ok(0);
         }
         tx.run(
-            "update blast as b set body = ''
-             where b.line_id = $1 and b.id < $2 and b.body <> '' and b.state not in ('recording', 'scheduled', 'paused')
-               and not exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at is not null)",
-            (line, end),
+            "update blast set body = ''
+             where line_id = $1 and id in (
+               select b.id from blast b
+               where b.line_id = $1 and b.id < $2 and b.body <> '' and b.state not in ('recording', 'scheduled', 'paused')
+                 and not exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at is not null)
+               limit $3)",
+            (line, end, BATCH),
         )
         .await
     })

@@ -15,6 +15,9 @@ use uuid::Uuid;
 /// Rows of a piece.
 pub(super) const ROWS: usize = 2_000;
 
+/// What came of so many pieces one transaction removes.
+const REMOVED_AT_ONCE: i64 = 50;
+
 /// A piece as it is stored: the number of its first line in the file, and its rows.
 pub(super) fn pieces<T: Serialize>(rows: &[T], line: fn(&T) -> i64) -> impl Iterator<Item = (i64, String)> {
     rows.chunks(ROWS).map(move |piece| (piece.first().map_or(0, line), json(piece)))
@@ -219,8 +222,8 @@ fn names(item: &Value, name: &str) -> bool {
     }
 }
 
-/// Removes the results of an account's runs that ended before a moment: what came of each record names contacts. One run's at a time; says
-/// whether there was one.
+/// Removes the results of an account's runs that ended before a moment: what came of each record names contacts. One batch of one run's at
+/// a time; says whether there was one.
 ///
 /// # Errors
 /// What the database says.
@@ -235,7 +238,16 @@ pub(crate) async fn remove_results_before(db: &Db, now: &Now, account: AccountId
             )
             .await?;
         let Some((run,)) = old else { return Ok(false) };
-        tx.run("delete from utility_output where run_id = $1", [run]).await?;
+        let removed = tx
+            .run(
+                "delete from utility_output
+                 where run_id = $1 and n in (select n from utility_output where run_id = $1 order by n limit $2)",
+                (run, REMOVED_AT_ONCE),
+            )
+            .await?;
+        if removed == REMOVED_AT_ONCE.unsigned_abs() {
+            return Ok(true);
+        }
         let text = format!("The result was removed: the account keeps what names contacts for {days} days.");
         log::write(tx, now, run, RunEventKind::Info, text, None).await?;
         Ok(true)

@@ -19,6 +19,8 @@ on_both_engines![
     messages_to_unknown_lines_go_too,
     why_a_number_was_set_aside_goes_after_its_last_message,
     only_the_account_that_said_so_loses_anything,
+    what_a_program_was_answered_loses_its_text,
+    many_blasts_go_in_batches,
     a_pass_under_way_stops_when_the_line_changes_hands,
     a_pass_under_way_stops_when_the_line_is_being_transferred,
     a_preview_counts_and_changes_nothing,
@@ -176,6 +178,47 @@ async fn only_the_account_that_said_so_loses_anything(app: &TestApp) {
     work_off(app).await;
     assert_eq!(app.timeline(&line, &contact(1)).await[0].written.body(), None);
     assert_eq!(app.timeline(&other, &contact(1)).await[0].written.body(), Some("An old text"));
+}
+
+async fn what_a_program_was_answered_loses_its_text(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let asked = async |path: &str, key: &str, body: serde_json::Value| {
+        let request = app.http.post(format!("{}/api/v1/{path}", app.url)).bearer_auth(&line.token).header("idempotency-key", key);
+        request.json(&body).send().await.unwrap().json::<serde_json::Value>().await.unwrap()
+    };
+    let message = |text: &str| serde_json::json!({ "line": line.number, "to": contact(1), "text": text });
+    let said = r#"An old text, "text":"quoted", \ and all"#;
+    let first = asked("messages", "one", message(said)).await;
+    // More than one batch; the console's keys have no text.
+    for n in 0..201 {
+        asked("messages", &format!("more {n}"), message("An old text")).await;
+    }
+    let blast = serde_json::json!({ "line": line.number, "recipients": [contact(2)], "text": "An old text" });
+    asked("blasts", "mass", blast.clone()).await;
+    app.work().await;
+    days(app, 2);
+    asked("messages", "new", message("A new text")).await;
+    set(app, Some(account_of(app, line.id).await), Retention { message_days: Some(1), ..Retention::default() }).await;
+    work_off(app).await;
+    let of = async |text: &str| -> i64 {
+        app.db.one::<(i64,)>("select count(*) from idempotency_key where answer like $1", [format!("%{text}%")]).await.unwrap().0
+    };
+    assert_eq!((of("An old text").await, of("A new text").await), (0, 1));
+    let again = asked("messages", "one", message(said)).await;
+    assert_eq!((&again["id"], &again["to"], &again["text"]), (&first["id"], &first["to"], &"".into()), "the same message, not sent again");
+    assert_eq!(asked("blasts", "mass", blast).await["text"], "");
+}
+
+async fn many_blasts_go_in_batches(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    for n in 0..201 {
+        app.blast(&line, &[contact(n % 3)], "Old sale").await;
+    }
+    app.work().await;
+    days(app, 40);
+    set(app, Some(account_of(app, line.id).await), THIRTY).await;
+    work_off(app).await;
+    assert!(is_nowhere(app, "Old sale").await);
 }
 
 /// From now on the first batch that touches this table does this to its line, as if it had happened behind it.

@@ -176,3 +176,44 @@ fn unsafe_code_is_forbidden_in_every_crate_of_ours() {
         assert!(read(path).contains("\n[lints]\nworkspace = true\n"), "{path} keeps the workspace's lints");
     }
 }
+
+/// What runs for as long as the process does, or now and then: its file, the type that it is a method of, and the function.
+fn chores() -> Vec<(String, Option<String>, String)> {
+    let mut found = Vec::new();
+    for (path, tokens) in files("src") {
+        let name = |at: usize| tokens.get(at).and_then(Token::name).unwrap_or_default().to_owned();
+        let mut of = None;
+        for (n, token) in tokens.iter().enumerate() {
+            if token.is("impl") {
+                let names = (n + 1..tokens.len()).take_while(|at| !tokens[*at].is("{")).map(name);
+                of = names.filter(|name| !name.is_empty()).last();
+            }
+            if !(token.is("pub") && tokens[n + 1].is("async") && tokens[n + 2].is("fn")) {
+                continue;
+            }
+            let (chore, arguments) = (name(n + 3), tokens[n + 4..].iter().take_while(|token| !token.is("{")));
+            let has = |what: &str| arguments.clone().any(|token| token.is(what));
+            let forgets = ["forget_o", "prune"].iter().any(|begin| chore.starts_with(begin)) || chore.ends_with("pruned");
+            if forgets || has("CancellationToken") {
+                found.push((path.clone(), of.clone().filter(|_| has("self")), chore));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_chore_is_started() {
+    let (_, starts) = files("server/src").into_iter().find(|(path, _)| path == "server/src/application.rs").unwrap();
+    let says = |signs: &[&str]| starts.windows(signs.len()).any(|window| window.iter().zip(signs).all(|(token, sign)| token.is(sign)));
+    let all = chores();
+    assert!(all.len() >= 19, "they were found: {all:?}");
+    for (path, of, chore) in all {
+        let mut rooms = path.trim_end_matches(".rs").split('/');
+        let is_started = match &of {
+            Some(of) => says(&[of, ":", ":", "new", "("]) && says(&[".", &chore, "("]),
+            None => rooms.any(|room| says(&[room, ":", ":", &chore, "("])),
+        };
+        assert!(is_started, "{chore} of {path} is not started");
+    }
+}

@@ -9,7 +9,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Tx};
 use crate::directory::lines;
 use crate::messaging::outbound;
-use crate::staff::{Entry, Permit, may, record};
+use crate::staff::{Entry, Permit, Proof, may, record};
 use crate::types::{AccountId, BlastId, BlastState, Change, LineId, Problem, Timestamp};
 use crate::undo::{self, Step};
 use serde_json::json;
@@ -43,6 +43,7 @@ pub async fn edit(
     db: &Db,
     now: &Now,
     permit: &Permit<may::SendMessages>,
+    _proof: Proof,
     (line, id): (LineId, BlastId),
     wish: &Edit,
 ) -> Result<(), Problem> {
