@@ -40,7 +40,7 @@ pub use places::{Places, places};
 pub use proof::Proof;
 pub use reach::reached;
 pub use seal::{Verdict, count_before, cut, run_seal, seal, verify};
-pub use session::{BEGUN, HALF, SessionRows, end_sessions, hash_token, replace_session, session_handle, session_key};
+pub use session::{BEGUN, HALF, SessionRows, WAS, end_sessions, hash_token, replace_session, session_handle, session_key};
 pub use sign_in::{Origin, Step, remember_device, sign_in, sign_in_history_is_pruned, sign_in_with_code};
 
 use session::{end_other_sessions, end_session, sessions_of};

@@ -10,7 +10,7 @@ use leptos_meta::Title;
 use {
     crate::context::{PROVED, STAFF, client_address, cookie, device, is_plain_form, local_path, member, services, session, set_cookie},
     std::time::Duration,
-    switchyard::staff::{self, BEGUN, By, HALF, Origin, Step},
+    switchyard::staff::{self, BEGUN, By, HALF, Origin, Step, WAS},
     switchyard::types::{Problem, StaffId, Timestamp},
 };
 
@@ -62,6 +62,7 @@ pub async fn prove(code: String, #[server(default)] next: String) -> Result<(), 
     }
     session.cycle_id().await.map_err(not_begun)?;
     session.insert(BEGUN, begun).await.map_err(not_begun)?;
+    session.insert(WAS, staff::session_handle(&id)).await.map_err(not_begun)?;
     session.insert(PROVED, services.now.at()).await.map_err(not_begun)?;
     if is_plain_form() {
         leptos_axum::redirect(local_path(&next));

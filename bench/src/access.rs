@@ -73,6 +73,15 @@ async fn member(w: &World, passwords: &Passwords, email: &str, role: RoleId) -> 
     Member::load(&w.db, id).await.unwrap().unwrap()
 }
 
+/// How long a sign-in takes to be refused.
+async fn refused(w: &World, passwords: &Passwords, email: &str, address: &str) -> Duration {
+    let from = Origin { address, device: None };
+    let began = Instant::now();
+    let refused = staff::sign_in(&w.db, &w.now, passwords, email, "a wrong password".into(), from).await;
+    assert!(refused.is_err());
+    began.elapsed()
+}
+
 async fn role(w: &World, name: &str) -> RoleId {
     staff::roles::list(&w.db).await.unwrap().into_iter().find(|role| role.name == name).unwrap().id
 }
@@ -132,16 +141,22 @@ impl Bench {
         let (mut wrong, mut strange) = (Vec::new(), Vec::new());
         for n in 0..AT_ONCE {
             for (who, times) in [("member", &mut wrong), ("nobody", &mut strange)] {
-                // Each from a place of their own: nobody is to be throttled.
-                let (email, address) = (format!("{who}{n}@example.com"), format!("{who} {n}"));
-                let from = Origin { address: &address, device: None };
-                let began = Instant::now();
-                let refused = staff::sign_in(&w.db, &w.now, &passwords, &email, "a wrong password".into(), from).await;
-                times.push(began.elapsed());
-                assert!(refused.is_err());
+                // Ten of each from one address: none is told to wait.
+                times.push(refused(&w, &passwords, &format!("{who}{n}@example.com"), &format!("address {}", n / 10)).await);
             }
         }
         let (ratio, name) = (median(strange) / median(wrong), "sign-in: a stranger's refusal, beside that of a wrong password");
+        self.note(Some(&w), name, ratio, "×", Some((1.1, true)), 200, AT_ONCE as u64);
+        for n in 0..AT_ONCE {
+            refused(&w, &passwords, &format!("guessed{n}@example.com"), "used up").await;
+        }
+        let (mut wrong, mut strange) = (Vec::new(), Vec::new());
+        for n in 0..AT_ONCE {
+            for (who, times) in [("member", &mut wrong), ("stranger", &mut strange)] {
+                times.push(refused(&w, &passwords, &format!("{who}{n}@example.com"), "used up").await);
+            }
+        }
+        let (ratio, name) = (median(strange) / median(wrong), "sign-in: a stranger who is told to wait, beside a member");
         self.note(Some(&w), name, ratio, "×", Some((1.1, true)), 200, AT_ONCE as u64);
         w.end().await;
     }

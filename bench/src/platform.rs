@@ -9,6 +9,7 @@ use switchyard::directory::{accounts, lines, people};
 use switchyard::figures;
 use switchyard::messaging::blast;
 use switchyard::ringcentral::{self, NewConnection};
+use switchyard::staff::Proof;
 use switchyard::types::{AccountId, ConversationId, IntegrationType, LineId, PhoneNumber, StaffId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -168,7 +169,7 @@ async fn more(w: &World, lines: &[(LineId, AccountId)]) {
         let [client_id, client_secret, jwt] = ["client", "secret", "jwt"].map(|part| format!("{part}-{n}"));
         let base_url = "http://127.0.0.1:9".to_owned();
         let connection = NewConnection { base_url, client_id, client_secret, jwt, posts_per_minute: None, posts_per_day: None };
-        ringcentral::connect(&w.db, &w.now, &keys(), &permit, *account, connection).await.unwrap();
+        ringcentral::connect(&w.db, &w.now, &keys(), &permit, Proof::at_the_shell(), *account, connection).await.unwrap();
     }
     write(
         w,

@@ -10,7 +10,7 @@ use switchyard::messaging::inbound::Incoming;
 use switchyard::messaging::outbound::{self, Delivery};
 use switchyard::ringcentral::{self, Client, NewConnection};
 use switchyard::secret::{Keyring, new_key};
-use switchyard::staff::{self, Member, Passwords};
+use switchyard::staff::{self, Member, Passwords, Proof};
 use switchyard::sync::{Engine, EngineConfig};
 use switchyard::types::{IntegrationType, LineId, MessageId, PhoneNumber};
 use tokio_util::sync::CancellationToken;
@@ -96,7 +96,7 @@ async fn world_at(engine: &'static str, line_count: u64, url: String, folder: Op
         let account = accounts::add(&db, &now, &permit, "Bench", true, true).await.unwrap();
         let (client_id, client_secret, jwt) = ("sandbox-client".into(), "sandbox-secret".into(), "sandbox-jwt".into());
         let connection = NewConnection { base_url, client_id, client_secret, jwt, posts_per_minute: None, posts_per_day: None };
-        ringcentral::connect(&db, &now, &keys(), &permit, account, connection).await.unwrap();
+        ringcentral::connect(&db, &now, &keys(), &permit, Proof::at_the_shell(), account, connection).await.unwrap();
         for n in 0..line_count {
             let label = format!("Line {n}");
             lines::add(&db, &now, &permit, account, number(n).expose(), &label, IntegrationType::Ringcentral).await.unwrap();

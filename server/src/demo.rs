@@ -14,7 +14,7 @@ use switchyard::messaging::outbound::{self, Delivery};
 use switchyard::messaging::{blast, carrier};
 use switchyard::ringcentral::{self, NewConnection};
 use switchyard::secret::{Keyring, new_key};
-use switchyard::staff::{Actor, Member, may};
+use switchyard::staff::{Actor, Member, Proof, may};
 use switchyard::types::{AccountId, IntegrationType, LineId, PhoneNumber, Problem, StaffId};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -148,7 +148,7 @@ pub async fn fill(db: &Db, now: &Now, keys: &Keyring, sandbox: &str) -> Result<(
             posts_per_minute: None,
             posts_per_day: Some(2_500),
         };
-        ringcentral::connect(db, &past, keys, &permit, account, connection).await?;
+        ringcentral::connect(db, &past, keys, &permit, Proof::at_the_shell(), account, connection).await?;
         let mut users = Vec::new();
         for person in PEOPLE.iter().skip(made.len()).take(5) {
             let email = format!("{}@example.com", person.to_lowercase().replace(' ', "."));

@@ -4,7 +4,7 @@ use crate::clock::Now;
 use crate::db::{Db, Result, Tx, is_duplicate};
 use crate::directory::accounts;
 use crate::secret::Keyring;
-use crate::staff::{Entry, Permit, may, record};
+use crate::staff::{Entry, Permit, Proof, may, record};
 use crate::types::{AccountId, Change, ConnectionId, Problem, Timestamp};
 use std::collections::HashSet;
 
@@ -104,6 +104,7 @@ pub async fn connect(
     now: &Now,
     keys: &Keyring,
     permit: &Permit<may::ManageDirectory>,
+    _proof: Proof,
     account: AccountId,
     new: NewConnection,
 ) -> Result<ConnectionId, Problem> {

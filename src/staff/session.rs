@@ -30,6 +30,9 @@ pub const BEGUN: &str = "begun";
 /// The key in a session under which stands whose password was right, and when; a code is still needed.
 pub const HALF: &str = "half";
 
+/// The key in a session under which its handle of before stands, once it has got another token.
+pub const WAS: &str = "was";
+
 /// Ends every session of a member, in the caller's transaction; one whose code is still to come, too.
 ///
 /// # Errors
@@ -65,7 +68,8 @@ pub(super) async fn end_other_sessions(tx: &mut Tx, now: &Now, staff: StaffId, k
 }
 
 /// Ends the session of a member that has this handle, in the caller's transaction; says how many that were. Where it is not there any
-/// more, it may be getting another token at this moment: then no request that is under way begins one. What stands goes on.
+/// more, it may be getting another token at this moment: then it ends under that one, and no request that is under way begins one. What
+/// else stands goes on.
 ///
 /// # Errors
 /// What the database says.
@@ -73,10 +77,13 @@ pub(super) async fn end_session(tx: &mut Tx, now: &Now, staff: StaffId, handle: 
     let Some(hash) = hash_of(handle) else { return Ok(0) };
     tx.tell(Change::Staff);
     let ended = tx.run("delete from session where staff_id = $1 and id_hash = $2", (staff, hash)).await?;
-    if ended == 0 {
-        none_from_before(tx, now, staff).await?;
+    if ended > 0 {
+        return Ok(ended);
     }
-    Ok(ended)
+    none_from_before(tx, now, staff).await?;
+    let others: Vec<(Vec<u8>, String)> = tx.all("select id_hash, data from session where staff_id = $1", [staff]).await?;
+    let Some((own, _)) = others.into_iter().find(|(_, data)| Notes::read(data).was == handle) else { return Ok(0) };
+    tx.run("delete from session where staff_id = $1 and id_hash = $2", (staff, own)).await
 }
 
 /// The key of a session's row: what [`end_other_sessions`] keeps.
@@ -106,6 +113,14 @@ struct Notes {
     seen: Option<Timestamp>,
     address: String,
     device: String,
+    /// Its handle before it got another token: [`WAS`].
+    was: String,
+}
+
+impl Notes {
+    fn read(data: &str) -> Self {
+        serde_json::from_str(data).unwrap_or_default()
+    }
 }
 
 /// Where a member is signed in, the latest first.
@@ -122,7 +137,7 @@ pub(super) async fn sessions_of(db: &Db, now: &Now, staff: StaffId) -> Result<Ve
     Ok(rows
         .into_iter()
         .filter_map(|(hash, data, created_at)| {
-            let notes: Notes = serde_json::from_str(&data).unwrap_or_default();
+            let notes = Notes::read(&data);
             // One whose code is still to come is none yet.
             notes.staff?;
             let since = notes.since.unwrap_or(created_at);

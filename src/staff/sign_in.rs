@@ -1,11 +1,12 @@
 //! Signing in: the same words and the same time for a stranger, a wrong password and a disabled member.
 //!
 //! The rule: guessing is slow, and no stranger can keep a member out. Tries from a browser that the member has signed in with before
-//! are counted for that browser alone; others for the pair of person and address, the address, and the person. When the person's are used
-//! up, an address that has not failed for them itself has a few all the same.
+//! are counted for that browser alone; others for the pair of person and site, the address, and the person. When the person's are used
+//! up, a site that has not failed for them itself has a few all the same. A site is an IPv4 address, or an IPv6 network of 48 bits: who has
+//! one has as many addresses of it as they like.
 
 use super::notebook::sign_in_failed;
-use super::throttle::{LONGEST, Subject, give_back, network, take};
+use super::throttle::{LONGEST, Subject, give_back, network, site, take};
 use super::{Actor, By, Entry, Passwords, hash_token, record, second_factor};
 use crate::clock::Now;
 use crate::db::{Db, Result};
@@ -14,7 +15,7 @@ use crate::types::{Problem, StaffId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Tries within the window for one person from one address.
+/// Tries within the window for one person from one site.
 const PER_PAIR: i64 = 10;
 /// For one person from a browser that they have signed in with.
 const PER_DEVICE: i64 = 10;
@@ -22,10 +23,10 @@ const PER_DEVICE: i64 = 10;
 const PER_ADDRESS: i64 = 50;
 /// For one person from anywhere: against a password that is on no list, so few lead nowhere.
 const PER_PERSON: i64 = 100;
-/// For one person from one address when [`PER_PERSON`] are used up, with those from there before: strangers at other addresses keep nobody
-/// out of a new browser.
+/// For one person from one site when [`PER_PERSON`] are used up, with those from there before: strangers elsewhere keep nobody out of a
+/// new browser.
 const PER_FRESH_PAIR: i64 = 3;
-/// For one person from all such addresses together. Who guesses from however many has so many more within the window, 1,100 in all.
+/// For one person from all such sites together. Who guesses from however many has so many more within the window, 1,100 in all.
 const FRESH_PER_PERSON: i64 = 1_000;
 /// One-time codes for one person, whose password was right.
 const CODES_PER_PERSON: i64 = 10;
@@ -94,7 +95,7 @@ pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, pas
         .await?;
     let device = hash_token(from.device.unwrap_or_default().as_bytes());
     let known: Option<(StaffId,)> = db.opt("select staff_id from known_device where token_hash = $1", [device]).await?;
-    let pair = |most| Subject::new(&format!("pair {email} {}", network(from.address)), most);
+    let pair = |most| Subject::new(&format!("pair {email} {}", site(from.address)), most);
     let of_address = || Subject::new(&format!("address {}", network(from.address)), PER_ADDRESS);
     let (mut subjects, fresh) = match (from.device, known) {
         (Some(device), Some((owner,))) if found.as_ref().is_some_and(|found| found.id == owner) => {
@@ -111,18 +112,17 @@ pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, pas
         subjects = fresh;
         counted = count(db, now, &mut subjects).await;
     }
+    let known = found.as_ref().map(|found| (found.id, found.name.clone()));
     if let Err(problem) = counted {
-        let known = found.as_ref().map(|found| (found.id, found.name.as_str()));
-        db.work(async |tx| sign_in_failed(tx, now, known, from.address).await).await?;
+        failed(db, now, known, from.address);
         return Err(problem);
     }
     let hash = found.as_ref().and_then(|found| found.password_hash.clone());
     let fits = passwords.verify(password.clone(), hash.clone()).await?;
     let found = match found {
         Some(found) if fits => found,
-        known => {
-            let known = known.as_ref().map(|known| (known.id, known.name.as_str()));
-            db.work(async |tx| sign_in_failed(tx, now, known, from.address).await).await?;
+        _ => {
+            failed(db, now, known, from.address);
             return Err(Problem::forbidden("This e-mail and password do not fit together."));
         }
     };
@@ -142,6 +142,18 @@ pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, pas
         Ok(Step::In(found.id))
     })
     .await
+}
+
+/// Writes down a sign-in that failed, beside its answer: for a member and for a stranger different things are written, and who waits for
+/// the answer must not be able to tell.
+fn failed(db: &Db, now: &Now, known: Option<(StaffId, String)>, address: &str) {
+    let (db, now, address) = (db.clone(), now.clone(), address.to_owned());
+    tokio::spawn(async move {
+        let known = known.as_ref().map(|(id, name)| (*id, name.as_str()));
+        if let Err(error) = db.work(async |tx| sign_in_failed(tx, &now, known, &address).await).await {
+            tracing::error!(%error, "a sign-in that failed could not be written down");
+        }
+    });
 }
 
 /// The second step: a one-time code, or a recovery code. Each works once.

@@ -37,6 +37,14 @@ pub(super) fn network(address: &str) -> String {
     }
 }
 
+/// An address without what whoever has it can choose: of IPv6 the site of 48 bits, which holds as many networks as an IPv4 address ports.
+pub(super) fn site(address: &str) -> String {
+    match address.parse() {
+        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x}", v6.to_bits() >> 80),
+        _ => address.to_owned(),
+    }
+}
+
 /// Whether a subject has no try left. Asked first, nothing is written for who goes on all the same.
 ///
 /// # Errors
@@ -91,12 +99,15 @@ pub(super) async fn give_back(tx: &mut Tx, subjects: &[Subject]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::network;
+    use super::{network, site};
 
     #[test]
     fn who_changes_the_rest_of_an_ipv6_address_is_the_same_stranger() {
         assert_eq!(network("2001:db8::1"), network("2001:db8::2"));
         assert_ne!(network("2001:db8:0:1::1"), network("2001:db8::1"));
+        assert_eq!(site("2001:db8:0:1::1"), site("2001:db8::1"));
+        assert_ne!(site("2001:db8:1::1"), site("2001:db8::1"));
+        assert_eq!(site("192.0.2.7"), "192.0.2.7");
         assert_eq!(network("192.0.2.7"), "192.0.2.7");
         assert_ne!(network("::ffff:192.0.2.7"), network("::ffff:192.0.2.8"));
     }

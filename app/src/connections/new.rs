@@ -13,7 +13,7 @@ use switchyard::types::{AccountId, Permission, Problem};
 #[cfg(feature = "ssr")]
 use {
     super::limits::limit,
-    crate::context::{permit, services},
+    crate::context::{permit, proof, services},
     switchyard::ringcentral::{self, NewConnection},
     switchyard::staff::may,
 };
@@ -30,7 +30,7 @@ pub async fn add_connection(
     #[server(default)] posts_per_day: String,
 ) -> Result<(), Fault> {
     let permit = permit::<may::ManageDirectory>().await?;
-    let services = services()?;
+    let (services, proof) = (services()?, proof().await?);
     let new = NewConnection {
         base_url: base_url.trim().to_owned(),
         client_id: client_id.trim().to_owned(),
@@ -39,7 +39,7 @@ pub async fn add_connection(
         posts_per_minute: limit("posts_per_minute", &posts_per_minute)?,
         posts_per_day: limit("posts_per_day", &posts_per_day)?,
     };
-    let id = ringcentral::connect(&services.db, &services.now, &services.keys, &permit, account, new).await?;
+    let id = ringcentral::connect(&services.db, &services.now, &services.keys, &permit, proof, account, new).await?;
     leptos_axum::redirect(&format!("/connections/{id}?done=added"));
     Ok(())
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use switchyard::directory::{accounts, lines, people};
 use switchyard::messaging::blast;
 use switchyard::ringcentral::{self, NewConnection};
-use switchyard::staff::{self, approvals::Alone};
+use switchyard::staff::{self, Proof, approvals::Alone};
 use switchyard::types::{LineFilter, PhoneNumber};
 use switchyard::utilities;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -436,7 +436,9 @@ async fn no_cell_of_a_file_is_run_by_a_spreadsheet(app: &TestApp) {
             posts_per_minute: None,
             posts_per_day: None,
         };
-        ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), connected, connection).await.unwrap();
+        ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), Proof::at_the_shell(), connected, connection)
+            .await
+            .unwrap();
         staff::invite(&app.db, &app.now, &app.staff, proof(), &format!("staff{n}@example.com"), formula, viewer).await.unwrap();
         let token = accounts::add_api_token(&app.db, &app.now, &app.staff.permit().unwrap(), proof(), whose, formula).await.unwrap();
         let blast = serde_json::json!({ "line": doors.line.number, "recipients": [contact.expose()], "text": "Hello" });

@@ -10,7 +10,7 @@ use server::sandbox::{Fault, On, What};
 use switchyard::figures;
 use switchyard::ringcentral::subscription::Subscriptions;
 use switchyard::ringcentral::{self, Client, NewConnection};
-use switchyard::staff::{self, Member};
+use switchyard::staff::{self, Member, Proof};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
 use switchyard::types::{
     AccountId, Age, AuditFilter, ConnectionDetail, ConnectionId, ConnectionRow, ConnectionState, FailureKind, Problem, RateGroup, Span,
@@ -180,7 +180,9 @@ async fn a_removed_connection_leaves_no_subscription_and_no_secret_and_history_g
         posts_per_minute: None,
         posts_per_day: None,
     };
-    ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), row.account_id, new).await.unwrap();
+    ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), Proof::at_the_shell(), row.account_id, new)
+        .await
+        .unwrap();
     app.set_type(&line, Ringcentral).await;
     app.reply(&contact(1), &line, &app.text("And again")).await;
     app.work().await;
@@ -279,7 +281,9 @@ async fn a_connection_needs_every_field_and_a_safe_address(app: &TestApp) {
         posts_per_minute: Some(40),
         posts_per_day: Some(2_500),
     };
-    let connect = async |new| ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), account, new).await;
+    let connect = async |new| {
+        ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), Proof::at_the_shell(), account, new).await
+    };
     for (field, bad) in [
         ("base_url", NewConnection { base_url: "http://platform.ringcentral.com".into(), ..good() }),
         ("base_url", NewConnection { base_url: "http://localhost.example.com".into(), ..good() }),

@@ -13,7 +13,7 @@ use switchyard::db::Db;
 use switchyard::directory::{accounts, lines};
 use switchyard::messaging::blast;
 use switchyard::ringcentral::{self, NewConnection};
-use switchyard::staff::{self, Member, Passwords};
+use switchyard::staff::{self, Member, Passwords, Proof};
 use switchyard::sync::compose;
 use switchyard::types::{IntegrationType, PhoneNumber};
 use tokio::net::TcpListener;
@@ -82,7 +82,7 @@ impl Story {
             posts_per_minute: None,
             posts_per_day: None,
         };
-        ringcentral::connect(&db, &now, &keys(), &permit, account, new).await.expect("connected");
+        ringcentral::connect(&db, &now, &keys(), &permit, Proof::at_the_shell(), account, new).await.expect("connected");
         let line = lines::add(&db, &now, &permit, account, LINE, "Front desk", IntegrationType::Ringcentral).await.expect("added");
         let recipients: Vec<_> = contacts.iter().map(|number| PhoneNumber::parse(number).expect("valid")).collect();
         blast::take_as_staff(&db, &now, &ada.permit().expect("may"), line, BLAST, &recipients).await.expect("taken");

@@ -329,7 +329,7 @@ impl TestApp {
             posts_per_minute: limits.posts_per_minute.map(i64::from),
             posts_per_day: limits.posts_per_day.map(i64::from),
         };
-        ringcentral::connect(&self.db, &self.now, &keys(), &permit, account, new).await.unwrap();
+        ringcentral::connect(&self.db, &self.now, &keys(), &permit, Proof::at_the_shell(), account, new).await.unwrap();
         let number = format!("+120255501{n:02}");
         let id = lines::add(&self.db, &self.now, &permit, account, &number, "Front desk", kind).await.unwrap();
         let token = accounts::add_api_token(&self.db, &self.now, &permit, Proof::at_the_shell(), account, "program").await.unwrap();

@@ -11,7 +11,7 @@ use switchyard::directory::people;
 use switchyard::figures;
 use switchyard::home;
 use switchyard::ringcentral::{self, NewConnection};
-use switchyard::staff::Member;
+use switchyard::staff::{Member, Proof};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
 use switchyard::types::{
     AccountId, Activity, Age, BlastId, ConnectionFilter, ConnectionId, ConnectionState, Cursor, LineId, Needs, PhoneNumber, Span, SyncState,
@@ -149,7 +149,8 @@ async fn connected(app: &TestApp, name: &str) -> (AccountId, ConnectionId) {
         posts_per_minute: None,
         posts_per_day: None,
     };
-    let id = ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), account, new).await.unwrap();
+    let id =
+        ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), Proof::at_the_shell(), account, new).await.unwrap();
     (account, id)
 }
 

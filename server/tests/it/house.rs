@@ -61,7 +61,9 @@ impl House {
             posts_per_minute: Some(40),
             posts_per_day: Some(2_500),
         };
-        ringcentral::connect(&self.db, &self.now, &keys(), &self.admin.permit().unwrap(), account, new).await.unwrap();
+        ringcentral::connect(&self.db, &self.now, &keys(), &self.admin.permit().unwrap(), Proof::at_the_shell(), account, new)
+            .await
+            .unwrap();
     }
 
     pub async fn role(&self, name: &str) -> RoleId {

@@ -9,7 +9,7 @@ use switchyard::bulk::{self, Act};
 use switchyard::directory::{accounts, contacts, integration, lines, people, users};
 use switchyard::messaging::blast::{self, Edit};
 use switchyard::staff::approvals::Alone;
-use switchyard::staff::{self, Member, may};
+use switchyard::staff::{self, Member, Proof, may};
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
 use switchyard::types::{AccountId, BlastId, BulkAct, Outcome, PhoneNumber, Problem, SyncState, UndoId, UserId};
 use switchyard::undo;
@@ -158,7 +158,7 @@ async fn a_changed_blast_is_as_it_was_until_it_begins(app: &TestApp) {
         app.pass(1);
         let starts_at = Some(app.now.at().plus(Duration::from_secs(seconds)));
         let wish = Edit { version: shown(id).await.version, text: text.to_owned(), starts_at };
-        blast::edit(&app.db, &app.now, &app.staff.permit().unwrap(), (line.id, id), &wish).await.unwrap();
+        blast::edit(&app.db, &app.now, &app.staff.permit().unwrap(), Proof::at_the_shell(), (line.id, id), &wish).await.unwrap();
     };
     let id = a_blast(app, &line, "Sale at nine", 3_600).await;
     let before = shown(id).await;

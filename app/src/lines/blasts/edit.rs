@@ -8,12 +8,13 @@ use switchyard::types::{BlastDetail, BlastId, BlastState, LineId};
 #[cfg(feature = "ssr")]
 use {
     super::start_of,
-    crate::context::{permit, services},
+    crate::context::{permit, proof, services},
     switchyard::messaging::blast::{self, Edit},
     switchyard::staff::may,
 };
 
-/// Changes a blast that has not begun, as it was seen on `version`. `starts_at` is a moment in UTC; empty, it stays as it is.
+/// Changes a blast that has not begun, as it was seen on `version`: what goes out asks again who is there, as a new one does.
+/// `starts_at` is a moment in UTC; empty, it stays as it is.
 #[server(prefix = "/fn", output = Reply, endpoint = "blasts/edit")]
 pub async fn edit_blast(
     line: LineId,
@@ -23,9 +24,9 @@ pub async fn edit_blast(
     #[server(default)] starts_at: String,
 ) -> Result<(), Fault> {
     let permit = permit::<may::SendMessages>().await?;
-    let services = services()?;
+    let (services, proof) = (services()?, proof().await?);
     let wish = Edit { version, text, starts_at: start_of(&starts_at)? };
-    Ok(blast::edit(&services.db, &services.now, &permit, (line, id), &wish).await?)
+    Ok(blast::edit(&services.db, &services.now, &permit, proof, (line, id), &wish).await?)
 }
 
 /// The form that changes it; nothing for one that has begun, or whose text the reader may not see.

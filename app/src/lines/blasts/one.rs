@@ -23,7 +23,7 @@ use switchyard::types::{BlastDetail, BlastId, BlastRecipient, BlastState, Closed
 
 #[cfg(feature = "ssr")]
 use {
-    crate::context::{permit, services},
+    crate::context::{permit, proof, services},
     switchyard::messaging::blast,
     switchyard::staff::may,
 };
@@ -55,7 +55,11 @@ pub async fn decide_blast(line: LineId, id: BlastId, version: i64, act: BlastAct
     let permit = permit::<may::SendMessages>().await?;
     let services = services()?;
     let decision = match act {
-        BlastAct::Resume => blast::Decision::Resume,
+        BlastAct::Resume => {
+            // It goes out: as with a new one, a browser that nobody minds is not enough.
+            proof().await?;
+            blast::Decision::Resume
+        }
         BlastAct::Pause => blast::Decision::Pause,
         BlastAct::Cancel => blast::Decision::Cancel,
         // What it says is settled.

@@ -15,7 +15,7 @@ use switchyard::messaging::inbound::{Incoming, receive};
 use switchyard::ringcentral::subscription::Subscriptions;
 use switchyard::ringcentral::{self, Client, NewConnection};
 use switchyard::secret::{Keyring, new_key};
-use switchyard::staff::{self, Member, Passwords};
+use switchyard::staff::{self, Member, Passwords, Proof};
 use switchyard::sync::{Agents, Engine, EngineConfig};
 use switchyard::types::{IntegrationType, PhoneNumber};
 
@@ -98,7 +98,7 @@ impl World {
             posts_per_minute: None,
             posts_per_day: None,
         };
-        ringcentral::connect(&world.db, &world.now, &keys, &permit, account, new).await.unwrap();
+        ringcentral::connect(&world.db, &world.now, &keys, &permit, Proof::at_the_shell(), account, new).await.unwrap();
         let permit = world.permit();
         let line = lines::add(&world.db, &world.now, &permit, account, LINE, "Front desk", IntegrationType::Ringcentral).await.unwrap();
         for (name, email) in [("Bo", "bo@example.com"), ("Cy", "cy@example.com")] {

@@ -10,6 +10,7 @@ on_both_engines![
     nobody_is_kept_out_of_a_browser_they_have_signed_in_with,
     a_hundred_strangers_keep_nobody_out_of_a_new_browser,
     who_guesses_from_many_addresses_has_a_few_tries_from_each,
+    who_has_every_network_of_an_ipv6_site_keeps_nobody_out,
     many_tries_at_once_are_counted_like_one_after_the_other,
     a_hash_with_older_parameters_is_renewed_by_signing_in,
     a_session_is_new_listed_and_ended,
@@ -88,18 +89,34 @@ async fn who_guesses_from_many_addresses_has_a_few_tries_from_each(app: &TestApp
     for n in 0..100 {
         refused(&guess(&format!("198.51.100.{}", n / 10)).await, 403);
     }
-    for network in ["2001:db8:0:1", "2001:db8:0:2"] {
+    // From one site of IPv6, whichever of its networks they come from.
+    for site in ["2001:db8:1", "2001:db8:2"] {
         for n in 0..5 {
-            refused(&guess(&format!("{network}::{n}")).await, if n < 3 { 403 } else { 429 });
+            refused(&guess(&format!("{site}:{n}::1")).await, if n < 3 { 403 } else { 429 });
         }
     }
     // All of them together have a thousand.
     let together = staff::hash_token(b"fresh vera@example.com");
     let set = app.db.work(async |tx| tx.run("update throttle set tries = 1000 where subject_hash = $1 and tries = 6", [together]).await);
     assert_eq!(set.await.unwrap(), 1);
-    refused(&guess("2001:db8:0:3::1").await, 429);
+    refused(&guess("2001:db8:3::1").await, 429);
     app.pass(15 * 60);
-    refused(&guess("2001:db8:0:3::1").await, 403);
+    refused(&guess("2001:db8:3::1").await, 403);
+}
+
+async fn who_has_every_network_of_an_ipv6_site_keeps_nobody_out(app: &TestApp) {
+    let h = house(app);
+    let id = h.member("vera@example.com", h.role("Viewer").await).await.id();
+    let try_with = async |password: &str, address: &str| {
+        staff::sign_in(&app.db, &app.now, h.passwords(), "vera@example.com", password.to_owned(), Origin { address, device: None }).await
+    };
+    for n in 0..60 {
+        refused(&try_with("not this one, surely", &format!("2001:db8:1:{n:x}::1")).await, if n < 10 { 403 } else { 429 });
+    }
+    assert_eq!(try_with(PASSWORD, "2001:db8:2::1").await, Ok(Step::In(id)));
+    let person = staff::hash_token(b"person vera@example.com");
+    let (tries,): (i64,) = app.db.one("select tries from throttle where subject_hash = $1", [person]).await.unwrap();
+    assert_eq!(tries, 10, "one site's, and what fits uses up none");
 }
 
 async fn many_tries_at_once_are_counted_like_one_after_the_other(app: &TestApp) {
@@ -265,6 +282,12 @@ async fn a_dangerous_action_asks_again_who_is_there(app: &TestApp) {
         ("bulk/do", vec![("act", "set_types"), ("to", "inbox"), ("rows[]", "one:1"), ("confirm", "1")]),
         ("bulk/do", vec![("act", "close_users"), ("rows[]", "one:1"), ("confirm", "1")]),
         ("blasts/take", vec![("line", id), ("draft", id)]),
+        ("blasts/edit", vec![("line", id), ("id", id), ("version", "1"), ("text", "Another text")]),
+        ("blasts/decide", vec![("line", id), ("id", id), ("version", "1"), ("act", "resume")]),
+        (
+            "connections/add",
+            vec![("account", id), ("base_url", "https://example.com"), ("client_id", "id"), ("client_secret", "secret"), ("jwt", "jwt")],
+        ),
     ] {
         let refused = send(app, &cookie, path, &form).await;
         assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{path}");
@@ -274,6 +297,7 @@ async fn a_dangerous_action_asks_again_who_is_there(app: &TestApp) {
     for (path, form) in [
         ("lines/types/set", vec![("lines[]", "one:1"), ("to", "inbox"), ("confirm", "1")]),
         ("bulk/do", vec![("act", "skip_held"), ("rows[]", "one:1"), ("confirm", "1")]),
+        ("blasts/decide", vec![("line", id), ("id", id), ("version", "1"), ("act", "pause")]),
     ] {
         assert_eq!(send(app, &cookie, path, &form).await.status(), StatusCode::NOT_FOUND, "{path}: there is none");
     }
@@ -439,6 +463,15 @@ async fn a_proof_in_flight_does_not_outlive_the_end_of_its_session(app: &TestApp
         assert!(!stands(&proved).await, "ended with all others: {all}");
         assert_eq!(stands(&other).await, !all, "what was not ended goes on");
     }
+    // It has another token already: it ends under that one, and no other does.
+    let (mut again, mut bystander) = (begun_now(), begun_now());
+    let before = staff::session_handle(&Id::default());
+    again.data.insert(staff::WAS.to_owned(), before.as_str().into());
+    rows.create(&mut again).await.unwrap();
+    rows.create(&mut bystander).await.unwrap();
+    assert_eq!(end(Some(&before)).await, Ok(()));
+    assert!(!stands(&again).await && stands(&bystander).await);
+    refused(&end(Some(&before)).await, 404);
     // One that stands is ended alone: who signs in elsewhere at this moment is in.
     let (mut here, mut elsewhere) = (begun_now(), begun_now());
     rows.create(&mut here).await.unwrap();

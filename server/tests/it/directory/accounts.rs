@@ -8,7 +8,7 @@ use serde_json::json;
 use switchyard::directory::{accounts, integration, lines, people};
 use switchyard::messaging::blast;
 use switchyard::ringcentral::{self, NewConnection};
-use switchyard::staff::{Member, may, roles};
+use switchyard::staff::{Member, Proof, may, roles};
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute, Ringcentral};
 use switchyard::types::{AccountId, BlastState, LineFilter, MessageState, Problem, SyncState};
 
@@ -185,7 +185,7 @@ async fn a_connection_that_was_paused_before_stays_paused(app: &TestApp) {
         posts_per_minute: None,
         posts_per_day: None,
     };
-    is_late(ringcentral::connect(&app.db, &app.now, &keys(), &manage, bare, new).await);
+    is_late(ringcentral::connect(&app.db, &app.now, &keys(), &manage, Proof::at_the_shell(), bare, new).await);
     assert!(ringcentral::of_account(&app.db, &app.now, &see, bare).await.unwrap().is_none());
 }
 

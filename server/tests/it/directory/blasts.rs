@@ -10,7 +10,7 @@ use serde_json::json;
 use std::time::Duration;
 use switchyard::directory::accounts;
 use switchyard::messaging::blast::{self, Decision, Edit, Wanted};
-use switchyard::staff::may;
+use switchyard::staff::{Proof, may};
 use switchyard::types::IntegrationType::{Inbox, Ringcentral};
 use switchyard::types::{
     BlastDetail, BlastId, BlastPreview, BlastRecipient, BlastState, Change, Closed, Cursor, DraftId, MOST_BY_HAND, MessageState, Page,
@@ -277,11 +277,11 @@ async fn a_blast_that_has_not_begun_is_changed_as_it_was_seen(app: &TestApp) {
     let send = app.staff.permit::<may::SendMessages>().unwrap();
     let edit = async |version, text: &str, starts_at| {
         let wish = Edit { version, text: text.to_owned(), starts_at };
-        blast::edit(&app.db, &app.now, &send, (line.id, id), &wish).await
+        blast::edit(&app.db, &app.now, &send, Proof::at_the_shell(), (line.id, id), &wish).await
     };
     let stranger = elsewhere(app).await;
     let theirs = Edit { version: 0, text: "Theirs".to_owned(), starts_at: None };
-    is_hidden(blast::edit(&app.db, &app.now, &stranger.permit().unwrap(), (line.id, id), &theirs).await);
+    is_hidden(blast::edit(&app.db, &app.now, &stranger.permit().unwrap(), Proof::at_the_shell(), (line.id, id), &theirs).await);
     is_wrong(edit(0, " ", None).await, "text");
     is_wrong(edit(0, "Sale", Some(app.now.at())).await, "starts_at");
     edit(0, "Sale zq8 at ten", None).await.unwrap();
@@ -331,7 +331,7 @@ async fn a_blast_is_decided_on_as_it_was_seen_and_its_page_hears_of_it(app: &Tes
 
     // Somebody looks at it; somebody else gives it another text.
     let wish = Edit { version: 1, text: "Theirs zq8".to_owned(), starts_at: None };
-    blast::edit(&app.db, &app.now, &send, (line.id, id), &wish).await.unwrap();
+    blast::edit(&app.db, &app.now, &send, Proof::at_the_shell(), (line.id, id), &wish).await.unwrap();
     assert!(is_told(), "of the text");
     is_late(decide(1, Decision::Resume).await);
     is_late(decide(1, Decision::Cancel).await);

@@ -151,7 +151,7 @@ impl Scene {
                 posts_per_minute: None,
                 posts_per_day: None,
             };
-            ringcentral::connect(&db, &now, &keys(), &permit, id, new).await.unwrap();
+            ringcentral::connect(&db, &now, &keys(), &permit, Proof::at_the_shell(), id, new).await.unwrap();
             let token = accounts::add_api_token(&db, &now, &permit, Proof::at_the_shell(), id, "program").await.unwrap();
             made.push(Account { id, token, extension });
         }

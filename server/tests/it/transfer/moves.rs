@@ -5,6 +5,7 @@ use super::*;
 use crate::harness::on_both_engines;
 use crate::sights::role;
 use switchyard::messaging::blast::{self, Decision, Edit};
+use switchyard::staff::Proof;
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
 use switchyard::types::{BlastId, RunStep, UserId};
 
@@ -384,7 +385,7 @@ async fn a_blast_that_the_new_owner_has_decided_about_is_left_to_them(app: &Test
         blast::decide_as_staff(&app.db, &app.now, &permit, (scene.line.id, stopped), seen, decision).await.unwrap();
     }
     let wish = Edit { version: version(rewritten).await, text: "Rewritten".to_owned(), starts_at: None };
-    blast::edit(&app.db, &app.now, &permit, (scene.line.id, rewritten), &wish).await.unwrap();
+    blast::edit(&app.db, &app.now, &permit, Proof::at_the_shell(), (scene.line.id, rewritten), &wish).await.unwrap();
     app.pass(60);
     let back = scene.back(run).await;
     let mut states = Vec::new();

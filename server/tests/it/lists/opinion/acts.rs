@@ -8,7 +8,7 @@ use switchyard::clock::Rng;
 use switchyard::directory::accounts;
 use switchyard::messaging::{blast, unknown};
 use switchyard::ringcentral::{self, NewConnection};
-use switchyard::staff::{self, may};
+use switchyard::staff::{self, Proof, may};
 use switchyard::types::{
     AccountId, AuditFilter, AuditOutcome, BlastId, BlastState, ConnectionFilter, ConnectionId, Cursor, LineId, PhoneNumber, Problem,
     RoleId, RunFilter, RunId, RunState, StaffId, StaffRow, Timestamp, UtilityKind,
@@ -50,7 +50,9 @@ async fn connected(app: &TestApp, rng: &Rng, accounts: &[AccountId]) {
             posts_per_minute: None,
             posts_per_day: None,
         };
-        let id = ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), *account, new).await.unwrap();
+        let id = ringcentral::connect(&app.db, &app.now, &keys(), &app.staff.permit().unwrap(), Proof::at_the_shell(), *account, new)
+            .await
+            .unwrap();
         app.db
             .work(async |tx| {
                 if rng.below(3) == 0 {
