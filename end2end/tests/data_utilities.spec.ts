@@ -15,8 +15,8 @@ let ada: BrowserContext;
 let [number, path] = ['', ''];
 
 test.beforeAll(async ({ browser }) => {
-  // Slow enough to be watched.
-  program = await start('demo', { UTILITY_SHARE: '1' });
+  // Slow enough to be watched: fifty times as slow as it could be.
+  program = await start('demo', { UTILITY_SHARE: '2' });
   ada = await accept(browser, program.invitation);
 });
 test.afterAll(async () => program?.end());
