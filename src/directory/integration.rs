@@ -24,8 +24,6 @@ pub struct Edge {
     pub needs_connection: bool,
     /// Held messages become skipped; queued ones are still delivered.
     pub leaves_ringcentral: bool,
-    /// What becomes of the next incoming message.
-    pub inbound: &'static str,
     /// What becomes of the chats.
     pub chat: &'static str,
 }
@@ -40,12 +38,12 @@ const NO_CHATS: &str = "No RingCentral chat is touched.";
 /// The six changes of type.
 #[rustfmt::skip]
 pub const EDGES: [Edge; 6] = [
-    Edge { from: None, to: Inbox, needs_connection: false, leaves_ringcentral: false, inbound: TO_INBOX, chat: NO_CHATS },
-    Edge { from: None, to: Ringcentral, needs_connection: true, leaves_ringcentral: false, inbound: TO_RINGCENTRAL, chat: CHATS_COME },
-    Edge { from: Inbox, to: None, needs_connection: false, leaves_ringcentral: false, inbound: TO_NONE, chat: NO_CHATS },
-    Edge { from: Inbox, to: Ringcentral, needs_connection: true, leaves_ringcentral: false, inbound: TO_RINGCENTRAL, chat: CHATS_COME },
-    Edge { from: Ringcentral, to: None, needs_connection: false, leaves_ringcentral: true, inbound: TO_NONE, chat: CHATS_STAY },
-    Edge { from: Ringcentral, to: Inbox, needs_connection: false, leaves_ringcentral: true, inbound: TO_INBOX, chat: CHATS_STAY },
+    Edge { from: None, to: Inbox, needs_connection: false, leaves_ringcentral: false, chat: NO_CHATS },
+    Edge { from: None, to: Ringcentral, needs_connection: true, leaves_ringcentral: false, chat: CHATS_COME },
+    Edge { from: Inbox, to: None, needs_connection: false, leaves_ringcentral: false, chat: NO_CHATS },
+    Edge { from: Inbox, to: Ringcentral, needs_connection: true, leaves_ringcentral: false, chat: CHATS_COME },
+    Edge { from: Ringcentral, to: None, needs_connection: false, leaves_ringcentral: true, chat: CHATS_STAY },
+    Edge { from: Ringcentral, to: Inbox, needs_connection: false, leaves_ringcentral: true, chat: CHATS_STAY },
 ];
 
 fn edge(from: IntegrationType, to: IntegrationType) -> Result<&'static Edge, Problem> {
@@ -88,26 +86,7 @@ pub async fn preview(
     let sync = crate::sync::counts_of_line(db, line).await?;
     let conversations = crate::messaging::conversations_of_line(db, line).await?;
     let connected = !crate::ringcentral::connected(db, [current.account_id]).await?.is_empty();
-    let mut effects = vec![edge.inbound.to_owned()];
-    if edge.leaves_ringcentral {
-        effects.push(match sync.held {
-            0 => "Nothing is held.".to_owned(),
-            n => format!("Held messages become skipped: {n}. They can be restored one by one if the line comes back to RingCentral."),
-        });
-        effects.push(match sync.queued {
-            0 => "Nothing is on its way into RingCentral.".to_owned(),
-            n => format!("Queued messages are still delivered: {n}."),
-        });
-    } else if sync.skipped > 0 && edge.needs_connection {
-        effects.push(format!("Skipped messages stay skipped, and each can be restored: {}.", sync.skipped));
-    }
-    if edge.needs_connection {
-        match crate::messaging::outbound::unsent_of_line(db, line).await? {
-            0 => {}
-            n => effects.push(format!("Messages on their way, recorded before this change, are sent and not shown in RingCentral: {n}.")),
-        }
-    }
-    effects.push(edge.chat.to_owned());
+    let unsent = if edge.needs_connection { crate::messaging::outbound::unsent_of_line(db, line).await? } else { 0 };
     let obstacle = if current.is_closed {
         Some(CLOSED.to_owned())
     } else if edge.needs_connection && !connected {
@@ -123,9 +102,65 @@ pub async fn preview(
         held: sync.held,
         queued: sync.queued,
         restorable: if edge.needs_connection { sync.skipped } else { 0 },
-        effects,
+        unsent,
         obstacle,
     })
+}
+
+/// What becomes of each, in sentences, when these lines change together.
+pub fn effects(previews: &[&TypeChangePreview]) -> Vec<String> {
+    let edges: Vec<&Edge> = EDGES.iter().filter(|edge| previews.iter().any(|of| (of.from, of.to) == (edge.from, edge.to))).collect();
+    let sum = |of: fn(&TypeChangePreview) -> i64| previews.iter().map(|preview| of(preview)).sum::<i64>();
+    let (conversations, queued, restorable, unsent) =
+        (sum(|of| of.conversations), sum(|of| of.queued), sum(|of| of.restorable), sum(|of| of.unsent));
+    let leaves_ringcentral = edges.iter().any(|edge| edge.leaves_ringcentral);
+    let mut effects: Vec<String> = edges.iter().take(1).map(|edge| of_inbound(edge.to).to_owned()).collect();
+    if conversations > 0 {
+        effects.push(format!("Conversations stay, with all their messages: {conversations}."));
+    }
+    if leaves_ringcentral {
+        effects.push(of_held(sum(|of| of.held)));
+    }
+    if leaves_ringcentral || queued > 0 {
+        effects.push(of_queued(queued));
+    }
+    if restorable > 0 {
+        effects.push(format!("Skipped messages stay skipped, and each can be restored: {restorable}."));
+    }
+    if unsent > 0 {
+        effects.push(format!("Messages on their way, recorded before this change, are sent and not shown in RingCentral: {unsent}."));
+    }
+    for chat in edges.iter().map(|edge| edge.chat) {
+        if !effects.iter().any(|said| said == chat) {
+            effects.push(chat.to_owned());
+        }
+    }
+    effects
+}
+
+/// What becomes of the next incoming message of a line that is set to this.
+pub(crate) fn of_inbound(to: IntegrationType) -> &'static str {
+    match to {
+        None => TO_NONE,
+        Inbox => TO_INBOX,
+        Ringcentral => TO_RINGCENTRAL,
+    }
+}
+
+/// What becomes of so many held messages of lines that leave RingCentral.
+pub(crate) fn of_held(held: i64) -> String {
+    match held {
+        0 => "Nothing is held.".to_owned(),
+        n => format!("Held messages become skipped: {n}. They can be restored one by one if the line comes back to RingCentral."),
+    }
+}
+
+/// What becomes of so many queued ones.
+pub(crate) fn of_queued(queued: i64) -> String {
+    match queued {
+        0 => "Nothing is on its way into RingCentral.".to_owned(),
+        n => format!("Queued messages are still delivered: {n}."),
+    }
 }
 
 /// Sets the line's type, as previewed on `version`.

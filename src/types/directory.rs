@@ -289,8 +289,8 @@ pub struct TypeChangePreview {
     pub queued: i64,
     /// Skipped messages that could be restored afterwards.
     pub restorable: i64,
-    /// What becomes of each, in sentences.
-    pub effects: Vec<String>,
+    /// Messages on their way that RingCentral will not show, as they were recorded before.
+    pub unsent: i64,
     /// Why it cannot be done, if it cannot.
     pub obstacle: Option<String>,
 }

@@ -7,6 +7,7 @@
 use super::{Asking, Batch, Leave, Proposal, StepPlan, Stop, Utility, Work, cells, pieces};
 use crate::bulk::{self, Act};
 use crate::db::{Tx, json};
+use crate::directory::integration;
 use crate::staff::{Actor, Member, may};
 use crate::types::{
     AccountId, BulkAct, BulkFilter, BulkRow, BulkWhich, FieldKind, FormField, IntegrationType, LineId, Obstacle, OpenOrClosed, Permission,
@@ -323,15 +324,13 @@ async fn effects(asking: &Asking<'_>, act: BulkAct, to: Option<IntegrationType>,
         ],
         BulkAct::CloseUsers => vec!["RingCentral’s chats follow: closed people are taken out of them.".to_owned()],
         BulkAct::SetTypes if to == Some(IntegrationType::Ringcentral) => {
-            vec!["From then on replies are posted into RingCentral. Earlier history is not posted.".to_owned()]
+            vec![integration::of_inbound(IntegrationType::Ringcentral).to_owned()]
         }
         BulkAct::SetTypes => {
+            let inbound = to.map(|to| integration::of_inbound(to).to_owned());
             let good: Vec<LineId> = rows.iter().filter(|row| row.refused.is_none()).filter_map(|row| row.key.parse().ok()).collect();
             let (held, queued) = crate::sync::waiting_of_lines(asking.db, &good).await?;
-            vec![
-                format!("Held messages become skipped, and can be restored one by one: {held}."),
-                format!("Queued messages are still delivered: {queued}."),
-            ]
+            inbound.into_iter().chain([integration::of_held(held), integration::of_queued(queued)]).collect()
         }
     })
 }

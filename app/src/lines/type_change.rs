@@ -18,11 +18,13 @@ use {
     switchyard::staff::may,
 };
 
-/// What setting the type would do; changes nothing.
+/// What setting the type would do, with what becomes of each in sentences; changes nothing.
 #[server(prefix = "/fn", output = Reply, endpoint = "lines/type/preview")]
-pub async fn preview_type(id: LineId, to: IntegrationType) -> Result<TypeChangePreview, Fault> {
+pub async fn preview_type(id: LineId, to: IntegrationType) -> Result<(TypeChangePreview, Vec<String>), Fault> {
     let permit = permit::<may::SetIntegrationType>().await?;
-    Ok(directory::integration::preview(&services()?.db, &permit, id, to).await?)
+    let preview = directory::integration::preview(&services()?.db, &permit, id, to).await?;
+    let effects = directory::integration::effects(&[&preview]);
+    Ok((preview, effects))
 }
 
 /// Sets the type, as previewed on `version`; `confirm` is the last four digits of the line when messages are under way.
@@ -104,7 +106,9 @@ pub fn TypeChangePage() -> impl IntoView {
                             />
                         };
                         let body = match preview {
-                            Ok(preview) if me.may(Permission::SetIntegrationType) => confirm(line, preview, looks).into_any(),
+                            Ok((preview, effects)) if me.may(Permission::SetIntegrationType) => {
+                                confirm(line, preview, effects, looks).into_any()
+                            }
                             Ok(_) => {
                                 let fault = Problem::forbidden("Your roles do not let you set the integration type of a line.").into();
                                 view! { <FaultView fault=fault /> }.into_any()
@@ -133,7 +137,7 @@ pub fn TypeChangePage() -> impl IntoView {
     }
 }
 
-fn confirm(line: LineRow, preview: TypeChangePreview, looks: RwSignal<u32>) -> impl IntoView {
+fn confirm(line: LineRow, preview: TypeChangePreview, effects: Vec<String>, looks: RwSignal<u32>) -> impl IntoView {
     let action = Sending::to::<SetType>();
     let fault = fault_of(action);
     let is_conflict = move || fault.with(|fault| fault.as_ref().is_some_and(|fault| matches!(fault.0, Problem::Conflict { .. })));
@@ -222,7 +226,7 @@ fn confirm(line: LineRow, preview: TypeChangePreview, looks: RwSignal<u32>) -> i
                 <Stat label="Queued messages" value=preview.queued />
                 <Stat label="Can be restored" value=preview.restorable />
             </dl>
-            <Effects title="What will happen" each=preview.effects />
+            <Effects title="What will happen" each=effects />
             {form}
         </section>
     }

@@ -6,8 +6,8 @@ use crate::bulk::{Asked, above_chooser, hidden, large, look_bulk};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, Button, ButtonLink, Cell, Empty, FaultView, Field, FormFault, Loading, Look, Number, PageHead, Pager, Select, SendForm, Sending,
-    Stat, Table, Tone, TypeBadge, back_field, fault_of, field_error, list_at, load, query_field, waits,
+    Badge, Button, ButtonLink, Cell, Effects, Empty, FaultView, Field, FormFault, Loading, Look, Number, PageHead, Pager, Select, SendForm,
+    Sending, Stat, Table, Tone, TypeBadge, back_field, fault_of, field_error, list_at, load, query_field, waits,
 };
 use leptos::prelude::*;
 use leptos_router::hooks::{use_location, use_query_map};
@@ -30,6 +30,8 @@ use {
 pub struct TypesPreview {
     /// Each line; the words say why it cannot be set.
     pub lines: Vec<(LineRow, Result<TypeChangePreview, String>)>,
+    /// What becomes of what they have, in sentences, all lines together.
+    pub effects: Vec<String>,
     /// A second person has to agree to so many.
     pub needs_second_person: bool,
 }
@@ -56,8 +58,9 @@ pub async fn preview_types(#[server(default)] lines: Vec<LineId>, to: Integratio
         };
         previews.push((line, preview));
     }
-    let good = previews.iter().filter(|(_, preview)| preview.is_ok()).count();
-    Ok(TypesPreview { lines: previews, needs_second_person: good > services.alone.lines })
+    let good: Vec<&TypeChangePreview> = previews.iter().filter_map(|(_, preview)| preview.as_ref().ok()).collect();
+    let (needs_second_person, effects) = (good.len() > services.alone.lines, integration::effects(&good));
+    Ok(TypesPreview { lines: previews, effects, needs_second_person })
 }
 
 /// Sets the type of several lines, each as previewed (`line:version`): all or none. More than one at once asks again who is there.
@@ -246,12 +249,6 @@ fn confirm(to: IntegrationType, preview: &TypesPreview, asked: &Asked, action: S
     let good: Vec<_> = preview.lines.iter().filter_map(|(line, preview)| Some((line.id, preview.as_ref().ok()?))).collect();
     let sum = |of: fn(&TypeChangePreview) -> i64| good.iter().map(|(_, preview)| of(preview)).sum::<i64>();
     let (count, needs_second_person) = (good.len(), preview.needs_second_person);
-    let mut effects: Vec<String> = Vec::new();
-    for effect in good.iter().flat_map(|(_, preview)| &preview.effects).filter(|effect| !effect.contains(": ")) {
-        if !effects.contains(effect) {
-            effects.push(effect.clone());
-        }
-    }
     let stats = view! {
         <dl class="grid grid-cols-2 gap-4 sm:grid-cols-4">
             <Stat label="Lines" value=i64::try_from(count).unwrap_or(0) />
@@ -341,7 +338,7 @@ fn confirm(to: IntegrationType, preview: &TypesPreview, asked: &Asked, action: S
                 <TypeBadge of=to />
             </div>
             {stats}
-            <ul class="flex list-disc flex-col gap-1.5 ps-5">{effects.into_iter().map(|effect| view! { <li>{effect}</li> }).collect_view()}</ul>
+            <Effects title="What will happen" each=preview.effects.clone() />
             {form}
         </section>
         <div class="panel mt-4">

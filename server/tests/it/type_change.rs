@@ -1,8 +1,9 @@
 //! A change of a line's integration type, under way: what is held, what is queued, and what comes back.
 
-use crate::harness::{TestApp, contact, on_both_engines};
+use crate::harness::{TestApp, TestLine, contact, on_both_engines};
 use crate::verdict::{Said, assert_good, ringcentral_calls, standing_posts};
-use switchyard::directory::integration;
+use reqwest::Method;
+use switchyard::directory::{integration, lines};
 use switchyard::messaging::blast;
 use switchyard::sync;
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
@@ -13,6 +14,8 @@ on_both_engines![
     a_skipped_message_can_be_restored_when_the_line_comes_back,
     history_begins_with_the_change_to_ringcentral,
     a_change_to_ringcentral_says_how_much_is_on_its_way_and_not_shown,
+    a_change_with_messages_under_way_wants_the_lines_last_four_digits,
+    the_preview_of_several_lines_says_what_becomes_of_what_is_held,
     two_members_changing_one_line_do_not_overwrite_each_other,
 ];
 
@@ -28,6 +31,12 @@ async fn leaving_ringcentral_skips_what_is_held_and_delivers_what_is_queued(app:
     said.then(&contact(1), &reply);
     let preview = integration::preview(&app.db, &app.staff.permit().unwrap(), line.id, BlastOnly).await.unwrap();
     assert_eq!((preview.held, preview.queued), (1, 2));
+    let effects = integration::effects(&[&preview]);
+    for effect in
+        ["Conversations stay, with all their messages: 2.", "Held messages become skipped: 1. ", "Queued messages are still delivered: 2."]
+    {
+        assert!(effects.iter().any(|said| said.starts_with(effect)), "{effect}: {effects:?}");
+    }
 
     app.set_type(&line, BlastOnly).await;
     app.reply(&contact(1), &line, &app.text("Into the void")).await;
@@ -98,7 +107,7 @@ async fn a_change_to_ringcentral_says_how_much_is_on_its_way_and_not_shown(app: 
     app.send(&other, &contact(5), &app.text("Of another line")).await;
     let said = async |to| {
         let preview = integration::preview(&app.db, &app.staff.permit().unwrap(), line.id, to).await.unwrap();
-        preview.effects.into_iter().filter(|effect| effect.contains("on their way")).collect::<Vec<_>>()
+        integration::effects(&[&preview]).into_iter().filter(|effect| effect.contains("on their way")).collect::<Vec<_>>()
     };
     let none: [String; 0] = [];
     assert_eq!(said(Ringcentral).await, none);
@@ -120,6 +129,44 @@ async fn a_change_to_ringcentral_says_how_much_is_on_its_way_and_not_shown(app: 
     assert!(!whole.contains(&blast), "as it was said: {whole}");
     app.set_type(&line, Inbox).await;
     assert_eq!(said(Ringcentral).await, none, "it is all sent");
+}
+
+async fn a_change_with_messages_under_way_wants_the_lines_last_four_digits(app: &TestApp) {
+    let (line, quiet) = (app.line(Ringcentral).await, app.line(Ringcentral).await);
+    app.send(&line, &contact(1), &app.text("Held")).await;
+    app.work().await;
+    let type_of = async |line: &TestLine| lines::get(&app.db, &app.staff.permit().unwrap(), line.id).await.unwrap().line.integration_type;
+    let set = async |line: &TestLine, confirm: &str| {
+        let seen = integration::preview(&app.db, &app.staff.permit().unwrap(), line.id, Inbox).await.unwrap().version;
+        let form =
+            [("id", line.id.to_string()), ("to", "inbox".to_owned()), ("version", seen.to_string()), ("confirm", confirm.to_owned())];
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        app.ask(&app.staff, Method::POST, "/fn/lines/type/set", &form).await.status().as_u16()
+    };
+    let digits = line.number[line.number.len() - 4..].to_owned();
+    for (confirm, status) in [("", 409), ("0000", 422), (line.number.as_str(), 422)] {
+        assert_eq!((set(&line, confirm).await, type_of(&line).await), (status, Ringcentral), "{confirm}");
+    }
+    assert_eq!((set(&line, &digits).await, type_of(&line).await), (200, Inbox));
+    assert_eq!((set(&quiet, "").await, type_of(&quiet).await), (200, Inbox), "nothing is under way there");
+}
+
+async fn the_preview_of_several_lines_says_what_becomes_of_what_is_held(app: &TestApp) {
+    let (line, quiet, inbox) = (app.line(Ringcentral).await, app.line(Ringcentral).await, app.line(Inbox).await);
+    for n in 1..=3 {
+        app.send(&line, &contact(n), &app.text("Held")).await;
+    }
+    app.work().await;
+    let page = async |lines: &[&TestLine]| {
+        let query: String = lines.iter().map(|line| format!("&line={}", line.id)).collect();
+        app.ask(&app.staff, Method::GET, &format!("/lines/types?to=none{query}"), &[]).await.text().await.unwrap()
+    };
+    let both = page(&[&line, &quiet, &inbox]).await;
+    assert!(both.contains("Held messages become skipped: 3.") && !both.contains("Nothing is held."), "{both}");
+    assert!(both.contains("Nothing is on its way into RingCentral.") && both.contains("No RingCentral chat is touched."));
+    assert!(page(&[&quiet]).await.contains("Nothing is held."));
+    let alone = page(&[&inbox]).await;
+    assert!(!alone.contains("become skipped") && !alone.contains("Nothing is held."), "what was never held is not spoken of");
 }
 
 async fn two_members_changing_one_line_do_not_overwrite_each_other(app: &TestApp) {
