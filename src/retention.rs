@@ -196,7 +196,10 @@ pub async fn work_off(db: &Db, now: &Now) -> Result<()> {
         account = id;
         lines(db, now, account, message_days, held_days).await?;
         if let Some(days) = message_days {
-            while idempotency::remove_text_before(db, account, before(now, days)).await? > 0 {}
+            let mut after = String::new();
+            while let Some(last) = idempotency::remove_text_before(db, account, &after, before(now, days)).await? {
+                after = last;
+            }
             while utilities::remove_results_before(db, now, account, before(now, days), days).await? {}
         }
     }

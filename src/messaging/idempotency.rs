@@ -105,31 +105,36 @@ pub(super) async fn forget_number(tx: &mut Tx, account: AccountId, number: &Phon
     .await
 }
 
-/// Empties the text of what an account was answered before a moment, one batch of answers at a time; says how many that were. An answer
-/// that is given again says what the message says by then.
+/// Empties the text of what an account was answered before a moment, one batch of answers behind a key; says with which key the batch ended.
+/// An answer that is given again says what the message says by then.
 ///
 /// # Errors
 /// What the database says.
-pub(crate) async fn remove_text_before(db: &Db, account: AccountId, before: Timestamp) -> Result<u64> {
+pub(crate) async fn remove_text_before(db: &Db, account: AccountId, after: &str, before: Timestamp) -> Result<Option<String>> {
+    let told: Vec<(String, String)> = db
+        .all(
+            r#"select key, answer from idempotency_key
+               where account_id = $1 and key > $2 and created_at < $3
+                 and answer like '%"text":"_%' and answer not like '%"text":"",%'
+               order by key
+               limit $4"#,
+            (account, after.to_owned(), before, BATCH),
+        )
+        .await?;
+    let Some((last, _)) = told.last().cloned() else { return Ok(None) };
+    let left: Vec<[String; 2]> = told.into_iter().map(|(key, answer)| [key, without_text(&answer)]).collect();
     db.work(async |tx| {
-        let told: Vec<(String, String)> = tx
-            .all(
-                r#"select key, answer from idempotency_key
-                   where account_id = $1 and created_at < $2 and answer like '%"text":"_%' and answer not like '%"text":"",%'
-                   limit $3"#,
-                (account, before, BATCH),
-            )
-            .await?;
-        let left: Vec<[String; 2]> = told.into_iter().map(|(key, answer)| [key, without_text(&answer)]).collect();
         tx.run(
-            "update idempotency_key as k set answer = j.value->>1
-             from json_each($2) j
-             where k.account_id = $1 and k.key = j.value->>0",
+            // An answer that was erased meanwhile stays so.
+            r#"update idempotency_key as k set answer = j.value->>1
+               from json_each($2) j
+               where k.account_id = $1 and k.key = j.value->>0 and k.answer like '%"text":"_%'"#,
             (account, json(&left)),
         )
         .await
     })
-    .await
+    .await?;
+    Ok(Some(last))
 }
 
 /// An answer with nothing in its field `text`.

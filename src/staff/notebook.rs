@@ -1,6 +1,5 @@
 //! The notebook of a request: what its member was refused, what personal data they were shown, and what they can take back, so that reads
-//! stay reads. Whoever
-//! serves the request writes it down before the answer leaves.
+//! stay reads. Whoever serves the request writes it down before the answer leaves; a sign-in that failed, beside the answer.
 //!
 //! The rule: the same thing of the same person is written down once in ten minutes, so that a loop of requests cannot fill the audit.
 

@@ -14,6 +14,7 @@ use crate::secret::Keyring;
 use crate::types::{Problem, StaffId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tracing::Instrument;
 
 /// Tries within the window for one person from one site.
 const PER_PAIR: i64 = 10;
@@ -148,12 +149,13 @@ pub async fn sign_in(db: &Db, now: &Now, passwords: &Passwords, email: &str, pas
 /// the answer must not be able to tell.
 fn failed(db: &Db, now: &Now, known: Option<(StaffId, String)>, address: &str) {
     let (db, now, address) = (db.clone(), now.clone(), address.to_owned());
-    tokio::spawn(async move {
+    let write = async move {
         let known = known.as_ref().map(|(id, name)| (*id, name.as_str()));
         if let Err(error) = db.work(async |tx| sign_in_failed(tx, &now, known, &address).await).await {
             tracing::error!(%error, "a sign-in that failed could not be written down");
         }
-    });
+    };
+    tokio::spawn(write.in_current_span());
 }
 
 /// The second step: a one-time code, or a recovery code. Each works once.

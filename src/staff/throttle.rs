@@ -31,16 +31,17 @@ impl Subject {
 
 /// An address without what its user can change at will: of IPv6 the network of 64 bits.
 pub(super) fn network(address: &str) -> String {
-    match address.parse() {
-        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x}", v6.to_bits() >> 64),
-        _ => address.to_owned(),
-    }
+    first_bits(address, 64)
 }
 
 /// An address without what whoever has it can choose: of IPv6 the site of 48 bits, which holds as many networks as an IPv4 address ports.
 pub(super) fn site(address: &str) -> String {
+    first_bits(address, 48)
+}
+
+fn first_bits(address: &str, bits: u32) -> String {
     match address.parse() {
-        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x}", v6.to_bits() >> 80),
+        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => format!("{:x}", v6.to_bits() >> (128 - bits)),
         _ => address.to_owned(),
     }
 }

@@ -238,14 +238,14 @@ pub(crate) async fn remove_results_before(db: &Db, now: &Now, account: AccountId
             )
             .await?;
         let Some((run,)) = old else { return Ok(false) };
-        let removed = tx
-            .run(
-                "delete from utility_output
-                 where run_id = $1 and n in (select n from utility_output where run_id = $1 order by n limit $2)",
-                (run, REMOVED_AT_ONCE),
-            )
-            .await?;
-        if removed == REMOVED_AT_ONCE.unsigned_abs() {
+        tx.run(
+            "delete from utility_output
+             where run_id = $1 and n in (select n from utility_output where run_id = $1 order by n limit $2)",
+            (run, REMOVED_AT_ONCE),
+        )
+        .await?;
+        let (is_more,): (bool,) = tx.one("select exists (select 1 from utility_output where run_id = $1)", [run]).await?;
+        if is_more {
             return Ok(true);
         }
         let text = format!("The result was removed: the account keeps what names contacts for {days} days.");

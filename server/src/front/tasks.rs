@@ -67,13 +67,13 @@ pub(super) async fn together<T>(request: impl Future<Output = T>) -> T {
             return Poll::Ready(answer);
         }
         loop {
-            let new = begun.take();
-            let are_new = !new.is_empty();
-            tasks.extend(new);
             let one_ended = matches!(tasks.poll_next_unpin(cx), Poll::Ready(Some(())));
-            if !are_new && !one_ended {
+            // Behind it: what ran may have spawned more.
+            let new = begun.take();
+            if new.is_empty() && !one_ended {
                 return Poll::Pending;
             }
+            tasks.extend(new);
         }
     });
     let answer = BEGUN.scope(begun.clone(), answered).await;
@@ -160,6 +160,22 @@ mod tests {
         let page = rendered(many).await.expect("it is whole");
         assert!((0..8).all(|n| page.contains(&format!("&lt;{n}&gt;"))), "{page}");
         assert_eq!(AT_ONCE.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_task_may_wait_for_one_that_it_spawned_later() {
+        begin();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let answer = together(async {
+            Executor::spawn(async {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                let (tell_first, told_first) = tokio::sync::oneshot::channel();
+                Executor::spawn(async { tell_first.send("done").unwrap() });
+                tell.send(told_first.await.unwrap()).unwrap();
+            });
+            told.await.unwrap()
+        });
+        assert_eq!(tokio::time::timeout(SOON, answer).await.expect("it hangs"), "done");
     }
 
     #[tokio::test]
