@@ -4,12 +4,13 @@
 //! written down nowhere, but for a search that has a page of its own: there it stands sealed for an hour.
 
 use crate::clock::Now;
-use crate::db::{Args, Db, Result, Tx, one_more};
+use crate::db::{Args, Db, Result, Tx, json, one_more};
 use crate::secret::Keyring;
 use crate::staff::{Member, Permit, may};
-use crate::types::{Found, Part, PhoneNumber, Problem, SearchId};
+use crate::types::{Found, Part, PhoneNumber, Problem, SearchId, StaffId};
 use crate::{directory, staff, sync, utilities};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Nothing that is searched for is longer, in characters.
 const LONGEST: usize = 200;
@@ -93,7 +94,7 @@ impl Asked {
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         let of_digits = |fewest: usize| is_number && digits.len() >= fewest;
         Self {
-            words: (text.chars().count() >= FEWEST_LETTERS).then(|| Prefix::of(&text.to_ascii_lowercase())),
+            words: (text.chars().count() >= FEWEST_LETTERS).then(|| Prefix::of(&text.to_lowercase())),
             digits: of_digits(FEWEST_DIGITS).then(|| Prefix::of(&digits)),
             part: of_digits(FEWEST_OF_CONTACT).then(|| PartOfNumber::of(&digits, text.contains('+'))),
             whole: if is_number { PhoneNumber::parse(&text).ok() } else { None },
@@ -150,10 +151,19 @@ pub async fn keep(db: &Db, now: &Now, keys: &Keyring, member: &Member, text: &st
     if !(FEWEST_LETTERS..=LONGEST).contains(&count) {
         return Err(Problem::invalid("text", format!("Write {FEWEST_LETTERS} to {LONGEST} letters or digits.")));
     }
+    Ok(keep_for(db, now, keys, member.id(), text).await?)
+}
+
+/// The same for a list's own search, which knows itself what says too little.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn keep_for(db: &Db, now: &Now, keys: &Keyring, staff: StaffId, text: &str) -> Result<SearchId> {
     let id = SearchId(now.id());
-    let sealed = keys.seal(&now.rng, COLUMN, id.0, text);
+    let text: String = text.trim().chars().take(LONGEST).collect();
+    let sealed = keys.seal(&now.rng, COLUMN, id.0, &text);
     db.work(async |tx| {
-        tx.run("insert into kept_search (staff_id, id, at, typed) values ($1, $2, $3, $4)", (member.id(), id, now.at(), sealed)).await
+        tx.run("insert into kept_search (staff_id, id, at, typed) values ($1, $2, $3, $4)", (staff, id, now.at(), sealed)).await
     })
     .await?;
     Ok(id)
@@ -164,9 +174,16 @@ pub async fn keep(db: &Db, now: &Now, keys: &Keyring, member: &Member, text: &st
 /// # Errors
 /// `NotFound` when it was an hour ago, or somebody else's.
 pub async fn kept(db: &Db, now: &Now, keys: &Keyring, member: &Member, id: SearchId) -> Result<String, Problem> {
-    let sealed: Option<(String,)> = db
-        .opt("select typed from kept_search where staff_id = $1 and id = $2 and at > $3", (member.id(), id, now.at().minus(KEPT)))
-        .await?;
+    kept_for(db, now, keys, member.id(), id).await
+}
+
+/// The same for a list's own search.
+///
+/// # Errors
+/// As [`kept`].
+pub(crate) async fn kept_for(db: &Db, now: &Now, keys: &Keyring, staff: StaffId, id: SearchId) -> Result<String, Problem> {
+    let sealed: Option<(String,)> =
+        db.opt("select typed from kept_search where staff_id = $1 and id = $2 and at > $3", (staff, id, now.at().minus(KEPT))).await?;
     let text = sealed.and_then(|(sealed,)| keys.open(COLUMN, id.0, &sealed).ok());
     text.ok_or_else(|| Problem::not_found("This search was too long ago. Search again."))
 }
@@ -178,6 +195,35 @@ pub async fn kept(db: &Db, now: &Now, keys: &Keyring, member: &Member, id: Searc
 pub async fn forget_old(db: &Db, now: &Now) -> Result<u64> {
     let before = now.at().minus(KEPT);
     db.work(async |tx| tx.run("delete from kept_search where at <= $1", [before]).await).await
+}
+
+/// How many names are folded in one transaction.
+const FOLDED_AT_ONCE: i64 = 1_000;
+
+/// Folds the names that were written before each was written folded, too. A program that starts does it before anybody searches.
+///
+/// # Errors
+/// What the database says.
+pub async fn fold_older(db: &Db) -> Result<()> {
+    directory::search::fold_older(db).await?;
+    staff::fold_older(db).await
+}
+
+/// The same of one table: `unfolded` reads ids and names, at most `$1` of them, and `write` takes a list of an id, a name and how it is
+/// found.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn fold(db: &Db, unfolded: &'static str, write: &'static str) -> Result<()> {
+    loop {
+        let names: Vec<(Uuid, String)> = db.all(unfolded, [FOLDED_AT_ONCE]).await?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> = names.iter().map(|(id, name)| (id, name, name.to_lowercase())).collect();
+        let list = json(&rows);
+        db.work(async |tx| tx.run(write, [list]).await).await?;
+    }
 }
 
 /// Forgets every kept search: one of them may have been for somebody who is being erased.
@@ -225,5 +271,12 @@ mod tests {
         let asked = Asked::read("Store 1400");
         assert_eq!((asked.digits, asked.part), (None, None));
         assert_eq!(asked.words, Some(Prefix::of("store 1400")));
+    }
+
+    #[test]
+    fn a_name_is_folded_whatever_its_alphabet() {
+        for (text, words) in [("ÉLI", "éli"), ("Ärzte", "ärzte"), ("ИВАН", "иван")] {
+            assert_eq!(Asked::read(text).words, Some(Prefix::of(words)), "{text}");
+        }
     }
 }

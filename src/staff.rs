@@ -28,7 +28,7 @@ pub mod views;
 pub use audit::{Entry, actions, line_history, record, search};
 pub(crate) use contact_key::forget_key;
 pub use contact_key::{sealed_number, with_numbers};
-pub(crate) use found::found;
+pub(crate) use found::{fold_older, found};
 pub use invite::{Invited, accept, first_administrator, invite, peek};
 pub use machines::{LONGEST_WAIT, refused_api_token, refused_metrics_token, refused_unknown_webhook, refused_webhook};
 pub use members::{Reset, disable, enable, end_session_of, get, give_role, list, reset, take_role};

@@ -180,8 +180,9 @@ impl Bench {
                 for n in part {
                     let account = AccountId(w.now.id());
                     tx.run(
-                        "insert into account (id, name, sends_blasts, has_conversations, created_at, version) values ($1, $2, true, true, $3, 1)",
-                        (account, format!("Account {n}"), at),
+                        "insert into account (id, name, search, sends_blasts, has_conversations, created_at, version)
+                         values ($1, $2, $3, true, true, $4, 1)",
+                        (account, format!("Account {n}"), format!("account {n}"), at),
                     )
                     .await?;
                     for m in 0..2 {

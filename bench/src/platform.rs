@@ -183,8 +183,8 @@ async fn more(w: &World, lines: &[(LineId, AccountId)]) {
     .await;
     write(
         w,
-        "insert into staff_member (id, email, name, created_at, version)
-         select unhex(j.value->>0, '-'), j.value->>1, j.value->>2, 0, 1 from json_each($1) j",
+        "insert into staff_member (id, email, name, search, created_at, version)
+         select unhex(j.value->>0, '-'), j.value->>1, j.value->>2, lower(j.value->>2), 0, 1 from json_each($1) j",
         (0..200_u64).map(|n| (StaffId(w.now.id()), format!("member{n}@example.com"), format!("{} Member {n}", first_name(n)))),
     )
     .await;

@@ -70,6 +70,7 @@ pub fn http_client() -> Result<reqwest::Client, StartError> {
 pub async fn open(url: &str, connections: u32) -> Result<Db, StartError> {
     let db = Db::open(url, connections).await.map_err(because("the database could not be opened (see DATABASE_URL)"))?;
     db.migrate().await.map_err(because("the database could not be brought to this version"))?;
+    search::fold_older(&db).await.map_err(because("the database could not be brought to this version"))?;
     db.hear_other_processes().await.map_err(because("the database's notices could not be listened to"))?;
     Ok(db)
 }
@@ -288,12 +289,12 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     Front::default().serve(listener, router, stop).await;
 }
 
-/// Refuses what one file cannot do: a second process on SQLite.
+/// Refuses what one file cannot do: a second process on SQLite. It goes by the URL alone and opens nothing.
 ///
 /// # Errors
 /// With the reason.
-pub fn may_work_alone(db: &Db) -> Result<(), StartError> {
-    match db.engine() {
+pub fn may_work_alone(url: &str) -> Result<(), StartError> {
+    match DbEngine::of(url) {
         DbEngine::Postgres => Ok(()),
         DbEngine::Sqlite => Err(StartError(
             "SQLite is for one process: `serve` works the queues itself. Use PostgreSQL (DATABASE_URL=postgres://…) for further workers."

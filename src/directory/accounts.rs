@@ -79,7 +79,7 @@ pub async fn narrowed(
              from account a
              where (a.name > $1 or (a.name = $1 and a.id > $2))
                and ($3 or a.id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
-               and ($6 = '%%' or a.folded like $6)
+               and ($6 = '%%' or a.search like $6)
                and ((a.closed_at is null) = $8 or $8 is null)
              order by a.name, a.id
              limit $7",
@@ -244,10 +244,9 @@ pub(super) async fn standing(tx: &mut Tx, scope: Scope, account: AccountId) -> R
     found.ok_or_else(no_such_account)
 }
 
-/// A `like` pattern for an account's `folded` name that contains `part`, with the pattern's own signs dropped. Like the column on both
-/// engines it folds the letters of ASCII and no others.
+/// A `like` pattern for a `search` that contains `part`, folded as it is, with the pattern's own signs dropped.
 pub(crate) fn contains(part: &str) -> String {
-    let part = part.trim().to_ascii_lowercase();
+    let part = part.trim().to_lowercase();
     let plain = part.chars().filter(|c| !matches!(c, '%' | '_' | '\\')).take(LONGEST_SEARCH).collect::<String>();
     format!("%{plain}%")
 }
@@ -270,8 +269,9 @@ pub async fn add(
     db.work(async |tx| {
         let added = tx
             .run(
-                "insert into account (id, name, sends_blasts, has_conversations, created_at, version) values ($1, $2, $3, $4, $5, 1)",
-                (id, name.clone(), sends_blasts, has_conversations, now.at()),
+                "insert into account (id, name, search, sends_blasts, has_conversations, created_at, version)
+                 values ($1, $2, $3, $4, $5, $6, 1)",
+                (id, name.clone(), name.to_lowercase(), sends_blasts, has_conversations, now.at()),
             )
             .await;
         match added {

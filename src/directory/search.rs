@@ -3,7 +3,7 @@
 //! The rule: the text is the beginning of a key that an index carries, and the scope is asked of the few rows that it leads to.
 
 use crate::db::{Db, Result, Sql, Tx, json, one_more};
-use crate::search::{PartOfNumber, Prefix, of_contacts};
+use crate::search::{PartOfNumber, Prefix, fold, of_contacts};
 use crate::staff::{Permit, Seen, may};
 use crate::types::{AccountId, FoundAccount, FoundContact, FoundUser, LineId, LineRow, Part, PhoneNumber};
 
@@ -23,6 +23,37 @@ pub(crate) async fn write_digits(tx: &mut Tx, lines: &[(LineId, &PhoneNumber)]) 
     Ok(())
 }
 
+/// Folds the names of accounts, people and contacts that an older version wrote.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn fold_older(db: &Db) -> Result<()> {
+    fold(
+        db,
+        "select id, name from account where search = '' and name <> '' limit $1",
+        "update account set search = j.value->>2
+         from json_each($1) j
+         where account.id = unhex(j.value->>0, '-') and account.name = j.value->>1",
+    )
+    .await?;
+    fold(
+        db,
+        "select id, name from account_user where search = '' and name <> '' limit $1",
+        "update account_user set search = j.value->>2
+         from json_each($1) j
+         where account_user.id = unhex(j.value->>0, '-') and account_user.name = j.value->>1",
+    )
+    .await?;
+    fold(
+        db,
+        "select id, name from contact where search = '' and name <> '' limit $1",
+        "update contact set search = j.value->>2
+         from json_each($1) j
+         where contact.id = unhex(j.value->>0, '-') and contact.name = j.value->>1",
+    )
+    .await
+}
+
 /// Accounts whose name begins so.
 ///
 /// # Errors
@@ -33,9 +64,9 @@ pub(crate) async fn accounts(db: &Db, permit: &Permit<may::SeeDirectory>, name: 
         .all(
             "select a.id, a.name, a.closed_at
              from account a
-             where a.folded >= $1 and a.folded < $2
+             where a.search >= $1 and a.search < $2
                and ($3 or a.id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
-             order by a.folded, a.id
+             order by a.search, a.id
              limit $6",
             (name.from.clone(), name.to.clone(), scope.everywhere, scope.staff, scope.permission, one_more(most)),
         )
@@ -65,7 +96,7 @@ pub(crate) async fn users(db: &Db, permit: &Permit<may::SeeDirectory>, text: &Pr
     let args = || (text.from.clone(), text.to.clone(), scope.everywhere, scope.staff, scope.permission, one_more(most));
     // One text for each key, so that each walks an index of its own.
     let mut rows: Vec<FoundUser> =
-        db.all(list_sql!("and u.folded >= $1 and u.folded < $2 order by u.folded, u.account_id, u.id "), args()).await?;
+        db.all(list_sql!("and u.search >= $1 and u.search < $2 order by u.search, u.account_id, u.id "), args()).await?;
     let by_email: Vec<FoundUser> =
         db.all(list_sql!("and u.email >= $1 and u.email < $2 order by u.email, u.account_id, u.id "), args()).await?;
     for user in by_email {
@@ -76,7 +107,8 @@ pub(crate) async fn users(db: &Db, permit: &Permit<may::SeeDirectory>, text: &Pr
     Ok(Part::of(rows, most))
 }
 
-/// Lines whose number holds these digits or whose label begins so, and lines of these accounts.
+/// Lines whose number holds these digits or whose label begins so, and lines of these accounts. The account's name may stand behind a
+/// label.
 ///
 /// # Errors
 /// What the database says.
@@ -147,9 +179,9 @@ async fn by_label(db: &Db, permit: &Permit<may::SeeDirectory>, label: &Prefix, m
         "select l.id, l.number, l.label, l.account_id, a.name as account, l.integration_type, l.created_at, l.closed_at
          from line l
          join account a on a.id = l.account_id
-         where l.folded >= $1 and l.folded < $2
+         where l.search >= $1 and l.search < $2
            and ($3 or l.account_id in (select account_id from staff_scope where staff_id = $4 and permission = $5))
-         order by l.folded, l.id
+         order by l.search, l.id
          limit $6",
         (label.from.clone(), label.to.clone(), scope.everywhere, scope.staff, scope.permission, one_more(most)),
     )
@@ -212,7 +244,7 @@ pub(crate) async fn contacts_by_name(
 ) -> Result<Part<FoundContact>> {
     let Some(args) = of_contacts(permit, name, most) else { return Ok(Part::default()) };
     let rows: Vec<FoundContact> =
-        db.all(row_sql!("and k.folded >= $1 and k.folded < $2 order by k.folded, k.account_id, k.number "), args).await?;
+        db.all(row_sql!("and k.search >= $1 and k.search < $2 order by k.search, k.account_id, k.number "), args).await?;
     Ok(seen(permit, rows, most))
 }
 

@@ -129,7 +129,7 @@ pub async fn search(
         None => {
             db.all(
                 row_sql!(
-                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or a.folded like $9)
+                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or a.search like $9)
                      order by a.name, c.id
                      limit $8"
                 ),
@@ -141,7 +141,7 @@ pub async fn search(
         Some(ConnectionFilter::Trouble) => {
             db.all(
                 row_sql!(
-                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or a.folded like $9)
+                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or a.search like $9)
                        and c.id in (select id from connection where paused_at is not null
                                     union
                                     select connection_id from connection_token where refused_until is not null
@@ -157,7 +157,7 @@ pub async fn search(
         Some(ConnectionFilter::Paused) => {
             db.all(
                 row_sql!(
-                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or a.folded like $9)
+                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or a.search like $9)
                        and c.paused_at is not null
                      order by a.name, c.id
                      limit $8"
@@ -169,7 +169,7 @@ pub async fn search(
         Some(ConnectionFilter::Refused) => {
             db.all(
                 row_sql!(
-                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or a.folded like $9)
+                    "where (a.name > $6 or (a.name = $6 and c.id > $7)) and ($9 = '%%' or a.search like $9)
                        and c.paused_at is null
                        and c.id in (select connection_id from connection_token where refused_until is not null)
                      order by a.name, c.id

@@ -141,8 +141,8 @@ async fn add_member(tx: &mut Tx, now: &Now, actor: &Actor, email: &str, name: &s
     let id = StaffId(now.id());
     let added = tx
         .run(
-            "insert into staff_member (id, email, name, created_at, version) values ($1, $2, $3, $4, 1)",
-            (id, email.to_owned(), name.to_owned(), now.at()),
+            "insert into staff_member (id, email, name, search, created_at, version) values ($1, $2, $3, $4, $5, 1)",
+            (id, email.to_owned(), name.to_owned(), name.to_lowercase(), now.at()),
         )
         .await;
     match added {

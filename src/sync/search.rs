@@ -98,10 +98,10 @@ pub(crate) async fn conversations_by_name(
              join conversation c on c.tail = k.tail
              join line l on l.id = c.line_id and l.account_id = k.account_id
              join account a on a.id = k.account_id
-             where k.folded >= $1 and k.folded < $2
+             where k.search >= $1 and k.search < $2
                and ($3 or k.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $6))
                and ($4 or k.account_id in (select account_id from staff_scope where staff_id = $5 and permission = $7))
-             order by k.folded, k.account_id, k.number, c.line_id
+             order by k.search, k.account_id, k.number, c.line_id
              limit $8",
             args,
         )

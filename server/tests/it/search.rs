@@ -2,12 +2,12 @@
 //! that what is typed stands nowhere.
 
 use crate::harness::{TestApp, contact, keys, on_both_engines, pick, tells};
-use crate::house::house;
+use crate::house::{house, proof};
 use crate::sights::role;
 use reqwest::Method;
 use std::collections::BTreeSet;
 use switchyard::clock::Rng;
-use switchyard::directory::{accounts, lines, people};
+use switchyard::directory::{accounts, lines, people, users};
 use switchyard::messaging::inbound::{self, Incoming};
 use switchyard::search;
 use switchyard::staff::{self, Member};
@@ -25,6 +25,8 @@ on_both_engines![
     who_found_contacts_is_in_the_audit,
     runs_are_found_by_their_line_and_their_accounts,
     what_is_closed_says_so,
+    a_name_is_found_in_small_and_large_letters_of_any_alphabet,
+    a_name_that_an_older_version_wrote_is_found_after_a_start,
 ];
 
 const MANY: usize = 10_000;
@@ -147,8 +149,8 @@ type Sets = [BTreeSet<String>; 7];
 fn expected(all: &All, seer: &Seer, text: &str) -> Sets {
     let sees = |permission, account: AccountId| (seer.sees)(permission, account == seer.own);
     let text = text.trim();
-    let words = (text.chars().count() >= 2).then(|| text.to_ascii_lowercase());
-    let begins = |name: &str| words.as_ref().is_some_and(|words| name.to_ascii_lowercase().starts_with(words));
+    let words = (text.chars().count() >= 2).then(|| text.to_lowercase());
+    let begins = |name: &str| words.as_ref().is_some_and(|words| name.to_lowercase().starts_with(words));
     let is_number = text.chars().all(|c| c.is_ascii_digit() || "+-.() ".contains(c));
     let typed: String = text.chars().filter(char::is_ascii_digit).collect();
     let holds = |number: &str| is_number && typed.len() >= 3 && number.trim_start_matches('+').contains(&typed);
@@ -168,10 +170,14 @@ fn expected(all: &All, seer: &Seer, text: &str) -> Sets {
         }
         all.contacts.iter().any(|(of, at, name)| *of == account && at == number && begins(name))
     };
-    let lines = all
-        .lines
-        .iter()
-        .filter(|(_, number, label, account)| by_directory(*account) && (holds(number) || begins(label) || accounts.contains(account)));
+    // The account's name may stand behind a line's label.
+    let in_full = |label: &str, account: AccountId| {
+        let (_, name) = all.accounts.iter().find(|row| row.0 == account).unwrap();
+        format!("{label} {name}")
+    };
+    let lines = all.lines.iter().filter(|(_, number, label, account)| {
+        by_directory(*account) && (holds(number) || begins(&in_full(label, *account)) || accounts.contains(account))
+    });
     let lines: Vec<LineId> = lines.map(|row| row.0).collect();
     let conversations = all.conversations.iter().filter(|(_, line, number)| {
         let account = account_of(*line);
@@ -230,8 +236,12 @@ fn typed(rng: &Rng, all: &All) -> String {
         let length = 1 + usize::try_from(rng.below(6)).unwrap();
         chars[start..].iter().take(length).collect()
     };
-    match rng.below(11) {
+    match rng.below(12) {
         0 => part(&pick(rng, &all.accounts).1, false).to_uppercase(),
+        10 => {
+            let line = pick(rng, &all.lines);
+            format!("{} {}", line.2, all.accounts.iter().find(|row| row.0 == line.3).unwrap().1)
+        }
         1 => part(&pick(rng, &all.lines).2, false),
         2 => part(pick(rng, &all.lines).1.trim_start_matches('+'), true),
         3 => part(&pick(rng, &all.users).1, false),
@@ -249,7 +259,7 @@ fn typed(rng: &Rng, all: &All) -> String {
             let from = if rng.below(2) == 0 { 0 } else { 3 };
             number.chars().skip(from).take(5 + usize::try_from(rng.below(7)).unwrap()).collect()
         }
-        _ => (*pick(rng, &["%", "%%", "_a", "\\", "", " ", "zz", "+", "()", "12", "ad", "é"])).to_owned(),
+        _ => (*pick(rng, &["%", "%%", "_a", "\\", "", " ", "zz", "+", "()", "12", "ad", "é", "ÉLI", "éLI", "ZOË"])).to_owned(),
     }
 }
 
@@ -470,4 +480,67 @@ async fn what_is_closed_says_so(app: &TestApp) {
     let id = search::keep(db, now, &keys(), &app.staff, "zephyr").await.unwrap();
     let page = app.ask(&app.staff, Method::GET, &format!("/search?search={id}"), &[]).await.text().await.unwrap();
     assert!(page.contains("Closed · Zephyr desk"), "the page says so, too");
+}
+
+/// One of each kind that has a name, called so.
+async fn called(app: &TestApp, name: &str) -> (AccountId, UserId) {
+    let (h, db, now, permit) = (house(app), &app.db, &app.now, app.staff.permit().unwrap());
+    let line = app.line(IntegrationType::Inbox).await;
+    app.reply(&contact(1), &line, "Hello").await;
+    let own = accounts::list(db, &app.staff.permit().unwrap(), "", None, 1).await.unwrap().rows[0].id;
+    people::name_contact(db, now, &permit, own, &PhoneNumber::parse(&contact(1)).unwrap(), name).await.unwrap();
+    let account = h.account(name).await;
+    lines::add(db, now, &permit, own, "+12025550171", name, IntegrationType::Inbox).await.unwrap();
+    let user = people::add_user(db, now, &permit, account, name, "somebody@example.com").await.unwrap();
+    let viewer = h.role("Viewer").await;
+    staff::invite(db, now, &app.staff, proof(), "new@example.com", name, viewer).await.unwrap();
+    (account, user)
+}
+
+/// How many are found: conversations, contacts, lines, accounts, users, members.
+async fn counts(app: &TestApp, text: &str) -> [usize; 6] {
+    let found = search::everywhere(&app.db, &app.staff, text, MANY).await.unwrap();
+    [
+        found.conversations.rows.len(),
+        found.contacts.rows.len(),
+        found.lines.rows.len(),
+        found.accounts.rows.len(),
+        found.users.rows.len(),
+        found.staff.rows.len(),
+    ]
+}
+
+async fn a_name_is_found_in_small_and_large_letters_of_any_alphabet(app: &TestApp) {
+    let (account, user) = called(app, "Élise Ärzte").await;
+    for text in ["él", "ÉLI", "éLISE ÄR", "Élise ärzte"] {
+        assert_eq!(counts(app, text).await, [1; 6], "{text}");
+    }
+    assert_eq!(counts(app, "el").await, [0; 6], "a letter with a sign is another letter");
+    // What is called something else is found by that, and by nothing else.
+    let (db, now, permit) = (&app.db, &app.now, app.staff.permit().unwrap());
+    accounts::edit(db, now, &permit, account, 1, "Øre", (true, true)).await.unwrap();
+    users::edit(db, now, &permit, user, 1, "Øyvind", "somebody@example.com").await.unwrap();
+    assert_eq!(counts(app, "éli").await, [1, 1, 1, 0, 0, 1]);
+    assert_eq!([counts(app, "ØRE").await, counts(app, "øyv").await], [[0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 1, 0]]);
+    let listed = accounts::list(db, &app.staff.permit().unwrap(), "ØR", None, 10).await.unwrap().rows;
+    assert_eq!(listed.iter().map(|row| row.id).collect::<Vec<_>>(), [account], "the list of accounts folds alike");
+}
+
+async fn a_name_that_an_older_version_wrote_is_found_after_a_start(app: &TestApp) {
+    called(app, "Élise Ärzte").await;
+    app.db
+        .work(async |tx| {
+            tx.run("update account set search = ''", ()).await?;
+            tx.run("update account_user set search = ''", ()).await?;
+            tx.run("update contact set search = ''", ()).await?;
+            tx.run("update staff_member set search = ''", ()).await
+        })
+        .await
+        .unwrap();
+    assert_eq!(counts(app, "éli").await, [0, 0, 1, 0, 0, 0], "a line has been found so at all times");
+    // As a program does that starts; whoever starts next finds nothing to do.
+    for _ in 0..2 {
+        search::fold_older(&app.db).await.unwrap();
+        assert_eq!(counts(app, "éli").await, [1; 6]);
+    }
 }

@@ -30,7 +30,9 @@ const MACROS: [&str; 11] = [
     "unsent_sql",
 ];
 /// First arguments of verbs that are neither a text nor a constant: the file, the name, and why it is covered all the same.
-const NAMED: [(&str, &str, &str); 2] = [
+const NAMED: [(&str, &str, &str); 4] = [
+    ("src/search.rs", "unfolded", "one of the texts of the rooms that have names"),
+    ("src/search.rs", "write", "one of the texts of the rooms that have names"),
     ("src/sync/engine/lease.rs", "claim", "one of the constants CLAIM and CLAIM_WITHOUT_LOCK"),
     ("src/utilities/line_transfer/moving.rs", "moving", "one of the constants of the rooms that own a line's tables"),
 ];

@@ -64,8 +64,8 @@ pub(crate) async fn edit_one(
     }
     let edited = tx
         .run(
-            "update account set name = $2, sends_blasts = $3, has_conversations = $4 where id = $1",
-            (id, name.clone(), sends_blasts, has_conversations),
+            "update account set name = $2, search = $3, sends_blasts = $4, has_conversations = $5 where id = $1",
+            (id, name.clone(), name.to_lowercase(), sends_blasts, has_conversations),
         )
         .await;
     match edited {

@@ -259,8 +259,8 @@ async fn an_account_beyond_those_that_are_offered_is_found_by_its_name(app: &Tes
     app.db
         .work(async |tx| {
             tx.run(
-                "insert into account (id, name, sends_blasts, has_conversations, created_at, version)
-                 select unhex(j.value->>0, '-'), j.value->>1, true, true, 0, 1 from json_each($1) j",
+                "insert into account (id, name, search, sends_blasts, has_conversations, created_at, version)
+                 select unhex(j.value->>0, '-'), j.value->>1, lower(j.value->>1), true, true, 0, 1 from json_each($1) j",
                 [rows.clone()],
             )
             .await

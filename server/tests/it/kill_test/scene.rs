@@ -219,8 +219,8 @@ impl Scene {
                 )
                 .await?;
                 tx.run(
-                    "insert into contact (account_id, number, name, id)
-                     select $1, j.value->>1, 'Somebody', unhex(j.value->>0, '-') from json_each($2) j",
+                    "insert into contact (account_id, number, name, search, id)
+                     select $1, j.value->>1, 'Somebody', 'somebody', unhex(j.value->>0, '-') from json_each($2) j",
                     (account, list(&conversations)),
                 )
                 .await?;

@@ -32,12 +32,12 @@ const ROW_BY_ROW: &str = "set enable_seqscan = off;
 
 /// Some thousand rows of each.
 const FILLED: &str = "
-    insert into account (id, name, sends_blasts, has_conversations, created_at, version)
-    select unhex(md5('account ' || n), ''), 'Account ' || n, true, true, 0, 1
+    insert into account (id, name, search, sends_blasts, has_conversations, created_at, version)
+    select unhex(md5('account ' || n), ''), 'Account ' || n, 'account ' || n, true, true, 0, 1
     from generate_series(1, 500) n;
     insert into line (id, account_id, number, label, search, integration_type, created_at, version)
-    select unhex(md5('line ' || n), ''), unhex(md5('account ' || (1 + n % 500)), ''), '+1202' || (5550000 + n), 'Line ' || n, '',
-      'inbox', 0, 1
+    select unhex(md5('line ' || n), ''), unhex(md5('account ' || (1 + n % 500)), ''), '+1202' || (5550000 + n), 'Line ' || n,
+      'line ' || n, 'inbox', 0, 1
     from generate_series(1, 5000) n;
     insert into line_digits (line_id, digits)
     select l.id, substr(l.number, 2 + n) from line l cross join generate_series(0, 8) n;
@@ -49,11 +49,12 @@ const FILLED: &str = "
     select l.id, unhex(md5('conversation ' || n), ''), l.account_id, '+1303' || (5550000 + n), n
     from generate_series(1, 40000) n
     join line l on l.id = unhex(md5('line ' || (1 + n % 5000)), '');
-    insert into account_user (id, account_id, name, email, created_at)
-    select unhex(md5('user ' || n), ''), unhex(md5('account ' || (1 + n % 500)), ''), 'User ' || n, 'user' || n || '@example.com', 0
+    insert into account_user (id, account_id, name, email, search, created_at)
+    select unhex(md5('user ' || n), ''), unhex(md5('account ' || (1 + n % 500)), ''), 'User ' || n, 'user' || n || '@example.com',
+      'user ' || n, 0
     from generate_series(1, 5000) n;
-    insert into staff_member (id, email, name, created_at, version)
-    select unhex(md5('staff ' || n), ''), 'staff' || n || '@example.com', 'Staff ' || n, 0, 1
+    insert into staff_member (id, email, name, search, created_at, version)
+    select unhex(md5('staff ' || n), ''), 'staff' || n || '@example.com', 'Staff ' || n, 'staff ' || n, 0, 1
     from generate_series(1, 2000) n;
     insert into utility_run (id, utility, state, summary, line_id, account_id, target_id, holds, parameters, answers, plan, version,
       asked_by, asked_at, attempt, failures, batch_size, taken_done)
