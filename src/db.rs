@@ -37,6 +37,13 @@ pub enum Engine {
     Postgres,
 }
 
+impl Engine {
+    /// Which one a URL names, as [`Db::open`] reads it.
+    pub fn of(url: &str) -> Self {
+        if url.starts_with("postgres") { Self::Postgres } else { Self::Sqlite }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Pools {
     Sqlite { read: SqlitePool, write: SqlitePool, log: WriteBack },
@@ -233,7 +240,7 @@ impl Db {
     /// When the URL is not understood or the server does not answer.
     pub async fn open(url: &str, connections: u32) -> Result<Db> {
         let bell = Bell::new();
-        if url.starts_with("postgres") {
+        if Engine::of(url) == Engine::Postgres {
             let options = url.parse::<PgConnectOptions>()?.statement_cache_capacity(256).options(SESSION);
             // A ping at every acquire costs a round trip; a broken connection shows itself at its first statement.
             let pool = PgPoolOptions::new()

@@ -151,11 +151,11 @@ async fn serve(settings: Settings, sandbox: Option<(Sandbox, String)>) -> Result
 }
 
 async fn work(settings: Settings) -> Result<(), StartError> {
+    may_work_alone(&settings.database.database_url)?;
     log(&settings.log)?;
     let keys = Keyring::parse(&settings.secret_key).map_err(because("secrets cannot be opened"))?;
     let now = Now::system();
     let db = application::open(&settings.database.database_url, settings.database.database_connections).await?;
-    may_work_alone(&db)?;
     let stop = until_told();
     let http = application::http_client()?;
     let mut workers = application::workers(&settings, http, keys)?.start(&db, &now, &stop);

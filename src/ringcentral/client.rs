@@ -1,7 +1,8 @@
 //! The client: sign in by JWT, make a team, make, list and delete posts (RingCentral API description, Team Messaging v1).
 //!
 //! Unknown fields, null fields, ids as number or as string are all survived. A 401 is answered by a new token and a repeat;
-//! a 429 parks the rate group for everybody before the caller hears of it.
+//! a 429 parks the rate group for everybody before the caller hears of it. Whoever calls has leave for one call: what takes more than one
+//! asks for each further one itself.
 
 use super::Connection;
 use super::answer::{Answer, Outcome, Refusal, Sorted};
@@ -14,7 +15,7 @@ use crate::secret::Keyring;
 use crate::types::{ConnectionId, Timestamp};
 use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -25,6 +26,8 @@ const PAGE: usize = 250;
 const SAME_ERROR: Duration = Duration::from_secs(30);
 /// Pages that a look-up reads at most.
 const MOST_PAGES: usize = 40;
+/// A look through posts that nobody has come back to for so long is forgotten.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The teams in which something happened lately, the latest first, without pages.
 const RECENT_TEAMS: &str = "/team-messaging/v1/recent/chats?type=Team&recordCount=250";
 /// So many chats the list of those with news has at most, without a way to older ones (API description).
@@ -99,8 +102,86 @@ impl Chat {
     }
 }
 
+/// What is looked for in a chat.
+struct Sought<'a> {
+    chat: &'a str,
+    /// What the posts carry, unless all are meant.
+    reference: Option<&'a str>,
+    /// They are not older.
+    since: &'a str,
+    /// As what leave is asked for a page.
+    call: Call,
+    /// For each page.
+    limit: Duration,
+}
+
+impl Sought<'_> {
+    fn is(&self, post: &PostBody) -> bool {
+        self.reference.is_none_or(|reference| post.text.as_deref().is_some_and(|text| text.contains(reference)))
+    }
+}
+
+/// A post's id, and when it was written.
+type Seen = (String, Option<String>);
+
+/// How far a look through a chat's posts has come. It goes from the newest to the oldest; what was written after it began is looked
+/// through once more, behind it, so that in the end nothing is left out that stood there when it was last asked for.
+#[derive(Default)]
+struct Look {
+    /// What was found before this time through, newest first.
+    found: Vec<PostBody>,
+    /// How far back this time through goes, when there was one before it: to the newest that it had seen.
+    up_to: Option<Seen>,
+    /// What this time through has found, newest first.
+    newer: Vec<PostBody>,
+    /// The newest that it has seen.
+    newest: Option<Seen>,
+    /// The token of the page that is next in it; none at its beginning.
+    next: Option<String>,
+}
+
+impl Look {
+    /// Takes a page in. Whether this time through is over.
+    fn take(&mut self, sought: &Sought<'_>, (posts, next): (Vec<PostBody>, Option<String>)) -> bool {
+        if self.next.is_none() {
+            self.newest = posts.first().map(|post| (post.id.clone(), post.creation_time.clone()));
+        }
+        self.next = next;
+        let (seen, since) = match &self.up_to {
+            Some((id, time)) => (Some(id), time.as_deref().unwrap_or(sought.since)),
+            None => (None, sought.since),
+        };
+        for post in posts {
+            if seen == Some(&post.id) || post.creation_time.as_deref().is_some_and(|time| time < since) {
+                return true;
+            }
+            if sought.is(&post) {
+                self.newer.push(post);
+            }
+        }
+        self.next.is_none()
+    }
+
+    /// This time through is over; the next one is through what was written since it began.
+    fn begin_again(&mut self) {
+        let known: HashSet<&str> = self.found.iter().map(|post| post.id.as_str()).collect();
+        // Should the newest be deleted meanwhile, what was written in the same moment is met again.
+        self.newer.retain(|post| !known.contains(post.id.as_str()));
+        self.newer.append(&mut self.found);
+        self.found = std::mem::take(&mut self.newer);
+        if self.newest.is_some() {
+            self.up_to = self.newest.take();
+        }
+        self.next = None;
+    }
+}
+
 type Slot<T> = Arc<Mutex<Option<T>>>;
 type Limits = HashMap<(ConnectionId, Group), (i64, Duration)>;
+/// The chat, the reference or nothing, and since when.
+type LookKey = (ConnectionId, String, String, String);
+/// Each with when it was last asked for.
+type Looks = HashMap<LookKey, (Timestamp, Arc<Mutex<Look>>)>;
 
 /// The client for every connection; cheap to clone, tokens are shared.
 #[derive(Clone)]
@@ -114,6 +195,8 @@ pub struct Client {
     limits: Arc<Mutex<Limits>>,
     /// Where the look for a team goes on, by its reference: the token of the page that is next.
     places: Arc<Mutex<HashMap<(ConnectionId, String), String>>>,
+    /// Looks through posts that are not at their end.
+    looks: Arc<Mutex<Looks>>,
     /// What went wrong last.
     errors: Arc<Mutex<HashMap<ConnectionId, (Timestamp, String)>>>,
 }
@@ -167,7 +250,17 @@ impl<'a> Request<'a> {
 impl Client {
     /// A client on this HTTP stack, which shares tokens and rate limits with other processes through the database.
     pub fn new(http: reqwest::Client, db: Db, now: Now, keys: Keyring) -> Self {
-        Self { http, db, now, keys, tokens: Arc::default(), limits: Arc::default(), places: Arc::default(), errors: Arc::default() }
+        Self {
+            http,
+            db,
+            now,
+            keys,
+            tokens: Arc::default(),
+            limits: Arc::default(),
+            places: Arc::default(),
+            looks: Arc::default(),
+            errors: Arc::default(),
+        }
     }
 
     /// Makes a team with this name; `description` carries our reference, by which [`Client::find_team`] knows it again.
@@ -223,7 +316,11 @@ impl Client {
         }
     }
 
+    /// Whether it is known to be: without leave to ask it is not.
     async fn is_archived(&self, at: &Connection, chat: &str, limit: Duration) -> bool {
+        if self.leave(at, Call::Other(Group::Light)).await.is_err() {
+            return false;
+        }
         let answer = self.send(at, Request::get(Group::Light, &format!("/team-messaging/v1/chats/{chat}")), limit).await;
         let chat = answer.ok().and_then(|answer| serde_json::from_slice::<Chat>(&answer.body).ok());
         chat.and_then(|chat| chat.status).is_some_and(|status| status == "Archived")
@@ -244,39 +341,75 @@ impl Client {
         }
     }
 
-    /// The posts of a chat that carry `reference`, newest first, not older than `since`, through all pages.
+    /// The posts of a chat that carry `reference`, newest first, not older than `since`. It asks for leave, for such a call, for each page
+    /// behind the first. With `Parked` it has not seen all of them yet, and goes on there when it is asked again.
     pub async fn find_posts(
         &self,
         at: &Connection,
         chat: &str,
         reference: &str,
         since: Timestamp,
+        call: Call,
         limit: Duration,
     ) -> Outcome<Vec<PostBody>> {
-        let mut found = self.posts_since(at, chat, &since.rfc3339(), limit).await;
-        if let Outcome::Accepted(posts) = &mut found {
-            posts.retain(|post| post.text.as_deref().is_some_and(|text| text.contains(reference)));
-        }
-        found
+        self.look(at, &Sought { chat, reference: Some(reference), since: &since.rfc3339(), call, limit }).await
     }
 
-    /// The posts of a chat, newest first, not older than `since`.
-    pub async fn posts_since(&self, at: &Connection, chat: &str, since: &str, limit: Duration) -> Outcome<Vec<PostBody>> {
-        let path = format!("/team-messaging/v1/chats/{chat}/posts?recordCount={PAGE}");
-        let mut found = Vec::new();
-        let done = self
-            .pages(at, &path, limit, |post: PostBody| {
-                let too_old = post.creation_time.as_deref().is_some_and(|time| time < since);
-                if !too_old {
-                    found.push(post);
-                }
-                !too_old
-            })
-            .await;
-        match done {
-            Ok(()) => Outcome::Accepted(found),
+    /// The posts of a chat, newest first, not older than `since`. As for [`Client::find_posts`], it may have to be asked again.
+    pub async fn posts_since(&self, at: &Connection, chat: &str, since: &str, call: Call, limit: Duration) -> Outcome<Vec<PostBody>> {
+        self.look(at, &Sought { chat, reference: None, since, call, limit }).await
+    }
+
+    /// Looks through a chat, on from where an earlier look for the same had to stop. Whoever stops waiting for it loses nothing.
+    async fn look(&self, at: &Connection, sought: &Sought<'_>) -> Outcome<Vec<PostBody>> {
+        let key = (at.id, sought.chat.to_owned(), sought.reference.unwrap_or_default().to_owned(), sought.since.to_owned());
+        let kept = self.kept_look(&key).await;
+        let mut look = kept.lock().await;
+        let ended = self.look_on(at, sought, &mut look).await;
+        match ended {
+            Ok(()) => Outcome::Accepted(self.end_look(&key, &mut look).await),
+            // It may be the place that is refused: the next look begins anew.
+            Err(refused @ Outcome::Refused(_)) => {
+                self.end_look(&key, &mut look).await;
+                refused.cast()
+            }
             Err(outcome) => outcome.cast(),
         }
+    }
+
+    /// Nobody goes on with it; says what it has found.
+    async fn end_look(&self, key: &LookKey, look: &mut Look) -> Vec<PostBody> {
+        self.looks.lock().await.remove(key);
+        std::mem::take(look).found
+    }
+
+    async fn kept_look(&self, key: &LookKey) -> Arc<Mutex<Look>> {
+        let now = self.now.at();
+        let mut looks = self.looks.lock().await;
+        looks.retain(|_, (asked_at, _)| now.since(*asked_at) < KEPT);
+        let (asked_at, look) = looks.entry(key.clone()).or_insert_with(|| (now, Arc::default()));
+        *asked_at = now;
+        look.clone()
+    }
+
+    /// Reads page after page. Whoever asks has leave for the first one.
+    async fn look_on(&self, at: &Connection, sought: &Sought<'_>, look: &mut Look) -> Result<(), Outcome<()>> {
+        let path = format!("/team-messaging/v1/chats/{}/posts?recordCount={PAGE}", sought.chat);
+        let mut is_of_before = look.next.is_some();
+        for n in 0..MOST_PAGES {
+            if n > 0 {
+                self.leave(at, sought.call).await?;
+            }
+            let page = self.page::<PostBody>(at, &path, look.next.as_deref(), sought.limit).await?;
+            if look.take(sought, page) {
+                look.begin_again();
+                if !is_of_before {
+                    return Ok(());
+                }
+                is_of_before = false;
+            }
+        }
+        Err(Outcome::Parked { until: self.now.at(), reason: "there are many posts to look through".to_owned() })
     }
 
     /// The newest posts of a chat, newest first, in one call; and whether there are older ones.
@@ -310,7 +443,7 @@ impl Client {
     /// with news, where a new one is, and only then through all of them, which are sorted with the oldest first (API description). With
     /// `Parked` it has not seen all of them yet, and goes on there when it is asked again.
     pub async fn find_team(&self, at: &Connection, reference: &str, limit: Duration) -> Outcome<Option<String>> {
-        if self.leave(at, Group::Light).await.is_ok() {
+        if self.leave(at, Call::Other(Group::Light)).await.is_ok() {
             let request = Request::get(Group::Light, RECENT_TEAMS);
             let team = |list: List<Chat>| list.records.into_iter().find(|chat| chat.carries(reference));
             if let Outcome::Accepted(Some(team)) = self.change(at, request, limit, team).await {
@@ -320,7 +453,7 @@ impl Client {
         let key = (at.id, reference.to_owned());
         let mut token = self.places.lock().await.remove(&key);
         for _ in 0..MOST_PAGES {
-            let page = match self.leave(at, Group::Medium).await {
+            let page = match self.leave(at, Call::Other(Group::Medium)).await {
                 Ok(()) => self.page::<Chat>(at, TEAMS, token.as_deref(), limit).await,
                 Err(wait) => Err(wait),
             };
@@ -350,9 +483,9 @@ impl Client {
         }
     }
 
-    /// Leave for one call of a group.
-    async fn leave(&self, at: &Connection, group: Group) -> Result<(), Outcome<()>> {
-        match ask_leave(&self.db, &self.now, at, Call::Other(group)).await {
+    /// Leave for one such call.
+    async fn leave(&self, at: &Connection, call: Call) -> Result<(), Outcome<()>> {
+        match ask_leave(&self.db, &self.now, at, call).await {
             Ok(Leave::Granted { .. }) => Ok(()),
             Ok(Leave::Wait { until }) => Err(Outcome::Parked { until, reason: "the rate limit is reached".to_owned() }),
             Err(error) => {
@@ -360,30 +493,6 @@ impl Client {
                 Err(Outcome::Unreachable("the budget of calls could not be read".to_owned()))
             }
         }
-    }
-
-    /// Reads page after page while `keep` wants more.
-    async fn pages<T: DeserializeOwned>(
-        &self,
-        at: &Connection,
-        path: &str,
-        limit: Duration,
-        mut keep: impl FnMut(T) -> bool,
-    ) -> Result<(), Outcome<()>> {
-        let mut token: Option<String> = None;
-        for _ in 0..MOST_PAGES {
-            let (records, next) = self.page(at, path, token.as_deref(), limit).await?;
-            for record in records {
-                if !keep(record) {
-                    return Ok(());
-                }
-            }
-            token = next;
-            if token.is_none() {
-                return Ok(());
-            }
-        }
-        Err(Outcome::Unknown(format!("more than {MOST_PAGES} pages")))
     }
 
     /// The page of a list that a token names, or the first one, and the token of the next.
@@ -477,13 +586,16 @@ impl Client {
     }
 
     /// One call, which has ended within `limit` with everything that belongs to it: signing in, and further tries after a 401.
-    /// Whoever looks up what became of it relies on that.
+    /// Whoever looks up what became of it relies on that. A repeat asks for leave: without it, it had no effect.
     async fn send(&self, at: &Connection, request: Request<'_>, limit: Duration) -> Result<Answer, Outcome<()>> {
         let end = Instant::now() + limit;
-        let mut spent = None;
+        let mut spent: Option<String> = None;
         // What another worker fetched meanwhile may be spent as well.
         for _ in 0..2 {
             let token = self.token(at, spent.as_deref(), end).await?;
+            if spent.is_some() {
+                self.leave(at, Call::Other(request.group)).await?;
+            }
             let answer = self.once(at, request.clone(), &token, left(end)).await?;
             if answer.status != StatusCode::UNAUTHORIZED {
                 return Ok(answer);
@@ -491,6 +603,7 @@ impl Client {
             spent = Some(token);
         }
         let token = self.token(at, spent.as_deref(), end).await?;
+        self.leave(at, Call::Other(request.group)).await?;
         self.once(at, request, &token, left(end)).await
     }
 

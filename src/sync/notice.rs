@@ -155,7 +155,7 @@ async fn post(db: &Db, now: &Now, client: &Client, connection: ConnectionId, (at
             return Ok(Ended::NoLeave(until));
         }
         let since = asked_at.minus(Duration::from_secs(300));
-        let look = client.find_posts(&connection, &notice.chat_id, &notice.reference, since, CALL);
+        let look = client.find_posts(&connection, &notice.chat_id, &notice.reference, since, Call::Other(Group::Medium), CALL);
         match tokio::time::timeout(LOOK, look).await {
             Ok(Outcome::Accepted(posts)) if posts.is_empty() => {}
             Ok(Outcome::Accepted(_)) => return Ok(Ended::Done),

@@ -3,7 +3,7 @@
 use crate::harness::{TestApp, TestLine, contact, eventually, keys, on_both_engines};
 use crate::verdict::{chats_of, received};
 use reqwest::Method;
-use server::sandbox::{AgentFile, AgentPost, Fault, Kind, On, What};
+use server::sandbox::{AgentFile, AgentPost, Fault, Kind, Limits, On, What};
 use std::time::Duration;
 use switchyard::ringcentral::subscription::Subscriptions;
 use switchyard::ringcentral::{self, Client, Outcome};
@@ -30,6 +30,7 @@ on_both_engines![
     lost_events_are_caught_up_with,
     a_lost_event_before_one_that_came_is_found_within_the_hour,
     a_gap_in_which_more_chats_had_news_than_a_list_shows_is_caught_up_with,
+    pages_of_lost_posts_are_read_within_the_budget_and_each_is_sent_once,
     a_chat_that_was_deleted_is_looked_at_once_and_let_be,
     a_chat_that_cannot_be_read_is_tried_less_and_less,
     looking_to_be_sure_leaves_half_of_the_minute_and_holds_up_nobodys_reply,
@@ -339,6 +340,39 @@ async fn a_gap_in_which_more_chats_had_news_than_a_list_shows_is_caught_up_with(
     let (phone, more) = look().await;
     assert_eq!(phone, [lost], "once");
     assert_eq!(more - lists, 1, "the list reaches back to the last look by then");
+}
+
+async fn pages_of_lost_posts_are_read_within_the_budget_and_each_is_sent_once(app: &TestApp) {
+    let desk = Desk::open(app).await;
+    app.pass(1);
+    app.sandbox.arm(Fault::new(On::Event, What::DropEvent).times(0)).unwrap();
+    let mut texts: Vec<String> = (0..510).map(|_| app.text("Lost")).collect();
+    for text in &texts {
+        desk.writes(text);
+    }
+    desk.settle().await;
+    app.sandbox.disarm();
+    desk.may_call(4).await;
+    app.sandbox.set_limits(Limits { posts_per_minute: Some(4), posts_per_day: None });
+    app.pass(11 * 60);
+    desk.subscriptions.step().await.unwrap();
+    desk.settle().await;
+    assert_eq!(desk.calls(Kind::PostList), 2, "half of the minute is the others'");
+    assert!(desk.phone().is_empty(), "what is older comes first");
+    // What is written meanwhile waits for it, and is not forgotten.
+    app.pass(1);
+    let late = app.text("Late");
+    desk.writes(&late);
+    texts.push(late);
+    for _ in 0..2 {
+        desk.settle().await;
+        app.pass(61);
+    }
+    let mut phone = desk.phone();
+    phone.sort_unstable();
+    texts.sort_unstable();
+    assert_eq!(phone, texts);
+    assert!(app.sandbox.journal(0).iter().all(|entry| entry.status != 429), "never once too many");
 }
 
 async fn a_chat_that_was_deleted_is_looked_at_once_and_let_be(app: &TestApp) {

@@ -27,6 +27,7 @@ use switchyard::types::{AccountId, ConversationId, LineId, MessageId, RoleId, Ru
 use switchyard::utilities;
 use table::{NEVER, PLAN};
 use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
 use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 
@@ -83,6 +84,11 @@ pub async fn planned(app: &TestApp, line: LineId, to: AccountId) -> RunId {
 
 /// What is served.
 fn router(app: &TestApp) -> Router {
+    router_until(app, &app.stop)
+}
+
+/// The same, until it is told to stop.
+pub fn router_until(app: &TestApp, stop: &CancellationToken) -> Router {
     let site = Site {
         public_url: "http://console.test".to_owned(),
         site_root: "target/none".to_owned(),
@@ -95,7 +101,7 @@ fn router(app: &TestApp) -> Router {
         environment: None,
         window: switchyard::sync::ReleaseWindow::default(),
     };
-    application::router(&app.db, &app.now, site, None, &app.stop).unwrap()
+    application::router(&app.db, &app.now, site, None, stop).unwrap()
 }
 
 impl<'a> Doors<'a> {

@@ -3,7 +3,7 @@
 use crate::harness::{TestApp, TestLine, contact, on_both_engines};
 use crate::verdict::{GOOD, Said, assert_good, chats_of, standing_posts, verdict};
 use reqwest::Method;
-use server::sandbox::{Entry, Fault, Kind, Limits, On, What};
+use server::sandbox::{AgentPost, Entry, Fault, Kind, Limits, On, What};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use switchyard::ringcentral::{self, Outcome};
@@ -23,6 +23,8 @@ on_both_engines![
     after_a_429_nobody_calls_before_its_time,
     after_the_daily_limit_nobody_calls_for_an_hour,
     the_budget_keeps_every_connection_below_its_limits,
+    a_look_through_several_pages_stays_within_the_budget,
+    a_repeat_after_a_spent_token_waits_for_leave,
     the_days_budget_is_kept_and_the_rest_follows_the_day_after,
     at_the_limit_lanes_go_out_in_the_order_of_arrival_and_hold_up_no_other_account,
     one_refused_text_is_marked_failed_and_the_others_are_posted_in_order,
@@ -271,6 +273,49 @@ async fn the_budget_keeps_every_connection_below_its_limits(app: &TestApp) {
     app.work().await;
     assert_good(&app.sandbox, &said);
     assert!(app.sandbox.journal(0).iter().all(|entry| entry.status != 429), "never once too many");
+}
+
+async fn a_look_through_several_pages_stays_within_the_budget(app: &TestApp) {
+    let line = app.line_with_limits(Ringcentral, Limits { posts_per_minute: Some(4), posts_per_day: None }).await;
+    let mut said = Said::default();
+    exchange(app, &line, &contact(1), 0, &mut said).await;
+    app.work().await;
+    app.pass(61);
+    app.sandbox.arm(Fault::new(On::Post, What::LoseAnswer { hang: false })).unwrap();
+    writes(app, &line, 1, "Hello", &mut said).await;
+    app.engine.step().await.unwrap();
+    // Its post stands there, behind two pages of what agents wrote by the time at which it is looked for; others want their share.
+    let chat_id = chats_of(&app.sandbox.journal(0), &contact(1))[0].to_string();
+    for n in 0..600 {
+        let post = AgentPost { chat_id: chat_id.clone(), text: format!("Note {n}"), ..AgentPost::default() };
+        app.sandbox.agent_post(post).unwrap();
+    }
+    writes(app, &line, 2, "Hello", &mut said).await;
+    app.work().await;
+    assert!(app.sandbox.journal(0).iter().all(|entry| entry.status != 429), "never once too many");
+    for n in [1, 2] {
+        assert_eq!(app.conversation(&line, &contact(n)).await.sync, SyncState::InSync);
+    }
+    assert_good(&app.sandbox, &said);
+    assert_eq!(calls(app, Kind::Post).len(), 3, "it was found and not made again");
+    let places: Vec<String> = calls(app, Kind::PostList).iter().filter_map(|entry| Some(entry.text.as_deref()?.to_owned())).collect();
+    assert_eq!((places.len(), places.iter().collect::<BTreeSet<_>>().len()), (2, 2), "{places:?}");
+}
+
+async fn a_repeat_after_a_spent_token_waits_for_leave(app: &TestApp) {
+    let line = app.line_with_limits(Ringcentral, Limits { posts_per_minute: Some(1), posts_per_day: None }).await;
+    let mut said = Said::default();
+    exchange(app, &line, &contact(1), 0, &mut said).await;
+    app.work().await;
+    app.pass(61);
+    app.sandbox.expire_tokens();
+    let before = calls(app, Kind::Post).len();
+    writes(app, &line, 1, "Hello", &mut said).await;
+    app.work().await;
+    let tries: Vec<(u16, Timestamp)> = calls(app, Kind::Post)[before..].iter().map(|entry| (entry.status, entry.at)).collect();
+    assert!(matches!(tries[..], [(401, first), (201, second)] if second.since(first) >= Duration::from_secs(60)), "{tries:?}");
+    assert_good(&app.sandbox, &said);
+    assert_eq!(app.conversation(&line, &contact(1)).await.sync, SyncState::InSync);
 }
 
 async fn the_days_budget_is_kept_and_the_rest_follows_the_day_after(app: &TestApp) {

@@ -115,6 +115,7 @@ on_both_engines!(
     two_staff_editing_one_line_the_second_is_told,
     ringcentral_needs_a_connection,
     lines_are_found_by_number_label_and_account_and_paged_by_key,
+    the_demo_fills_an_empty_database_once,
 );
 async fn an_invitation_works_once_and_for_a_day(app: &TestApp) {
     let h = house(app);
@@ -310,4 +311,23 @@ async fn lines_are_found_by_number_label_and_account_and_paged_by_key(app: &Test
     }
     assert_eq!(seen.len(), 12);
     assert!(seen.is_sorted());
+}
+
+async fn the_demo_fills_an_empty_database_once(app: &TestApp) {
+    let fill = async || server::demo::fill(&app.db, &app.now, &keys(), &app.sandbox_url).await.unwrap();
+    let standing = async || {
+        let counts = "select (select count(*) from account), (select count(*) from line), (select count(*) from message),
+                        (select count(*) from connection), (select count(*) from contact), (select count(*) from blast)";
+        app.db.one::<(i64, i64, i64, i64, i64, i64)>(counts, ()).await.unwrap()
+    };
+    fill().await;
+    let filled = standing().await;
+    let (accounts, lines, messages, connections, contacts, blasts) = filled;
+    assert_eq!((accounts, lines, connections, blasts), (3, 12, 3, 1));
+    assert!(messages >= 2_000 && contacts > 0, "{filled:?}");
+    let types: Vec<(String, i64)> =
+        app.db.all("select integration_type, count(*) from line group by integration_type order by integration_type", ()).await.unwrap();
+    assert_eq!(types.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["inbox", "none", "ringcentral"], "{types:?}");
+    fill().await;
+    assert_eq!(standing().await, filled, "once");
 }

@@ -1,7 +1,9 @@
 //! The front door on a real socket: who the client is, TLS, whoever is slow or sends too much, and what is said and logged when our
 //! own code fails. Times are short here, since they are the sockets' own: no clock that a test moves reaches them.
 
-use crate::harness::{DbEngine, SECRET_KEY, TestApp, contact, eventually, on_both_engines, with_database};
+use crate::crash::Process;
+use crate::doors::router_until;
+use crate::harness::{DbEngine, SECRET_KEY, TestApp, contact, eventually, keys, on_both_engines, serve, with_database};
 use crate::house::PASSWORD;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -23,7 +25,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use switchyard::clock::Now;
 use switchyard::db::Db;
-use switchyard::staff;
+use switchyard::directory::{accounts, lines};
+use switchyard::ringcentral::{self, NewConnection};
+use switchyard::staff::{self, Member, Proof};
+use switchyard::types::IntegrationType::Ringcentral;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +37,7 @@ use tracing_subscriber::fmt::MakeWriter;
 on_both_engines![
     a_form_that_is_too_large_is_refused_in_words,
     figures_are_for_this_machine_or_for_who_has_the_token,
+    it_is_ready_until_it_is_told_to_stop_or_the_database_is_gone,
     every_answer_is_guarded_and_named,
     every_page_says_which_installation_it_is_of,
 ];
@@ -400,6 +406,85 @@ async fn figures_are_for_this_machine_or_for_who_has_the_token(app: &TestApp) {
     for wrong in ["Bearer a-token-for-the-figure", "Bearer ", "a-token-for-the-figures", "Basic a-token-for-the-figures"] {
         assert_eq!(ask(&[("x-forwarded-for", "203.0.113.9"), ("authorization", wrong)]).await, StatusCode::UNAUTHORIZED, "{wrong}");
     }
+}
+
+async fn it_is_ready_until_it_is_told_to_stop_or_the_database_is_gone(app: &TestApp) {
+    let told = CancellationToken::new();
+    let told_to_stop = serve(router_until(app, &told), &app.stop).await;
+    let ask = async |url: &str| {
+        let answer = app.http.get(format!("{url}/readyz")).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    };
+    assert_eq!(ask(&told_to_stop).await, (StatusCode::OK, "ready\n".to_owned()));
+    told.cancel();
+    assert_eq!(ask(&told_to_stop).await, (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned()));
+    assert_eq!(ask(&app.url).await.0, StatusCode::OK, "another one goes on");
+    app.db.close().await;
+    assert_eq!(ask(&app.url).await, (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n".to_owned()));
+    let alive = app.http.get(format!("{}/healthz", app.url)).send().await.unwrap();
+    assert_eq!(alive.status(), StatusCode::OK, "it need not be started anew for that");
+}
+
+/// A real process: the counters are one for the whole of it.
+async fn the_figures(database: &str) {
+    let (db, now) = (Db::open(database, 2).await.unwrap(), Now::system());
+    db.migrate().await.unwrap();
+    let invited = staff::first_administrator(&db, &now, "ada@example.com", "Ada", false).await.unwrap().unwrap();
+    let ada = Member::load(&db, invited.id).await.unwrap().unwrap();
+    let permit = ada.permit().unwrap();
+    let account = accounts::add(&db, &now, &permit, "Lakeside", true, true).await.unwrap();
+    let word = || "sandbox-demo-x".to_owned();
+    let new = NewConnection {
+        base_url: "http://127.0.0.1:9".to_owned(),
+        client_id: word(),
+        client_secret: word(),
+        jwt: word(),
+        posts_per_minute: None,
+        posts_per_day: None,
+    };
+    ringcentral::connect(&db, &now, &keys(), &permit, Proof::at_the_shell(), account, new).await.unwrap();
+    let line = "+12025550101";
+    lines::add(&db, &now, &permit, account, line, "Front desk", Ringcentral).await.unwrap();
+    let token = accounts::add_api_token(&db, &now, &permit, Proof::at_the_shell(), account, "program").await.unwrap();
+    db.close().await;
+
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchyard"));
+    command.arg("serve").env("DATABASE_URL", database).env("LISTEN", address.to_string()).env("SECRET_KEY", SECRET_KEY);
+    command.env_remove("PUBLIC_URL").env_remove("CARRIER_URL").env_remove("TRUSTED_PROXIES");
+    let _process = Process(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let (http, url) = (http_client().unwrap(), format!("http://{address}"));
+    eventually("the process is ready", async || http.get(format!("{url}/readyz")).send().await.is_ok_and(|a| a.status() == 200)).await;
+
+    // Each line is a name, with labels if it has any, and a number.
+    let figure = async |name: &str| {
+        let text = http.get(format!("{url}/metrics")).send().await.unwrap().text().await.unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<f64>().ok());
+        (value, text)
+    };
+    let (held, text) = figure("switchyard_messages_held").await;
+    assert_eq!(held, Some(0.0), "{text}");
+    for n in [1, 2] {
+        let body = serde_json::json!({ "line": line, "to": contact(n), "text": "Your order is ready" });
+        let sent = http.post(format!("{url}/api/v1/messages")).bearer_auth(&token).json(&body).send().await.unwrap();
+        assert_eq!(sent.status(), StatusCode::CREATED);
+    }
+    for name in ["switchyard_messages_held", "switchyard_messages_held_total"] {
+        let (value, text) = figure(name).await;
+        assert_eq!(value, Some(2.0), "{name}\n{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn figures_tell_what_was_done_and_what_waits_on_sqlite() {
+    with_database(DbEngine::Sqlite, async |url: &str| the_figures(url).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn figures_tell_what_was_done_and_what_waits_on_postgres() {
+    with_database(DbEngine::Postgres, async |url: &str| the_figures(url).await).await;
 }
 
 async fn every_answer_is_guarded_and_named(app: &TestApp) {

@@ -63,7 +63,7 @@ impl Agents {
         }
         let since = chat.checked_up_to.clone().unwrap_or_else(|| chat.made_at.minus(CLOCKS_DIFFER).rfc3339());
         let read = tokio::select! {
-            read = self.client.posts_since(&found, &chat.chat_id, &since, CALL) => read,
+            read = self.client.posts_since(&found, &chat.chat_id, &since, call, CALL) => read,
             // Reading changes nothing: whoever comes next reads it.
             () = stop.cancelled() => return Ok(false),
         };
@@ -74,6 +74,7 @@ impl Agents {
                 tracing::info!(%connection, chat = chat.chat_id, %why, "a chat is no longer read");
                 self.read_again(connection, &chat.chat_id, until, None).await?;
             }
+            // The reading goes on then.
             Outcome::Parked { until: free, .. } => {
                 self.read_again(connection, &chat.chat_id, until, Some((free, chat.catch_up_attempts))).await?;
             }

@@ -42,7 +42,7 @@ impl Engine {
         let found = if broken == Some(Guard::LookUp) {
             Outcome::Accepted(Vec::new())
         } else {
-            self.client.find_posts(&connection, &open.chat_id, &open.reference, since, self.config.call).await
+            self.client.find_posts(&connection, &open.chat_id, &open.reference, since, OTHER, self.config.call).await
         };
         metrics::counter!("switchyard_look_ups_total").increment(1);
         faults::point("looked");
@@ -51,7 +51,7 @@ impl Engine {
                 // Newest first: the oldest stays, copies of it go.
                 Some(oldest) => {
                     for copy in posts {
-                        self.delete_copy(&connection, &open.chat_id, &copy.id).await;
+                        self.delete_copy(&connection, &open.chat_id, &copy.id).await?;
                     }
                     self.record(claim, open.id, Outcome::Accepted(oldest.id)).await?;
                     Ok(Next::Nothing)
@@ -63,6 +63,11 @@ impl Engine {
             },
             Outcome::Refused(Refusal::SignIn(_) | Refusal::Forbidden(_) | Refusal::Content(_)) if is_elsewhere => {
                 self.nobody_can_look(&claim, &open).await
+            }
+            // The look goes on then.
+            Outcome::Parked { until, .. } => {
+                self.let_go(&claim, until).await?;
+                Ok(Next::Nothing)
             }
             other => {
                 let ended: Outcome<String> = match other {
@@ -158,12 +163,16 @@ impl Engine {
         Ok(if is_good { now } else { before })
     }
 
-    pub(super) async fn delete_copy(&self, connection: &Connection, chat: &str, post: &str) -> bool {
+    /// Deletes a copy, if there is leave to; whether it is gone. What stays is looked for again later.
+    pub(super) async fn delete_copy(&self, connection: &Connection, chat: &str, post: &str) -> Result<bool> {
+        if let Leave::Wait { .. } = ringcentral::ask_leave(&self.db, &self.now, connection, OTHER).await? {
+            return Ok(false);
+        }
         let outcome = self.client.delete_post(connection, chat, post, self.config.call).await;
         let deleted = matches!(outcome, Outcome::Accepted(()));
         metrics::counter!("switchyard_doubles_deleted_total").increment(u64::from(deleted));
         tracing::warn!(deleted, post, "a post stood twice; the newer copy is deleted");
-        deleted
+        Ok(deleted)
     }
 
     /// After a post was called twice, looks once more whether both were accepted, late; deletes the newer copy, and each of a post that was
@@ -207,7 +216,7 @@ impl Engine {
             return Ok(later.map(|_| until));
         }
         let since = intent.made_at.minus(CLOCKS_DIFFER);
-        match self.client.find_posts(&connection, &intent.chat_id, &intent.reference, since, self.config.call).await {
+        match self.client.find_posts(&connection, &intent.chat_id, &intent.reference, since, UNHURRIED, self.config.call).await {
             Outcome::Accepted(mut posts) => {
                 // The oldest stays, unless its messages were posted anew or skipped.
                 if *is_posted {
@@ -215,12 +224,14 @@ impl Engine {
                 }
                 let mut all_gone = true;
                 for copy in posts {
-                    all_gone &= self.delete_copy(&connection, &intent.chat_id, &copy.id).await;
+                    all_gone &= self.delete_copy(&connection, &intent.chat_id, &copy.id).await?;
                 }
                 Ok(later.filter(|_| !all_gone))
             }
             Outcome::Refused(Refusal::ChatGone) => Ok(None),
-            Outcome::Refused(_) | Outcome::Parked { .. } | Outcome::Unreachable(_) | Outcome::Unknown(_) => Ok(later),
+            // The look goes on then.
+            Outcome::Parked { until, .. } => Ok(later.map(|_| until)),
+            Outcome::Refused(_) | Outcome::Unreachable(_) | Outcome::Unknown(_) => Ok(later),
         }
     }
 }
