@@ -280,7 +280,7 @@ test('the history finds a run by the digits of its line, by its state and its ac
   await ready(page);
   const rows = page.getByRole('row').filter({ has: page.locator('[data-row-link]') });
   await expect(rows).toHaveCount(10);
-  await page.getByPlaceholder('Digits, label or account').fill(number.replaceAll(' ', '').slice(-7));
+  await page.getByPlaceholder('Digits or words').fill(number.replaceAll(' ', '').slice(-7));
   await page.keyboard.press('Enter');
   await expect(rows).toHaveCount(2);
   await expect(page).toHaveURL(/q=/);

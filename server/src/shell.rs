@@ -15,13 +15,16 @@ use switchyard::db::Db;
 use switchyard::directory::{accounts, lines};
 use switchyard::staff::{self, Member, Place, Proof, approvals, may};
 use switchyard::types::{
-    FieldKind, LineFilter, Plan, Problem, RunAct, RunDetail, RunEventKind, RunFilter, RunId, RunState, UtilityAbout, UtilityKind, counted,
+    FieldKind, LineFilter, LineRow, PhoneNumber, Plan, Problem, RunAct, RunDetail, RunEventKind, RunFilter, RunId, RunState, UtilityAbout,
+    UtilityKind, counted,
 };
 use switchyard::utilities;
 use tokio::io::AsyncWriteExt as _;
 
 /// Runs that `list` shows, and events that `status` shows.
 const SHOWN: usize = 10;
+/// Rows that are read at a time where one is looked for by its name.
+const PAGE: usize = 100;
 /// `run --wait` looks so often.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -136,6 +139,28 @@ async fn plan(db: &Db, now: &Now, member: &Member, utility: &str, given: &[Strin
     utilities::plan(db, now, member, kind, &answers, file.as_deref(), alone).await
 }
 
+/// Of rows that are like what was written those that are called just that, if it is one: others only begin so, or contain it.
+fn called_so(found: Vec<(String, bool)>) -> Vec<String> {
+    let is_one = found.iter().filter(|(_, is_exact)| *is_exact).count() == 1;
+    found.into_iter().filter(|(_, is_exact)| *is_exact || !is_one).map(|(id, _)| id).collect()
+}
+
+/// Every line that is like this, and whether it is called just that or has this number.
+async fn lines_like(db: &Db, member: &Member, text: &str) -> Result<Vec<(String, bool)>, Problem> {
+    let permit = member.permit::<may::SeeDirectory>()?;
+    let (number, filter) = (PhoneNumber::parse(text).ok(), LineFilter { search: text.to_owned(), ..LineFilter::default() });
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = lines::list(db, &permit, &filter, after.as_ref(), PAGE).await?;
+        let is_exact = |line: &LineRow| line.label.eq_ignore_ascii_case(text) || number.as_ref() == Some(&line.number);
+        found.extend(page.rows.iter().map(|line| (line.id.to_string(), is_exact(line))));
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
 /// A line or an account by its id; who has none at hand says the line's number or label, or the account's name.
 async fn resolved(db: &Db, member: &Member, about: &UtilityAbout, name: &str, text: &str) -> Result<String, Problem> {
     let Some(field) = about.fields.iter().find(|field| field.name == name) else {
@@ -146,17 +171,14 @@ async fn resolved(db: &Db, member: &Member, about: &UtilityAbout, name: &str, te
     if !is_row || text.parse::<RunId>().is_ok() {
         return Ok(text.to_owned());
     }
-    let permit = member.permit::<may::SeeDirectory>()?;
-    let found: Vec<String> = if field.kind == FieldKind::Line {
-        let filter = LineFilter { search: text.to_owned(), ..LineFilter::default() };
-        lines::list(db, &permit, &filter, None, 2).await?.rows.iter().map(|line| line.id.to_string()).collect()
+    let text = text.trim();
+    let found = if field.kind == FieldKind::Line {
+        lines_like(db, member, text).await?
     } else {
-        let accounts = accounts::list(db, &permit, text, None, 100).await?.rows;
-        let exact = accounts.iter().filter(|account| account.name.eq_ignore_ascii_case(text)).count() == 1;
-        let wanted = accounts.iter().filter(|account| !exact || account.name.eq_ignore_ascii_case(text));
-        wanted.map(|account| account.id.to_string()).collect()
+        let accounts = accounts::list(db, &member.permit()?, text, None, PAGE).await?.rows;
+        accounts.iter().map(|account| (account.id.to_string(), account.name.eq_ignore_ascii_case(text))).collect()
     };
-    match found.as_slice() {
+    match called_so(found).as_slice() {
         [id] => Ok(id.clone()),
         [] => Err(Problem::invalid(name, "There is none like that, or it is one that you do not look after.")),
         _ => Err(Problem::invalid(name, "There are several like that. Write it whole, or give the id.")),

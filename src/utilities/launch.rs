@@ -3,9 +3,9 @@
 
 use super::{Asking, Leave, Proposal, Reversed, log, state, utility, worker};
 use crate::clock::Now;
-use crate::db::{Db, Result as Done, Tx, json};
+use crate::db::{Db, Error, Result as Done, Tx, is_duplicate, json};
 use crate::staff::approvals::{self, Wish};
-use crate::staff::{Actor, Entry, Member, Proof, record};
+use crate::staff::{Actor, Entry, Member, Proof, Scope, record};
 use crate::types::{
     AccountId, ApprovalId, Change, LineId, Plan, Problem, RunEventKind, RunId, RunState, StaffId, Started, Timestamp, UtilityKind,
 };
@@ -201,9 +201,13 @@ pub(super) async fn head(db: &Db, member: &Member, run: RunId) -> Result<Head, P
 
 /// Refuses a run that touches an account out of scope.
 pub(super) async fn within_scope(db: &Db, leave: &Leave, head: &Head) -> Result<(), Problem> {
-    let scope = leave.scope;
+    if is_within(db, leave.scope, head).await? { Ok(()) } else { Err(no_such_run()) }
+}
+
+/// Whether every account that a run touches is within the scope. One that names no account is of several: it takes all of them.
+pub(super) async fn is_within(db: &Db, scope: Scope, head: &Head) -> Done<bool> {
     if scope.everywhere {
-        return Ok(());
+        return Ok(true);
     }
     let mut touched: Vec<AccountId> = [head.account_id, head.target_id].into_iter().flatten().collect();
     touched.dedup();
@@ -215,10 +219,10 @@ pub(super) async fn within_scope(db: &Db, leave: &Leave, head: &Head) -> Result<
             )
             .await?;
         if found.is_none() {
-            return Err(no_such_run());
+            return Ok(false);
         }
     }
-    if touched.is_empty() { Err(no_such_run()) } else { Ok(()) }
+    Ok(!touched.is_empty())
 }
 
 /// Starts a planned run, as it was planned at `version`. `typed` is the confirmation that the plan asks for, `note` says why when a
@@ -238,8 +242,9 @@ pub async fn start(db: &Db, now: &Now, member: &Member, _proof: Proof, run: RunI
     }
     let plan: Plan = serde_json::from_str(&head.plan)
         .map_err(|_| Problem::conflict("This was planned with another version of the program. Plan it anew."))?;
-    if let Some(first) = under_way(db, &head.holds).await?.filter(|first| Some(*first) != head.reverses) {
-        return Ok(Started { run: first, waits: None, was_first: true });
+    let answer = |(first, waits): UnderWay| Started { run: first, waits: waits.filter(|_| first == run), was_first: first != run };
+    if let Some(first) = under_way(db, &head.holds).await?.filter(|(first, _)| Some(*first) != head.reverses) {
+        return Ok(answer(first));
     }
     if now.at().since(head.asked_at) > GOOD_FOR {
         return Err(Problem::conflict("This plan is older than an hour. Plan it anew, then look again."));
@@ -259,7 +264,8 @@ pub async fn start(db: &Db, now: &Now, member: &Member, _proof: Proof, run: RunI
             if let Some(of) = head.reverses {
                 tx.run("update utility_run set held = null where id = $1 and state in ('paused', 'failed')", [of]).await?;
             }
-            tx.run("update utility_run set held = holds where id = $1 and state = 'planned'", [run]).await?;
+            let held = tx.run("update utility_run set held = holds where id = $1 and state = 'planned'", [run]).await;
+            held.map_err(not_first)?;
             let waits = if plan.needs_approval && approvals::is_needed(tx, now, &leave.actor).await? {
                 let wish = Wish::StartRun { run };
                 Some(approvals::ask(tx, now, &leave.actor, None, head.summary.clone(), &wish, note).await?)
@@ -269,7 +275,7 @@ pub async fn start(db: &Db, now: &Now, member: &Member, _proof: Proof, run: RunI
             tx.run("update utility_run set approval_id = $2 where id = $1", (run, waits)).await?;
             let to = if waits.is_some() { RunState::AwaitingApproval } else { RunState::Queued };
             if !state::go(tx, now, run, RunState::Planned, to, Some(leave.actor.name())).await? {
-                return Err(Problem::conflict("Somebody was first. Look again."));
+                return Err(somebody_was_first());
             }
             audit(tx, now, &leave.actor, "utility.start", &head, serde_json::json!({ "summary": head.summary })).await?;
             tx.tell(Change::RunDue);
@@ -279,17 +285,30 @@ pub async fn start(db: &Db, now: &Now, member: &Member, _proof: Proof, run: RunI
     match begun {
         // Of two at once the second found the place taken.
         Err(Problem::Internal { .. } | Problem::Conflict { .. }) => match under_way(db, &head.holds).await? {
-            Some(first) => Ok(Started { run: first, waits: None, was_first: first != run }),
+            Some(first) => Ok(answer(first)),
             None => begun,
         },
         done => done,
     }
 }
 
+fn somebody_was_first() -> Problem {
+    Problem::conflict("Somebody was first. Look again.")
+}
+
+/// The place of a run may be taken at the very moment in which it starts.
+fn not_first(error: Error) -> Problem {
+    if is_duplicate(&error) { somebody_was_first() } else { error.into() }
+}
+
+/// A run, and what it waits for when a second person has to agree to it.
+type UnderWay = (RunId, Option<ApprovalId>);
+
 /// The run that is at this now.
-async fn under_way(db: &Db, holds: &str) -> Result<Option<RunId>, Problem> {
-    let found: Option<(RunId,)> = db.opt("select id from utility_run where held = $1", [holds.to_owned()]).await?;
-    Ok(found.map(|(id,)| id))
+async fn under_way(db: &Db, holds: &str) -> Result<Option<UnderWay>, Problem> {
+    let found: Option<(RunId, RunState, Option<ApprovalId>)> =
+        db.opt("select id, state, approval_id from utility_run where held = $1", [holds.to_owned()]).await?;
+    Ok(found.map(|(id, state, approval)| (id, approval.filter(|_| state == RunState::AwaitingApproval))))
 }
 
 /// A run that stands still half way is over: the one that takes it back has moved the line.

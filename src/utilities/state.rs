@@ -18,13 +18,12 @@ pub struct Edge {
 }
 
 /// All of them.
-pub const EDGES: [Edge; 31] = [
+pub const EDGES: [Edge; 30] = [
     Edge { from: Planned, to: AwaitingApproval, why: "It was started, and a second person has to agree." },
     Edge { from: Planned, to: Queued, why: "It was started." },
     Edge { from: AwaitingApproval, to: Queued, why: "A second person agreed." },
     Edge { from: AwaitingApproval, to: Cancelled, why: "Nobody agreed to it, or it is not wanted any more." },
     Edge { from: Queued, to: Running, why: "A worker took it." },
-    Edge { from: Queued, to: Verifying, why: "A worker took it; everything is done and has to be recounted." },
     Edge { from: Queued, to: Paused, why: "It was paused before a worker took it." },
     Edge { from: Queued, to: Cancelled, why: "It was cancelled before a worker took it." },
     Edge { from: Running, to: Verifying, why: "Everything is done and has to be recounted." },

@@ -2,12 +2,12 @@
 //!
 //! The rule: a run is seen by whoever may see runs of one of the accounts that it touches; a plan by who planned it alone.
 
-use super::launch::{Head, head, no_such_run};
+use super::launch::{Head, head, is_within, no_such_run};
 use super::{ALL, control, utility};
 use crate::clock::Now;
 use crate::db::{Db, Result, one_more};
 use crate::directory::LONGEST_SEARCH;
-use crate::staff::{Member, Permit, Seen, may};
+use crate::staff::{Member, Permit, Scope, Seen, may};
 use crate::types::{
     AccountId, Counted, Cursor, LineId, Page, Permission, Plan, Problem, RunAct, RunDetail, RunEvent, RunEventKind, RunFilter, RunId,
     RunRow, RunState, RunStep, StaffId, Timestamp, UtilityAbout, UtilityKind,
@@ -105,8 +105,9 @@ pub async fn list(
     let digits: String = search.chars().filter(char::is_ascii_digit).collect();
     let number = if digits.len() >= 3 { format!("%{digits}%") } else { String::new() };
     let plain = |text: &str| text.chars().filter(|c| !matches!(c, '%' | '_' | '\\')).collect::<String>();
-    // A line's text is folded whole, an account's name as far as letters of ASCII go.
-    let (words, account) = (plain(&search.to_lowercase()), format!("{}%", plain(&search.to_ascii_lowercase())));
+    // What lines and accounts are found by is folded whole, what else is searched as far as letters of ASCII go. What was answered and
+    // what the log says have words that all runs have: they are for who searches with three signs and more.
+    let (words, ascii) = (plain(&search.to_lowercase()), format!("{}%", plain(&search.to_ascii_lowercase())));
     let rows: Vec<Row> = db
         .all(
             runs_sql!(
@@ -117,7 +118,11 @@ pub async fn list(
                  and (r.line_id = $7 or $7 is null)
                  and (r.account_id = $8 or r.target_id = $8 or $8 is null)
                  and (r.asked_by = $9 or $9 is null)
-                 and ($10 = '' or l.number like $11 or a.folded like $14 or t.folded like $14
+                 and ($10 = '' or l.number like $11 or a.search like $10 || '%' or t.search like $10 || '%'
+                   or lower(r.summary) like '%' || lower($14)
+                   or (length($10) >= 3 and (
+                     lower(r.answers) like '%' || lower($14)
+                     or exists (select 1 from utility_event e where e.run_id = r.id and lower(e.text) like '%' || lower($14))))
                    or (l.search like '%' || $10 || '%'
                      and ($2 or l.account_id in (select account_id from staff_scope where staff_id = $1 and permission = $3))))
                  order by r.id desc
@@ -137,7 +142,7 @@ pub async fn list(
                 number,
                 one_more(limit),
                 filter.under_way,
-                account,
+                ascii,
             ),
         )
         .await?;
@@ -246,6 +251,15 @@ impl From<EventRow> for RunEvent {
     }
 }
 
+/// Whether the member has a permission on every account that the run touches. Who only looks has asked for nothing.
+async fn has_leave(db: &Db, member: &Member, permission: Permission, head: &Head) -> Result<bool> {
+    if !member.signed_in().may(permission) {
+        return Ok(false);
+    }
+    let scope = Scope { everywhere: member.may_everywhere(permission), staff: member.id(), permission: permission.as_str() };
+    is_within(db, scope, head).await
+}
+
 async fn seen(db: &Db, permit: &Permit<may::SeeRuns>, run: RunId) -> Result<RunRow, Problem> {
     let scope = permit.scope();
     let row: Option<Row> = db.opt(runs_sql!("and r.id = $4"), (scope.staff, scope.everywhere, scope.permission, run)).await?;
@@ -282,9 +296,9 @@ pub async fn get(db: &Db, now: &Now, member: &Member, run: RunId) -> Result<RunD
         )
         .await?;
     let about = utility(row.kind)?.about();
-    let may_launch = member.signed_in().may(about.permission);
+    let may_launch = has_leave(db, member, about.permission, &head).await?;
     let is_own = head.asked_by == member.id();
-    let may_control = (is_own && may_launch) || member.signed_in().may(Permission::ControlRuns);
+    let may_control = if is_own { may_launch } else { has_leave(db, member, Permission::ControlRuns, &head).await? };
     // What is about to be taken back is not resumed.
     let is_offered =
         |act: RunAct| control::possible(act, head.state, head.flipped) && (act != RunAct::Resume || rest.reversed_by.is_none());

@@ -85,7 +85,7 @@ pub fn RunsPage() -> impl IntoView {
         </PageHead>
         <Views of=arranged />
         <FilterBar beside=move || view! { <ListTools of=arranged /> }>
-            <Search label="Digits, label or account" value=q />
+            <Search label="Digits or words" value=q />
             <div class="w-[calc(50%-0.25rem)] sm:w-44">
                 <Transition>
                     {move || Suspend::new(async move {

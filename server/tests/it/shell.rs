@@ -34,6 +34,7 @@ on_both_engines![
     the_check_of_the_audit_counts_the_chain_and_names_the_tail,
     the_check_of_the_audit_names_what_was_changed_removed_or_cut_off,
     what_is_mistyped_changes_nothing,
+    a_line_is_named_by_its_whole_label_beside_one_that_contains_it,
     nobody_is_invited_twice_and_a_link_is_printed_once,
 ];
 
@@ -485,6 +486,31 @@ async fn what_is_mistyped_changes_nothing(app: &TestApp) {
     assert_eq!(standing(app).await, before);
 }
 
+async fn a_line_is_named_by_its_whole_label_beside_one_that_contains_it(app: &TestApp) {
+    let database = app.database();
+    let (account, line) = line_of(app, "Lakeside", LINE).await;
+    let permit = app.staff.permit().unwrap();
+    let second = lines::add(&app.db, &app.now, &permit, account, "+12025550102", "Front desk 2", Inbox).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = consents(folder.path());
+    let plan = |set: &str| shell(&database, &["utility", "plan", "consent_import", "--set", set, "--file", &file, "--as", ADA]);
+    for (set, wanted) in [
+        ("line=Front desk", line),
+        ("line= front DESK ", line),
+        ("line=Front desk 2", second),
+        ("line=desk 2", second),
+        ("line=+1 202 555 0102", second),
+    ] {
+        let said = plan(set);
+        assert!(said.code == Some(0) && said.err.is_empty(), "{set}: {said:?}");
+        let run: RunId = run_of(&said.out).parse().unwrap();
+        let (planned,): (LineId,) = app.db.one("select line_id from utility_run where id = $1", [run]).await.unwrap();
+        assert_eq!(planned, wanted, "{set}");
+    }
+    let said = plan("line=Front");
+    assert!(said.code == Some(1) && said.err.contains("line: There are several like that."), "{said:?}");
+}
+
 async fn nobody_is_invited_twice_and_a_link_is_printed_once(app: &TestApp) {
     let database = app.database();
     let staff = "select count(*) from staff_member";
@@ -578,6 +604,14 @@ async fn a_server_prints_the_first_link_once_and_logs_none_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_prints_the_first_link_once_and_logs_none_on_postgres() {
     with_database(DbEngine::Postgres, async |url: &str| the_first_link(url).await).await;
+}
+
+#[test]
+fn work_refuses_sqlite_and_touches_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = refused(&format!("sqlite:{}", folder.path().join("none.db").display()), &["work"]);
+    assert!(said.contains("SQLite is for one process") && said.contains("DATABASE_URL=postgres://"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no file was made");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! How a run starts: once, by who may, with a second person where there is one, and while its plan holds.
 
+use super::states::until_waiting;
 use super::*;
 use crate::harness::on_both_engines;
 use switchyard::directory::accounts;
@@ -9,6 +10,7 @@ use switchyard::types::IntegrationType::Inbox;
 
 on_both_engines![
     a_second_request_is_answered_with_the_first,
+    two_who_start_at_once_make_one_run,
     a_wrong_confirmation_starts_nothing,
     what_stands_in_the_way_is_said_and_nothing_is_started,
     a_line_that_is_being_transferred_stands_in_the_way_of_another_plan,
@@ -39,6 +41,65 @@ async fn a_second_request_is_answered_with_the_first(app: &TestApp) {
     assert_eq!(seen.row.state, RunState::Failed);
     assert!(seen.error.unwrap().text.contains("changed since the plan"));
     scene.belongs_to(scene.to).await;
+}
+
+/// Two starts that both find nothing under way: somebody has the rows of what is planned until both have come to them.
+async fn started_at_once(scene: &Scene<'_>, [one, other]: [(&Member, RunId); 2]) -> [Started; 2] {
+    let app = scene.app;
+    let is_held = tokio::sync::Notify::new();
+    let holds = app.db.work(async |tx| {
+        tx.run("update utility_run set version = version where state = 'planned'", ()).await?;
+        is_held.notify_one();
+        until_waiting(app, 2).await;
+        Ok::<_, switchyard::db::Error>(())
+    });
+    let starts = async {
+        is_held.notified().await;
+        let (number, note) = (scene.line.number.as_str(), "The shop was sold.");
+        tokio::join!(
+            utilities::start(&app.db, &app.now, one.0, proof(), one.1, number, note),
+            utilities::start(&app.db, &app.now, other.0, proof(), other.1, number, note),
+        )
+    };
+    let (held, (first, second)) = tokio::join!(holds, starts);
+    held.unwrap();
+    [first.unwrap(), second.unwrap()]
+}
+
+/// Two starts of one plan at once, then of two plans of the line; what was made is cancelled again.
+async fn one_run_is_made(scene: &Scene<'_>, one: &Member, other: &Member, is_agreed_to: bool) {
+    let app = scene.app;
+    let ends = async |by: &Member, run: RunId| {
+        let begun = "select id from utility_run where state not in ('planned', 'cancelled')";
+        assert_eq!(app.db.all::<(RunId,)>(begun, ()).await.unwrap(), [(run,)]);
+        let asked = "select count(*) from approval where state = 'open' and kind = 'start_run'";
+        let (asked,): (i64,) = app.db.one(asked, ()).await.unwrap();
+        assert_eq!(asked, i64::from(is_agreed_to), "a second person is asked once");
+        utilities::act(&app.db, &app.now, by, run, RunAct::Cancel).await.unwrap();
+        app.pass(1);
+    };
+    let run = scene.plan_with(one, &[]).await.unwrap();
+    let [first, second] = started_at_once(scene, [(one, run), (one, run)]).await;
+    assert_eq!((first.run, first.waits.is_some(), first.was_first), (run, is_agreed_to, false));
+    assert_eq!(first, second, "both are told what becomes of it");
+    ends(one, run).await;
+
+    let mine = scene.plan_with(one, &[]).await.unwrap();
+    let theirs = scene.plan_with(other, &[]).await.unwrap();
+    let [first, second] = started_at_once(scene, [(one, mine), (other, theirs)]).await;
+    assert_eq!(first.run, second.run);
+    assert_eq!([first, second].map(|started| started.was_first), [first.run != mine, second.run != theirs]);
+    let (by, told) = if first.run == mine { (one, first) } else { (other, second) };
+    assert_eq!(told.waits.is_some(), is_agreed_to);
+    ends(by, told.run).await;
+}
+
+async fn two_who_start_at_once_make_one_run(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let other = of_account(app, "other", None).await;
+    one_run_is_made(&scene, &app.staff, &other, false).await;
+    let (first, second) = two(app).await;
+    one_run_is_made(&scene, &first, &second, true).await;
 }
 
 async fn a_wrong_confirmation_starts_nothing(app: &TestApp) {

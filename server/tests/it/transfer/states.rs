@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::harness::{keys, on_both_engines};
+use crate::sights::role;
 use crate::verdict::received;
 use std::time::Duration;
 use switchyard::directory::{accounts, integration};
@@ -20,6 +21,7 @@ on_both_engines![
     a_line_that_a_cancelled_run_left_half_way_is_taken_back,
     the_rest_of_a_blast_that_is_half_sent_is_cancelled_and_the_line_may_move,
     acts_that_the_state_does_not_allow_are_refused,
+    who_looks_after_one_of_the_accounts_is_offered_no_act,
     what_each_act_leads_to_in_each_state,
     a_cancel_under_a_live_lease_ends_behind_the_batch_under_way,
     a_line_on_its_way_is_not_changed_otherwise,
@@ -88,7 +90,7 @@ async fn what_was_paused_half_way_can_be_taken_back(app: &TestApp) {
 }
 
 /// Waits until so many wait for somebody's lock. One engine shows none of them: they come to its one writer in the order in which they ask.
-async fn until_waiting(app: &TestApp, count: i64) {
+pub(super) async fn until_waiting(app: &TestApp, count: i64) {
     if app.db.engine() == DbEngine::Sqlite {
         tokio::time::sleep(Duration::from_millis(100 * count.unsigned_abs())).await;
         return;
@@ -286,6 +288,42 @@ async fn acts_that_the_state_does_not_allow_are_refused(app: &TestApp) {
         ALONE,
     );
     assert!(matches!(early.await, Err(Problem::Conflict { .. })), "a plan cannot be taken back");
+}
+
+async fn who_looks_after_one_of_the_accounts_is_offered_no_act(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let permissions = [Permission::SeeRuns, Permission::TransferLine, Permission::ControlRuns];
+    let of = async |name: &str, accounts: &[AccountId]| {
+        let role = role(app, name, &permissions, Some(accounts)).await;
+        house(app).member(&format!("{name}@example.com"), role).await
+    };
+    let (source, target) = (of("source", &[scene.from]).await, of("target", &[scene.to]).await);
+    let both = of("both", &[scene.from, scene.to]).await;
+    let offered = async |member: &Member, run: RunId| {
+        let seen = utilities::get(&app.db, &app.now, member, run).await.unwrap();
+        (seen.acts, seen.may_reverse)
+    };
+    let run = scene.plan().await;
+    scene.start(run).await;
+    for one in [&source, &target] {
+        assert_eq!(offered(one, run).await, (Vec::new(), false));
+        let refused = utilities::act(&app.db, &app.now, one, run, RunAct::Pause).await;
+        assert!(matches!(refused, Err(Problem::NotFound { .. })), "{refused:?}");
+    }
+    let (acts, _) = offered(&both, run).await;
+    assert!(acts.contains(&RunAct::Pause) && acts.contains(&RunAct::Cancel), "{acts:?}");
+    for act in [RunAct::Pause, RunAct::Resume] {
+        utilities::act(&app.db, &app.now, &both, run, act).await.unwrap();
+    }
+    scene.finish(run).await;
+    for one in [&source, &target] {
+        assert_eq!(offered(one, run).await, (Vec::new(), false));
+        let refused = utilities::plan_reverse(&app.db, &app.now, one, run, ALONE).await;
+        assert!(matches!(refused, Err(Problem::NotFound { .. })), "{refused:?}");
+    }
+    assert_eq!(offered(&both, run).await, (Vec::new(), true));
+    let back = utilities::plan_reverse(&app.db, &app.now, &both, run, ALONE).await.unwrap();
+    assert!(utilities::get(&app.db, &app.now, &both, back).await.unwrap().may_start);
 }
 
 async fn what_each_act_leads_to_in_each_state(app: &TestApp) {
@@ -495,6 +533,10 @@ async fn runs_are_found_by_line_number_state_and_account(app: &TestApp) {
         RunFilter { search: digits, ..none() },
         RunFilter { search: "front".to_owned(), ..none() },
         RunFilter { search: "account 1".to_owned(), ..none() },
+        // What it is called, what was answered, and what its log says.
+        RunFilter { search: "TRANSFER front desk FROM account 0".to_owned(), ..none() },
+        RunFilter { search: "move ALONG".to_owned(), ..none() },
+        RunFilter { search: "everything of IT is".to_owned(), ..none() },
         RunFilter { line: Some(scene.line.id), ..none() },
         RunFilter { account: Some(scene.from), ..none() },
         RunFilter { account: Some(scene.to), ..none() },
@@ -505,11 +547,26 @@ async fn runs_are_found_by_line_number_state_and_account(app: &TestApp) {
         assert_eq!(found(filter.clone()).await, [run], "{filter:?}");
     }
     let name = "Ärzte am See".to_owned();
-    app.db.work(async |tx| tx.run("update account set name = $2 where id = $1", (scene.from, name)).await).await.unwrap();
+    let called = (scene.from, name.clone(), name.to_lowercase());
+    app.db.work(async |tx| tx.run("update account set name = $2, search = $3 where id = $1", called).await).await.unwrap();
     assert_eq!(found(RunFilter { search: "Ärzte AM".to_owned(), ..none() }).await, [run], "by an account beyond ASCII");
-    for filter in [RunFilter { state: Some(RunState::Failed), ..none() }, RunFilter { search: "0199".to_owned(), ..none() }] {
+    for filter in [
+        RunFilter { state: Some(RunState::Failed), ..none() },
+        RunFilter { search: "0199".to_owned(), ..none() },
+        RunFilter { search: "a word that no run has".to_owned(), ..none() },
+        // Two signs stand in every log.
+        RunFilter { search: "it".to_owned(), ..none() },
+    ] {
         assert_eq!(found(filter.clone()).await, [], "{filter:?}");
     }
+    // One over several accounts is about no line and names no account.
+    app.line(Inbox).await;
+    let answers = BTreeMap::from([("to".to_owned(), "none".to_owned())]);
+    let bulk = utilities::plan(&app.db, &app.now, &app.staff, UtilityKind::SetTypes, &answers, None, ALONE).await.unwrap();
+    let planned = RunFilter { state: Some(RunState::Planned), search: "the integration TYPE of".to_owned(), ..none() };
+    assert_eq!(found(planned).await, [bulk]);
+    let (of,): (Option<AccountId>,) = app.db.one("select account_id from utility_run where id = $1", [bulk]).await.unwrap();
+    assert_eq!(of, None);
     let asked = utilities::askers(&app.db, &app.staff.permit().unwrap()).await.unwrap();
     assert_eq!(asked.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), [app.staff.id()]);
     let other = accounts::add(&app.db, &app.now, &app.staff.permit().unwrap(), "Elsewhere", true, true).await.unwrap();

@@ -2,9 +2,14 @@
 
 use super::*;
 use crate::harness::on_both_engines;
+use crate::verdict::chats_of;
+use server::sandbox::AgentPost;
 use std::time::Duration;
 use switchyard::db::Sql;
+use switchyard::ringcentral::subscription::Subscriptions;
+use switchyard::sync::Agents;
 use switchyard::types::IntegrationType::Inbox;
+use switchyard::utilities::line_transfer;
 
 on_both_engines![
     each_step_fails_once_and_the_end_is_the_same,
@@ -12,6 +17,8 @@ on_both_engines![
     what_the_database_refuses_for_good_fails_the_run_and_is_resumed_from_there,
     a_row_that_was_changed_behind_its_back_stops_the_run_in_words,
     a_row_that_was_lost_stops_the_run_in_words,
+    a_post_that_was_changed_stops_the_run_in_words,
+    an_agents_post_that_was_lost_stops_the_run_in_words,
     an_opt_out_that_was_lost_stops_the_run_in_words,
     a_row_that_stayed_behind_stops_the_run_in_words,
     a_range_that_no_batch_counted_stops_the_run_in_words,
@@ -21,8 +28,50 @@ on_both_engines![
     a_dead_workers_run_is_taken_over,
 ];
 
-const TABLES: [&str; 10] =
-    ["line", "consent", "conversation", "message", "blast", "lane", "sync_entry", "responder", "line_user", "contact"];
+const TABLES: [&str; 13] = [
+    "line",
+    "consent",
+    "erased_opt_out",
+    "conversation",
+    "message",
+    "blast",
+    "lane",
+    "sync_entry",
+    "intent",
+    "agent_post",
+    "responder",
+    "line_user",
+    "contact",
+];
+
+/// A line that has something in each of its tables: beside its history an agent has written to a contact, and one who had opted out was
+/// erased.
+async fn whole(app: &TestApp) -> Scene<'_> {
+    let scene = Scene::of(app, Ringcentral).await;
+    let agents = Agents::new(app.db.clone(), app.now.clone(), app.client());
+    Subscriptions::new(app.client(), &app.url).step().await.unwrap();
+    app.reply(&contact(13), &scene.line, &app.text("Hello")).await;
+    app.work().await;
+    let settled = async || {
+        while app.sandbox.deliver_due().await + agents.step().await.unwrap() > 0 {}
+    };
+    settled().await;
+    let chat_id = chats_of(&app.sandbox.journal(0), &contact(13))[0].to_string();
+    app.sandbox.agent_post(AgentPost { chat_id, text: app.text("Yes, at ten"), ..AgentPost::default() }).unwrap();
+    settled().await;
+    app.work().await;
+    settled().await;
+    erase(app, scene.from, &contact(4)).await;
+    app.pass(60);
+    scene
+}
+
+/// Fails unless a run had rows of every table to move.
+async fn every_table_had_rows(app: &TestApp, run: RunId) {
+    let steps: Vec<(String, i64)> = app.db.all("select name, done from utility_step where run_id = $1 order by n", [run]).await.unwrap();
+    let moved: Vec<(String, i64)> = steps.into_iter().filter(|(name, _)| line_transfer::moves(name)).collect();
+    assert!(moved.len() >= 10 && moved.iter().all(|(_, done)| *done > 0), "{moved:?}");
+}
 
 /// The database refuses the checkpoint of the steps in `test_fault`.
 async fn with_faults(app: &TestApp) {
@@ -72,6 +121,7 @@ async fn each_step_is_refused_once(scene: &Scene<'_>, run: RunId) {
     assert_eq!(seen.row.state, RunState::Succeeded, "{:?}", seen.error);
     assert!(seen.events.iter().filter(|event| event.text.contains("It is tried again")).count() >= steps - 1, "{:?}", seen.events);
     assert!(seen.events.iter().all(|event| !event.text.contains("a fault of the test")), "the cause stands in the log, not here");
+    every_table_had_rows(app, run).await;
 }
 
 /// The transfer back, started.
@@ -83,7 +133,7 @@ async fn begun_back(scene: &Scene<'_>, run: RunId) -> RunId {
 }
 
 async fn each_step_fails_once_and_the_end_is_the_same(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
+    let scene = whole(app).await;
     let before = dump(app, &TABLES).await;
     let expected = {
         let run = scene.transfer(&[("opt_ins", "reset"), ("responders", "drop"), ("access", "keep")]).await;
@@ -132,10 +182,11 @@ async fn each_step_is_repeated(scene: &Scene<'_>, run: RunId) {
     }
     let ended = scene.seen(run).await;
     assert_eq!(ended.row.state, RunState::Succeeded, "{:?}", ended.error);
+    every_table_had_rows(app, run).await;
 }
 
 async fn each_step_is_done_twice_and_the_end_is_the_same(app: &TestApp) {
-    let scene = Scene::of(app, Inbox).await;
+    let scene = whole(app).await;
     let before = dump(app, &TABLES).await;
     let run = scene.plan_with(&app.staff, &[("opt_ins", "reset"), ("responders", "drop"), ("access", "keep")]).await.unwrap();
     scene.start(run).await;
@@ -211,6 +262,19 @@ async fn a_row_that_was_lost_stops_the_run_in_words(app: &TestApp) {
     let lost = "delete from message where line_id = $1 and id in (select id from message where line_id = $1 order by id limit 1)";
     let text = stopped_by(app, lost).await;
     assert!(text.contains("3 rows were counted before, and 2 after"), "{text}");
+}
+
+async fn a_post_that_was_changed_stops_the_run_in_words(app: &TestApp) {
+    let scene = Scene::of(app, Ringcentral).await;
+    let forged = "update intent set reference = 'Forged'
+                  where line_id = $1 and id in (select id from intent where line_id = $1 order by id limit 1)";
+    let text = stopped_in(&scene, forged).await;
+    assert!(text.contains("Posts: what") && text.contains("is not what they held before"), "{text}");
+}
+
+async fn an_agents_post_that_was_lost_stops_the_run_in_words(app: &TestApp) {
+    let text = stopped_in(&whole(app).await, "delete from agent_post where line_id = $1").await;
+    assert!(text.contains("Posts of agents: 1 rows were counted before, and 0 after"), "{text}");
 }
 
 async fn an_opt_out_that_was_lost_stops_the_run_in_words(app: &TestApp) {

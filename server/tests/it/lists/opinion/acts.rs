@@ -1,6 +1,6 @@
 //! The same for lists of what is done and who does it: connections, runs, the audit, blasts, unknown lines, staff.
 
-use super::{ROUNDS, Reader, WORDS, World, all, maybe, part, size, wanted, wanted_of_names, world};
+use super::{ROUNDS, Reader, WORDS, World, all, maybe, part, size, wanted, wanted_as_written, world};
 use crate::harness::{TestApp, contact, keys, on_both_engines, pick};
 use crate::sights::role;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use switchyard::messaging::{blast, unknown};
 use switchyard::ringcentral::{self, NewConnection};
 use switchyard::staff::{self, Proof, may};
 use switchyard::types::{
-    AccountId, AuditFilter, AuditOutcome, BlastId, BlastState, ConnectionFilter, ConnectionId, Cursor, LineId, PhoneNumber, Problem,
-    RoleId, RunFilter, RunId, RunState, StaffId, StaffRow, Timestamp, UtilityKind,
+    AccountId, AuditFilter, AuditOutcome, BlastId, BlastState, ConnectionFilter, ConnectionId, Cursor, LineId, MessageId, PhoneNumber,
+    Problem, RoleId, RunFilter, RunId, RunState, StaffId, StaffRow, Timestamp, UtilityKind,
 };
 use switchyard::utilities;
 use uuid::Uuid;
@@ -115,7 +115,7 @@ async fn connections_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
                 Some(ConnectionFilter::Paused) => *is_paused,
                 Some(ConnectionFilter::Refused) => *is_refused && !*is_paused,
             };
-            reader.sees(*account) && in_state && name.to_ascii_lowercase().contains(&wanted_of_names(&text))
+            reader.sees(*account) && in_state && name.to_lowercase().contains(&wanted(&text))
         };
         let mut expected: Vec<&Plain> = plain.iter().filter(is_wanted).collect();
         expected.sort();
@@ -139,8 +139,18 @@ async fn ran(app: &TestApp, rng: &Rng, world: &World, many: usize) -> Vec<RunId>
                 tx.run(
                     "insert into utility_run (id, utility, state, summary, line_id, account_id, target_id, holds, parameters, answers, plan,
                        version, asked_by, asked_at, attempt, failures, batch_size, taken_done)
-                     values ($1, $2, $3, '', $4, $5, $6, '', '{}', '[]', '{}', $7, $8, 0, 0, 0, 1, 0)",
-                    (id, *pick(rng, UtilityKind::ALL), *pick(rng, RunState::ALL), line, from, to, version, *pick(rng, &askers)),
+                     values ($1, $2, $3, $9, $4, $5, $6, '', '{}', '[]', '{}', $7, $8, 0, 0, 0, 1, 0)",
+                    (
+                        id,
+                        *pick(rng, UtilityKind::ALL),
+                        *pick(rng, RunState::ALL),
+                        line,
+                        from,
+                        to,
+                        version,
+                        *pick(rng, &askers),
+                        format!("Change {}", pick(rng, &WORDS)),
+                    ),
                 )
                 .await?;
                 made.push(id);
@@ -156,10 +166,10 @@ async fn runs_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
     let rng = Rng::from_os();
     let world = world(app, &rng).await;
     ran(app, &rng, &world, 150).await;
-    type Plain = (RunId, UtilityKind, RunState, Option<LineId>, Option<AccountId>, Option<AccountId>, StaffId);
+    type Plain = (RunId, UtilityKind, RunState, Option<LineId>, Option<AccountId>, Option<AccountId>, StaffId, String);
     let plain: Vec<Plain> = app
         .db
-        .all("select id, utility, state, line_id, account_id, target_id, asked_by from utility_run where version > 0", ())
+        .all("select id, utility, state, line_id, account_id, target_id, asked_by, summary from utility_run where version > 0", ())
         .await
         .unwrap();
     let text = "select l.id, l.number, l.label, a.name, a.id from line l join account a on a.id = l.account_id";
@@ -187,17 +197,17 @@ async fn runs_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
         let read = async |after: Option<Cursor>, size| utilities::list(&app.db, &permit, &filter, after.as_ref(), size).await.unwrap();
         let listed = all(size(&rng), read).await;
         let (words, begin, digits) =
-            (wanted(&search), wanted_of_names(&search), search.chars().filter(char::is_ascii_digit).collect::<String>());
+            (wanted(&search), wanted_as_written(&search), search.chars().filter(char::is_ascii_digit).collect::<String>());
         let by_line = |id: &LineId| {
             let (_, number, label, account, owner) = lines.iter().find(|line| line.0 == *id).unwrap();
             let by_number = digits.len() >= 3 && number.contains(&digits);
             // What a line is called is its present account's.
             by_number || (reader.sees(*owner) && format!("{label} {account}").to_lowercase().contains(&words))
         };
-        let by_account = |id: &AccountId| names.iter().any(|(of, name)| of == id && name.to_ascii_lowercase().starts_with(&begin));
+        let by_account = |id: &AccountId| names.iter().any(|(of, name)| of == id && name.to_lowercase().starts_with(&words));
         let mut expected: Vec<RunId> = plain
             .iter()
-            .filter(|(_, kind, state, line, from, to, asked_by)| {
+            .filter(|(_, kind, state, line, from, to, asked_by, summary)| {
                 let of = [*from, *to];
                 let is_under_way = !matches!(state, RunState::Planned | RunState::Succeeded | RunState::Cancelled);
                 (reader.own.is_none() || of.iter().flatten().any(|account| reader.sees(*account)))
@@ -208,7 +218,10 @@ async fn runs_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
                     && filter.line.is_none_or(|of| Some(of) == *line)
                     && filter.account.is_none_or(|account| of.contains(&Some(account)))
                     && filter.asked_by.is_none_or(|of| of == *asked_by)
-                    && (words.is_empty() || line.as_ref().is_some_and(by_line) || of.iter().flatten().any(by_account))
+                    && (words.is_empty()
+                        || summary.to_ascii_lowercase().contains(&begin)
+                        || line.as_ref().is_some_and(by_line)
+                        || of.iter().flatten().any(by_account))
             })
             .map(|run| run.0)
             .collect();
@@ -326,31 +339,59 @@ async fn blasts_are_listed_as_a_plain_scan_finds_them(app: &TestApp) {
         })
         .await
         .unwrap();
-    type Plain = (BlastId, LineId, AccountId);
-    let plain: Vec<Plain> =
-        app.db.all("select b.id, b.line_id, l.account_id from blast b join line l on l.id = b.line_id", ()).await.unwrap();
+    type Plain = (BlastId, LineId, AccountId, BlastState);
+    let mut plain: Vec<Plain> =
+        app.db.all("select b.id, b.line_id, l.account_id, b.state from blast b join line l on l.id = b.line_id", ()).await.unwrap();
     assert_eq!(plain.len(), 8 * 15);
+    // Of some that are being sent a message still waits; the others are sent.
+    app.db
+        .work(async |tx| {
+            for (id, line, account, state) in plain.iter_mut().filter(|blast| blast.3 == BlastState::Sending) {
+                if rng.below(2) == 0 {
+                    *state = BlastState::Sent;
+                    continue;
+                }
+                tx.run(
+                    "insert into message (line_id, id, account_id, number, direction, origin, body, state, created_at, blast_id, due_at,
+                       attempts)
+                     values ($1, $2, $3, $4, 'outbound', 'blast', 'Doors open', 'queued', 0, $5, 1, 0)",
+                    (*line, MessageId(app.now.id()), *account, contact(1), *id),
+                )
+                .await?;
+            }
+            Ok::<_, switchyard::db::Error>(())
+        })
+        .await
+        .unwrap();
+    assert!(BlastState::ALL.iter().all(|state| BlastState::OFFERED.contains(state)), "each can be chosen");
+    let mut narrowed = 0;
     for _ in 0..ROUNDS {
         let reader = pick(&rng, &world.readers);
         let permit = reader.member.permit().unwrap();
         let line = maybe(&rng, &lines).map(|(line, _)| line);
         let account = if line.is_none() || rng.below(2) == 0 { Some(pick(&rng, &lines).1) } else { None };
-        let read = async |after: Option<Cursor>, size| blast::list(&app.db, &permit, account, line, after.as_ref(), size).await.unwrap();
+        let state = maybe(&rng, BlastState::ALL);
+        let read =
+            async |after: Option<Cursor>, size| blast::list(&app.db, &permit, account, line, state, after.as_ref(), size).await.unwrap();
         let listed = all(size(&rng), read).await;
         // The line's account alone decides who sees what, and where it is listed. A line that is named decides which.
         let mut expected: Vec<BlastId> = plain
             .iter()
-            .filter(|(_, of_line, of_account)| {
-                reader.sees(*of_account) && line.map_or(account == Some(*of_account), |line| line == *of_line)
+            .filter(|(_, of_line, of_account, of_state)| {
+                let is_there = line.map_or(account == Some(*of_account), |line| line == *of_line);
+                reader.sees(*of_account) && is_there && state.is_none_or(|state| state == *of_state)
             })
             .map(|blast| blast.0)
             .collect();
         expected.sort();
         expected.reverse();
         let ids: Vec<BlastId> = listed.iter().map(|row| row.id).collect();
-        assert_eq!(ids, expected, "{account:?}, {line:?}, of {:?}", reader.own);
+        assert_eq!(ids, expected, "{account:?}, {line:?}, {state:?}, of {:?}", reader.own);
+        assert!(state.is_none_or(|state| listed.iter().all(|row| row.state == state)), "each is as it was asked for: {state:?}");
+        narrowed += if state.is_some() { ids.len() } else { 0 };
     }
-    let neither = blast::list(&app.db, &app.staff.permit().unwrap(), None, None, None, 5).await;
+    assert!(narrowed > 0, "some are found");
+    let neither = blast::list(&app.db, &app.staff.permit().unwrap(), None, None, None, None, 5).await;
     assert!(matches!(neither, Err(Problem::Invalid { .. })));
 }
 
