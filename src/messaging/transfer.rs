@@ -23,7 +23,7 @@ pub(crate) const TABLES: &[LineTable] = &[
     LineTable {
         table: "blast",
         fate: Fate::Moves,
-        how: "what was sent stays with the line's history; what is scheduled is paused or cancelled",
+        how: "what was sent stays with the line's history; what has not started is paused or cancelled",
     },
     LineTable { table: "blast_chunk", fate: Fate::Follows, how: "recipients belong to their blast" },
 ];
@@ -244,8 +244,9 @@ pub(crate) async fn half_sent(tx: &mut Tx, line: LineId) -> Result<Option<(Blast
     .await
 }
 
-/// What becomes of a line's blasts that have not started: those that start later, and those of which nothing is recorded yet. Says which
-/// there were, each with its version and how many recipients; a cancelled one forgets them, and they do not come back.
+/// What becomes of a line's blasts that have not started: those that start later, and those of which nothing is recorded yet. Those that are
+/// paused already stay so, or are cancelled with the others. Says which were changed, each with its version and how many recipients; a
+/// cancelled one forgets them, and they do not come back.
 ///
 /// # Errors
 /// What the database says.
@@ -255,9 +256,10 @@ pub(crate) async fn settle_scheduled(tx: &mut Tx, line: LineId, pause: bool) -> 
         .all(
             // One that was to start at once was to start when it was taken: resumed, it does.
             "update blast set state = $2, starts_at = coalesce(starts_at, created_at)
-             where line_id = $1 and (state = 'scheduled' or (state = 'recording' and recorded = 0 and opted_out = 0))
+             where line_id = $1
+               and (state = 'scheduled' or (state = 'paused' and not $3) or (state = 'recording' and recorded = 0 and opted_out = 0))
              returning id, version, recipients",
-            (line, state),
+            (line, state, pause),
         )
         .await?;
     if !pause {

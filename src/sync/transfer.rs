@@ -28,7 +28,11 @@ pub(crate) const TABLES: &[LineTable] = &[
         how: "tells which conversation a chat of the old account showed, so that who writes there gets a notice",
     },
     LineTable { table: "notice", fate: Fate::Follows, how: "words to agents are posted where they were meant for" },
-    LineTable { table: "line_members", fate: Fate::Follows, how: "the members of the line's chats are looked at anew" },
+    LineTable {
+        table: "line_members",
+        fate: Fate::Follows,
+        how: "the members of the line's chats are looked at anew: those of the old account are taken out, and come back with the line",
+    },
 ];
 
 /// How they move.

@@ -191,7 +191,7 @@ impl Utility for LineTransfer {
                 FormField::new(
                     "scheduled",
                     "Scheduled blasts",
-                    "Blasts that have not started. The new owner’s program resumes or cancels what is paused; a cancelled one does not come back, nor do its recipients.",
+                    "Blasts that have not started, also those that are paused already. The new owner’s program resumes or cancels what is paused; a cancelled one does not come back, nor do its recipients.",
                     FieldKind::choice(&[("pause", "Move along, paused"), ("cancel", "Cancel them")]),
                 ),
             ],

@@ -59,6 +59,7 @@ struct Counts {
     agent_posts: i64,
     blasts: i64,
     scheduled: i64,
+    paused: i64,
     people: i64,
     responders: i64,
 }
@@ -115,6 +116,7 @@ async fn counts(db: &Db, line: LineId) -> Result<Counts, Problem> {
                (select count(*) from blast where line_id = $1) as blasts,
                (select count(*) from blast
                 where line_id = $1 and (state = 'scheduled' or (state = 'recording' and recorded = 0 and opted_out = 0))) as scheduled,
+               (select count(*) from blast where line_id = $1 and state = 'paused') as paused,
                (select count(*) from line_user where line_id = $1) as people,
                (select count(*) from responder where line_id = $1) as responders",
             [line],
@@ -238,10 +240,8 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
         "Messages, and STOP, are taken all the while, into the new account.".to_owned(),
     ];
     if line.integration_type == IntegrationType::Ringcentral {
-        effects.push(format!(
-            "In RingCentral the chats of {} stay as they are, and the history goes on in new chats of {to_name}.",
-            line.account
-        ));
+        effects.push(format!("{}’s people are taken out of the line’s chats in RingCentral; what stands there stays.", line.account));
+        effects.push(format!("The history goes on in new chats of {to_name}."));
         let (waiting, held) = (counts.waiting, counts.held);
         effects.push(format!("Conversations that are not in sync now: {waiting}, with {held} held messages. They are delivered in those."));
     }
@@ -269,7 +269,11 @@ pub(super) async fn plan(asking: &Asking<'_>) -> Result<Proposal, Problem> {
             ),
             fate("Deliveries into RingCentral", counts.entries, "move along; what is held stays held"),
             fate("Blasts", counts.blasts, "stay with the line"),
-            fate("Scheduled blasts", counts.scheduled, if pauses { "paused until the new owner decides" } else { "cancelled" }),
+            if pauses {
+                fate("Scheduled blasts", counts.scheduled, "paused until the new owner decides")
+            } else {
+                fate("Scheduled blasts", counts.scheduled + counts.paused, "cancelled, and so are those that are paused")
+            },
             fate(
                 "People with access",
                 counts.people,
