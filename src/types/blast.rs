@@ -22,6 +22,9 @@ words! {
 }
 
 impl BlastState {
+    /// Those that a list is narrowed to, in the order in which a blast comes through them.
+    pub const OFFERED: &'static [Self] = &[Self::Scheduled, Self::Paused, Self::Recording, Self::Sending, Self::Sent, Self::Cancelled];
+
     /// As staff call it.
     pub fn name(self) -> &'static str {
         match self {

@@ -41,12 +41,12 @@ impl ListKind {
             Self::Lines => &["q", "account", "type", "state", "sort"],
             Self::Sync => &["account", "line", "state", "sort"],
             Self::Accounts | Self::Users | Self::Connections => &["q", "state"],
-            Self::Contacts => &["state"],
+            Self::Contacts | Self::Blasts => &["state"],
             Self::Conversations => &["state", "sort"],
             Self::Runs => &["q", "utility", "state", "account", "line", "by"],
             Self::Audit => &["who", "action", "account", "line", "subject", "outcome", "from", "until"],
             Self::Unknown => &["q", "show"],
-            Self::Staff | Self::Blasts => &[],
+            Self::Staff => &[],
         }
     }
 }

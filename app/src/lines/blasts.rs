@@ -13,11 +13,10 @@ use crate::accounts::{account_tabs, get_account};
 use crate::fault::{Fault, Reply};
 use crate::frame::use_me;
 use crate::ui::{
-    Badge, ButtonLink, Cell, CsvLink, Empty, FaultView, Loading, Look, PageHead, Pager, RowLink, Table, Tabs, Time, Tone, TypeBadge,
-    closed_badge, grouped, id_of_path, load, mistyped, query_field,
+    Badge, ButtonLink, Cell, Choice, CsvLink, Empty, FaultView, FilterBar, Loading, Look, PageHead, Pager, RowLink, Select, Table, Tabs,
+    Time, Tone, TypeBadge, closed_badge, csv_url, grouped, id_of_path, load, mistyped, query_field,
 };
-use crate::views::{Arranged, ListTools, Shown};
-use futures_util::future::try_join;
+use crate::views::{Arranged, ListTools, Shown, Views};
 use leptos::prelude::*;
 use switchyard::types::{AccountId, BlastListRow, BlastState, Closed, Cursor, LineId, LineRow, ListKind, Page, Permission};
 
@@ -33,11 +32,16 @@ use {
 #[cfg(feature = "ssr")]
 const PAGE: usize = 50;
 
-/// The blasts of a line, or of an account, the newest first.
+/// The blasts of a line, or of an account, the newest first; `state` leaves those that are so far.
 #[server(prefix = "/fn", output = Reply, endpoint = "blasts/list")]
-pub async fn list_blasts(account: Option<AccountId>, line: Option<LineId>, after: Option<Cursor>) -> Result<Page<BlastListRow>, Fault> {
+pub async fn list_blasts(
+    account: Option<AccountId>,
+    line: Option<LineId>,
+    state: Option<BlastState>,
+    after: Option<Cursor>,
+) -> Result<Page<BlastListRow>, Fault> {
     let permit = permit::<may::SeeMessages>().await?;
-    Ok(blast::list(&services()?.db, &permit, account, line, after.as_ref(), PAGE).await?)
+    Ok(blast::list(&services()?.db, &permit, account, line, state, after.as_ref(), PAGE).await?)
 }
 
 /// When a form says that a blast starts: a moment in UTC, or empty.
@@ -70,41 +74,84 @@ fn state_badge(of: BlastState) -> impl IntoView {
     view! { <Badge tone=tone>{of.name()}</Badge> }
 }
 
+/// The fields of the URL that say which blasts are shown: their state, and where the page begins.
+type Fields = [String; 2];
+
+async fn read(account: Option<AccountId>, line: Option<LineId>, [state, after]: Fields) -> Result<Page<BlastListRow>, Fault> {
+    list_blasts(account, line, state.parse().ok(), (!after.is_empty()).then_some(Cursor(after))).await
+}
+
+/// What narrows the list.
+#[component]
+fn Narrow(
+    /// The state that is chosen.
+    state: Signal<String>,
+    /// The list's arrangement.
+    of: Arranged,
+) -> impl IntoView {
+    let each = BlastState::OFFERED.iter().map(|state| Choice::new(state.as_str(), state.name()));
+    let choices: Vec<Choice> = std::iter::once(Choice::new("", "All states")).chain(each).collect();
+    view! {
+        <Views of=of />
+        <FilterBar beside=move || view! { <ListTools of=of /> }>
+            <div class="w-[calc(50%-0.25rem)] sm:w-40">
+                <Select label="State" name="state" choices=choices value=state bare=true />
+            </div>
+        </FilterBar>
+    }
+}
+
 /// The blasts of an account.
 #[component]
 pub fn AccountBlastsPage() -> impl IntoView {
     let id = id_of_path::<AccountId>();
-    let after = query_field("after");
-    let found = load(
-        move || (id.get(), after.get()),
-        |(id, after)| async move {
+    let (state, after) = (query_field("state"), query_field("after"));
+    let of = load(
+        move || id.get(),
+        |id| async move {
             let Some(id) = id else { return Err(mistyped()) };
-            let after = (!after.is_empty()).then_some(Cursor(after));
-            try_join(get_account(id), list_blasts(Some(id), None, after)).await
+            get_account(id).await
+        },
+    );
+    let page = load(
+        move || (id.get(), [state, after].map(|field| field.get())),
+        |(id, fields)| async move {
+            let Some(id) = id else { return Err(mistyped()) };
+            Ok((fields.clone(), read(Some(id), None, fields).await?))
         },
     );
     let arranged = Arranged::of(ListKind::Blasts);
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
-                let shown = arranged.shown().await;
-                match found.await {
-                    Ok((account, page)) => {
+                match of.await {
+                    Ok(account) => {
+                        let id = account.row.id;
                         let is_closed = account.row.closed_at.is_some();
                         view! {
                             <PageHead
                                 title=account.row.name.clone() above=vec![("Accounts".to_owned(), "/accounts".to_owned())]
                                 beside=move || closed_badge(is_closed)
                             >
-                                <ListTools of=arranged in_head=true />
-                                <CsvLink href=format!("/accounts/{}/blasts.csv", account.row.id) />
+                                <CsvLink href=csv_url(format!("/accounts/{id}/blasts.csv")) />
                             </PageHead>
-                            <Tabs label="This account" tabs=account_tabs(account.row.id, true) />
-                            {list(page, &shown)}
+                            <Tabs label="This account" tabs=account_tabs(id, true) />
                         }
                             .into_any()
                     }
                     Err(fault) => view! { <FaultView fault=fault /> }.into_any(),
+                }
+            })}
+        </Transition>
+        <Narrow state=state of=arranged />
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                let shown = arranged.shown().await;
+                match (of.await, page.await) {
+                    (Ok(_), Ok((fields, page))) => list(&fields, page, &shown).into_any(),
+                    (Ok(_), Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
+                    // The head says it already.
+                    (Err(_), _) => ().into_any(),
                 }
             })}
         </Transition>
@@ -115,23 +162,27 @@ pub fn AccountBlastsPage() -> impl IntoView {
 #[component]
 pub fn LineBlastsPage() -> impl IntoView {
     let id = line_of_path();
-    let after = query_field("after");
-    let found = load(
-        move || (id.get(), after.get()),
-        |(id, after)| async move {
+    let (state, after) = (query_field("state"), query_field("after"));
+    let of = load(
+        move || id.get(),
+        |id| async move {
             let Some(id) = id else { return Err(no_such_line()) };
-            let after = (!after.is_empty()).then_some(Cursor(after));
-            try_join(line(id), list_blasts(None, Some(id), after)).await
+            line(id).await
+        },
+    );
+    let page = load(
+        move || (id.get(), [state, after].map(|field| field.get())),
+        |(id, fields)| async move {
+            let Some(id) = id else { return Err(no_such_line()) };
+            Ok((fields.clone(), read(None, Some(id), fields).await?))
         },
     );
     let (me, arranged) = (use_me(), Arranged::of(ListKind::Blasts));
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
-                // They are all of this line.
-                let shown = arranged.shown().await.set(ListKind::Blasts, "line", false);
-                match (me.await, found.await) {
-                    (Ok(me), Ok(((line, closed), page))) => {
+                match (me.await, of.await) {
+                    (Ok(me), Ok((line, closed))) => {
                         let of_type = line.integration_type;
                         let may_write = me.may(Permission::SendMessages) && closed.is_none();
                         let new = format!("/lines/{}/blasts/new", line.id);
@@ -148,11 +199,9 @@ pub fn LineBlastsPage() -> impl IntoView {
                                             </ButtonLink>
                                         }
                                     })}
-                                <ListTools of=arranged in_head=true />
-                                <CsvLink href=format!("/lines/{}/blasts.csv", line.id) />
+                                <CsvLink href=csv_url(format!("/lines/{}/blasts.csv", line.id)) />
                             </PageHead>
                             <Tabs label="This line" tabs=tabs(line.id, true) />
-                            {list(page, &shown)}
                         }
                             .into_any()
                     }
@@ -160,10 +209,31 @@ pub fn LineBlastsPage() -> impl IntoView {
                 }
             })}
         </Transition>
+        <Narrow state=state of=arranged />
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                // They are all of this line.
+                let shown = arranged.shown().await.set(ListKind::Blasts, "line", false);
+                match (of.await, page.await) {
+                    (Ok(_), Ok((fields, page))) => list(&fields, page, &shown).into_any(),
+                    (Ok(_), Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
+                    // The head says it already.
+                    (Err(_), _) => ().into_any(),
+                }
+            })}
+        </Transition>
     }
 }
 
-fn list(page: Page<BlastListRow>, shown: &Shown) -> impl IntoView + use<> {
+fn list([state, _]: &Fields, page: Page<BlastListRow>, shown: &Shown) -> impl IntoView + use<> {
+    if page.rows.is_empty() && state.parse::<BlastState>().is_ok() {
+        return view! {
+            <div class="panel">
+                <Empty title="No blast fits">"Choose all states to see every blast."</Empty>
+            </div>
+        }
+        .into_any();
+    }
     if page.rows.is_empty() {
         return view! {
             <div class="panel">

@@ -1,5 +1,5 @@
-//! A line's conversations, with the filters of their page, and the blasts of a line or an account as CSV files. Contacts are masked as they
-//! are on its pages; what a blast says is in neither.
+//! A line's conversations, and the blasts of a line or an account, as CSV files with the filters of their pages. Contacts are masked as
+//! they are on its pages; what a blast says is in neither.
 
 use super::csv;
 use super::sync_csv::in_columns;
@@ -70,20 +70,29 @@ pub(super) async fn of_conversations(
     csv::file("conversations.csv", columns, read, fields)
 }
 
+/// The filter of the blasts as their page's URL has it; an empty one is none.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct BlastFilters {
+    #[serde(default)]
+    state: String,
+}
+
 /// `GET /lines/{id}/blasts.csv`.
 pub(super) async fn of_blasts(
     State(services): State<Services>,
     Extension(Visitor(member)): Extension<Visitor>,
     Path(id): Path<String>,
+    Query(filters): Query<BlastFilters>,
 ) -> Response {
     let (id, permit) = match line(&services, member, &id).await {
         Ok(found) => found,
         Err(problem) => return csv::in_words(&problem),
     };
+    let state = filters.state.parse().ok();
     let asked = Arc::new((services, permit));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();
-        async move { blast::list(&asked.0.db, &asked.1, None, Some(id), after.as_ref(), csv::PAGE).await }
+        async move { blast::list(&asked.0.db, &asked.1, None, Some(id), state, after.as_ref(), csv::PAGE).await }
     };
     let fields = |row: &BlastListRow| [row.id.to_string()].into_iter().chain(of_blast(row)).collect();
     csv::file("blasts.csv", "id,state,recipients,recorded,opted_out,duplicates,created_by,created_at,starts_at", read, fields)
@@ -110,15 +119,17 @@ pub(super) async fn of_account_blasts(
     State(services): State<Services>,
     Extension(Visitor(member)): Extension<Visitor>,
     Path(id): Path<String>,
+    Query(filters): Query<BlastFilters>,
 ) -> Response {
     let (id, permit) = match account(&services, member, &id).await {
         Ok(found) => found,
         Err(problem) => return csv::in_words(&problem),
     };
+    let state = filters.state.parse().ok();
     let asked = Arc::new((services, permit));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();
-        async move { blast::list(&asked.0.db, &asked.1, Some(id), None, after.as_ref(), csv::PAGE).await }
+        async move { blast::list(&asked.0.db, &asked.1, Some(id), None, state, after.as_ref(), csv::PAGE).await }
     };
     let fields = |row: &BlastListRow| {
         let head = [row.id.to_string(), row.line_id.to_string(), csv::quoted(&row.line)];

@@ -63,7 +63,11 @@ macro_rules! list_sql {
              join line l on l.id = b.line_id
              join account a on a.id = l.account_id
              where b.id < $1
-               and ($2 or exists (select 1 from mine join role_account s on s.role_id = mine.role_id where s.account_id = l.account_id limit 1 offset 0)) ",
+               and ($2 or exists (select 1 from mine join role_account s on s.role_id = mine.role_id where s.account_id = l.account_id limit 1 offset 0))
+               and ((b.state = $6 and b.state <> 'sending')
+                 or $6 is null
+                 or (b.state = 'sending' and $6 in ('sending', 'sent')
+                   and exists (select 1 from message m where m.line_id = b.line_id and m.blast_id = b.id and m.due_at > 0) = ($6 = 'sending'))) ",
             $narrow,
             " order by b.id desc
              limit $5"
@@ -71,7 +75,8 @@ macro_rules! list_sql {
     };
 }
 
-/// The blasts of an account or of a line, the newest first.
+/// The blasts of an account or of a line, the newest first: all, or those that are so far. One that gets further while somebody pages
+/// stands where it is on the pages that are read later, or is not on them.
 ///
 /// # Errors
 /// `Invalid` when neither is named.
@@ -80,6 +85,7 @@ pub async fn list(
     permit: &Permit<may::SeeMessages>,
     account: Option<AccountId>,
     line: Option<LineId>,
+    state: Option<BlastState>,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<BlastListRow>, Problem> {
@@ -88,7 +94,7 @@ pub async fn list(
     let most = one_more(limit);
     let rows: Vec<Row> = match (line, account) {
         (Some(line), _) => {
-            db.all(list_sql!("and b.line_id = $6"), (before, scope.everywhere, scope.staff, scope.permission, most, line)).await?
+            db.all(list_sql!("and b.line_id = $7"), (before, scope.everywhere, scope.staff, scope.permission, most, state, line)).await?
         }
         (None, Some(account)) => {
             let moving: Vec<(LineId,)> =
@@ -99,16 +105,16 @@ pub async fn list(
             for (line,) in moving {
                 let theirs: Vec<Row> = db
                     .all(
-                        list_sql!("and b.line_id = $6 and b.account_id <> $7 and l.account_id = $7"),
-                        (before, scope.everywhere, scope.staff, scope.permission, most, line, account),
+                        list_sql!("and b.line_id = $7 and b.account_id <> $8 and l.account_id = $8"),
+                        (before, scope.everywhere, scope.staff, scope.permission, most, state, line, account),
                     )
                     .await?;
                 rows.extend(theirs);
             }
             let own: Vec<Row> = db
                 .all(
-                    list_sql!("and b.account_id = $6 and l.account_id = $6"),
-                    (before, scope.everywhere, scope.staff, scope.permission, most, account),
+                    list_sql!("and b.account_id = $7 and l.account_id = $7"),
+                    (before, scope.everywhere, scope.staff, scope.permission, most, state, account),
                 )
                 .await?;
             rows.extend(own);
@@ -133,7 +139,10 @@ pub async fn shown(db: &Db, permit: &Permit<may::SeeMessages>, line: LineId, id:
     let (scope, sight) = (permit.scope(), permit.sight());
     let behind = BlastId(Uuid::from_u128(id.0.as_u128().saturating_add(1)));
     let found: Option<Row> = db
-        .opt(list_sql!("and b.line_id = $6 and b.id = $7"), (behind, scope.everywhere, scope.staff, scope.permission, 1_i64, line, id))
+        .opt(
+            list_sql!("and b.line_id = $7 and b.id = $8"),
+            (behind, scope.everywhere, scope.staff, scope.permission, 1_i64, None::<BlastState>, line, id),
+        )
         .await?;
     let row: BlastListRow = found.ok_or_else(no_such_blast)?.into();
     let (body, version, closed_line, closed_account, sees): (String, i64, bool, bool, bool) = db

@@ -19,6 +19,7 @@ use switchyard::types::{
 
 on_both_engines![
     blasts_are_listed_by_account_and_line_and_their_figures_add_up,
+    a_list_of_blasts_is_narrowed_to_a_state_on_its_page_and_in_its_file,
     a_scheduled_blast_is_paused_resumed_and_cancelled_by_staff,
     what_became_of_a_blast_is_seen_for_each_number,
     a_conversation_leads_to_the_blast_that_a_message_came_from,
@@ -42,11 +43,11 @@ async fn blasts_are_listed_by_account_and_line_and_their_figures_add_up(app: &Te
     }
     app.blast(&other, &[contact(1)], "Theirs").await;
     let see = app.staff.permit::<may::SeeMessages>().unwrap();
-    let first = blast::list(&app.db, &see, Some(account), None, None, 2).await.unwrap();
+    let first = blast::list(&app.db, &see, Some(account), None, None, None, 2).await.unwrap();
     assert_eq!(first.rows.iter().map(|row| row.state).collect::<Vec<_>>(), [BlastState::Recording; 2]);
     app.work().await;
     let next: Option<Cursor> = first.next;
-    let rest = blast::list(&app.db, &see, None, Some(line.id), next.as_ref(), 2).await.unwrap();
+    let rest = blast::list(&app.db, &see, None, Some(line.id), None, next.as_ref(), 2).await.unwrap();
     assert_eq!((rest.rows.len(), rest.next), (1, None), "three in all, the newest first");
     assert_eq!(rest.rows[0].state, BlastState::Sent);
     let whole = blast::shown(&app.db, &see, line.id, rest.rows[0].id).await.unwrap();
@@ -58,8 +59,71 @@ async fn blasts_are_listed_by_account_and_line_and_their_figures_add_up(app: &Te
     let viewer = h.member("vera@example.com", h.role("Viewer").await).await;
     assert_eq!(blast::shown(&app.db, &viewer.permit().unwrap(), line.id, rest.rows[0].id).await.unwrap().body, None);
     let stranger = elsewhere(app).await;
-    assert!(blast::list(&app.db, &stranger.permit().unwrap(), Some(account), None, None, 5).await.unwrap().rows.is_empty());
+    assert!(blast::list(&app.db, &stranger.permit().unwrap(), Some(account), None, None, None, 5).await.unwrap().rows.is_empty());
     is_hidden(blast::shown(&app.db, &stranger.permit().unwrap(), line.id, rest.rows[0].id).await);
+}
+
+async fn a_list_of_blasts_is_narrowed_to_a_state_on_its_page_and_in_its_file(app: &TestApp) {
+    let line = app.line(Inbox).await;
+    let account = account_of(app, &line).await;
+    let send = app.staff.permit::<may::SendMessages>().unwrap();
+    let sent = id_of(&app.blast(&line, &[contact(1)], "Sale zq8").await);
+    app.work().await;
+    app.pass(1);
+    let starts_at = app.now.at().plus(Duration::from_secs(3_600)).rfc3339();
+    let later = json!({ "line": line.id, "text": "Later", "recipients": [contact(1)], "starts_at": starts_at });
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let taken: serde_json::Value = app.post(&line, "blasts", &later).await.json().await.unwrap();
+        waiting.push(id_of(&taken));
+        app.pass(1);
+    }
+    let paused = waiting.remove(1);
+    blast::decide_as_staff(&app.db, &app.now, &send, (line.id, paused), 0, Decision::Pause).await.unwrap();
+    waiting.reverse();
+
+    for (page, file) in [
+        (format!("/accounts/{account}/blasts"), format!("/accounts/{account}/blasts.csv")),
+        (format!("/lines/{}/blasts", line.id), format!("/lines/{}/blasts.csv", line.id)),
+    ] {
+        let read = async |path: String| {
+            let answer = app.ask(&app.staff, Method::GET, &path, &[]).await;
+            assert_eq!(answer.status(), 200, "{path}");
+            answer.text().await.unwrap()
+        };
+        let each = [("scheduled", waiting.clone()), ("paused", vec![paused]), ("sent", vec![sent]), ("cancelled", Vec::new())];
+        for (state, wanted) in each {
+            let rows = read(format!("{file}?state={state}")).await;
+            let ids: Vec<BlastId> = rows.lines().skip(1).map(|row| row.split(',').next().unwrap().parse().unwrap()).collect();
+            assert_eq!(ids, wanted, "{file} {state}");
+            let shown = read(format!("{page}?state={state}")).await;
+            for id in waiting.iter().chain([&paused, &sent]) {
+                assert_eq!(shown.contains(&format!("/blasts/{id}\"")), wanted.contains(id), "{page} {state}: {shown}");
+            }
+            assert_eq!(shown.contains("No blast fits"), wanted.is_empty(), "{page} {state}: {shown}");
+            assert!(shown.contains(&format!("<option value=\"{state}\" selected")), "{page} says what it is narrowed to: {shown}");
+        }
+        // What is no state narrows nothing.
+        for query in ["", "?state=", "?state=nonsense"] {
+            assert_eq!(read(format!("{file}{query}")).await.lines().count(), 5, "{file}{query}");
+            assert!(read(format!("{page}{query}")).await.contains(&format!("/blasts/{paused}\"")), "{page}{query}");
+        }
+    }
+
+    // One that gets further while somebody pages is not on the pages that follow.
+    let see = app.staff.permit::<may::SeeMessages>().unwrap();
+    let scheduled = async |after: Option<Cursor>| {
+        blast::list(&app.db, &see, Some(account), None, Some(BlastState::Scheduled), after.as_ref(), 1).await.unwrap()
+    };
+    let first = scheduled(None).await;
+    assert_eq!(first.rows.iter().map(|row| row.id).collect::<Vec<_>>(), waiting[..1]);
+    blast::decide_as_staff(&app.db, &app.now, &send, (line.id, waiting[1]), 0, Decision::Cancel).await.unwrap();
+    let second = scheduled(first.next).await;
+    assert_eq!((second.rows.len(), second.next), (0, None));
+}
+
+fn id_of(taken: &serde_json::Value) -> BlastId {
+    taken["id"].as_str().unwrap().parse().unwrap()
 }
 
 async fn a_scheduled_blast_is_paused_resumed_and_cancelled_by_staff(app: &TestApp) {

@@ -93,7 +93,7 @@ pub const FUNCTIONS: &[(&str, &str, [u16; 5])] = &[
     ("conversations/compare",     "line={line}&conversation={conversation}",                           [401, 403, 200, 404, 200]),
     ("consent/get",               "line={line}&of[conversation]={conversation}",                       [401, 200, 200, 404, 200]),
     ("consent/set",               "line={line}&of[conversation]={conversation}&state=opted_in&reason=Ticket", [401, 403, 200, 404, 409]),
-    ("blasts/list",               "account={account}",                                                 [401, 200, 200, 200, 200]),
+    ("blasts/list",               "account={account}&state=recording",                                 [401, 200, 200, 200, 200]),
     ("blasts/get",                "line={line}&id={blast}",                                            [401, 200, 200, 404, 200]),
     ("blasts/edit",               "line={line}&id={waiting}&version=1&text=Later",                     [401, 403, 200, 404, 409]),
     ("blasts/decide",             "line={line}&id={waiting}&version=2&act=resume",                     [401, 403, 200, 404, 200]),

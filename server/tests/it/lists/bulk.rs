@@ -23,6 +23,7 @@ on_both_engines![
     stalled_conversations_are_tried_again_and_others_are_left_out,
     what_is_held_in_many_conversations_is_skipped_all_or_none_as_it_was_looked_at,
     very_many_are_skipped_by_a_run_that_leaves_out_what_has_changed,
+    very_many_stalled_are_retried_by_a_run,
     a_bulk_change_reaches_no_other_account,
     a_run_over_several_accounts_is_for_who_looks_after_all,
     a_run_over_several_accounts_is_told_of_while_it_goes_on,
@@ -122,12 +123,15 @@ async fn a_run_goes_no_further_when_who_asked_may_not_any_more(app: &TestApp) {
 }
 
 async fn people_are_closed_all_or_none_as_they_were_looked_at(app: &TestApp) {
-    let (account, _) = account(app, 201, true, 0).await;
+    let (account, desks) = account(app, 201, true, 2).await;
     let mut own = Vec::new();
     for n in 0..5 {
         let name = format!("Person {n}");
         let email = format!("person{n}@example.com");
         own.push(people::add_user(&app.db, &app.now, &app.staff.permit().unwrap(), account, &name, &email).await.unwrap());
+    }
+    for (desk, person) in [(desks[0], own[1]), (desks[1], own[1]), (desks[0], own[2])] {
+        people::set_access(&app.db, &app.now, &app.staff.permit().unwrap(), desk, person, true).await.unwrap();
     }
     users::close(&app.db, &app.now, &app.staff.permit().unwrap(), own[0], 1).await.unwrap();
     let act = Act::of(&app.staff, BulkAct::CloseUsers, None).unwrap();
@@ -136,6 +140,16 @@ async fn people_are_closed_all_or_none_as_they_were_looked_at(app: &TestApp) {
     assert!(!look.is_large);
     let good: Vec<(String, i64)> = look.rows.iter().filter(|row| row.refused.is_none()).map(|row| (row.key.clone(), row.version)).collect();
     assert_eq!((look.rows.len(), good.len()), (5, 4));
+    let lost: Vec<Option<i64>> = look.rows.iter().map(|row| row.lines).collect();
+    assert_eq!(lost, [0, 2, 1, 0, 0].map(Some), "what each loses is said beforehand");
+    let page = app.ask(&app.staff, Method::GET, &format!("/bulk?act=close_users&all=true&account={account}"), &[]).await;
+    let page = page.text().await.unwrap();
+    for said in ["Closed; loses access to 2 lines", "Closed; loses access to 1 line", "Closed; has access to no line"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let run = plan(app, &app.staff, UtilityKind::CloseUsers, &[("account", account.to_string())]).await.unwrap();
+    let counts: Vec<(String, i64)> = seen(app, run).await.plan.counts.into_iter().map(|count| (count.name, count.rows)).collect();
+    assert_eq!(counts, [("People", 4), ("Access to lines", 3), ("Left out", 1)].map(|(name, rows)| (name.to_owned(), rows)));
 
     let change = async |seen: &[(String, i64)]| bulk::change(&app.db, &app.now, &app.staff, &act, seen, ALONE, "").await;
     users::edit(&app.db, &app.now, &app.staff.permit().unwrap(), own[3], 1, "Renamed", "person3@example.com").await.unwrap();
@@ -259,6 +273,62 @@ async fn very_many_are_skipped_by_a_run_that_leaves_out_what_has_changed(app: &T
     assert_eq!(done.row.state, RunState::Succeeded, "{:?}", done.error);
     assert!(done.events.iter().any(|event| event.text.contains("Changed 29, left out 1.")), "{:?}", done.events);
     assert_eq!((held(app).await, entries(app, "conversation.skip_held").await), (2, 29));
+}
+
+async fn very_many_stalled_are_retried_by_a_run(app: &TestApp) {
+    let (line, other) = (app.line(IntegrationType::Ringcentral).await, app.line(IntegrationType::Ringcentral).await);
+    for (of, contacts) in [(&line, 0..30), (&other, 0..3)] {
+        for n in contacts {
+            app.reply(&contact(n), of, &app.text("Hello")).await;
+        }
+    }
+    stall(app).await;
+    let act = Act::of(&app.staff, BulkAct::RetryLanes, None).unwrap();
+    let of_line = BulkFilter { line: Some(line.id), ..BulkFilter::default() };
+    assert!(bulk::look(&app.db, &act, &BulkWhich::All(of_line), ALONE.at_once).await.unwrap().is_large);
+    let run = plan(app, &app.staff, UtilityKind::RetryLanes, &[("line", line.id.to_string())]).await.unwrap();
+    let planned = seen(app, run).await.plan;
+    let counts: Vec<(&str, i64)> = planned.counts.iter().map(|count| (count.name.as_str(), count.rows)).collect();
+    assert_eq!(counts, [("Conversations", 30)], "those of the other line are not in it");
+    let due = async || {
+        let (due,): (i64,) = app.db.one("select count(*) from lane where due_at = $1", [app.now.at()]).await.unwrap();
+        due
+    };
+    assert_eq!((due().await, entries(app, "conversation.retry").await), (0, 0), "a plan changes nothing");
+
+    // One is delivered after all.
+    let delivered = app.conversation(&line, &contact(7)).await.id;
+    app.db
+        .work(async |tx| {
+            tx.run(
+                "update lane set queued = 0, trouble = 0, stalled_since = null where line_id = $1 and conversation_id = $2",
+                (line.id, delivered),
+            )
+            .await
+        })
+        .await
+        .unwrap();
+    utilities::start(&app.db, &app.now, &app.staff, proof(), run, "30", "").await.unwrap();
+    work(app).await;
+    let done = seen(app, run).await;
+    assert_eq!((done.row.state, done.row.done), (RunState::Succeeded, 30), "{:?}", done.error);
+    assert!(done.events.iter().any(|event| event.text.contains("Changed 29, left out 1.")), "{:?}", done.events);
+    assert_eq!((due().await, entries(app, "conversation.retry").await), (29, 29));
+    let (mut result, mut piece) = (String::new(), 0);
+    while let Some(part) = utilities::result(&app.db, &app.staff, run, piece).await.unwrap() {
+        result.push_str(&part);
+        piece += 1;
+    }
+    let rows: Vec<&str> = result.lines().skip(1).collect();
+    assert_eq!(rows.len(), 30);
+    let left_out: Vec<&&str> = rows.iter().filter(|row| row.contains("left out")).collect();
+    assert!(
+        matches!(&left_out[..], [row] if row.contains(&delivered.to_string()) && row.contains("Nothing waits to be delivered")),
+        "{left_out:?}"
+    );
+    // As every other change of many takes them, so that two at once wait for each other and neither is refused.
+    let keys: Vec<&str> = rows.iter().map(|row| row.split(',').next().unwrap()).collect();
+    assert!(keys.is_sorted(), "lanes are locked in the order of their keys: {keys:?}");
 }
 
 async fn a_bulk_change_reaches_no_other_account(app: &TestApp) {

@@ -91,6 +91,7 @@ async fn a_view_of_a_list_of_each_account_or_line_is_kept_without_what_was_searc
         (ListKind::Conversations, vec![field("state", "held"), field("sort", "oldest")]),
         (ListKind::Connections, vec![field("q", "lake"), field("state", "refused")]),
         (ListKind::Unknown, vec![field("show", "aside")]),
+        (ListKind::Blasts, vec![field("state", "paused")]),
     ] {
         save(list, &fields).await.unwrap();
         let kept = views::read(&app.db, &app.staff, list).await.unwrap().views.remove(0);
@@ -101,7 +102,7 @@ async fn a_view_of_a_list_of_each_account_or_line_is_kept_without_what_was_searc
         (ListKind::Conversations, vec![field("found", "00000000-0000-0000-0000-000000000001")]),
         (ListKind::Unknown, vec![field("q", "+1 202 555 0143")]),
         (ListKind::Staff, vec![field("q", "sam")]),
-        (ListKind::Blasts, vec![field("state", "sent")]),
+        (ListKind::Blasts, vec![field("line", "00000000-0000-0000-0000-000000000001")]),
         (ListKind::Lines, vec![]),
     ] {
         assert!(matches!(save(list, &fields).await, Err(Problem::Invalid { .. })), "{list:?}");

@@ -27,6 +27,7 @@ on_both_engines![
     a_blast_that_the_new_owner_has_decided_about_is_left_to_them,
     a_blast_of_which_nothing_is_recorded_waits_for_the_new_owner,
     scheduled_blasts_are_cancelled_when_asked_for,
+    blasts_that_were_paused_before_are_cancelled_with_them,
 ];
 
 const TABLES: [&str; 16] = [
@@ -177,7 +178,7 @@ async fn the_blasts_of_a_line_are_listed_by_its_new_account_from_the_first_momen
     let listed = async |account: AccountId| {
         let (mut lines, mut ids, mut after) = (Vec::new(), Vec::new(), None);
         loop {
-            let page = blast::list(&app.db, &permit, Some(account), None, after.as_ref(), 2).await.unwrap();
+            let page = blast::list(&app.db, &permit, Some(account), None, None, after.as_ref(), 2).await.unwrap();
             lines.extend(page.rows.iter().map(|row| row.line_id));
             ids.extend(page.rows.iter().map(|row| row.id));
             match page.next {
@@ -427,4 +428,24 @@ async fn scheduled_blasts_are_cancelled_when_asked_for(app: &TestApp) {
     assert_eq!(heard(app, &contact(11)), 0);
     let texts: Vec<String> = scene.seen(back).await.events.into_iter().map(|event| event.text).collect();
     assert!(texts.iter().any(|text| text.contains("do not come back: 1, with 1 recipient.")), "{texts:?}");
+}
+
+async fn blasts_that_were_paused_before_are_cancelled_with_them(app: &TestApp) {
+    let scene = Scene::of(app, Inbox).await;
+    let (url, permit) = (scheduled(&scene).await, app.staff.permit().unwrap());
+    let id: BlastId = url.rsplit('/').next().unwrap().parse().unwrap();
+    blast::decide_as_staff(&app.db, &app.now, &permit, (scene.line.id, id), 0, Decision::Pause).await.unwrap();
+    let counted = async |answers: &[(&str, &str)]| {
+        let plan = scene.seen(scene.plan_with(&app.staff, answers).await.unwrap()).await.plan;
+        plan.counts.into_iter().find(|count| count.name == "Scheduled blasts").unwrap().rows
+    };
+    assert_eq!(counted(&[]).await, 0, "a paused one stays as it is");
+    assert_eq!(counted(&[("scheduled", "cancel")]).await, 1);
+    scene.transfer(&[("scheduled", "cancel")]).await;
+    assert_eq!(app.get(&scene.theirs, &url).await["state"], "cancelled");
+    let resume = app.http.post(format!("{}{url}/resume", app.url)).bearer_auth(scene.theirs.token.clone()).send();
+    assert_eq!(resume.await.unwrap().status(), 409);
+    app.pass(7_200);
+    app.work().await;
+    assert_eq!(heard(app, &contact(11)), 0);
 }
