@@ -19,6 +19,6 @@ pub use budget::{Budget, Call, Group, Leave, ask_leave};
 pub use client::{ChatNews, Client, MOST_RECENT, Membership};
 pub use connection::{Connection, NewConnection, connect, connected, find, is_connected};
 pub(crate) use needs::in_trouble;
-pub(crate) use staff_acts::{account_closed, account_reopened};
+pub(crate) use staff_acts::{account_closed, account_reopened, limits_one};
 pub use staff_acts::{edit_limits, pause, remove, renew_secrets, resume, test, try_people_again};
 pub use view::{deliveries, get, list, of_account, search};

@@ -11,11 +11,12 @@ use crate::clock::Now;
 use crate::db::{Db, Result as Done, Tx, json};
 use crate::directory::{accounts, contacts, findings, integration, lines, people, users};
 use crate::messaging::{blast, unknown};
+use crate::ringcentral;
 use crate::staff::{Actor, Member, Permit};
 use crate::sync;
 use crate::types::{
-    AccountId, BlastId, ContactId, ConversationId, FindingKind, IntegrationType, LineId, PhoneNumber, Problem, ResponderId, Timestamp,
-    UndoId, UndoOffer, UserId,
+    AccountId, BlastId, ConnectionId, ContactId, ConversationId, FindingKind, IntegrationType, LineId, PhoneNumber, Problem, ResponderId,
+    Timestamp, UndoId, UndoOffer, UserId,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub(crate) enum Step {
     ReopenUser { id: UserId, version: i64, lines: Vec<LineId> },
     EditContact { id: ContactId, version: i64, name: String, note: String },
     CloseContact { id: ContactId, version: i64, closed: bool },
+    EditLimits { id: ConnectionId, version: i64, posts_per_minute: Option<i64>, posts_per_day: Option<i64> },
     EditLine { id: LineId, version: i64, label: String },
     ReopenLine { id: LineId, version: i64, was: LineWas },
     SetType { id: LineId, version: i64, to: IntegrationType, since: Timestamp },
@@ -76,6 +78,10 @@ impl Step {
             }
             Self::CloseContact { id, version, closed } => {
                 contacts::set_closed_one(tx, now, &member.permit()?, id, version, closed).await.map(|_| ())
+            }
+            Self::EditLimits { id, version, posts_per_minute, posts_per_day } => {
+                let was = (posts_per_minute, posts_per_day);
+                ringcentral::limits_one(tx, now, &member.permit()?, (id, version), was).await.map(|_| ())
             }
             Self::EditLine { id, version, label } => lines::edit_one(tx, now, &member.permit()?, id, version, &label).await.map(|_| ()),
             Self::ReopenLine { id, version, was } => lines::reopen_as_it_was(tx, now, &member.permit()?, id, version, &was).await,

@@ -10,7 +10,7 @@ use crate::ui::{
 use leptos::prelude::*;
 use leptos_router::hooks::{use_location, use_query_map};
 use leptos_router::params::ParamsMap;
-use switchyard::types::{BulkAct, BulkFilter, BulkLook, BulkRow, IntegrationType, Outcome, Permission, Problem, RunId};
+use switchyard::types::{BulkAct, BulkFilter, BulkLook, BulkRow, IntegrationType, Outcome, Permission, Problem, RunId, counted};
 
 #[cfg(feature = "ssr")]
 use {
@@ -342,6 +342,7 @@ fn small(asked: &Asked, look: BulkLook) -> impl IntoView + use<> {
         BulkAct::CloseUsers => "E-mail",
     };
     let messages = (asked.act == BulkAct::SkipHeld).then(|| good.iter().filter_map(|row| row.messages).sum::<i64>());
+    let lines = (asked.act == BulkAct::CloseUsers).then(|| good.iter().filter_map(|row| row.lines).sum::<i64>());
     let only = (asked.all && asked.act == BulkAct::RetryLanes).then_some(" Of all that match, only those that are stalled are looked at.");
     let form = if count == 0 { nothing(asked).into_any() } else { confirm(asked, count, versions).into_any() };
     let table = if look.rows.is_empty() {
@@ -363,6 +364,7 @@ fn small(asked: &Asked, look: BulkLook) -> impl IntoView + use<> {
                 <Stat label="To be changed" value=count />
                 <Stat label="Left out" value=left_out />
                 {messages.map(|messages| view! { <Stat label="Messages to be skipped" value=messages /> })}
+                {lines.map(|lines| view! { <Stat label="Access to lines taken away" value=lines /> })}
             </dl>
             <p>{effect(asked.act)} {only}</p>
             {form}
@@ -433,11 +435,13 @@ fn confirm(asked: &Asked, count: i64, versions: Vec<(&'static str, String)>) -> 
 }
 
 fn row(row: BulkRow, about: &'static str) -> impl IntoView {
-    let what = match (row.refused, row.messages) {
-        (None, None) => "Changed".into_any(),
-        (None, Some(1)) => "1 message is skipped".into_any(),
-        (None, Some(messages)) => format!("{messages} messages are skipped").into_any(),
-        (Some(why), _) => view! {
+    let what = match (row.refused, row.messages, row.lines) {
+        (None, None, None) => "Changed".into_any(),
+        (None, None, Some(0)) => "Closed; has access to no line".into_any(),
+        (None, None, Some(lines)) => format!("Closed; loses access to {}", counted(lines, "line", "lines")).into_any(),
+        (None, Some(1), _) => "1 message is skipped".into_any(),
+        (None, Some(messages), _) => format!("{messages} messages are skipped").into_any(),
+        (Some(why), ..) => view! {
             <Badge tone=Tone::Warning>"Left out"</Badge>
             " "
             {why}

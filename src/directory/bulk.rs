@@ -67,6 +67,7 @@ pub(crate) async fn look_at_lines(
             href: format!("/lines/{}", row.id),
             refused,
             messages: None,
+            lines: None,
         }
     }))
 }
@@ -117,5 +118,6 @@ fn person(account_id: AccountId, row: users::Row) -> BulkRow {
         about: row.email,
         href: format!("/users/{}", row.id),
         messages: None,
+        lines: Some(row.lines),
     }
 }

@@ -1,16 +1,18 @@
 //! The contacts that an account knows by name.
 //!
 //! The rule: a contact's name, number and note are personal data: masked without the permission to see it, edited only by who sees them,
-//! and never in an address or in the audit, which says which fields were changed.
+//! and never in an address or in the audit, which says which fields were changed. A search is named by what was kept of it, sealed.
 
 use super::accounts::{no_such_account, standing};
 use super::{begin_of, past, short_text};
 use crate::clock::Now;
 use crate::db::{Db, Result, Tx, one_more};
+use crate::search;
+use crate::secret::Keyring;
 use crate::staff::{Entry, Permit, Seen, may, record};
 use crate::types::{
-    AccountId, ContactDetail, ContactId, ContactRow, Cursor, OpenOrClosed, Page, Part, Permission, PhoneNumber, Problem, ShownNumber,
-    Timestamp,
+    AccountId, ContactDetail, ContactId, ContactRow, Cursor, OpenOrClosed, Page, Part, Permission, PhoneNumber, Problem, SearchId,
+    ShownNumber, Timestamp,
 };
 use crate::undo::{self, Step};
 use serde_json::json;
@@ -168,6 +170,45 @@ pub async fn find(db: &Db, permit: &Permit<may::SeeDirectory>, account: AccountI
         permit.saw(Seen::AccountContacts(account));
     }
     Ok(Part::of(rows.into_iter().map(|row| row.shown(true)).collect(), MOST_FOUND))
+}
+
+/// The same, and keeps a search that found several, so that the list can show them again.
+///
+/// # Errors
+/// As [`find`].
+pub async fn look_for(
+    db: &Db,
+    now: &Now,
+    keys: &Keyring,
+    permit: &Permit<may::SeeDirectory>,
+    account: AccountId,
+    text: &str,
+) -> Result<(Part<ContactRow>, Option<SearchId>), Problem> {
+    let found = find(db, permit, account, text).await?;
+    let kept = match found.rows.len() {
+        0 | 1 => None,
+        _ => Some(search::keep_for(db, now, keys, permit.scope().staff, text).await?),
+    };
+    Ok((found, kept))
+}
+
+/// What a search of one's own finds among the contacts of an account now, or those of it who are open, or closed.
+///
+/// # Errors
+/// As [`find`]; `NotFound` also when the search was an hour ago, or somebody else's.
+pub async fn found(
+    db: &Db,
+    now: &Now,
+    keys: &Keyring,
+    permit: &Permit<may::SeeDirectory>,
+    account: AccountId,
+    state: Option<OpenOrClosed>,
+    kept: SearchId,
+) -> Result<Page<ContactRow>, Problem> {
+    let text = search::kept_for(db, now, keys, permit.scope().staff, kept).await?;
+    let mut rows = find(db, permit, account, &text).await?.rows;
+    rows.retain(|row| state.is_none_or(|state| state.is_open() == row.closed_at.is_none()));
+    Ok(Page { rows, next: None })
 }
 
 pub(crate) fn no_such_contact() -> Problem {

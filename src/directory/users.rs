@@ -22,7 +22,7 @@ pub(super) struct Row {
     search: String,
     pub(super) version: i64,
     pub(super) closed_at: Option<Timestamp>,
-    lines: i64,
+    pub(super) lines: i64,
 }
 
 impl From<Row> for UserRow {

@@ -13,6 +13,7 @@ use crate::directory::accounts;
 use crate::secret::Keyring;
 use crate::staff::{Entry, Permit, Proof, may, record};
 use crate::types::{AccountId, Change, ConnectionId, Problem, Timestamp, UserId};
+use crate::undo::{self, Step};
 use std::time::Duration;
 
 const CALL: Duration = Duration::from_secs(10);
@@ -118,21 +119,36 @@ pub async fn edit_limits(
     db: &Db,
     now: &Now,
     permit: &Permit<may::ManageDirectory>,
-    (id, version): (ConnectionId, i64),
-    (posts_per_minute, posts_per_day): (Option<i64>, Option<i64>),
+    seen: (ConnectionId, i64),
+    limits: (Option<i64>, Option<i64>),
 ) -> Result<(), Problem> {
-    check_limits(posts_per_minute, posts_per_day)?;
-    let said = |posts_per_minute: Option<i64>, posts_per_day: Option<i64>| serde_json::json!({ "posts_per_minute": posts_per_minute, "posts_per_day": posts_per_day });
     db.work(async |tx| {
-        let account = changes(tx, permit, id, version).await?;
-        let was: (Option<i64>, Option<i64>) = tx.one("select posts_per_minute, posts_per_day from connection where id = $1", [id]).await?;
-        tx.run("update connection set posts_per_minute = $2, posts_per_day = $3 where id = $1", (id, posts_per_minute, posts_per_day))
-            .await?;
-        crate::sync::limits_changed(tx, now.at(), account).await?;
-        let entry = entry("connection.limits", account, id).change(said(was.0, was.1), said(posts_per_minute, posts_per_day));
-        Ok(record(tx, now, permit.actor(), entry).await?)
+        let step = limits_one(tx, now, permit, seen, limits).await?;
+        Ok(undo::leave(tx, now, permit, "The limits were changed.", vec![step]).await?)
     })
     .await
+}
+
+/// The same in the caller's transaction; says what takes it back.
+///
+/// # Errors
+/// As [`edit_limits`].
+pub(crate) async fn limits_one(
+    tx: &mut Tx,
+    now: &Now,
+    permit: &Permit<may::ManageDirectory>,
+    (id, version): (ConnectionId, i64),
+    (posts_per_minute, posts_per_day): (Option<i64>, Option<i64>),
+) -> Result<Step, Problem> {
+    check_limits(posts_per_minute, posts_per_day)?;
+    let said = |posts_per_minute: Option<i64>, posts_per_day: Option<i64>| serde_json::json!({ "posts_per_minute": posts_per_minute, "posts_per_day": posts_per_day });
+    let account = changes(tx, permit, id, version).await?;
+    let was: (Option<i64>, Option<i64>) = tx.one("select posts_per_minute, posts_per_day from connection where id = $1", [id]).await?;
+    tx.run("update connection set posts_per_minute = $2, posts_per_day = $3 where id = $1", (id, posts_per_minute, posts_per_day)).await?;
+    crate::sync::limits_changed(tx, now.at(), account).await?;
+    let entry = entry("connection.limits", account, id).change(said(was.0, was.1), said(posts_per_minute, posts_per_day));
+    record(tx, now, permit.actor(), entry).await?;
+    Ok(Step::EditLimits { id, version: version + 1, posts_per_minute: was.0, posts_per_day: was.1 })
 }
 
 /// Gives a connection a new application and credential; the token of the old ones is dropped.

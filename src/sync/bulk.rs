@@ -51,6 +51,7 @@ impl Row {
             href: format!("/lines/{}/conversations/{}", self.line_id, self.conversation_id),
             refused,
             messages,
+            lines: None,
         }
     }
 }

@@ -96,6 +96,9 @@ pub struct BulkRow {
     /// How many messages of it are changed, where it is messages.
     #[serde(default)]
     pub messages: Option<i64>,
+    /// To how many lines the person has access, where it is people.
+    #[serde(default)]
+    pub lines: Option<i64>,
 }
 
 /// What a bulk change would do; nothing is changed by asking.

@@ -239,7 +239,7 @@ async fn plan(act: BulkAct, asking: &Asking<'_>) -> Result<Proposal, Problem> {
     let to = if act == BulkAct::SetTypes { Some(asking.answer::<IntegrationType>("to")?) } else { None };
     let which = which(asking)?;
     let mut rows = all(asking, act, to, &which).await?;
-    if act == BulkAct::SkipHeld {
+    if act.is_of_conversations() {
         // Lanes are always locked in the order of their keys.
         rows.sort_unstable_by(|one, other| one.key.cmp(&other.key));
     }
@@ -262,6 +262,10 @@ async fn plan(act: BulkAct, asking: &Asking<'_>) -> Result<Proposal, Problem> {
     if act == BulkAct::SkipHeld {
         let messages: i64 = rows.iter().filter_map(|row| row.messages).sum();
         counts.push(counted("Messages", messages, "skipped: they stay in Switchyard and are not put into RingCentral".to_owned()));
+    }
+    if act == BulkAct::CloseUsers {
+        let lines: i64 = rows.iter().filter(|row| row.refused.is_none()).filter_map(|row| row.lines).sum();
+        counts.push(counted("Access to lines", lines, "taken away".to_owned()));
     }
     counts.extend(reasons.into_iter().map(|(why, rows)| counted("Left out", rows, why.to_owned())));
     let whom = match &which {

@@ -10,7 +10,7 @@ use crate::ui::{
     mistyped, waits,
 };
 use leptos::prelude::*;
-use switchyard::types::{AccountId, ContactDetail, ContactId, ContactLine, ConversationId, LineId, Permission};
+use switchyard::types::{AccountId, ConsentState, ContactDetail, ContactId, ContactLine, ConversationId, LineId, Permission, counted};
 
 #[cfg(feature = "ssr")]
 use {
@@ -185,7 +185,7 @@ fn whole(
     let mut above = above_account(account_id, &account);
     above.push(("Contacts".to_owned(), format!("/accounts/{account_id}/contacts")));
     let title = row.name.clone().unwrap_or_else(|| row.number.readable());
-    let act = may.then(|| close_fold(id, version, &title, is_closed, close));
+    let act = may.then(|| close_fold(id, version, &title, is_closed, lines.as_deref().map(hangs_on), close));
     let form = match (&row.name, &note) {
         (Some(name), Some(note)) if may => Some(edit_panel(id, version, name.clone(), note.clone(), edit, looks)),
         _ => None,
@@ -233,7 +233,28 @@ fn whole(
     }
 }
 
-fn close_fold(id: ContactId, version: i64, name: &str, is_closed: bool, action: Sending) -> impl IntoView + use<> {
+/// What there is of a contact on the account’s lines, in words: nothing of it ends with closing them.
+fn hangs_on(lines: &[ContactLine]) -> String {
+    let of = |is: fn(&ContactLine) -> bool| i64::try_from(lines.iter().filter(|line| is(line)).count()).unwrap_or(i64::MAX);
+    let talks = match of(|line| line.conversation.is_some()) {
+        0 => "Has no conversation".to_owned(),
+        // A contact has one conversation on a line.
+        some => format!("Has {} on {}", counted(some, "conversation", "conversations"), counted(some, "line", "lines")),
+    };
+    match of(|line| line.consent == Some(ConsentState::OptedOut)) {
+        0 => format!("{talks}; opted out of none."),
+        some => format!("{talks}; opted out of {}.", counted(some, "line", "lines")),
+    }
+}
+
+fn close_fold(
+    id: ContactId,
+    version: i64,
+    name: &str,
+    is_closed: bool,
+    hangs_on: Option<String>,
+    action: Sending,
+) -> impl IntoView + use<> {
     let hidden = view! {
         <input type="hidden" name="id" value=id.to_string() />
         <input type="hidden" name="version" value=version.to_string() />
@@ -255,6 +276,7 @@ fn close_fold(id: ContactId, version: i64, name: &str, is_closed: bool, action: 
     } else {
         view! {
             <ConfirmFold label="Close" of=name.to_owned()>
+                {hangs_on.map(|said| view! { <p>{said}</p> })}
                 <p>
                     "The contact is marked as not used any more. Conversations stay, and messages still come and go: to stop them, set consent to opted out."
                 </p>
@@ -338,5 +360,27 @@ fn lines_panel(id: ContactId, lines: Vec<ContactLine>) -> impl IntoView {
                     .into_any()
             }}
         </section>
+    }
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+    use switchyard::types::Timestamp;
+
+    #[test]
+    fn what_hangs_on_a_contact_is_counted() {
+        let line = |talks: bool, consent: Option<ConsentState>| ContactLine {
+            line_id: LineId(uuid::Uuid::nil()),
+            line: "Desk".to_owned(),
+            line_number: PhoneNumber::parse("+12025550101").expect("a number"),
+            conversation: talks.then_some((ConversationId(uuid::Uuid::nil()), Timestamp(0))),
+            consent,
+        };
+        assert_eq!(hangs_on(&[]), "Has no conversation; opted out of none.");
+        let one = [line(true, Some(ConsentState::OptedIn)), line(false, None)];
+        assert_eq!(hangs_on(&one), "Has 1 conversation on 1 line; opted out of none.");
+        let many = [line(true, None), line(true, Some(ConsentState::OptedOut)), line(false, Some(ConsentState::OptedOut))];
+        assert_eq!(hangs_on(&many), "Has 2 conversations on 2 lines; opted out of 2 lines.");
     }
 }

@@ -1,25 +1,24 @@
 //! The contacts of an account that it knows by name, and finding one.
 //!
-//! The rule: what is searched for is a name or a number: it travels in the body of a request and stands in no address.
+//! The rule: what is searched for is a name or a number: it travels in the body of a request. The URL names the search alone, which only
+//! its searcher can look at.
 
 use super::contact::{AddContact, add_contact_fold};
 use super::{account_tabs, get_account};
 use crate::fault::{Fault, Reply};
-use crate::find::there_are_more;
 use crate::frame::use_me;
 use crate::ui::{
-    Button, Cell, CsvLink, Empty, FaultView, FilterBar, FormFault, Loading, PageHead, Pager, RowLink, SendForm, Sending, Table, Tabs, Time,
-    closed_badge, closed_filter, contact_number, csv_url, fault_of, field_error, id_of_path, load, masked_note, mistyped, query_field,
-    waits,
+    Button, ButtonLink, Cell, CsvLink, Empty, FaultView, FilterBar, FormFault, Loading, PageHead, Pager, RowLink, SendForm, Sending, Table,
+    Tabs, Time, closed_badge, closed_filter, contact_number, csv_url, fault_of, field_error, id_of_path, load, masked_note, mistyped,
+    query_field, waits,
 };
 use crate::views::{Arranged, ListTools, Shown, Views};
-use futures_util::future::try_join;
 use leptos::prelude::*;
-use switchyard::types::{AccountId, ContactRow, Cursor, ListKind, OpenOrClosed, Page, Part, Permission};
+use switchyard::types::{AccountId, ContactRow, Cursor, ListKind, OpenOrClosed, Page, Permission, SearchId};
 
 #[cfg(feature = "ssr")]
 use {
-    crate::context::{is_plain_form, permit, services},
+    crate::context::{permit, services},
     switchyard::directory,
     switchyard::staff::may,
     switchyard::types::Problem,
@@ -29,50 +28,73 @@ use {
 #[cfg(feature = "ssr")]
 const PAGE: usize = 50;
 
-/// The contacts of an account.
+/// The contacts of an account, or those of them whom a search has found.
 #[server(prefix = "/fn", output = Reply, endpoint = "contacts/list")]
-pub async fn list_contacts(account: AccountId, state: Option<OpenOrClosed>, after: Option<Cursor>) -> Result<Page<ContactRow>, Fault> {
+pub async fn list_contacts(
+    account: AccountId,
+    state: Option<OpenOrClosed>,
+    found: Option<SearchId>,
+    after: Option<Cursor>,
+) -> Result<Page<ContactRow>, Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
-    Ok(directory::contacts::narrowed(&services()?.db, &permit, account, state, after.as_ref(), PAGE).await?)
+    let services = services()?;
+    Ok(match found {
+        Some(search) => directory::contacts::found(&services.db, &services.now, &services.keys, &permit, account, state, search).await?,
+        None => directory::contacts::narrowed(&services.db, &permit, account, state, after.as_ref(), PAGE).await?,
+    })
 }
 
-/// Finds contacts by how their name begins, or by their whole number; leads to the one, if it is one.
+/// Finds contacts by how their name begins, or by their whole number; leads to the one, if it is one, else to what was found.
 #[server(prefix = "/fn", output = Reply, endpoint = "contacts/find")]
-pub async fn find_contacts(account: AccountId, text: String) -> Result<Part<ContactRow>, Fault> {
+pub async fn find_contacts(account: AccountId, text: String) -> Result<(), Fault> {
     let permit = permit::<may::SeeDirectory>().await?;
-    let found = directory::contacts::find(&services()?.db, &permit, account, &text).await?;
-    match &found.rows[..] {
-        [] => return Err(Problem::invalid("text", "Nobody fits. Write less of how the name begins, or the whole number.").into()),
-        [one] => leptos_axum::redirect(&format!("/contacts/{}", one.id)),
-        // Without JavaScript there is no place for what was found.
-        _ if is_plain_form() => return Err(Problem::invalid("text", "Several fit. Write more of the name.").into()),
-        _ => {}
-    }
-    Ok(found)
+    let services = services()?;
+    let (found, kept) = directory::contacts::look_for(&services.db, &services.now, &services.keys, &permit, account, &text).await?;
+    let to = match (kept, found.rows.first()) {
+        (Some(search), _) => format!("/accounts/{account}/contacts?found={search}{}", if found.is_cut { "&more=true" } else { "" }),
+        (None, Some(one)) => format!("/contacts/{}", one.id),
+        (None, None) => return Err(Problem::invalid("text", "Nobody fits. Write less of how the name begins, or the whole number.").into()),
+    };
+    leptos_axum::redirect(&to);
+    Ok(())
+}
+
+/// The fields of the URL that say which contacts are shown: their state, the search, and where the page begins.
+type Fields = [String; 3];
+
+async fn read(id: AccountId, [state, found, after]: Fields) -> Result<Page<ContactRow>, Fault> {
+    list_contacts(id, state.parse().ok(), found.parse().ok(), (!after.is_empty()).then_some(Cursor(after))).await
 }
 
 /// The contacts of an account.
 #[component]
 pub fn ContactsPage() -> impl IntoView {
     let id = id_of_path::<AccountId>();
-    let (state, after) = (query_field("state"), query_field("after"));
+    let (state, found, after, more) = (query_field("state"), query_field("found"), query_field("after"), query_field("more"));
     let (find, add) = (Sending::to::<FindContacts>(), Sending::to::<AddContact>());
-    let found = load(
-        move || (id.get(), state.get(), after.get()),
-        |(id, state, after)| async move {
+    let of = load(
+        move || id.get(),
+        |id| async move {
             let Some(id) = id else { return Err(mistyped()) };
-            try_join(get_account(id), list_contacts(id, state.parse().ok(), (!after.is_empty()).then_some(Cursor(after)))).await
+            get_account(id).await
+        },
+    );
+    let page = load(
+        move || (id.get(), [state, found, after].map(|field| field.get())),
+        |(id, fields)| async move {
+            let Some(id) = id else { return Err(mistyped()) };
+            Ok((fields.clone(), read(id, fields).await?))
         },
     );
     let (me, arranged) = (use_me(), Arranged::of(ListKind::Contacts));
     view! {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
-                match (me.await, found.await) {
-                    (Ok(me), Ok((account, page))) => {
+                match (me.await, of.await, page.await) {
+                    (Ok(me), Ok(account), page) => {
                         let id = account.row.id;
                         let is_closed = account.row.closed_at.is_some();
-                        let is_masked = page.rows.iter().any(|row| row.name.is_none());
+                        let is_masked = page.is_ok_and(|(_, page)| page.rows.iter().any(|row| row.name.is_none()));
                         let may_find = me.may(Permission::SeePersonalData) && !is_masked;
                         let may_add = may_find && !is_closed && me.may(Permission::ManageDirectory);
                         view! {
@@ -89,34 +111,57 @@ pub fn ContactsPage() -> impl IntoView {
                         }
                             .into_any()
                     }
-                    (Err(fault), _) | (_, Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
+                    (Err(fault), ..) | (_, Err(fault), _) => view! { <FaultView fault=fault /> }.into_any(),
                 }
             })}
         </Transition>
         <Views of=arranged />
-        <FilterBar beside=move || view! { <ListTools of=arranged /> }>{closed_filter(state)}</FilterBar>
+        <FilterBar beside=move || view! { <ListTools of=arranged /> }>
+            {closed_filter(state)}
+            <Show when=move || !found.get().is_empty()>
+                <input type="hidden" name="found" value=move || found.get() />
+                <Show when=move || !more.get().is_empty()>
+                    <input type="hidden" name="more" value="true" />
+                </Show>
+            </Show>
+        </FilterBar>
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 let shown = arranged.shown().await;
-                match found.await {
-                    Ok((_, page)) => list(page, !state.get_untracked().is_empty(), &shown).into_any(),
+                match (of.await, page.await) {
+                    (Ok(account), Ok((fields, page))) => {
+                        list(account.row.id, &fields, page, !more.get_untracked().is_empty(), &shown).into_any()
+                    }
+                    (Ok(_), Err(fault)) => view! { <FaultView fault=fault /> }.into_any(),
                     // The head says it already.
-                    Err(_) => ().into_any(),
+                    (Err(_), _) => ().into_any(),
                 }
             })}
         </Transition>
     }
 }
 
-fn list(page: Page<ContactRow>, is_narrowed: bool, shown: &Shown) -> impl IntoView + use<> {
+fn list(account: AccountId, [state, found, _]: &Fields, page: Page<ContactRow>, more: bool, shown: &Shown) -> impl IntoView + use<> {
+    let is_found = found.parse::<SearchId>().is_ok();
+    if page.rows.is_empty() && is_found {
+        return view! {
+            <div class="panel">
+                <Empty title="Nobody fits">
+                    <span>"Of those who were found, nobody is there any more, or in this state."</span>
+                    <ButtonLink href=format!("/accounts/{account}/contacts")>"Show all"</ButtonLink>
+                </Empty>
+            </div>
+        }
+        .into_any();
+    }
     if page.rows.is_empty() {
-        let (title, says) = if is_narrowed {
-            ("Nobody fits", "Choose open and closed to see every contact.")
-        } else {
+        let (title, says) = if state.is_empty() {
             (
                 "No contacts yet",
                 "An account knows a contact by name once somebody has added them here, or on their conversation. Conversations are there without it.",
             )
+        } else {
+            ("Nobody fits", "Choose open and closed to see every contact.")
         };
         return view! {
             <div class="panel">
@@ -125,7 +170,16 @@ fn list(page: Page<ContactRow>, is_narrowed: bool, shown: &Shown) -> impl IntoVi
         }
         .into_any();
     }
+    let only = is_found.then(|| {
+        view! {
+            <p class="mb-3 text-sm">
+                "Only who was found. " {more.then_some("There are more: type more of it. ")}
+                <a class="text-link" href=format!("/accounts/{account}/contacts")>"Show all"</a>
+            </p>
+        }
+    });
     view! {
+        {only}
         <div class="panel">{table(page.rows, shown)}</div>
         <Pager label="Pages of contacts" next=page.next />
     }
@@ -158,18 +212,6 @@ fn table(rows: Vec<ContactRow>, shown: &Shown) -> impl IntoView + use<> {
 fn Find(account: AccountId, action: Sending) -> impl IntoView {
     let fault = fault_of(action);
     let wrong = field_error(fault, "text");
-    let found = move || {
-        let part = action.answer().with(|answer| serde_json::from_str::<Part<ContactRow>>(answer.as_ref()?.as_ref().ok()?).ok());
-        part.filter(|part| part.rows.len() > 1).map(|part| {
-            view! {
-                <section class="panel mb-4">
-                    <h2 class="border-b border-base-300 px-4 py-3 font-semibold">"Found"</h2>
-                    {table(part.rows, &Shown::by_default(ListKind::Contacts))}
-                    {there_are_more(part.is_cut)}
-                </section>
-            }
-        })
-    };
     view! {
         <SendForm action=action>
             <div class="mb-3 flex flex-wrap items-end gap-2" role="search">
@@ -188,6 +230,5 @@ fn Find(account: AccountId, action: Sending) -> impl IntoView {
         <p id="text-error" class="text-error mb-3 text-xs font-medium empty:hidden" role="alert">
             {move || wrong.get()}
         </p>
-        {found}
     }
 }

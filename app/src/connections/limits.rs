@@ -3,7 +3,7 @@
 use super::Whole;
 use crate::fault::{Fault, Reply};
 use crate::live::{Followed, is_idle};
-use crate::ui::{Button, Field, FormFault, Look, SendForm, Sending, fault_of, field_error, look_again, toast_on_success, waits};
+use crate::ui::{Button, Field, FormFault, Look, SendForm, Sending, fault_of, field_error, look_again, waits};
 use leptos::prelude::*;
 use switchyard::types::{ConnectionId, ConnectionRow};
 
@@ -98,7 +98,6 @@ impl Limits {
         let action = Sending::to::<EditLimits>();
         action.on_success(move || is_saved.set_value(true));
         action.on_answer(move || followed.read_again());
-        toast_on_success(action, "The limits were changed.");
         Effect::new(move |before: Option<u32>| {
             let (now, look) = (now.get(), looks.get());
             let looks_again = before.is_some_and(|before| before != look);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use switchyard::directory::{accounts, contacts, users};
 use switchyard::staff::{Permit, may};
-use switchyard::types::{AccountId, AccountRow, ContactRow, Cursor, OpenOrClosed, Problem, UserRow};
+use switchyard::types::{AccountId, AccountRow, ContactRow, Cursor, OpenOrClosed, Page, Problem, UserRow};
 
 /// The filter as the page's URL has it; an empty field is none.
 #[derive(Debug, Default, Deserialize)]
@@ -18,6 +18,8 @@ pub(super) struct Filter {
     q: String,
     #[serde(default)]
     state: String,
+    #[serde(default)]
+    found: String,
 }
 
 impl Filter {
@@ -87,6 +89,22 @@ pub(super) async fn of_users(
     csv::file("people.csv", "id,name,email,lines,closed_at", read, fields)
 }
 
+/// A page of the contacts, as their list narrows them.
+async fn contacts_page(
+    services: &Services,
+    permit: &Permit<may::SeeDirectory>,
+    account: AccountId,
+    filter: &Filter,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<ContactRow>, Problem> {
+    let state = filter.state();
+    match filter.found.parse() {
+        Ok(search) => contacts::found(&services.db, &services.now, &services.keys, permit, account, state, search).await,
+        Err(_) => contacts::narrowed(&services.db, permit, account, state, after, limit).await,
+    }
+}
+
 /// `GET /accounts/{id}/contacts.csv`.
 pub(super) async fn of_contacts(
     State(services): State<Services>,
@@ -102,15 +120,14 @@ pub(super) async fn of_contacts(
         Ok(account) => account,
         Err(problem) => return csv::in_words(&problem),
     };
-    let state = filter.state();
     // Who sees the first contact whole sees them all: it is written down before the file begins.
-    if let Err(problem) = contacts::narrowed(&services.db, &permit, account, state, None, 1).await {
+    if let Err(problem) = contacts_page(&services, &permit, account, &filter, None, 1).await {
         return csv::in_words(&problem);
     }
-    let asked = Arc::new((services, permit));
+    let asked = Arc::new((services, permit, filter));
     let read = move |after: Option<Cursor>| {
         let asked = asked.clone();
-        async move { contacts::narrowed(&asked.0.db, &asked.1, account, state, after.as_ref(), csv::PAGE).await }
+        async move { contacts_page(&asked.0, &asked.1, account, &asked.2, after.as_ref(), csv::PAGE).await }
     };
     let fields = |row: &ContactRow| {
         let name = csv::quoted(row.name.as_deref().unwrap_or_default());

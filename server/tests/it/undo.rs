@@ -8,6 +8,7 @@ use std::time::Duration;
 use switchyard::bulk::{self, Act};
 use switchyard::directory::{accounts, contacts, integration, lines, people, users};
 use switchyard::messaging::blast::{self, Edit};
+use switchyard::ringcentral;
 use switchyard::staff::approvals::Alone;
 use switchyard::staff::{self, Member, Proof, may};
 use switchyard::types::IntegrationType::{Inbox, None as BlastOnly, Ringcentral};
@@ -103,6 +104,24 @@ async fn an_edit_of_each_kind_is_taken_back_by_the_values_before_it(app: &TestAp
     is_late(undo::take(db, now, &app.staff, removed).await);
     take_back(app).await.unwrap();
 
+    app.pass(1);
+    let limits = async || {
+        let row = ringcentral::of_account(db, now, &see, account).await.unwrap().expect("the account is connected");
+        (row.id, row.version, (row.posts_per_minute, row.posts_per_day))
+    };
+    let (id, version, before) = limits().await;
+    ringcentral::edit_limits(db, now, &manage, (id, version), (Some(7), Some(700))).await.unwrap();
+    assert_eq!(offered(app).await.unwrap().1, "The limits were changed.");
+    take_back(app).await.unwrap();
+    assert_eq!(limits().await, (id, version + 2, before));
+    ringcentral::edit_limits(db, now, &manage, (id, version + 2), (None, Some(9))).await.unwrap();
+    let (mine, _) = offered(app).await.unwrap();
+    app.pass(1);
+    ringcentral::edit_limits(db, now, &manage, (id, version + 3), (Some(8), None)).await.unwrap();
+    is_late(undo::take(db, now, &app.staff, mine).await);
+    take_back(app).await.unwrap();
+    assert_eq!(limits().await.2, (None, Some(9)));
+
     let (left,): (i64,) = db.one("select count(*) from undo_step", ()).await.unwrap();
     assert_eq!(left, 0, "what was taken back is forgotten: it may hold a contact's name");
 }
@@ -147,7 +166,7 @@ async fn a_closed_account_and_its_blast_go_on(app: &TestApp) {
 async fn a_blast(app: &TestApp, line: &TestLine, text: &str, seconds: u64) -> BlastId {
     let starts_at = app.now.at().plus(Duration::from_secs(seconds)).rfc3339();
     app.post(line, "blasts", &json!({ "line": line.id, "text": text, "recipients": [contact(1)], "starts_at": starts_at })).await;
-    blast::list(&app.db, &app.staff.permit().unwrap(), None, Some(line.id), None, 1).await.unwrap().rows[0].id
+    blast::list(&app.db, &app.staff.permit().unwrap(), None, Some(line.id), None, None, 1).await.unwrap().rows[0].id
 }
 
 async fn a_changed_blast_is_as_it_was_until_it_begins(app: &TestApp) {

@@ -1,7 +1,7 @@
 //! The contacts of an account: found, masked, edited, closed; and where they are on its lines.
 
 use super::{account_of, audited, elsewhere, is_hidden, is_late, is_wrong, number};
-use crate::harness::{TestApp, contact, on_both_engines};
+use crate::harness::{TestApp, contact, keys, on_both_engines};
 use crate::house::{House, house, proof};
 use reqwest::Method;
 use switchyard::directory::contacts;
@@ -9,11 +9,12 @@ use switchyard::messaging::lines_of_contact;
 use switchyard::staff::roles::{self, Edit, RoleEdit};
 use switchyard::staff::{Member, may};
 use switchyard::types::IntegrationType::{Inbox, None as NoRoute};
-use switchyard::types::{AccountId, ConsentState, ContactRow, Permission, Problem};
+use switchyard::types::{AccountId, ConsentState, ContactRow, OpenOrClosed, Permission, Problem, SearchId};
 
 on_both_engines![
     contacts_are_found_by_how_the_name_begins_or_by_the_whole_number,
     a_search_among_many_contacts_says_that_there_are_more,
+    several_of_one_name_are_kept_and_shown_within_scope_and_only_to_who_searched,
     without_the_permission_names_numbers_and_notes_are_masked_and_not_searched,
     a_contact_is_edited_once_and_the_audit_says_only_which_fields,
     a_closed_contact_is_put_away_and_stops_nothing,
@@ -72,6 +73,53 @@ async fn a_search_among_many_contacts_says_that_there_are_more(app: &TestApp) {
     contacts::name_contact(&app.db, &app.now, &app.staff.permit().unwrap(), account, &number(&contact(20)), "Grace H").await.unwrap();
     assert_eq!(find("gra").await, (20, true), "one more than is shown");
     assert_eq!(find("grace h").await, (1, false));
+}
+
+async fn several_of_one_name_are_kept_and_shown_within_scope_and_only_to_who_searched(app: &TestApp) {
+    let h = house(app);
+    let (account, other) = (h.account("Own").await, h.account("Other").await);
+    named(app, account, &["Grace", "Grace", "Ada"]).await;
+    named(app, other, &["Grace"]).await;
+    let (db, now, keys) = (&app.db, &app.now, &keys());
+    let look_for = async |member: &Member, text: &str| {
+        let (found, kept) = contacts::look_for(db, now, keys, &member.permit().unwrap(), account, text).await.unwrap();
+        (found.rows.len(), kept)
+    };
+    let shown = async |member: &Member, of: AccountId, state, kept: SearchId| {
+        let page = contacts::found(db, now, keys, &member.permit().unwrap(), of, state, kept).await;
+        page.map(|page| page.rows.into_iter().map(|row| row.id).collect::<Vec<_>>())
+    };
+    assert_eq!((look_for(&app.staff, "ada").await, look_for(&app.staff, "nobody").await), ((1, None), (0, None)));
+    let (count, kept) = look_for(&app.staff, "G").await;
+    let (two, kept) = (shown(&app.staff, account, None, kept.unwrap()).await.unwrap(), kept.unwrap());
+    assert_eq!((count, two.len()), (2, 2));
+    contacts::set_closed(db, now, &app.staff.permit().unwrap(), two[1], 1, true).await.unwrap();
+    assert_eq!(shown(&app.staff, account, Some(OpenOrClosed::Open), kept).await.unwrap(), two[..1]);
+    assert_eq!(shown(&app.staff, account, Some(OpenOrClosed::Closed), kept).await.unwrap(), two[1..]);
+
+    // It is its searcher's own, and leads no further than they may go.
+    is_hidden(shown(&h.member("sam@example.com", h.role("Support").await).await, account, None, kept).await);
+    let own = h.member_of(account).await;
+    let (_, of_own) = look_for(&own, "grace").await;
+    assert_eq!(shown(&own, account, None, of_own.unwrap()).await.unwrap(), two);
+    is_hidden(shown(&own, other, None, of_own.unwrap()).await);
+
+    // The address names the search alone, with JavaScript and without; the page and the file are narrowed to what it finds.
+    let form = [("account", account.to_string()), ("text", "Grace".to_owned())];
+    let form = form.each_ref().map(|(key, value)| (*key, value.as_str()));
+    let answer = app.ask(&app.staff, Method::POST, "/fn/contacts/find", &form).await;
+    let headers = format!("{:?}", answer.headers());
+    assert!(headers.contains("/contacts?found=") && !headers.to_lowercase().contains("grace"), "{headers}");
+    let (typed,): (String,) = db.one("select typed from kept_search where id = $1", [of_own.unwrap()]).await.unwrap();
+    assert!(!typed.contains("grace"), "it stands sealed: {typed}");
+    let read = async |path: String| app.ask(&app.staff, Method::GET, &path, &[]).await.text().await.unwrap();
+    let ada = contacts::find(db, &app.staff.permit().unwrap(), account, "ada").await.unwrap().rows[0].id;
+    let page = read(format!("/accounts/{account}/contacts?found={kept}")).await;
+    assert!(two.iter().all(|id| page.contains(&format!("/contacts/{id}"))) && !page.contains(&format!("/contacts/{ada}")), "{page}");
+    assert_eq!(read(format!("/accounts/{account}/contacts.csv?found={kept}")).await.lines().count(), 3, "the head and both");
+    assert_eq!(read(format!("/accounts/{account}/contacts.csv")).await.lines().count(), 4);
+    app.pass(3_601);
+    is_hidden(shown(&app.staff, account, None, kept).await);
 }
 
 async fn without_the_permission_names_numbers_and_notes_are_masked_and_not_searched(app: &TestApp) {
@@ -142,6 +190,8 @@ async fn a_contact_is_seen_on_each_line(app: &TestApp) {
     let (talked, opted_out) = ((line.id, true, None), (silent, false, Some(ConsentState::OptedOut)));
     assert_eq!(seen[2], (never, false, None), "where consent can be set before anything is written");
     assert!(seen[..2].contains(&talked) && seen[..2].contains(&opted_out), "{seen:?}");
+    let page = app.ask(&app.staff, Method::GET, &format!("/contacts/{id}"), &[]).await.text().await.unwrap();
+    assert!(page.contains("Has 1 conversation on 1 line; opted out of 1 line."), "closing says what hangs on the contact: {page}");
     let stranger = elsewhere(app).await;
     assert!(lines_of_contact(&app.db, &stranger.permit().unwrap(), id).await.unwrap().is_empty());
 }
