@@ -51,7 +51,7 @@ browser-test: build
 	. .ci/env.sh
 	npx playwright test --config end2end/playwright.config.ts --grep-invert @every-state
 
-## make accessibility  every screen, in every state and both themes, before axe (WCAG 2.2 AA): a quarter of an hour
+## make accessibility  every screen, in the states that matter and both themes, before axe (WCAG 2.2 AA): a quarter of an hour
 accessibility: build
 	.ci/setup test
 	. .ci/env.sh

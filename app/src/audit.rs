@@ -306,12 +306,10 @@ fn row(entry: AuditShown, shown: &Shown) -> impl IntoView + use<> {
     let before_line = dot(of_account.is_some() && of_line.is_some());
     let before_subject = dot((of_account.is_some() || of_line.is_some()) && of_subject.is_some());
     let places = view! {
-        {of_account}
-        {only_account}
-        {before_line}
-        {of_line}
-        {before_subject}
-        {of_subject}
+        // Several links may stand above each other here: each has its room.
+        <span class="leading-6">
+            {of_account} {only_account} {before_line} {of_line} {before_subject} {of_subject}
+        </span>
     };
     view! {
         <tr role="row">

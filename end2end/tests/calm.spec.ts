@@ -1,5 +1,5 @@
 // The calm of the frame: which installation it is, drafts, and back to the row one came from.
-import { accessible, as, expect, fromHandset, LOOKS, product, ready, test } from '../product';
+import { accessible, as, expect, fromHandset, LOOKS, newAccount, product, ready, test } from '../product';
 import type { Locator, Page } from '@playwright/test';
 
 /** The link of a line of the demo. */
@@ -228,6 +228,81 @@ test('back leads to the row one came from, where it stood, with the focus', asyn
   await expect(page.locator(`[data-row-link][href="${href}"]`)).toBeFocused();
 });
 
+test('back from one of several contacts who were found leads to their row, and to what was found without JavaScript', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  const path = await newAccount(page, 'Orchard Optics');
+  for (const [number, name] of [['+17125550181', 'Robin Vale'], ['+17125550182', 'Robin Vale'], ['+17125550183', 'Ada North']]) {
+    const form = { account: path.split('/').pop()!, number, name };
+    const headers = { origin: product().url, 'sec-fetch-site': 'same-origin', accept: 'application/json' };
+    const answer = await page.request.post('/fn/contacts/add', { form, headers });
+    expect(answer.ok(), await answer.text()).toBe(true);
+  }
+  /** Finds both, opens the second and goes back; the second's address. */
+  const there = async (on: Page): Promise<string> => {
+    const rows = on.locator('main [data-row-link]');
+    await on.goto(`${path}/contacts`);
+    await expect(rows).toHaveCount(3);
+    if (on === page) await ready(on);
+    await on.getByLabel('How the name begins, or the whole number').fill('robin');
+    await on.getByRole('button', { name: 'Find', exact: true }).click();
+    await expect(on).toHaveURL(/\/contacts\?found=[0-9a-f-]+$/);
+    await expect(on.getByText('Only who was found.')).toBeVisible();
+    await expect(rows).toHaveCount(2);
+    const href = (await rows.nth(1).getAttribute('href'))!;
+    await rows.nth(1).click();
+    await expect(on).toHaveURL(new RegExp(`${href}$`));
+    await on.goBack();
+    await expect(on).toHaveURL(/\/contacts\?found=[0-9a-f-]+$/);
+    await expect(rows).toHaveCount(2);
+    await expect(rows.nth(1)).toHaveAttribute('href', href);
+    return href;
+  };
+  const href = await there(page);
+  await expect(page.locator(`[data-row-link][href="${href}"]`)).toBeFocused();
+  await accessible(page);
+  expect(await there(await as(browser, 'support', { javaScriptEnabled: false }))).toBe(href);
+});
+
+test('a list that takes its time has rows in its place, and nothing jumps when its own come', async ({ browser }) => {
+  const page = await as(browser, 'support');
+  await page.route('**/fn/lines/list', async (route) => {
+    const response = await route.fetch();
+    // Longer than what moves counts as the answer to a press.
+    await new Promise((over) => setTimeout(over, 1_500));
+    await route.fulfill({ response });
+  });
+  await page.goto('/');
+  await ready(page);
+  const from = await page.evaluate(() => performance.now());
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Lines', exact: true }).click();
+  await expect(page.locator('main [aria-busy=true] .skeleton-row').first()).toBeVisible();
+  await expect(page.locator('main [data-row-link]')).toHaveCount(0);
+  await expect(page.locator('main [data-row-link]').first()).toBeVisible();
+  await expect(page.locator('main .skeleton-row')).toHaveCount(0);
+  expect(await page.evaluate(() => PerformanceObserver.supportedEntryTypes)).toContain('layout-shift');
+  const moved = await page.evaluate(
+    (from) =>
+      new Promise<number>((told) => {
+        let sum = 0;
+        const add = (entries: PerformanceEntryList) => {
+          for (const shift of entries as (PerformanceEntry & { value: number; hadRecentInput: boolean })[]) {
+            if (!shift.hadRecentInput && shift.startTime >= from) sum += shift.value;
+          }
+        };
+        const observer = new PerformanceObserver((list) => add(list.getEntries()));
+        observer.observe({ type: 'layout-shift', buffered: true });
+        // What was before is told of in its own time, and the last frame is painted by then.
+        setTimeout(() => {
+          add(observer.takeRecords());
+          told(sum);
+        }, 300);
+      }),
+    from,
+  );
+  expect(moved).toBeLessThan(0.1);
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+});
+
 test('a live change moves no row that the pointer is on, says that it waits, and comes when asked', async ({ browser }) => {
   const page = await as(browser, 'administrator');
   await page.goto('/sync');
@@ -449,6 +524,38 @@ test('a copied phone number is one as machines take it, and a masked one stays m
   await viewers.goto(list);
   await ready(viewers);
   expect(await copied(viewers, viewers.getByText('•••• 0171', { exact: true }))).toBe('•••• 0171');
+});
+
+test('who wants less motion has none, and another colour scheme is there at once', async ({ browser }) => {
+  const page = await as(browser, 'viewer', { reducedMotion: 'reduce', colorScheme: 'light' });
+  await page.goto('/ui');
+  await ready(page);
+  await page.getByRole('button', { name: 'Show a toast' }).first().click();
+  await expect(page.locator('.notes').getByText('The line was changed.')).toBeVisible();
+  await page.getByRole('button', { name: 'Open the dialog' }).first().click();
+  await expect(page.getByRole('dialog', { name: 'A dialog' }).first()).toBeVisible();
+  const moving = await page.evaluate(() => {
+    const parts = [undefined, '::before', '::after'];
+    const takesTime = (of: Element, part?: string) => getComputedStyle(of, part).transitionDuration.split(',').some((time) => parseFloat(time) > 0);
+    const slow = [...document.querySelectorAll('*')].flatMap((of) =>
+      parts.filter((part) => takesTime(of, part)).map((part) => `${of.localName} ${of.getAttribute('class')} ${part ?? ''}`),
+    );
+    const long = document.getAnimations().filter(({ effect }) => Number(effect?.getComputedTiming().activeDuration) > 1);
+    return [...slow, ...long.map(({ effect }) => (effect as KeyframeEffect).target?.outerHTML.slice(0, 200))];
+  });
+  expect(moving).toEqual([]);
+  const colours = () =>
+    page.evaluate(() => {
+      const link = [...document.querySelectorAll('.nav-link')].find((link) => link.getClientRects().length > 0)!;
+      return [document.body, link].map((of) => getComputedStyle(of).color);
+    });
+  const light = await colours();
+  await page.emulateMedia({ colorScheme: 'dark' });
+  const atOnce = await colours();
+  expect(atOnce).not.toEqual(light);
+  await page.reload();
+  await ready(page);
+  expect(atOnce).toEqual(await colours());
 });
 
 for (const { colorScheme, width } of LOOKS) {

@@ -233,6 +233,56 @@ test('single keys can be turned off, and the choice is kept; the palette stays',
   await expect(option(page, 'Sync')).toBeVisible();
 });
 
+test('keys that are off and the zone outlive a sign-out', async ({ browser }) => {
+  const page = await (await browser.newContext({ baseURL: product().url, timezoneId: 'America/New_York' })).newPage();
+  const at = async (path: string) => {
+    await page.goto(path);
+    await ready(page);
+  };
+  // A session of its own: the one that the other tests share goes on.
+  const signIn = async () => {
+    await page.goto('/sign-in');
+    await page.getByLabel('E-mail').fill('support@example.com');
+    await page.getByLabel('Password').fill('a long enough password');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Home');
+  };
+  const on = page.getByLabel('Single keys are on');
+  const zone = page.getByLabel('Time zone');
+  const opensNothing = async (key: string) => {
+    await page.keyboard.press(key);
+    // The palette opens only while no other dialog is.
+    await page.keyboard.press('ControlOrMeta+k');
+    await expect(field(page)).toBeFocused();
+    await page.keyboard.press('Escape');
+    await expect(field(page)).toBeHidden();
+    await expect(on).toBeHidden();
+  };
+  await signIn();
+  await at('/accounts');
+  await page.keyboard.press('?');
+  await on.uncheck();
+  await page.keyboard.press('Escape');
+  await expect(on).toBeHidden();
+  await opensNothing('?');
+  await at('/you');
+  await zone.selectOption('UTC');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL(/\/sign-in/);
+  await signIn();
+  await at('/accounts');
+  await opensNothing('?');
+  await page.getByRole('button', { name: 'Keyboard' }).click();
+  await expect(on).toBeVisible();
+  await expect(on).not.toBeChecked();
+  await at('/you');
+  await expect(zone).toHaveValue('UTC');
+  await zone.selectOption('');
+  await page.reload();
+  await ready(page);
+  await expect(zone).toHaveValue('');
+});
+
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`Home has no accessibility violations, ${colorScheme}`, async ({ browser }) => {
     const page = await as(browser, 'administrator', { colorScheme });

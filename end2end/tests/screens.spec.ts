@@ -16,6 +16,8 @@ import type { Browser, BrowserContextOptions, Locator, Page } from '@playwright/
 
 const THEMES = ['light', 'dark'] as const;
 const WIDTHS = [1440, 390];
+/** Widths that no picture is taken in: between those and beyond. */
+const OTHER_WIDTHS = [640, 768, 1024, 2560];
 const HEIGHT = 900;
 const TYPEFACE = join(__dirname, 'screens.spec.ts-snapshots', 'typeface.txt');
 const SCREENS = {
@@ -333,6 +335,21 @@ test('the further screens of a furnished house look as they did, each in both th
   await page.goto(CODE);
   await ready(page);
   await looks(page, 'code');
+});
+
+test('no screen is wider than its window, in the widths that no picture is taken in', async ({ browser }) => {
+  test.setTimeout(180_000);
+  const page = await (await browser.newContext({ ...atHome(), reducedMotion: 'reduce' })).newPage();
+  const wider: string[] = [];
+  for (const [name, path] of Object.entries({ ...SCREENS, ...places, ...further })) {
+    await page.goto(path);
+    await ready(page);
+    for (const width of OTHER_WIDTHS) {
+      await page.setViewportSize({ width, height: HEIGHT });
+      if (await isBeside(page)) wider.push(`${name} at ${width}`);
+    }
+  }
+  expect(wider).toEqual([]);
 });
 
 test('a very wide screen has nothing beside it, and lines no longer than one can read', async ({ browser }) => {

@@ -46,7 +46,7 @@ fn attachments(media: &[Media]) -> impl IntoView + use<> {
             view! { <li>{link}</li> }
         })
         .collect_view();
-    (!media.is_empty()).then(|| view! { <ul class="mt-1 flex flex-wrap gap-x-3">{list}</ul> })
+    (!media.is_empty()).then(|| view! { <ul class="mt-1 flex flex-wrap gap-x-3 leading-6">{list}</ul> })
 }
 
 /// Whom a group text went to beside us; nothing for one that is none.

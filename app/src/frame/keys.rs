@@ -8,10 +8,14 @@ use leptos::leptos_dom::helpers::window_event_listener;
 use leptos::prelude::*;
 use leptos::wasm_bindgen::JsCast;
 use leptos_router::hooks::{use_navigate, use_query_map};
-use web_sys::{HtmlElement, HtmlFormElement, HtmlInputElement};
+use web_sys::{HtmlDocument, HtmlElement, HtmlFormElement, HtmlInputElement};
 
-/// Where the choice stands in the browser.
-const OFF: &str = "switchyard.keys.off";
+/// The cookie that keeps the choice: a sign-out clears the browser's storage, and leaves cookies.
+const COOKIE: &str = "switchyard_keys";
+/// What it says while the keys are off.
+const OFF: &str = "off";
+/// A year, in seconds.
+const KEPT: u32 = 365 * 24 * 60 * 60;
 
 /// The second key of `g …` and where it leads.
 const WAYS: [(&str, &str, &str); 10] = [
@@ -27,26 +31,31 @@ const WAYS: [(&str, &str, &str); 10] = [
     ("u", "/audit", "Audit"),
 ];
 
-/// Whether the help is open.
+/// Whether the help is open, and whether the keys that it explains are off.
 #[derive(Clone, Copy)]
-struct Help(RwSignal<bool>);
+struct Help {
+    open: RwSignal<bool>,
+    off: RwSignal<bool>,
+}
 
 /// Makes the help known to its button and its dialog.
 pub fn provide_help() {
-    provide_context(Help(RwSignal::new(false)));
+    provide_context(Help { open: RwSignal::new(false), off: RwSignal::new(false) });
 }
 
-/// Opens the help; there only once the keys work.
+/// Opens the help, also while the keys are off; there only once they work.
 #[component]
 pub fn KeysButton() -> impl IntoView {
-    let Help(help) = expect_context();
+    let Help { open: help, off } = expect_context();
     let works = RwSignal::new(false);
     Effect::new(move |_| works.set(true));
     view! {
         <Show when=move || works.get()>
             <button type="button" class="btn btn-sm btn-ghost text-sm font-medium" on:click=move |_| help.set(true)>
                 "Keyboard"
-                <kbd class="kbd kbd-sm" aria-hidden="true">"?"</kbd>
+                <Show when=move || !off.get()>
+                    <kbd class="kbd kbd-sm" aria-hidden="true">"?"</kbd>
+                </Show>
             </button>
         </Show>
     }
@@ -55,14 +64,13 @@ pub fn KeysButton() -> impl IntoView {
 /// Listens to the keys and holds the dialog that explains them.
 #[component]
 pub fn Keys() -> impl IntoView {
-    let Help(help) = expect_context();
+    let Help { open: help, off } = expect_context();
     let Palette { open: palette } = expect_context();
-    let off = RwSignal::new(false);
     let going = StoredValue::new(false);
     let (navigate, query) = (use_navigate(), use_query_map());
     let under_way: UnderWay = expect_context();
     Effect::new(move |_| {
-        off.set(storage().is_some_and(|storage| matches!(storage.get_item(OFF), Ok(Some(_)))));
+        off.set(are_off());
         let (navigate, under_way) = (navigate.clone(), under_way.clone());
         let listener = window_event_listener(ev::keydown, move |event| {
             // No single key, so it is never off, and it works in a field, too.
@@ -95,8 +103,8 @@ pub fn Keys() -> impl IntoView {
                 return;
             }
             let key = event.key();
-            // The way back in: help explains how to turn the keys on again.
-            if off.get_untracked() && key != "?" {
+            // All of them: the way back is the button below the menu.
+            if off.get_untracked() {
                 return;
             }
             let gone = going.get_value();
@@ -133,10 +141,7 @@ pub fn Keys() -> impl IntoView {
     let switch = move |event: ev::Event| {
         let on = event_target_checked(&event);
         off.set(!on);
-        if let Some(storage) = storage() {
-            // A browser that keeps nothing forgets the choice with the page.
-            let _ = if on { storage.remove_item(OFF) } else { storage.set_item(OFF, "1") };
-        }
+        keep(!on);
     };
     let key = |key: &'static str, does: &'static str| {
         view! {
@@ -169,8 +174,20 @@ pub fn Keys() -> impl IntoView {
     }
 }
 
-fn storage() -> Option<web_sys::Storage> {
-    window().local_storage().ok().flatten()
+/// Whether this browser's reader wants no single keys.
+fn are_off() -> bool {
+    let cookies = document().dyn_into::<HtmlDocument>().ok().and_then(|page| page.cookie().ok()).unwrap_or_default();
+    cookies.split(';').any(|cookie| cookie.trim().split_once('=') == Some((COOKIE, OFF)))
+}
+
+/// Keeps the choice for a year.
+fn keep(off: bool) {
+    let Ok(page) = document().dyn_into::<HtmlDocument>() else { return };
+    let (value, age) = if off { (OFF, KEPT) } else { ("", 0) };
+    let is_https = window().location().protocol().is_ok_and(|protocol| protocol == "https:");
+    let secure = if is_https { "; Secure" } else { "" };
+    // A browser that keeps nothing forgets the choice with the page.
+    let _ = page.set_cookie(&format!("{COOKIE}={value}; Path=/; Max-Age={age}; SameSite=Lax{secure}"));
 }
 
 /// Ctrl-K, or ⌘-K; not while another dialog waits for its answer.

@@ -1,7 +1,8 @@
 // Times in the reader's zone: the one they chose on their page, else the browser's. The server writes UTC, which is what is read without
 // scripts; the exact moment stands in the title. Fields for a time are filled in in that zone, too, and sent in UTC, however their form
-// is sent.
-const STORE = 'switchyard.zone';
+// is sent. What was chosen is kept in a cookie: a sign-out clears the browser's storage, and leaves cookies.
+const COOKIE = 'switchyard_zone';
+const YEAR = 365 * 24 * 60 * 60;
 const DAY = 24 * 60 * 60 * 1_000;
 const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
 let zone = own;
@@ -16,10 +17,22 @@ function use(chosen) {
   zone = chosen;
 }
 
+/** The zone that was chosen, or nothing. */
+function kept() {
+  const cookie = document.cookie.split('; ').find((cookie) => cookie.startsWith(`${COOKIE}=`));
+  return cookie?.slice(COOKIE.length + 1) ?? '';
+}
+
+/** Keeps it for a year, or no more when it is nothing; a browser that keeps nothing forgets it with the page. */
+function keep(chosen) {
+  const secure = location.protocol === 'https:' ? '; Secure' : '';
+  document.cookie = `${COOKIE}=${chosen}; Path=/; Max-Age=${chosen ? YEAR : 0}; SameSite=Lax${secure}`;
+}
+
 try {
-  use(localStorage.getItem(STORE) || own);
+  use(kept() || own);
 } catch {
-  // A browser that keeps nothing, or a zone that it does not know.
+  // A zone that the browser does not know.
   use(own);
 }
 
@@ -97,7 +110,7 @@ function zoned(field) {
 function choice(select) {
   if (select.options.length > 0) return;
   const zones = ['UTC', ...Intl.supportedValuesOf('timeZone').filter((name) => name !== 'UTC')];
-  const chosen = localStorage.getItem(STORE) ?? '';
+  const chosen = kept();
   select.append(new Option(`As this browser has it (${own})`, ''), ...zones.map((name) => new Option(name, name, false, name === chosen)));
 }
 
@@ -109,8 +122,7 @@ function paint() {
 
 addEventListener('change', ({ target }) => {
   if (!target.matches?.('select[data-zones]')) return;
-  if (target.value) localStorage.setItem(STORE, target.value);
-  else localStorage.removeItem(STORE);
+  keep(target.value);
   use(target.value || own);
   paint();
 });
