@@ -5,7 +5,7 @@
 
 mod contacts;
 
-pub(crate) use contacts::{Contacts, WayBack, move_contacts, move_contacts_alone, restore_contacts};
+pub(crate) use contacts::{Contacts, WayBack, contacts_of, move_contacts, move_contacts_alone, restore_contacts};
 
 use crate::clock::Now;
 use crate::db::{Result, Sql, Tx, json};
@@ -52,6 +52,9 @@ pub struct Moving {
     /// What [`Moving::range`] reads of a row never changes while a line moves, so that it is recounted at the end; else it is compared at
     /// once.
     pub is_settled: bool,
+    /// What [`Moving::range`] reads of rows of before the flip never changes, though others are added meanwhile: it is compared at the end,
+    /// too.
+    pub keeps_its_past: bool,
     /// Of line `$1`, the rows behind key `$2` up to key `$3`, at most `$5`: how many, the last key, how many are not of account `$4`, and
     /// what they hold, as one text.
     pub range: Sql,
@@ -78,6 +81,7 @@ macro_rules! moving {
             first: $first,
             last: $last,
             is_settled: $settled,
+            keeps_its_past: false,
             range: $crate::db::Sql {
                 sqlite: concat!(
                     "select count(*) as found, ", $sqlite, " as up_to, cast(coalesce(sum(other), 0) as bigint) as others,

@@ -3,7 +3,8 @@
 use crate::clock::Now;
 use crate::db::{Result, Sql, Tx, json};
 use crate::directory::transfer::{Fate, LineTable, Moving, moving};
-use crate::types::{AccountId, BlastId, BlastState, LineId, PhoneNumber, RunId, Timestamp};
+use crate::types::{AccountId, BlastId, BlastState, ConversationId, LineId, PhoneNumber, RunId, Timestamp};
+use std::collections::{HashMap, HashSet};
 
 /// Messaging's entries of the list of what a line owns.
 pub(crate) const TABLES: &[LineTable] = &[
@@ -31,7 +32,7 @@ pub(crate) const TABLES: &[LineTable] = &[
 /// How they move.
 pub(crate) const MOVING: &[Moving] = &[CONSENT, ERASED, CONVERSATION, MESSAGE, CONSENT_EVENT, BLAST];
 
-const CONSENT: Moving = moving!(text "consent", "Consents", key "number", settled false, holds "concat_ws('|', number, state, source, at)");
+const CONSENT: Moving = moving!(text "consent", "Consents", key "number", settled false, holds "concat_ws('|', number, state, source, coalesce(evidence, ''), at)");
 
 const ERASED: Moving = moving!(text "erased_opt_out", "Opt-outs of erased contacts", key "number_hash", settled false, holds "concat_ws('|', number_hash, at)");
 
@@ -47,7 +48,7 @@ const MESSAGE: Moving = moving!(
 
 const BLAST: Moving = moving!(id "blast", "Blasts", key "id", settled false, holds "concat_ws('|', id, body, recipients)");
 
-// A number has several: a range ends behind all of them.
+// A number has several: a range ends behind all of them. What was said up to the flip never changes, and is read again at the end.
 const CONSENT_EVENT: Moving = Moving {
     table: "consent_event",
     title: "History of consent",
@@ -55,11 +56,14 @@ const CONSENT_EVENT: Moving = Moving {
     first: "",
     last: Some("~"),
     is_settled: false,
+    keeps_its_past: true,
     range: Sql {
         sqlite: "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
                    cast(coalesce(group_concat(holds, char(10)), '') as blob) as content
                  from (select number as k, account_id <> $4 as other,
-                         number || '|' || id || '|' || state || '|' || source || '|' || at as holds
+                         case when id <= (select r.watermark from line l join utility_run r on r.id = l.transfer_id where l.id = $1)
+                           then number || '|' || id || '|' || state || '|' || source || '|' || coalesce(evidence, '') || '|' || at
+                         end as holds
                        from consent_event
                        where line_id = $1 and number > $2 and number <= (
                          select max(number) from (
@@ -67,9 +71,12 @@ const CONSENT_EVENT: Moving = Moving {
                            order by number limit $5) n)
                        order by number, id)",
         postgres: "select count(*) as found, max(k) as up_to, cast(coalesce(sum(other), 0) as bigint) as others,
-                     convert_to(coalesce(string_agg(holds, chr(10) order by holds), ''), 'UTF8') as content
+                     sha256(convert_to(coalesce(string_agg(holds, chr(10) order by holds), ''), 'UTF8')) as content
                    from (select number as k, case when account_id <> $4 then 1 else 0 end as other,
-                           number || '|' || id::text || '|' || state || '|' || source || '|' || at::text as holds
+                           case when id <= (select r.watermark from line l join utility_run r on r.id = l.transfer_id where l.id = $1)
+                             then number || '|' || id::text || '|' || state || '|' || source || '|' || coalesce(evidence, '') || '|'
+                               || at::text
+                           end as holds
                          from consent_event
                        where line_id = $1 and number > $2 and number <= (
                          select max(number) from (
@@ -88,8 +95,32 @@ pub(crate) async fn flip(tx: &mut Tx, line: LineId, to: AccountId) -> Result<u64
     tx.run("update consent set account_id = $2 where line_id = $1 and state = 'opted_out'", (line, to)).await
 }
 
+/// How many numbers of a line, behind this one and up to that one, have opted out in the last that their history says, and do not stand as
+/// opted out: nothing in the history says what stands.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn turned(tx: &mut Tx, line: LineId, behind: String, up_to: String) -> Result<i64> {
+    let (turned,): (i64,) = tx
+        .one(
+            "select count(*) from consent_event e
+             where e.line_id = $1 and e.number > $2 and e.number <= $3 and e.state = 'opted_out'
+               and not exists (select 1 from consent_event b where b.line_id = $1 and b.number = e.number and b.id > e.id)
+               and not exists (
+                 select 1 from consent c
+                 where c.line_id = $1 and c.number = e.number
+                   and (c.state = 'opted_out' or exists (
+                     select 1 from consent_event s
+                     where s.line_id = $1 and s.number = c.number and s.state = c.state and s.at = c.at)))",
+            (line, behind, up_to),
+        )
+        .await?;
+    Ok(turned)
+}
+
 /// Takes back what contacts opted in to before the line changed hands, one batch behind a number: the new owner asks anew. Who has opted
-/// out is left alone; a test takes that guard out. Answers how many, and the last number.
+/// out is left alone; a test takes that guard out. What stood is the last that the history says before it: where it is not, since something
+/// older came in late, it is said again. Answers how many, and the last number.
 ///
 /// # Errors
 /// What the database says.
@@ -112,24 +143,47 @@ pub(crate) async fn reset_opt_ins(
         )
         .await?;
     let Some((last,)) = numbers.last().cloned() else { return Ok((0, None)) };
-    let at = now.at();
-    let rows: Vec<_> = numbers.iter().map(|(number,)| (number, now.id_at(at))).collect();
-    tx.run(
-        "delete from consent
-         where line_id = $1 and number in (select j.value->>0 from json_each($2) j) and (state = 'opted_in' or not $3)",
-        (line, json(&rows), guarded),
-    )
-    .await?;
+    // Somebody may have said something else since they were read: only what goes is on record as gone.
+    let stood: Vec<Said> = tx
+        .all(
+            "delete from consent
+             where line_id = $1 and number in (select j.value->>0 from json_each($2) j) and ((state = 'opted_in' and at <= $4) or not $3)
+             returning number, state, source, evidence, at",
+            (line, json(&numbers), guarded, flipped_at),
+        )
+        .await?;
+    let last_said: Vec<Said> = tx
+        .all(
+            "select e.number, e.state, e.source, e.evidence, e.at
+             from consent_event e
+             where e.line_id = $1 and e.number in (select j.value->>0 from json_each($2) j) and e.id = (
+               select b.id from consent_event b where b.line_id = $1 and b.number = e.number order by b.id desc limit 1)",
+            (line, json(&numbers)),
+        )
+        .await?;
+    let last_said: HashMap<&str, &Said> = last_said.iter().map(|said| (said.number.as_str(), said)).collect();
+    let (at, run) = (now.at(), run.to_string());
+    let mut events = Vec::with_capacity(stood.len());
+    for said in &stood {
+        // Ids of one millisecond are in no order; what stood comes before that it is reset.
+        let mut ids = [now.id_at(at), now.id_at(at)];
+        ids.sort_unstable();
+        if last_said.get(said.number.as_str()) != Some(&said) {
+            events.push((&said.number, ids[0], said.state.as_str(), said.source.as_str(), said.evidence.as_deref(), said.at));
+        }
+        events.push((&said.number, ids[1], "unknown", "transfer", Some(run.as_str()), at));
+    }
     tx.run(
         "insert into consent_event (line_id, number, id, account_id, state, source, evidence, at)
-         select $1, j.value->>0, unhex(j.value->>1, '-'), $3, 'unknown', 'transfer', $4, $5 from json_each($2) j",
-        (line, json(&rows), account, run.to_string(), at),
+         select $1, j.value->>0, unhex(j.value->>1, '-'), $3, j.value->>2, j.value->>3, j.value->>4, cast(j.value->>5 as bigint)
+         from json_each($2) j",
+        (line, json(&events), account),
     )
     .await?;
-    Ok((i64::try_from(numbers.len()).unwrap_or(i64::MAX), Some(last)))
+    Ok((i64::try_from(stood.len()).unwrap_or(i64::MAX), Some(last)))
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(PartialEq, Eq, sqlx::FromRow)]
 struct Said {
     number: String,
     state: String,
@@ -138,8 +192,11 @@ struct Said {
     at: Timestamp,
 }
 
+/// A number of which something was said since it was reset, with its conversation, if there is one.
+pub(crate) type SaidSince = (PhoneNumber, Option<ConversationId>);
+
 /// Brings back what [`reset_opt_ins`] took, one batch behind a number: what was said last before it, unless something was said since.
-/// Answers how many, of how many something was said since, and the last number.
+/// Answers how many, of whom something was said since, and the last number.
 ///
 /// # Errors
 /// What the database says.
@@ -151,7 +208,7 @@ pub(crate) async fn restore_opt_ins(
     behind: &str,
     size: i64,
     guarded: bool,
-) -> Result<(i64, i64, Option<String>)> {
+) -> Result<(i64, Vec<SaidSince>, Option<String>)> {
     let numbers: Vec<(String,)> = tx
         .all(
             "select number from consent_event
@@ -161,7 +218,7 @@ pub(crate) async fn restore_opt_ins(
             (line, behind.to_owned(), reset_by.to_string(), size),
         )
         .await?;
-    let Some((last,)) = numbers.last().cloned() else { return Ok((0, 0, None)) };
+    let Some((last,)) = numbers.last().cloned() else { return Ok((0, Vec::new(), None)) };
     let list: Vec<_> = numbers.iter().map(|(number,)| [number]).collect();
     let said: Vec<Said> = tx
         .all(
@@ -204,16 +261,19 @@ pub(crate) async fn restore_opt_ins(
         )
         .await?
     };
-    let (kept,): (i64,) = tx
-        .one(
-            "select count(*) from consent
-             where line_id = $1 and number in (select j.value->>0 from json_each($2) j)
-               and (number, state, at) not in (
-                 select j.value->>0, j.value->>1, cast(j.value->>4 as bigint) from json_each($2) j)",
+    let kept: Vec<SaidSince> = tx
+        .all(
+            "select s.number, c.id
+             from consent s
+             left join conversation c on c.line_id = s.line_id and c.number = s.number
+             where s.line_id = $1 and s.number in (select j.value->>0 from json_each($2) j)
+               and (s.number, s.state, s.at) not in (
+                 select j.value->>0, j.value->>1, cast(j.value->>4 as bigint) from json_each($2) j)
+             order by s.number",
             (line, json(&rows)),
         )
         .await?;
-    let back: std::collections::HashSet<String> = back.into_iter().map(|(number,)| number).collect();
+    let back: HashSet<String> = back.into_iter().map(|(number,)| number).collect();
     let events: Vec<_> = rows.iter().filter(|row| back.contains(row.0)).collect();
     tx.run(
         "insert into consent_event (line_id, number, id, account_id, state, source, evidence, at)
@@ -244,9 +304,9 @@ pub(crate) async fn half_sent(tx: &mut Tx, line: LineId) -> Result<Option<(Blast
     .await
 }
 
-/// What becomes of a line's blasts that have not started: those that start later, and those of which nothing is recorded yet. Those that are
-/// paused already stay so, or are cancelled with the others. Says which were changed, each with its version and how many recipients; a
-/// cancelled one forgets them, and they do not come back.
+/// What becomes of a line's blasts that have not started: those that start later, and those of which nothing is recorded yet. Those that
+/// are paused already stay so, or are cancelled with the others. Says which were changed, each with its version and how many recipients;
+/// a cancelled one forgets them, and they do not come back.
 ///
 /// # Errors
 /// What the database says.

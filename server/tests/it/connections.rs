@@ -123,7 +123,8 @@ async fn another_accounts_connection_can_be_neither_seen_nor_changed(app: &TestA
     let page = ringcentral::list(&app.db, &app.now, &stranger.permit().unwrap(), None, 50).await.unwrap();
     assert!(page.rows.is_empty());
     let name = "Ärzte am See".to_owned();
-    app.db.work(async |tx| tx.run("update account set name = $2 where id = $1", (seen.account_id, name)).await).await.unwrap();
+    let called = (seen.account_id, name.clone(), name.to_lowercase());
+    app.db.work(async |tx| tx.run("update account set name = $2, search = $3 where id = $1", called).await).await.unwrap();
     for (text, found) in [("Ärzte", 1), ("AM SEE", 1), ("nobody's", 0)] {
         let page = ringcentral::search(&app.db, &app.now, &app.staff.permit().unwrap(), text, None, None, 50).await.unwrap();
         assert_eq!(page.rows.len(), found, "{text}");

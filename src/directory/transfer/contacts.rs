@@ -5,7 +5,7 @@
 use crate::clock::Now;
 use crate::db::{Result, Tx, json};
 use crate::messaging::consent::erased_contacts;
-use crate::types::{AccountId, ConversationId, LineId, PhoneNumber, Timestamp};
+use crate::types::{AccountId, ContactId, ConversationId, LineId, PhoneNumber, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -476,6 +476,25 @@ pub(crate) async fn restore_contacts(
         .await?;
     }
     Ok(edited)
+}
+
+/// Which of these numbers the account knows, and by which ids.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn contacts_of(tx: &mut Tx, account: AccountId, numbers: &[PhoneNumber]) -> Result<HashMap<PhoneNumber, ContactId>> {
+    if numbers.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let known: Vec<(PhoneNumber, ContactId)> = tx
+        .all(
+            "select k.number, k.id
+             from contact k
+             where k.account_id = $1 and k.number in (select j.value->>0 from json_each($2) j)",
+            (account, json(&numbers.iter().map(|number| [number]).collect::<Vec<_>>())),
+        )
+        .await?;
+    Ok(known.into_iter().collect())
 }
 
 #[cfg(test)]

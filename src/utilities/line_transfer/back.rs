@@ -1,11 +1,12 @@
 //! Taking a transfer back: what was dropped, reset or merged is restored from what was written down before it was. Later edits win, and the
-//! run's result lists them: contacts, people and blasts by their ids, automatic replies by their words.
+//! run's result lists them: contacts, people and blasts by their ids, automatic replies by their words, opt-ins by the conversation or the
+//! contact that they are of.
 
 use super::super::{Batch, Stop, Work, cells, count, unreadable};
 use super::{ACCESS, CONTACTS, Done, FLIP, Parameters, RESPONDERS, Scheduled, directory, messaging};
 use crate::db::Tx;
 use crate::directory::transfer::{Access, Contacts, Dropped};
-use crate::types::{RunId, counted};
+use crate::types::{PhoneNumber, RunId, counted};
 use crate::work::faults::UtilityGuard;
 use uuid::Uuid;
 
@@ -121,8 +122,22 @@ pub(super) async fn batch(tx: &mut Tx, work: &Work<'_>, p: &Parameters) -> Resul
 async fn opt_ins(tx: &mut Tx, work: &Work<'_>, p: &Parameters, of: RunId, place: &str) -> Result<Batch, Stop> {
     let (behind, before) = place.split_once(' ').unwrap_or((place, "0"));
     let guarded = work.broken != Some(UtilityGuard::OptOutMerge);
-    let (rows, kept, last) = messaging::restore_opt_ins(tx, work.now, (p.line, p.to), of, behind, work.size, guarded).await?;
-    let kept = before.parse::<i64>().unwrap_or(0) + kept;
+    let (rows, since, last) = messaging::restore_opt_ins(tx, work.now, (p.line, p.to), of, behind, work.size, guarded).await?;
+    let alone: Vec<PhoneNumber> =
+        since.iter().filter(|(_, conversation)| conversation.is_none()).map(|(number, _)| number.clone()).collect();
+    let contacts = directory::contacts_of(tx, p.to, &alone).await?;
+    let stays = "said since: it stays";
+    let kept: Vec<Kept> = since
+        .iter()
+        .map(|(number, conversation)| match (conversation, contacts.get(number)) {
+            (Some(id), _) => ("opt-in of a conversation", id.to_string(), stays),
+            (None, Some(id)) => ("opt-in of a contact", id.to_string(), stays),
+            // A number stands in no result, and there is nothing else that names it.
+            (None, None) => ("opt-in", String::new(), "said since, and of nobody whom the account knows: it stays"),
+        })
+        .collect();
+    list(tx, work, &kept).await?;
+    let kept = before.parse::<i64>().unwrap_or(0) + count(kept.len());
     Ok(match last {
         Some(last) => Batch { rows, place: Some(format!("{NUMBERS}{last} {kept}")), ..Batch::default() },
         None if kept > 0 => Batch::last(rows).saying(format!("Opt-ins that stay as their contacts have said since: {kept}.")),

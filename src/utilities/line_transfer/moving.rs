@@ -3,7 +3,7 @@
 //! The rule: what changes no more is read ahead of the transactions, so that nobody waits for it.
 
 use super::super::{Ahead, Batch, Stop, Work};
-use super::{OptInChoice, Parameters};
+use super::{OptInChoice, Parameters, messaging};
 use crate::db::{Db, Result as Done, Tx};
 use crate::directory::transfer::Moving;
 use crate::types::{AccountId, LineId};
@@ -19,6 +19,9 @@ const HIGHEST: &str = "ffffffffffffffffffffffffffffffff";
 const TAIL: &str = "tail";
 /// A recount's place once the ranges are done, in front of the key behind which the rest is looked at.
 const REST: &str = "rest ";
+
+/// Said of whoever had opted out and does not stand so.
+const OPT_OUTS_GONE: &str = "Consents: opt-outs that do not stand any more, and nobody has said so since";
 
 /// Rows of a table, as they are read.
 #[derive(sqlx::FromRow)]
@@ -193,6 +196,12 @@ pub(super) async fn recount(tx: &mut Tx, work: &Work<'_>, p: &Parameters, moving
             if after.found < check.rows_counted && only_grows(moving, p.opt_ins) {
                 return Err(not_what_it_was(counted_after(moving, &check, after)));
             }
+            if moving.keeps_its_past && after.digest != check.digest {
+                return Err(not_what_it_was(held_before(moving, after)));
+            }
+            if moving.table == "consent" {
+                none_turned(tx, line, &check).await?;
+            }
         }
         rows += after.found;
         seen = check.up_to;
@@ -243,11 +252,23 @@ fn compare(moving: &Moving, check: &Check, now: &Range) -> Result<(), Stop> {
     let what = if now.found != check.rows_counted {
         counted_after(moving, check, now)
     } else if now.digest != check.digest {
-        format!("{}: what {} rows hold is not what they held before.", moving.title, now.found)
+        held_before(moving, now)
     } else {
         return Ok(());
     };
     Err(not_what_it_was(what))
+}
+
+/// Whoever had opted out is opted out still, unless they, staff or a file have said otherwise since.
+async fn none_turned(tx: &mut Tx, line: LineId, check: &Check) -> Result<(), Stop> {
+    match messaging::turned(tx, line, check.behind.clone(), check.up_to.clone()).await? {
+        0 => Ok(()),
+        turned => Err(not_what_it_was(format!("{OPT_OUTS_GONE}: {turned}."))),
+    }
+}
+
+fn held_before(moving: &Moving, now: &Range) -> String {
+    format!("{}: what {} rows hold is not what they held before.", moving.title, now.found)
 }
 
 fn counted_after(moving: &Moving, check: &Check, now: &Range) -> String {

@@ -5,7 +5,7 @@ use crate::harness::{keys, on_both_engines};
 use crate::sights::role;
 use crate::verdict::chats_of;
 use reqwest::Method;
-use server::sandbox::{AgentPost, Fault, On, What};
+use server::sandbox::{AgentPost, Fault, On, Person, What};
 use switchyard::directory::lines;
 use switchyard::ringcentral::Client;
 use switchyard::ringcentral::subscription::Subscriptions;
@@ -21,6 +21,7 @@ on_both_engines![
     a_chat_asked_for_before_the_flip_is_known_and_whoever_writes_in_it_is_told,
     a_scoped_member_transfers_only_between_their_own_accounts,
     the_former_account_does_not_learn_what_a_line_is_called_now,
+    who_loses_the_line_leaves_its_old_chats,
 ];
 
 async fn from_the_flip_on_the_old_account_neither_sees_nor_sends(app: &TestApp) {
@@ -202,4 +203,50 @@ async fn the_former_account_does_not_learn_what_a_line_is_called_now(app: &TestA
     };
     assert_eq!([found(&former, "zq9sec").await, found(&present, "zq9sec").await, found(&app.staff, "zq9sec").await], [0, 1, 1]);
     assert_eq!(found(&former, digits).await, 1, "its number was theirs");
+}
+
+async fn who_loses_the_line_leaves_its_old_chats(app: &TestApp) {
+    let (line, theirs) = (app.line(Ringcentral).await, app.line(Ringcentral).await);
+    let (from, to) = (account_of(app, line.id).await, account_of(app, theirs.id).await);
+    let permit = app.staff.permit().unwrap();
+    let ids = ["700001", "700002"];
+    for id in ids {
+        let email = format!("{id}@example.com");
+        app.sandbox.know_person(Person {
+            id: id.into(),
+            first_name: None,
+            last_name: None,
+            email: Some(email.as_str().into()),
+            known: true,
+        });
+        let user = people::add_user(&app.db, &app.now, &permit, from, "Somebody", &email).await.unwrap();
+        people::set_access(&app.db, &app.now, &permit, line.id, user, true).await.unwrap();
+    }
+    let agents = Agents::new(app.db.clone(), app.now.clone(), app.client());
+    // Also what waits for another try.
+    let settle = async || {
+        for _ in 0..4 {
+            while agents.step().await.unwrap() > 0 {}
+            app.pass(130);
+        }
+    };
+    app.reply(&contact(1), &line, &app.text("Hello")).await;
+    app.work().await;
+    settle().await;
+    let old = chats_of(&app.sandbox.journal(0), &contact(1))[0];
+    let chat = || {
+        let chat = app.sandbox.chats().into_iter().find(|chat| chat.id == old).unwrap();
+        (ids.iter().filter(|id| chat.members.iter().any(|member| **member == ***id)).count(), chat.posts)
+    };
+    let (members, posts) = chat();
+    assert_eq!(members, 2);
+    let scene = Scene { app, line, from, to, theirs };
+    let effects = scene.seen(scene.plan().await).await.plan.effects;
+    assert!(effects.iter().any(|text| text.contains("are taken out of the line’s chats in RingCentral")), "{effects:?}");
+    let run = scene.transfer(&[]).await;
+    settle().await;
+    assert_eq!(chat(), (0, posts), "what stands there stays");
+    scene.back(run).await;
+    settle().await;
+    assert_eq!(chat(), (2, posts), "they come back with the line");
 }
