@@ -109,8 +109,8 @@ mod tests {
     async fn rendered<V: IntoView + 'static>(app: fn() -> V) -> Result<String, ()> {
         let page = Router::new().route("/", get(leptos_axum::render_app_async(app)));
         let asked = together(async {
-            let answer = page.oneshot(Request::new(Body::empty())).await.unwrap();
-            String::from_utf8(to_bytes(answer.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap()
+            let answer = page.oneshot(Request::new(Body::empty())).await.expect("it goes well");
+            String::from_utf8(to_bytes(answer.into_body(), usize::MAX).await.expect("it goes well").to_vec()).expect("it goes well")
         });
         tokio::time::timeout(SOON, AssertUnwindSafe(asked).catch_unwind()).await.expect("the page hangs").map_err(drop)
     }
@@ -170,10 +170,10 @@ mod tests {
             Executor::spawn(async {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 let (tell_first, told_first) = tokio::sync::oneshot::channel();
-                Executor::spawn(async { tell_first.send("done").unwrap() });
-                tell.send(told_first.await.unwrap()).unwrap();
+                Executor::spawn(async { tell_first.send("done").expect("it goes well") });
+                tell.send(told_first.await.expect("it goes well")).expect("it goes well");
             });
-            told.await.unwrap()
+            told.await.expect("it goes well")
         });
         assert_eq!(tokio::time::timeout(SOON, answer).await.expect("it hangs"), "done");
     }
@@ -186,12 +186,12 @@ mod tests {
             Executor::spawn(async {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 Executor::spawn(async {
-                    tell.send("done").unwrap();
+                    tell.send("done").expect("it goes well");
                 });
             });
             "answered"
         });
         assert_eq!(answer.await, "answered");
-        assert_eq!(tokio::time::timeout(SOON, told).await.unwrap().unwrap(), "done");
+        assert_eq!(tokio::time::timeout(SOON, told).await.expect("it goes well").expect("it goes well"), "done");
     }
 }
